@@ -1,0 +1,99 @@
+"""Files that appear whole or not at all, and JSON that is checked when read."""
+
+import contextlib
+import json
+import os
+import pathlib
+import tempfile
+from typing import Any, Iterator, Union
+
+from dscl_tf import errors
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+
+@contextlib.contextmanager
+def atomic_path(path: PathLike) -> Iterator[pathlib.Path]:
+    """Yields a path to write to; renames it to `path` when the block succeeds.
+
+    The temporary name keeps the suffix of `path`, since writers choose the format
+    by it, and starts with a dot, so that no reader takes it for a result.
+
+    Args:
+      path: the final path. Its folder is created.
+
+    Raises:
+      UserError: if the folder cannot be created or written to.
+    """
+    path = pathlib.Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(
+            prefix=".partial-", suffix="-" + path.name, dir=path.parent
+        )
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    os.close(descriptor)
+    partial = pathlib.Path(name)
+    try:
+        yield partial
+        # mkstemp makes private files; results get the usual permissions instead.
+        partial.chmod(0o666 & ~_umask())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def cannot_write(path: PathLike, error: OSError) -> errors.UserError:
+    """The UserError that says why `path` could not be written."""
+    return errors.UserError(
+        f"Cannot write {path}: {error.strerror or error}. Choose a folder that "
+        "exists or can be created, is writable, and has free space."
+    )
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_json(path: PathLike, content: Any) -> None:
+    """Writes `content` as indented strict JSON (no NaN), whole or not at all."""
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    write_text(path, text)
+
+
+def write_text(path: PathLike, text: str) -> None:
+    """Writes UTF-8 `text`, whole or not at all."""
+    with atomic_path(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def read_json_object(path: PathLike, what: str) -> dict:
+    """Reads a JSON object.
+
+    Args:
+      path: the file.
+      what: what the file is, for the error messages ("split file").
+
+    Raises:
+      UserError: if it is missing, unreadable, not JSON, or not an object.
+    """
+    path = pathlib.Path(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise errors.UserError(f"No {what} at {path}: check the path.") from None
+    except (OSError, UnicodeDecodeError, RecursionError) as error:
+        raise errors.UserError(f"Cannot read the {what} {path}: {error}.") from error
+    except json.JSONDecodeError as error:
+        raise errors.UserError(
+            f"The {what} {path} is not valid JSON (line {error.lineno}: {error.msg})."
+        ) from None
+    if not isinstance(content, dict):
+        raise errors.UserError(
+            f"The {what} {path} must hold a JSON object, "
+            f"found {type(content).__name__}."
+        )
+    return content
