@@ -1,0 +1,1 @@
+"""The command-line binaries: each parses its flags and calls one function."""

@@ -1,0 +1,1 @@
+"""Every flag of the binaries, defined once, with builders that return configs."""

@@ -1,0 +1,99 @@
+"""How every binary starts, shows its help, and ends.
+
+Exit codes: 0 done, 1 a user's mistake (said in one sentence), 70 a defect of this
+software (with a traceback), 75 interrupted by a signal with everything saved, so
+that the same command goes on.
+"""
+
+import logging
+import os
+import sys
+from types import ModuleType
+from typing import Callable, Sequence
+
+from absl import app
+from absl import flags as absl_flags
+from absl import logging as absl_logging
+
+from dscl_tf import errors
+
+EXIT_DONE = 0
+EXIT_USER_ERROR = 1
+EXIT_DEFECT = 70
+EXIT_INTERRUPTED = 75
+
+_HELP = {"--help", "-help", "-h", "-?", "--helpfull", "--helpshort"}
+
+
+def run(main: Callable[[], None], groups: Sequence[ModuleType], usage: str) -> None:
+    """Parses the command line, calls `main`, and exits with a documented code.
+
+    Args:
+      main: does the work; it reads its configs from the builders in `groups`.
+      groups: the modules of `flags/` whose flags this binary has, in help order.
+      usage: what the binary does and how it is called; the first part of its help.
+    """
+    # TensorFlow's start-up notices would bury the run's own messages.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+    def parse(argv: Sequence[str]) -> Sequence[str]:
+        if _HELP.intersection(argv[1:]):
+            sys.stdout.write(help_text(usage, groups))
+            sys.exit(EXIT_DONE)
+        try:
+            rest = absl_flags.FLAGS(argv)
+        except absl_flags.Error as error:
+            _fail(f"{error} See --help.")
+        if len(rest) > 1:
+            _fail(f"Unexpected argument {rest[1]!r}: flags are --name=value.")
+        return rest
+
+    app.run(lambda argv: _guarded(main), flags_parser=parse)
+
+
+def help_text(usage: str, groups: Sequence[ModuleType]) -> str:
+    """The usage, then each group's flags with their defaults and units."""
+    lines = [usage.strip(), ""]
+    for module in groups:
+        lines.append(module.__doc__.strip().splitlines()[0])
+        for flag in absl_flags.FLAGS.get_flags_for_module(module.__name__):
+            lines += _flag_lines(flag)
+        lines.append("")
+    lines.append("--flagfile=FILE reads flags from FILE, one a line.")
+    return "\n".join(lines) + "\n"
+
+
+def _flag_lines(flag: absl_flags.Flag) -> list[str]:
+    values = getattr(flag.parser, "enum_values", None)
+    if flag.boolean:
+        name = f"--[no]{flag.name}"
+    else:
+        name = f"--{flag.name}=" + ("|".join(values) if values else "VALUE")
+    default = "required or empty" if flag.default is None else flag.default_as_str
+    return [f"  {name}", f"      {flag.help} (default: {default})"]
+
+
+def _guarded(main: Callable[[], None]) -> int:
+    absl_logging.set_verbosity(absl_logging.INFO)
+    absl_logging.get_absl_handler().setFormatter(
+        logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
+    )
+    try:
+        main()
+    except errors.UserError as error:
+        _fail(str(error))
+    except errors.Interrupted as interruption:
+        sys.stderr.write(f"Interrupted: {interruption}\n")
+        return EXIT_INTERRUPTED
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted. Start the same command again to go on.\n")
+        return EXIT_INTERRUPTED
+    except Exception:
+        logging.getLogger(__name__).exception("A defect of dscl_tf; please report it.")
+        return EXIT_DEFECT
+    return EXIT_DONE
+
+
+def _fail(message: str) -> None:
+    sys.stderr.write(f"Error: {message}\n")
+    sys.exit(EXIT_USER_ERROR)

@@ -1,0 +1,49 @@
+"""Packaging: `pip install .` puts the library and the dscl-* binaries on PATH."""
+
+import pathlib
+import re
+
+import setuptools
+
+ROOT = pathlib.Path(__file__).parent
+VERSION = re.search(
+    r'__version__ = "(.+?)"', (ROOT / "dscl_tf/__init__.py").read_text()
+).group(1)
+BINARIES = ("phantom", "prepare", "train", "evaluate", "predict", "export")
+
+setuptools.setup(
+    name="dscl_tf",
+    version=VERSION,
+    description="Contrastive pre-training for segmenting volumetric medical images "
+    "from very few labelled volumes",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.9,<3.12",
+    # The top-level folders `flags` and `bin` install under names of our own, since
+    # `flags` and `bin` in site-packages would collide with other projects.
+    package_dir={"dscl_flags": "flags", "dscl_bin": "bin"},
+    packages=[
+        *setuptools.find_packages(include=["dscl_tf", "dscl_tf.*"]),
+        "dscl_flags",
+        "dscl_bin",
+    ],
+    package_data={
+        "dscl_flags": ["presets/*.flags"],
+        "dscl_tf": ["cohort/splits/*.json"],
+    },
+    install_requires=[
+        "tensorflow==2.15.1",
+        "tensorflow-addons==0.23.0",
+        "numpy<2",
+        "SimpleITK>=2.3",
+        "absl-py>=2.0",
+        "matplotlib>=3.7",
+    ],
+    extras_require={
+        "test": ["pytest>=7", "ruff", "nilearn"],
+    },
+    entry_points={
+        "console_scripts": [f"dscl-{name}=dscl_bin.{name}:cli" for name in BINARIES],
+    },
+)
