@@ -12,6 +12,24 @@ from typing import Any, Optional
 from dscl_tf import errors
 
 
+def _check_contrast(config: Any) -> None:
+    _require(config.temperature > 0, "temperature", config.temperature, "above 0")
+    _require(
+        config.num_partitions >= 2,
+        "num_partitions",
+        config.num_partitions,
+        "at least 2, since negatives come from other partitions",
+    )
+    _require(
+        config.batch_volumes >= 1, "batch_volumes", config.batch_volumes, "at least 1"
+    )
+
+
+def _require(condition: bool, field: str, found: Any, expected: str) -> None:
+    if not condition:
+        raise errors.UserError(f"{field} must be {expected}, found {found}.")
+
+
 class GlobalStrategy(enum.Enum):
     """Which images the global loss attracts and repels (paper, section 3.2)."""
 
@@ -330,21 +348,3 @@ def _tuple_from_json(arguments: tuple, content: Any, where: str) -> tuple:
         from_json(kind, item, f"{where}[{index}]")
         for index, (kind, item) in enumerate(zip(kinds, content))
     )
-
-
-def _check_contrast(config: Any) -> None:
-    _require(config.temperature > 0, "temperature", config.temperature, "above 0")
-    _require(
-        config.num_partitions >= 2,
-        "num_partitions",
-        config.num_partitions,
-        "at least 2, since negatives come from other partitions",
-    )
-    _require(
-        config.batch_volumes >= 1, "batch_volumes", config.batch_volumes, "at least 1"
-    )
-
-
-def _require(condition: bool, field: str, found: Any, expected: str) -> None:
-    if not condition:
-        raise errors.UserError(f"{field} must be {expected}, found {found}.")

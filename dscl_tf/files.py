@@ -5,7 +5,8 @@ import json
 import os
 import pathlib
 import tempfile
-from typing import Any, Iterator, Union
+from collections.abc import Iterator
+from typing import Any, Union
 
 from dscl_tf import errors
 

@@ -8,8 +8,9 @@ that the same command goes on.
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from types import ModuleType
-from typing import Callable, Sequence
+from typing import Callable
 
 from absl import app
 from absl import flags as absl_flags
@@ -33,8 +34,9 @@ def run(main: Callable[[], None], groups: Sequence[ModuleType], usage: str) -> N
       groups: the modules of `flags/` whose flags this binary has, in help order.
       usage: what the binary does and how it is called; the first part of its help.
     """
-    # TensorFlow's start-up notices would bury the run's own messages.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # TensorFlow's start-up notices (factories registered twice, no GPU found) would
+    # bury the run's own messages; its errors still arrive as exceptions.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
     def parse(argv: Sequence[str]) -> Sequence[str]:
         if _HELP.intersection(argv[1:]):

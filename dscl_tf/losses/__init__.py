@@ -1,0 +1,19 @@
+"""Losses: global and local contrast, and soft Dice."""
+
+from dscl_tf.losses.dice import soft_dice_loss
+from dscl_tf.losses.global_loss import (
+    global_contrastive_loss,
+    global_contrastive_terms,
+)
+from dscl_tf.losses.local_loss import local_contrastive_loss, local_contrastive_terms
+from dscl_tf.losses.regions import LocalRegions, make_regions
+
+__all__ = [
+    "LocalRegions",
+    "global_contrastive_loss",
+    "global_contrastive_terms",
+    "local_contrastive_loss",
+    "local_contrastive_terms",
+    "make_regions",
+    "soft_dice_loss",
+]

@@ -1,0 +1,59 @@
+"""The one loss kernel: a positive against a weighted set of negatives.
+
+Everything is float32, whatever the precision policy: with a temperature of 0.1 a
+cosine similarity has to be known to far better than the 8 bits of bfloat16.
+"""
+
+import tensorflow as tf
+
+# A squared norm below this counts as this: the zero vector stays zero, and its
+# gradient finite.
+_MIN_SQUARED_NORM = 1e-12
+# The log weight of what is not a negative; finite, so that gradients are too.
+LOG_ZERO = -1e30
+
+
+def unit_vectors(vectors: tf.Tensor) -> tf.Tensor:
+    """Vectors of length 1, so that a dot product is the cosine similarity.
+
+    Args:
+      vectors: floating [..., D].
+
+    Returns:
+      float32 [..., D]; the zero vector stays zero.
+    """
+    return tf.math.l2_normalize(
+        tf.cast(vectors, tf.float32), axis=-1, epsilon=_MIN_SQUARED_NORM
+    )
+
+
+def log_weights(weights: tf.Tensor) -> tf.Tensor:
+    """Logarithms of non-negative weights, a large negative number for 0.
+
+    Args:
+      weights: bool, integer or float [...]; how often each candidate is a negative.
+
+    Returns:
+      float32 [...].
+    """
+    weights = tf.cast(weights, tf.float32)
+    positive = weights > 0
+    return tf.where(positive, tf.math.log(tf.where(positive, weights, 1.0)), LOG_ZERO)
+
+
+def log_sum_of_negatives(logits: tf.Tensor, log_weight: tf.Tensor) -> tf.Tensor:
+    """The logarithm of the sum over negatives of exp(logit), over the last axis."""
+    return tf.reduce_logsumexp(logits + log_weight, axis=-1)
+
+
+def contrast(positive: tf.Tensor, log_negatives: tf.Tensor) -> tf.Tensor:
+    """-log(e^p / (e^p + sum of e^n)) (paper, equation 1), without overflow.
+
+    Args:
+      positive: float32 [...], the logit sim(a, b) / temperature.
+      log_negatives: float32, broadcasts to it, log of the sum of e^n.
+
+    Returns:
+      float32 [...], at least 0; 0 where there are no negatives.
+    """
+    return tf.nn.softplus(log_negatives - positive)

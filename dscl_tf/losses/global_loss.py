@@ -1,0 +1,151 @@
+"""The global contrastive loss L_g over whole slices (paper, sections 3.1 and 3.2)."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Union
+
+import tensorflow as tf
+
+from dscl_tf import config
+from dscl_tf.losses import contrast
+
+Ids = Mapping[str, tf.Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class Pairs:
+    """Which ordered pairs (a, b) of a batch attract and which repel: bool [N, N]."""
+
+    positive: tf.Tensor  # Symmetric.
+    negative: tf.Tensor  # Symmetric; row a is the set of a's negatives.
+
+
+def _same(ids: tf.Tensor) -> tf.Tensor:
+    return ids[:, None] == ids[None, :]
+
+
+def transformed_pairs(ids: Ids) -> tf.Tensor:
+    """True where one of a pair is a view x-tilde (1) and the other x-hat (2)."""
+    view = ids["view"]
+    return (view[:, None] + view[None, :] == 3) & (view[:, None] * view[None, :] == 2)
+
+
+def pairs_across_volumes(ids: Ids) -> tf.Tensor:
+    """(x_i, x_j) and (x-tilde_i, x-hat_j) of one partition, volumes i != j.
+
+    The pairs that the domain strategies G^D and L^D add (sections 3.2 and 3.3).
+
+    Args:
+      ids: int32 [N] each: "volume", "partition", "view".
+
+    Returns:
+      bool [N, N], symmetric.
+    """
+    view = ids["view"]
+    untransformed = (view[:, None] == 0) & (view[None, :] == 0)
+    across = _same(ids["partition"]) & ~_same(ids["volume"])
+    return across & (untransformed | transformed_pairs(ids))
+
+
+def global_pairs(ids: Ids, strategy: Union[config.GlobalStrategy, str]) -> Pairs:
+    """The sets of positive and negative pairs of a strategy (section 3.2).
+
+    Args:
+      ids: int32 [N] each: "image", "volume", "partition", "view" (0, 1 or 2).
+      strategy: "gr", "gd_minus" or "gd".
+
+    Raises:
+      ValueError: for any other strategy.
+    """
+    strategy = config.GlobalStrategy(strategy)
+    same_image = _same(ids["image"])
+    if strategy is config.GlobalStrategy.GR:
+        return Pairs(same_image & transformed_pairs(ids), ~same_image)
+    if strategy is config.GlobalStrategy.NONE:
+        raise ValueError("Strategy 'none' has no loss; expected gr, gd_minus or gd.")
+    positive = same_image & ~_same(ids["view"])
+    if strategy is config.GlobalStrategy.GD:
+        positive |= pairs_across_volumes(ids)
+    return Pairs(positive, ~_same(ids["partition"]))
+
+
+def global_contrastive_terms(
+    embeddings: tf.Tensor,
+    ids: Ids,
+    strategy: Union[config.GlobalStrategy, str],
+    temperature: float = 0.1,
+) -> dict[str, tf.Tensor]:
+    """The loss with the quantities that tell whether it learns.
+
+    Args:
+      embeddings: floating [N, D].
+      ids: int32 [N] each: "image", "volume", "partition", "view".
+      strategy: "gr", "gd_minus" or "gd".
+      temperature: tau > 0.
+
+    Returns:
+      float32 scalars: "loss" is L_g; "pair_loss" the mean l(a, b), half of it;
+      "chance" the pair loss of random embeddings, ln(1 + mean number of negatives);
+      "top1" the share of positives more similar than all their anchor's negatives;
+      "positive_similarity" and "negative_similarity" mean cosines;
+      "embedding_std" the mean standard deviation of a unit embedding's components
+      times sqrt(D): 1 when spread over the sphere, 0 when collapsed.
+    """
+    pairs = global_pairs(ids, strategy)
+    units = contrast.unit_vectors(embeddings)
+    similarity = tf.matmul(units, units, transpose_b=True)  # [N, N]
+    logits = similarity / temperature
+    negatives = contrast.log_sum_of_negatives(
+        logits, contrast.log_weights(pairs.negative)
+    )
+    per_pair = contrast.contrast(logits, negatives[:, None])
+    pair_loss = _mean_where(per_pair, pairs.positive)
+    hardest = tf.reduce_max(tf.where(pairs.negative, similarity, -2.0), axis=1)
+    num_negatives = tf.reduce_sum(tf.cast(pairs.negative, tf.float32), axis=1)
+    dimension = tf.cast(tf.shape(units)[-1], tf.float32)
+    return {
+        # Each unordered pair gives l(a, b) + l(b, a): twice the mean over ordered.
+        "loss": 2.0 * pair_loss,
+        "pair_loss": pair_loss,
+        "chance": tf.math.log1p(
+            _mean_where(num_negatives[:, None] + 0.0 * per_pair, pairs.positive)
+        ),
+        "top1": _mean_where(
+            tf.cast(similarity > hardest[:, None], tf.float32), pairs.positive
+        ),
+        "positive_similarity": _mean_where(similarity, pairs.positive),
+        "negative_similarity": _mean_where(similarity, pairs.negative),
+        "embedding_std": tf.reduce_mean(tf.math.reduce_std(units, axis=0))
+        * tf.sqrt(dimension),
+    }
+
+
+def global_contrastive_loss(
+    embeddings: tf.Tensor,
+    ids: Ids,
+    strategy: Union[config.GlobalStrategy, str],
+    temperature: float = 0.1,
+) -> tf.Tensor:
+    """L_g = 1/|P+| sum over unordered pairs (a, b) of l(a, b) + l(b, a) (equation 2).
+
+    Args:
+      embeddings: floating [N, D], in any order; the ids tell what each one is.
+      ids: int32 [N] each: "image" (slice), "volume", "partition", "view" (0 is the
+        slice itself, 1 and 2 its transformed views).
+      strategy: "gr", "gd_minus" or "gd".
+      temperature: tau > 0.
+
+    Returns:
+      float32 scalar; 0 when the batch has no positive pair.
+
+    Raises:
+      ValueError: unknown strategy.
+    """
+    return global_contrastive_terms(embeddings, ids, strategy, temperature)["loss"]
+
+
+def _mean_where(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """The mean of `values` where `mask` holds; 0 where it never does."""
+    count = tf.reduce_sum(tf.cast(mask, tf.float32))
+    total = tf.reduce_sum(tf.where(mask, values, 0.0))
+    return tf.math.divide_no_nan(total, count)

@@ -1,0 +1,201 @@
+"""Regions of a feature map: where they lie and which repel each other."""
+
+from typing import Optional
+
+import numpy as np
+import tensorflow as tf
+
+
+class LocalRegions:
+    """The A regions of K x K positions that the local loss compares.
+
+    Attributes:
+      size: K.
+      corners: int32 [A, 2], (row, column) of each region's top-left position.
+      table: int32 [U, 2], the distinct corners that are needed: of regions and of
+        negatives. Its first A rows are `corners`.
+      counts: float32 [A, U], how often row u of `table` is a negative of region a.
+    """
+
+    def __init__(
+        self, size: int, corners: np.ndarray, negatives: Optional[np.ndarray] = None
+    ):
+        """Regions with their negatives.
+
+        Args:
+          size: K >= 1, side of a region.
+          corners: int [A, 2], distinct (row, column) of top-left positions.
+          negatives: int [A, R, 2], corners of each region's negatives, on the grid
+            of `corners` or not; None: all other regions.
+
+        Raises:
+          ValueError: wrong shapes, negative positions, or fewer than 2 regions.
+        """
+        corners = np.asarray(corners)
+        if size < 1:
+            raise ValueError(f"size must be at least 1, got {size}.")
+        _check_corners("corners", corners, rank=2)
+        if len(corners) < 2:
+            raise ValueError(f"corners must name 2 regions or more, got {corners}.")
+        if len(np.unique(corners, axis=0)) < len(corners):
+            raise ValueError(f"corners must be distinct, got {corners.tolist()}.")
+        self.size = int(size)
+        self.corners = corners.astype(np.int32)
+        if negatives is None:
+            self.table = self.corners
+            self.counts = 1.0 - np.eye(len(corners), dtype=np.float32)
+        else:
+            negatives = np.asarray(negatives)
+            _check_corners("negatives", negatives, rank=3)
+            if len(negatives) != len(corners) or negatives.shape[1] < 1:
+                raise ValueError(
+                    f"negatives must be [{len(corners)}, R >= 1, 2], "
+                    f"got shape {list(negatives.shape)}."
+                )
+            self.table, self.counts = _table(self.corners, negatives)
+
+    def gather(self, features: tf.Tensor) -> tf.Tensor:
+        """Each region of `table` as one vector.
+
+        Args:
+          features: [N, H, W, C].
+
+        Returns:
+          [N, U, K*K*C], of the dtype of `features`.
+
+        Raises:
+          ValueError: a region reaches beyond the map.
+        """
+        height, width, channels = features.shape[1:]
+        reach = self.table.max(axis=0) + self.size
+        if reach[0] > height or reach[1] > width:
+            raise ValueError(
+                f"Regions of {self.size}x{self.size} reach to {reach.tolist()}, but "
+                f"the feature map is {height}x{width}."
+            )
+        offsets = np.stack(np.mgrid[: self.size, : self.size], axis=-1).reshape(-1, 2)
+        positions = self.table[:, None, :] + offsets  # [U, K*K, 2]
+        flat = positions[..., 0] * width + positions[..., 1]
+        pixels = tf.reshape(features, [-1, height * width, channels])
+        gathered = tf.gather(pixels, flat, axis=1)  # [N, U, K*K, C]
+        return tf.reshape(
+            gathered, [-1, len(self.table), self.size * self.size * channels]
+        )
+
+
+def released_corners(map_size: tuple[int, int], size: int) -> np.ndarray:
+    """The 13 regions of the authors' released commands.
+
+    A 3 x 3 grid to the map's borders and, between its points, 4 more: corners
+    {0, h/2, h}^2 and {h/4, 3h/4}^2, with h = W - 4 for K = 3 and W - K otherwise
+    (integer division).
+
+    Args:
+      map_size: (H, W) of the feature map.
+      size: K.
+
+    Returns:
+      int32 [13, 2]; fewer on a map so small that some coincide.
+
+    Raises:
+      ValueError: the map is smaller than a region.
+    """
+    # Deviation: K = 3 leaves the last row and column unused, as released.
+    margin = 4 if size == 3 else size
+    extents = [extent - margin for extent in map_size]
+    if min(extents) < 0:
+        raise ValueError(f"A map of {map_size} is too small for regions of {size}.")
+    outer = [[0, extent // 2, extent] for extent in extents]
+    inner = [[extent // 4, 3 * extent // 4] for extent in extents]
+    return _distinct(np.concatenate([_product(*outer), _product(*inner)]))
+
+
+def grid_corners(map_size: tuple[int, int], size: int, per_side: int) -> np.ndarray:
+    """A regular grid of `per_side` x `per_side` regions from border to border.
+
+    Args:
+      map_size: (H, W) of the feature map.
+      size: K.
+      per_side: regions along each side; at most H - K + 1 are distinct.
+
+    Returns:
+      int32 [A, 2].
+
+    Raises:
+      ValueError: the map is smaller than a region.
+    """
+    extents = [extent - size for extent in map_size]
+    if min(extents) < 0:
+        raise ValueError(f"A map of {map_size} is too small for regions of {size}.")
+    rows, columns = (
+        np.round(np.linspace(0, extent, per_side)).astype(np.int32)
+        for extent in extents
+    )
+    return _distinct(_product(rows, columns))
+
+
+def nearest_negatives(corners: np.ndarray, num_negatives: int) -> np.ndarray:
+    """Each region's nearest other regions.
+
+    Args:
+      corners: int [A, 2].
+      num_negatives: R; at most A - 1 are used.
+
+    Returns:
+      int32 [A, R, 2]; of equally near ones, those that come first in `corners`.
+    """
+    corners = np.asarray(corners, np.int32)
+    squared = ((corners[:, None] - corners[None]) ** 2).sum(axis=-1)
+    np.fill_diagonal(squared, np.iinfo(squared.dtype).max)
+    count = min(num_negatives, len(corners) - 1)
+    return corners[np.argsort(squared, axis=1, kind="stable")[:, :count]]
+
+
+def make_regions(
+    map_size: tuple[int, int], size: int, grid: int = 0, num_negatives: int = 5
+) -> LocalRegions:
+    """The regions that a configuration asks for.
+
+    Args:
+      map_size: (H, W) of the feature map.
+      size: K.
+      grid: regions per side of a regular grid; 0: the released 13.
+      num_negatives: nearest other regions that repel; 0: all others.
+    """
+    if grid:
+        corners = grid_corners(map_size, size, grid)
+    else:
+        corners = released_corners(map_size, size)
+    negatives = nearest_negatives(corners, num_negatives) if num_negatives else None
+    return LocalRegions(size, corners, negatives)
+
+
+def _product(rows, columns) -> np.ndarray:
+    return np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
+
+
+def _distinct(corners: np.ndarray) -> np.ndarray:
+    _, first = np.unique(corners, axis=0, return_index=True)
+    return corners[np.sort(first)].astype(np.int32)
+
+
+def _check_corners(name: str, corners: np.ndarray, rank: int) -> None:
+    if corners.ndim != rank or corners.shape[-1] != 2:
+        raise ValueError(
+            f"{name} must have rank {rank} and last dimension 2 (row, column), "
+            f"got shape {list(corners.shape)}."
+        )
+    if not np.issubdtype(corners.dtype, np.integer) or corners.min() < 0:
+        raise ValueError(f"{name} must be integers >= 0, got {corners.tolist()}.")
+
+
+def _table(corners: np.ndarray, negatives: np.ndarray) -> tuple:
+    """The distinct corners, regions first, and how often each is a negative."""
+    rows = {tuple(corner): index for index, corner in enumerate(corners.tolist())}
+    for corner in negatives.reshape(-1, 2).tolist():
+        rows.setdefault(tuple(corner), len(rows))
+    counts = np.zeros([len(corners), len(rows)], np.float32)
+    for region, listed in enumerate(negatives.tolist()):
+        for corner in listed:
+            counts[region, rows[tuple(corner)]] += 1
+    return np.array(list(rows), np.int32), counts
