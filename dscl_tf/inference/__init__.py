@@ -1,0 +1,1 @@
+"""Use of a trained segmenter: predict, evaluate, export."""

@@ -1,0 +1,147 @@
+"""How well a predicted structure matches the truth: overlap and surface distances.
+
+Rule for empty masks: when truth and prediction are both empty, Dice, IoU and the
+distances do not apply (None, left out of every mean and counted). When one of them
+is empty, Dice is 0 and the distances are infinite; the structure counts as missed
+(truth without prediction) or spurious (prediction without truth).
+"""
+
+import dataclasses
+import math
+from typing import Optional
+
+import numpy as np
+import SimpleITK as sitk
+
+
+@dataclasses.dataclass(frozen=True)
+class StructureMetrics:
+    """One structure of one volume; None where a value does not apply."""
+
+    tp: int  # Voxels of the structure in both masks.
+    fp: int  # ... in the prediction alone.
+    fn: int  # ... in the truth alone.
+    tn: int  # ... in neither.
+    hd95_mm: Optional[float]  # inf when one mask is empty, None when both are.
+    assd_mm: Optional[float]
+
+    @property
+    def n_pred(self) -> int:
+        """Voxels of the prediction."""
+        return self.tp + self.fp
+
+    @property
+    def n_ref(self) -> int:
+        """Voxels of the truth."""
+        return self.tp + self.fn
+
+    @property
+    def dice(self) -> Optional[float]:
+        """2 TP / (2 TP + FP + FN)."""
+        return self._ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
+
+    @property
+    def iou(self) -> Optional[float]:
+        """TP / (TP + FP + FN)."""
+        return self._ratio(self.tp, self.tp + self.fp + self.fn)
+
+    @property
+    def status(self) -> str:
+        """One of "found", "missed", "spurious" and "not_applicable"."""
+        if self.n_ref and self.n_pred:
+            return "found"
+        if self.n_ref:
+            return "missed"
+        return "spurious" if self.n_pred else "not_applicable"
+
+    @staticmethod
+    def _ratio(part: int, whole: int) -> Optional[float]:
+        return part / whole if whole else None
+
+
+def structure_metrics(
+    truth: sitk.Image, prediction: sitk.Image, label: int
+) -> StructureMetrics:
+    """Compares one label of two label volumes.
+
+    The surface of a mask is its voxels with a face neighbour outside it; what lies
+    beyond the volume counts as outside, except along an axis of one voxel, so that
+    the surface of a single slice is its outline. HD95 is the larger of the two
+    directed 95th percentiles (linear between ranks), ASSD the mean over the surface
+    voxels of both masks. Distances are between voxel centres, by truth's spacing.
+
+    Args:
+      truth: integer label volume; its spacing is in mm.
+      prediction: integer label volume of the same size.
+      label: the structure's value in both.
+
+    Raises:
+      ValueError: if the sizes differ.
+    """
+    if truth.GetSize() != prediction.GetSize():
+        raise ValueError(
+            f"Label volumes of one size expected, found {truth.GetSize()} and "
+            f"{prediction.GetSize()}."
+        )
+    in_truth = sitk.GetArrayViewFromImage(truth) == label
+    in_prediction = sitk.GetArrayViewFromImage(prediction) == label
+    counts = _counts(in_truth, in_prediction)
+    hd95_mm, assd_mm = _surface_distances(in_truth, in_prediction, truth.GetSpacing())
+    return StructureMetrics(**counts, hd95_mm=hd95_mm, assd_mm=assd_mm)
+
+
+def _counts(truth: np.ndarray, prediction: np.ndarray) -> dict[str, int]:
+    tp = int(np.count_nonzero(truth & prediction))
+    fp = int(np.count_nonzero(prediction)) - tp
+    fn = int(np.count_nonzero(truth)) - tp
+    return {"tp": tp, "fp": fp, "fn": fn, "tn": truth.size - tp - fp - fn}
+
+
+def _surface_distances(
+    truth: np.ndarray, prediction: np.ndarray, spacing_mm: tuple[float, ...]
+) -> tuple[Optional[float], Optional[float]]:
+    if not truth.any() and not prediction.any():
+        return None, None
+    if not truth.any() or not prediction.any():
+        return math.inf, math.inf
+    # Both surfaces lie within the joint bounding box: the distances stay exact.
+    box = _bounding_box(truth | prediction)
+    truth_surface = _surface(truth, box, spacing_mm)
+    prediction_surface = _surface(prediction, box, spacing_mm)
+    to_prediction = _distances(truth_surface, prediction_surface)
+    to_truth = _distances(prediction_surface, truth_surface)
+    hd95_mm = max(np.percentile(to_prediction, 95), np.percentile(to_truth, 95))
+    assd_mm = np.concatenate([to_prediction, to_truth]).mean(dtype=np.float64)
+    return float(hd95_mm), float(assd_mm)
+
+
+def _bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
+    box = []
+    for axis in range(mask.ndim):
+        others = tuple(other for other in range(mask.ndim) if other != axis)
+        filled = np.flatnonzero(mask.any(axis=others))
+        box.append(slice(int(filled[0]), int(filled[-1]) + 1))
+    return tuple(box)
+
+
+def _surface(
+    mask: np.ndarray, box: tuple[slice, ...], spacing_mm: tuple[float, ...]
+) -> sitk.Image:
+    margin = [int(extent > 1) for extent in mask.shape]
+    if mask.shape[0] == 1:
+        # Maurer's and the contour filter want the true dimension of the object.
+        mask, box, margin = mask[0], box[1:], margin[1:]
+    padded = np.pad(mask[box].astype(np.uint8), [(extent, extent) for extent in margin])
+    image = sitk.GetImageFromArray(padded)
+    image.SetSpacing(spacing_mm[: image.GetDimension()])
+    return sitk.LabelContour(image, fullyConnected=False)
+
+
+def _distances(start: sitk.Image, goal: sitk.Image) -> np.ndarray:
+    """Distances in mm from each voxel of `start` to the nearest one of `goal`."""
+    distance_mm = sitk.SignedMaurerDistanceMap(
+        goal, insideIsPositive=False, squaredDistance=False, useImageSpacing=True
+    )
+    # Every voxel of a surface borders on its outside, hence on distance 0.
+    on_start = sitk.GetArrayViewFromImage(start) > 0
+    return np.abs(sitk.GetArrayViewFromImage(distance_mm)[on_start])

@@ -1,0 +1,131 @@
+"""Each expectation is worked out by hand from the drawing above it."""
+
+import math
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from dscl_tf.inference import metrics
+
+SPACING_MM = (2.0, 3.0, 5.0)  # x (columns), y (rows), z (slices).
+
+
+def _volume(slices, spacing_mm=SPACING_MM):
+    """A label volume from one string per slice, its rows separated by blanks."""
+    rows = [[[int(c) for c in row] for row in text.split()] for text in slices]
+    image = sitk.GetImageFromArray(np.array(rows, np.uint8))
+    image.SetSpacing(spacing_mm)
+    return image
+
+
+def test_overlap_counts():
+    truth = _volume(["1100 1100 0002"])
+    prediction = _volume(["0110 0110 0002"])
+    found = metrics.structure_metrics(truth, prediction, 1)
+    assert (found.tp, found.fp, found.fn, found.tn) == (2, 2, 2, 6)
+    assert (found.n_pred, found.n_ref) == (4, 4)
+    assert found.dice == 0.5  # 4 / 8
+    assert found.iou == pytest.approx(1 / 3)
+    assert found.status == "found"
+
+
+def test_identical_masks():
+    truth = _volume(["000 010 000", "010 111 010", "000 010 000"])
+    found = metrics.structure_metrics(truth, truth, 1)
+    assert (found.dice, found.iou) == (1, 1)
+    assert found.hd95_mm == pytest.approx(0, abs=1e-5)
+    assert found.assd_mm == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "prediction, expected_mm",
+    [
+        (["0100 0000 0000", "0000 0000 0000"], 2),  # One column further.
+        (["0000 1000 0000", "0000 0000 0000"], 3),  # One row.
+        (["0000 0000 0000", "1000 0000 0000"], 5),  # One slice.
+        (["0000 0000 0000", "0000 0100 0000"], math.sqrt(4 + 9 + 25)),
+    ],
+)
+def test_spacing_goes_to_its_axis(prediction, expected_mm):
+    truth = _volume(["1000 0000 0000", "0000 0000 0000"])
+    found = metrics.structure_metrics(truth, _volume(prediction), 1)
+    assert found.hd95_mm == pytest.approx(expected_mm, rel=1e-6)
+    assert found.assd_mm == pytest.approx(expected_mm, rel=1e-6)
+
+
+def test_directed_distances_differ():
+    # From the truth's voxel to the prediction 0; back 0, 2, 4, 6 mm.
+    truth = _volume(["10000 00000"])
+    prediction = _volume(["11110 00000"])
+    found = metrics.structure_metrics(truth, prediction, 1)
+    # Rank 0.95 x 3 = 2.85 of (0, 2, 4, 6): 4 + 0.85 x 2.
+    assert found.hd95_mm == pytest.approx(5.7, rel=1e-6)
+    assert found.assd_mm == pytest.approx((0 + 0 + 2 + 4 + 6) / 5, rel=1e-6)
+    swapped = metrics.structure_metrics(prediction, truth, 1)
+    assert swapped.hd95_mm == pytest.approx(5.7, rel=1e-6)
+
+
+def test_single_slice_has_an_outline_only():
+    # The truth's centre is no surface: 8 voxels. The prediction is that centre.
+    truth = _volume(["00000 01110 01110 01110 00000"], (1.0, 1.0, 8.0))
+    prediction = _volume(["00000 00000 00100 00000 00000"], (1.0, 1.0, 8.0))
+    found = metrics.structure_metrics(truth, prediction, 1)
+    diagonal = math.sqrt(2)
+    assert found.assd_mm == pytest.approx((4 * 1 + 4 * diagonal + 1) / 9, rel=1e-6)
+    assert found.hd95_mm == pytest.approx(diagonal, rel=1e-6)
+
+
+def test_last_slice_of_a_stack_is_surface():
+    # In two slices, all voxels touch what lies beyond the stack; the centre of the
+    # first counts now, at distance 0.
+    square = "00000 01110 01110 01110 00000"
+    truth = _volume([square, "0" * 5 + " 00000" * 4], (1.0, 1.0, 8.0))
+    prediction = _volume(
+        ["00000 00000 00100 00000 00000", "0" * 5 + " 00000" * 4], (1.0, 1.0, 8.0)
+    )
+    found = metrics.structure_metrics(truth, prediction, 1)
+    expected = (4 * 1 + 4 * math.sqrt(2) + 0 + 0) / 10
+    assert found.assd_mm == pytest.approx(expected, rel=1e-6)
+
+
+def test_mask_at_the_border_of_the_image():
+    # All 4 voxels of the truth lie on its surface, the image's border included.
+    truth = _volume(["11 11"], (1.0, 1.0, 1.0))
+    prediction = _volume(["10 00"], (1.0, 1.0, 1.0))
+    found = metrics.structure_metrics(truth, prediction, 1)
+    assert found.assd_mm == pytest.approx((0 + 0 + 1 + 1 + math.sqrt(2)) / 5, rel=1e-6)
+
+
+def test_far_apart_in_a_large_volume():
+    truth, prediction = (np.zeros((20, 50, 40), np.uint8) for _ in range(2))
+    truth[3, 5, 7] = 4
+    prediction[13, 45, 37] = 4
+    images = [sitk.GetImageFromArray(array) for array in (truth, prediction)]
+    for image in images:
+        image.SetSpacing(SPACING_MM)
+        image.SetDirection([0, 1, 0, 1, 0, 0, 0, 0, -1])
+    found = metrics.structure_metrics(*images, 4)
+    expected = math.sqrt((30 * 2) ** 2 + (40 * 3) ** 2 + (10 * 5) ** 2)
+    assert found.hd95_mm == pytest.approx(expected, rel=1e-6)
+
+
+def test_empty_masks_rule():
+    empty, full = _volume(["00 00"]), _volume(["11 00"])
+    neither = metrics.structure_metrics(empty, empty, 1)
+    assert neither.status == "not_applicable"
+    assert (neither.dice, neither.iou) == (None, None)
+    assert (neither.hd95_mm, neither.assd_mm) == (None, None)
+    missed = metrics.structure_metrics(full, empty, 1)
+    assert (missed.status, missed.dice, missed.hd95_mm) == ("missed", 0, math.inf)
+    spurious = metrics.structure_metrics(empty, full, 1)
+    assert (spurious.status, spurious.iou, spurious.assd_mm) == (
+        "spurious",
+        0,
+        math.inf,
+    )
+
+
+def test_refuses_other_size():
+    with pytest.raises(ValueError, match=r"\(2, 2, 1\) and \(3, 2, 1\)"):
+        metrics.structure_metrics(_volume(["00 00"]), _volume(["000 000"]), 1)
