@@ -1,0 +1,89 @@
+"""Writes a segmenter as a SavedModel that needs nothing of this project."""
+
+import logging
+import os
+import pathlib
+import shutil
+import tempfile
+from typing import Any, Union
+
+import tensorflow as tf
+
+from dscl_tf import errors, files
+from dscl_tf.inference import predictor
+
+_LOG = logging.getLogger(__name__)
+
+
+def export_model(
+    segmenter: Any, output: Union[str, "os.PathLike[str]"], overwrite: bool = False
+) -> bool:
+    """Writes `segmenter` as a SavedModel, whole or not at all.
+
+    The signature `serving_default` maps `image`, float32 [N, H, W, 1] of prepared
+    slices, to `probabilities`, float32 [N, H, W, C]. It computes in float32 whatever
+    precision the run trained with. `assets/dscl_tf.json` holds the preprocessing
+    settings, the label names and the model's id.
+
+    Args:
+      segmenter: a `training.run_folder.Segmenter`.
+      output: the folder to write; a finished export of the same model is left alone.
+      overwrite: replaces the export of another model.
+
+    Returns:
+      False if the same export was there already.
+
+    Raises:
+      UserError: if `output` is a file, holds something else than an export, or the
+        export of another model without `overwrite`.
+    """
+    output = pathlib.Path(os.path.abspath(output))
+    settings = predictor.settings_of(segmenter)
+    if _is_finished(output, settings, overwrite):
+        return False
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        # Beside the output: a rename within one file system is atomic.
+        with tempfile.TemporaryDirectory(
+            prefix=".partial-", dir=output.parent
+        ) as folder:
+            _write(segmenter, settings, pathlib.Path(folder), output)
+    except OSError as error:
+        raise files.cannot_write(output, error) from error
+    return True
+
+
+def _is_finished(output: pathlib.Path, settings: dict, overwrite: bool) -> bool:
+    if output.is_file():
+        raise errors.UserError(f"--output {output} is a file, expected a folder.")
+    if not output.exists() or not any(output.iterdir()):
+        return False
+    asset = output / "assets" / predictor.SETTINGS_ASSET
+    if not (output / "saved_model.pb").is_file() or not asset.is_file():
+        # Never replaced, not even on demand: these are not our files.
+        raise errors.UserError(
+            f"--output {output} is not empty and holds no export: choose a new folder."
+        )
+    if files.read_json_object(asset, "settings asset") == settings:
+        _LOG.info("%s already holds this export.", output)
+        return True
+    if not overwrite:
+        raise errors.UserError(
+            f"--output {output} holds the export of another model: choose a new "
+            "folder, or give --overwrite to replace it."
+        )
+    return False
+
+
+def _write(
+    segmenter: Any, settings: dict, folder: pathlib.Path, output: pathlib.Path
+) -> None:
+    settings_file = folder / predictor.SETTINGS_ASSET
+    files.write_json(settings_file, settings)
+    module = predictor.serving_module(segmenter)
+    module.settings = tf.saved_model.Asset(str(settings_file))
+    tf.saved_model.save(module, str(folder / "export"), signatures=module.serve)
+    if output.exists():
+        os.replace(output, folder / "replaced")
+    os.replace(folder / "export", output)
+    shutil.rmtree(folder / "replaced", ignore_errors=True)

@@ -1,0 +1,103 @@
+"""An export is whole, needs nothing of the project, and equals its run."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dscl_tf import errors
+from dscl_tf.inference import export, predictor
+
+
+def test_loads_without_the_project(export_folder, tmp_path):
+    image = np.linspace(-0.2, 1.2, 2 * 32 * 24, dtype=np.float32)
+    np.save(tmp_path / "image.npy", image.reshape(2, 32, 24, 1))
+    script = (
+        "import sys, numpy as np, tensorflow as tf\n"
+        f"loaded = tf.saved_model.load({str(export_folder)!r})\n"
+        "serve = loaded.signatures['serving_default']\n"
+        f"image = np.load({str(tmp_path / 'image.npy')!r})\n"
+        "result = serve(image=tf.constant(image))['probabilities'].numpy()\n"
+        f"np.save({str(tmp_path / 'result.npy')!r}, result)\n"
+        "assert not [name for name in sys.modules if name.startswith('dscl')]\n"
+        "assert loaded.settings.asset_path.numpy().endswith(b'dscl_tf.json')\n"
+    )
+    # -I: neither the working folder nor the environment offers the project.
+    subprocess.run([sys.executable, "-I", "-c", script], check=True, cwd=tmp_path)
+    result = np.load(tmp_path / "result.npy")
+    assert result.dtype == np.float32 and result.shape == (2, 32, 24, 3)
+    expected = (image >= 0.25).astype(int) + (image >= 0.75)
+    np.testing.assert_array_equal(result.argmax(-1).ravel(), expected)
+    np.testing.assert_allclose(result.sum(-1), 1, rtol=1e-6)
+
+
+def test_settings_travel_inside(export_folder, segmenter):
+    content = json.loads((export_folder / "assets" / "dscl_tf.json").read_text())
+    assert content["label_names"] == ["background", "low", "high"]
+    assert content["preprocessing"]["size_px"] == [32, 24]
+    opened = predictor.open_predictor(export_folder)
+    assert opened.settings == segmenter.preprocessing
+    assert opened.label_names == segmenter.label_names
+    assert opened.run is None
+
+
+def test_equals_the_run_whatever_its_precision(mixed_segmenter, slices, tmp_path):
+    export.export_model(mixed_segmenter, tmp_path / "export")
+    exported = predictor.open_predictor(tmp_path / "export")
+    of_run = predictor.from_segmenter(mixed_segmenter)
+    assert exported.model_id == of_run.model_id
+    found = exported.probabilities(slices)
+    np.testing.assert_array_equal(found, of_run.probabilities(slices))
+    # The run's own 16-bit pass differs, but only by rounding.
+    coarse = tf.nn.softmax(
+        tf.cast(mixed_segmenter.model(slices[..., None], training=False), tf.float32)
+    )
+    difference = np.abs(found - coarse.numpy()).max()
+    assert 0 < difference < 0.05
+
+
+def test_float32_copy_computes_in_float32(mixed_segmenter):
+    copy = predictor.float32_copy(mixed_segmenter.model)
+    policies = {layer.compute_dtype for layer in copy._flatten_layers()}
+    assert policies == {"float32"}
+    for found, expected in zip(copy.get_weights(), mixed_segmenter.model.get_weights()):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_same_export_is_left_alone(export_folder, segmenter):
+    before = (export_folder / "saved_model.pb").stat().st_mtime_ns
+    assert not export.export_model(segmenter, export_folder)
+    assert (export_folder / "saved_model.pb").stat().st_mtime_ns == before
+
+
+def test_other_export_needs_overwrite(segmenter, replace, tmp_path):
+    folder = tmp_path / "export"
+    assert export.export_model(segmenter, folder)
+    other = replace(segmenter, label_names=("background", "a", "b"))
+    with pytest.raises(errors.UserError, match="--overwrite"):
+        export.export_model(other, folder)
+    assert export.export_model(other, folder, overwrite=True)
+    assert predictor.open_predictor(folder).label_names == ("background", "a", "b")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["export"]
+
+
+def test_never_replaces_other_files(segmenter, tmp_path):
+    (tmp_path / "thesis.txt").write_text("years")
+    with pytest.raises(errors.UserError, match="choose a new folder"):
+        export.export_model(segmenter, tmp_path, overwrite=True)
+    assert (tmp_path / "thesis.txt").read_text() == "years"
+    with pytest.raises(errors.UserError, match="is a file"):
+        export.export_model(segmenter, tmp_path / "thesis.txt")
+
+
+def test_nothing_stays_of_a_failed_export(segmenter, tmp_path, monkeypatch):
+    def fail(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tf.saved_model, "save", fail)
+    with pytest.raises(errors.UserError, match="No space left"):
+        export.export_model(segmenter, tmp_path / "export")
+    assert list(tmp_path.iterdir()) == []
