@@ -93,6 +93,14 @@ class NetworkConfig:
         """Decoder blocks of the whole U-Net: one less than its levels."""
         return len(self.filters) - 1
 
+    def check_blocks(self, num_blocks: int) -> None:
+        """Raises UserError unless the U-Net has `num_blocks` decoder blocks."""
+        if not 1 <= num_blocks <= self.num_blocks:
+            raise errors.UserError(
+                f"num_blocks must be 1 to {self.num_blocks} for a U-Net of "
+                f"{len(self.filters)} levels, found {num_blocks}."
+            )
+
     def check_size(self, size_px: tuple[int, int]) -> None:
         """Raises UserError unless `size_px` halves evenly at each level."""
         multiple = 2**self.num_blocks
@@ -109,7 +117,8 @@ class ViewConfig:
     """The random views of the contrastive stages (design: settings table)."""
 
     crop_fraction: float = 100 / 192  # Side of the global crop; 1: no crop.
-    crop_margin: float = 10 / 192  # The crop starts this far from the border.
+    # Where the crop starts, as fractions of the side; less where it would not fit.
+    crop_start: tuple[float, float] = (10 / 192, 69 / 192)
     brightness: float = 0.3  # Added, uniform in +-.
     contrast: tuple[float, float] = (0.7, 1.3)  # Factor about the image's mean.
     clip: tuple[float, float] = (0.0, 1.5)
@@ -118,8 +127,9 @@ class ViewConfig:
         _require(
             0 < self.crop_fraction <= 1, "crop_fraction", self.crop_fraction, "in (0,1]"
         )
+        low, high = self.crop_start
         _require(
-            0 <= self.crop_margin < 0.5, "crop_margin", self.crop_margin, "in [0, 0.5)"
+            0 <= low <= high < 1, "crop_start", self.crop_start, "ordered, in [0, 1)"
         )
         _require(self.brightness >= 0, "brightness", self.brightness, "at least 0")
 
@@ -132,7 +142,8 @@ class AugmentationConfig:
     scale: tuple[float, float] = (0.95, 1.05)
     flip: bool = True  # Left-right; off where left and right must be told apart.
     rotation_step_deg: float = 45.0
-    elastic_sigma_px: float = 5.0  # Of the 3x3 displacement grid, at 192 pixels.
+    # Of the 3x3 displacement grid, as a fraction of the side: 5 of 192 pixels.
+    elastic_sigma: float = 5 / 192
     brightness: float = 0.1
     contrast: tuple[float, float] = (0.8, 1.2)
 
@@ -269,6 +280,7 @@ class StageConfig:
     optimizer: OptimizerConfig = OptimizerConfig()
     runtime: RuntimeConfig = RuntimeConfig()
     split: SplitConfig = SplitConfig()
+    num_probe: int = 2  # Pre-training volumes held out for the partition probe.
 
 
 def to_json(config: Any) -> Any:

@@ -8,6 +8,7 @@ that the same command goes on.
 import logging
 import os
 import sys
+import textwrap
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Callable
@@ -71,8 +72,15 @@ def _flag_lines(flag: absl_flags.Flag) -> list[str]:
         name = f"--[no]{flag.name}"
     else:
         name = f"--{flag.name}=" + ("|".join(values) if values else "VALUE")
-    default = "required or empty" if flag.default is None else flag.default_as_str
-    return [f"  {name}", f"      {flag.help} (default: {default})"]
+    text = flag.help
+    if values:
+        text = text.split(">: ", 1)[-1]  # absl puts the values in front.
+    if flag.default is not None:
+        text += f" Default: {flag.default_as_str.strip(chr(39))}."
+    return [
+        f"  {name}",
+        *textwrap.wrap(text, 84, initial_indent=" " * 6, subsequent_indent=" " * 6),
+    ]
 
 
 def _guarded(main: Callable[[], None]) -> int:

@@ -170,6 +170,20 @@ def make_regions(
     return LocalRegions(size, corners, negatives)
 
 
+def single_positions(regions: LocalRegions) -> LocalRegions:
+    """The same regions on a map that holds one vector for each region.
+
+    Args:
+      regions: of K x K positions.
+
+    Returns:
+      Regions of size 1 at the same corners, with the same negatives.
+    """
+    single = LocalRegions(1, regions.corners)
+    single.table, single.counts = regions.table, regions.counts
+    return single
+
+
 def _product(rows, columns) -> np.ndarray:
     return np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
 

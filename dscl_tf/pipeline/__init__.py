@@ -1,0 +1,1 @@
+"""Batches as tf.data: sampling, views, augmentation."""

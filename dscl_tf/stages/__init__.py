@@ -1,0 +1,25 @@
+"""The stages: pre-train the encoder, pre-train the decoder, fine-tune."""
+
+import pathlib
+from collections.abc import Sequence
+
+from dscl_tf import config
+from dscl_tf.stages import finetune, pretrain_decoder, pretrain_encoder
+
+_RUN = {
+    "encoder": pretrain_encoder.run,
+    "decoder": pretrain_decoder.run,
+    "finetune": finetune.run,
+}
+
+
+def run(stages: Sequence[config.StageConfig]) -> list[pathlib.Path]:
+    """Runs stages one after the other; finished ones are recognised.
+
+    Args:
+      stages: their settings; each one's `init` may be the `workdir` of one before.
+
+    Returns:
+      Their run folders.
+    """
+    return [_RUN[stage.stage](stage) for stage in stages]

@@ -1,0 +1,39 @@
+#!/usr/bin/env python3
+"""Pre-trains and fine-tunes a segmenter on a prepared cohort."""
+
+from dscl_flags import (
+    binary,
+    contrast,
+    finetuning,
+    network,
+    optimizer,
+    run,
+    split,
+)
+
+USAGE = """
+dscl-train --prepared=DIR --workdir=DIR [--stage=encoder|decoder|finetune|all]
+
+Pre-trains an encoder and a decoder on unlabelled volumes, then fine-tunes the
+whole U-Net on a few labelled ones. A finished stage is recognised; an interrupted
+one goes on where it was saved.
+"""
+
+
+def main() -> None:
+    """Runs the stages that the flags ask for."""
+    configs = run.stage_configs()
+    # TensorFlow takes seconds to import: not before the flags are known to be right.
+    from dscl_tf import stages
+
+    stages.run(configs)
+
+
+def cli() -> None:
+    """Entry point of `dscl-train`."""
+    groups = [run, split, contrast, optimizer, finetuning, network]
+    binary.run(main, groups, USAGE)
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,0 +1,206 @@
+"""Batches as `tf.data`: each a pure function of configuration, seed and step.
+
+A batch is a dict: "image" float32 [N, H, W, 1] and int32 [N] ids "image_id",
+"volume", "partition", "view"; in fine-tuning also "label" int32 [N, H, W].
+"""
+
+from collections.abc import Mapping
+from typing import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from dscl_tf.cohort.prepared import PreparedCohort
+from dscl_tf.config import (
+    FinetuneConfig,
+    GlobalConfig,
+    GlobalStrategy,
+    LocalConfig,
+    LocalStrategy,
+    ViewConfig,
+)
+from dscl_tf.pipeline import augmentation, sampling, views
+from dscl_tf.pipeline.sampling import SliceTable
+
+Batch = dict[str, tf.Tensor]
+Sampler = Callable[[np.random.Generator], np.ndarray]
+_IDS = ("image", "volume", "partition")
+
+
+def loss_ids(batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """The ids of a batch under the names that the losses read."""
+    ids = {name: batch[name] for name in ("volume", "partition", "view")}
+    return {"image": batch["image_id"], **ids}
+
+
+def step_rng(seed: int, step: int) -> np.random.Generator:
+    """The generator that draws the slices of one step."""
+    return np.random.default_rng([seed, step])
+
+
+def global_sampler(table: SliceTable, config: GlobalConfig) -> Sampler:
+    """Slices of the encoder stage (design: global stage).
+
+    G^R gets as many images a step as the others: 3 views of m S slices there, 2
+    views of half as many again here.
+    """
+    num_slices = config.batch_volumes * config.num_partitions
+    if config.strategy is GlobalStrategy.GR:
+        return lambda rng: sampling.sample_slices(table, num_slices * 3 // 2, rng)
+    return lambda rng: sampling.sample_by_partition(table, config.batch_volumes, rng)
+
+
+def local_sampler(table: SliceTable, config: LocalConfig) -> Sampler:
+    """Slices of the decoder stage: m S of them, at random for L^R."""
+    if config.strategy is LocalStrategy.LR:
+        num_slices = config.batch_volumes * config.num_partitions
+        return lambda rng: sampling.sample_slices(table, num_slices, rng)
+    return lambda rng: sampling.sample_by_partition(table, config.batch_volumes, rng)
+
+
+def global_batches(
+    cohort: PreparedCohort, table: SliceTable, config: GlobalConfig, view: ViewConfig
+) -> "Stream":
+    """Batches of the encoder stage."""
+    with_original = config.strategy is not GlobalStrategy.GR
+    transform = _views_transform(views.global_view, view, with_original)
+    return Stream(cohort, table, global_sampler(table, config), transform)
+
+
+def local_batches(
+    cohort: PreparedCohort, table: SliceTable, config: LocalConfig, view: ViewConfig
+) -> "Stream":
+    """Batches of the decoder stage."""
+    with_original = config.strategy is LocalStrategy.LD
+    transform = _views_transform(views.local_view, view, with_original)
+    return Stream(cohort, table, local_sampler(table, config), transform)
+
+
+def finetune_batches(
+    cohort: PreparedCohort, table: SliceTable, config: FinetuneConfig
+) -> "Stream":
+    """Batches of the fine-tuning stage, with labels."""
+
+    def transform(batch: Batch, seed: tf.Tensor) -> Batch:
+        image, label = augmentation.augment(
+            batch["image"],
+            batch["label"],
+            seed,
+            config.augmentation,
+            cohort.num_classes,
+        )
+        return {**batch, "image": image, "label": label}
+
+    def sampler(rng: np.random.Generator) -> np.ndarray:
+        return sampling.sample_slices(table, config.batch_size, rng)
+
+    return Stream(cohort, table, sampler, transform, with_labels=True)
+
+
+class Stream:
+    """An endless source of batches that can be opened at any step."""
+
+    def __init__(
+        self,
+        cohort: PreparedCohort,
+        table: SliceTable,
+        sampler: Sampler,
+        transform: Callable[[Batch, tf.Tensor], Batch],
+        with_labels: bool = False,
+    ):
+        """A stream of batches of the slices of `table`.
+
+        Args:
+          cohort: where the slices are read.
+          table: the slices to draw from.
+          sampler: from a step's generator to rows of the table, always as many.
+          transform: from untransformed slices and an int32 [2] seed to a batch.
+          with_labels: whether slices have labels.
+        """
+        self._cohort, self._table = cohort, table
+        self._sampler, self._transform = sampler, transform
+        self._with_labels = with_labels
+
+    def open(self, seed: int, first_step: int, num_steps: int) -> tf.data.Dataset:
+        """Batches `first_step` to `num_steps` - 1, in order.
+
+        Args:
+          seed: of the run.
+          first_step: 0 for a new run.
+          num_steps: of the whole run.
+        """
+        steps = tf.data.Dataset.range(first_step, num_steps)
+
+        def make(step: tf.Tensor) -> Batch:
+            batch = self._load_in_graph(seed, step)
+            # Both seeds are below 2^31, so no two (seed, step) share a stream.
+            draw = tf.stack([tf.cast(seed, tf.int32), tf.cast(step, tf.int32)])
+            return self._transform(batch, draw)
+
+        return steps.map(make, num_parallel_calls=2, deterministic=True).prefetch(4)
+
+    def ids(self, seed: int, step: int) -> dict[str, list]:
+        """What batch `step` is made of, for messages: volume names and slices."""
+        rows = self._sampler(step_rng(seed, step))
+        return {
+            "volume": [self._table.names[v] for v in self._table.volume[rows]],
+            "slice": self._table.index[rows].tolist(),
+        }
+
+    def _load(self, seed: int, step: int) -> list[np.ndarray]:
+        rows = self._sampler(step_rng(seed, step))
+        found = [self._read(self._cohort.image, rows, np.float32)[..., None]]
+        found += [self._table.ids(rows)[name] for name in _IDS]
+        if self._with_labels:
+            found.append(self._read(self._cohort.label, rows, np.int32))
+        return found
+
+    def _read(self, array_of, rows: np.ndarray, dtype) -> np.ndarray:
+        table = self._table
+        return np.stack(
+            [
+                np.asarray(array_of(table.names[volume])[index], dtype)
+                for volume, index in zip(table.volume[rows], table.index[rows])
+            ]
+        )
+
+    def _load_in_graph(self, seed: int, step: tf.Tensor) -> Batch:
+        types = [tf.float32, tf.int32, tf.int32, tf.int32]
+        types += [tf.int32] if self._with_labels else []
+        found = tf.numpy_function(
+            lambda number: self._load(seed, int(number)), [step], types
+        )
+        count = len(self._sampler(step_rng(seed, 0)))
+        size = self._cohort.settings.size_px
+        found[0].set_shape([count, *size, 1])
+        for values in found[1:4]:
+            values.set_shape([count])
+        batch = {"image": found[0], "image_id": found[1]}
+        batch.update(volume=found[2], partition=found[3])
+        if self._with_labels:
+            found[4].set_shape([count, *size])
+            batch["label"] = found[4]
+        return batch
+
+
+def _views_transform(
+    view_of: Callable, config: ViewConfig, with_original: bool
+) -> Callable[[Batch, tf.Tensor], Batch]:
+    """Stacks the views of each slice: 1 and 2, and 0 in front where it is used."""
+
+    def transform(batch: Batch, seed: tf.Tensor) -> Batch:
+        seeds = tf.random.split(seed, 2)
+        images = [view_of(batch["image"], seeds[k], config) for k in (0, 1)]
+        numbers = [1, 2]
+        if with_original:
+            images, numbers = [batch["image"], *images], [0, 1, 2]
+        count = batch["image"].shape[0]
+        stacked = {
+            name: tf.tile(batch[name], [len(numbers)])
+            for name in ("image_id", "volume", "partition")
+        }
+        stacked["image"] = tf.concat(images, axis=0)
+        stacked["view"] = tf.constant(np.repeat(numbers, count), tf.int32)
+        return stacked
+
+    return transform

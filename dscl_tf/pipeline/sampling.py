@@ -1,0 +1,111 @@
+"""Which slices a batch has: pure functions of a table of slices and a seed."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from dscl_tf import errors
+from dscl_tf.cohort import partitions
+from dscl_tf.cohort.prepared import PreparedCohort
+
+
+@dataclasses.dataclass(frozen=True)
+class SliceTable:
+    """The slices of some volumes of a cohort, one a row, volume by volume."""
+
+    names: tuple[str, ...]  # Of the volumes.
+    volume: np.ndarray  # int32 [T], index into `names`.
+    index: np.ndarray  # int32 [T], slice of the volume.
+    partition: np.ndarray  # int32 [T], in [0, num_partitions).
+    num_partitions: int
+
+    def ids(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """The int32 ids that losses read, of the slices `rows`."""
+        return {
+            "image": rows.astype(np.int32),
+            "volume": self.volume[rows],
+            "partition": self.partition[rows],
+        }
+
+
+def slice_table(
+    cohort: PreparedCohort, names: Sequence[str], num_partitions: int
+) -> SliceTable:
+    """Lists the slices of the volumes `names`.
+
+    Args:
+      cohort: the prepared cohort.
+      names: of volumes.
+      num_partitions: S.
+
+    Raises:
+      UserError: no volumes, or one has fewer slices than partitions.
+    """
+    if not names:
+        raise errors.UserError(f"No volumes to train on in {cohort.folder}.")
+    counts = [cohort.volume(name).num_slices for name in names]
+    for name, count in zip(names, counts):
+        if count < num_partitions:
+            raise errors.UserError(
+                f"Volume {name} has {count} slices, fewer than the {num_partitions} "
+                "partitions (--num_partitions): leave it out or use fewer partitions."
+            )
+    return SliceTable(
+        names=tuple(names),
+        volume=np.repeat(np.arange(len(names), dtype=np.int32), counts),
+        index=np.concatenate([np.arange(count, dtype=np.int32) for count in counts]),
+        partition=np.concatenate(
+            [partitions.partition_of_slices(count, num_partitions) for count in counts]
+        ),
+        num_partitions=num_partitions,
+    )
+
+
+def sample_by_partition(
+    table: SliceTable, num_volumes: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Volumes without replacement, and one random slice of each of their partitions.
+
+    Args:
+      table: the slices.
+      num_volumes: m.
+      rng: drawn from.
+
+    Returns:
+      int [m * S] rows of the table.
+
+    Raises:
+      UserError: there are fewer than m volumes.
+    """
+    if num_volumes > len(table.names):
+        raise errors.UserError(
+            f"A batch needs {num_volumes} volumes (--batch_volumes), but only "
+            f"{len(table.names)} are there to pre-train on."
+        )
+    # Rows are sorted by (volume, partition), so a search finds each group's range.
+    group = table.volume * table.num_partitions + table.partition
+    volumes = rng.choice(len(table.names), num_volumes, replace=False)
+    wanted = (
+        volumes[:, None] * table.num_partitions + np.arange(table.num_partitions)
+    ).ravel()
+    first = np.searchsorted(group, wanted, side="left")
+    end = np.searchsorted(group, wanted, side="right")
+    return rng.integers(first, end)
+
+
+def sample_slices(
+    table: SliceTable, num_slices: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Random slices of all volumes, distinct where there are enough of them.
+
+    Args:
+      table: the slices.
+      num_slices: N.
+      rng: drawn from.
+
+    Returns:
+      int [N] rows of the table.
+    """
+    total = len(table.volume)
+    return rng.choice(total, num_slices, replace=total < num_slices)

@@ -1,0 +1,89 @@
+"""The random transformed views of the contrastive stages, drawn for each image."""
+
+import tensorflow as tf
+
+from dscl_tf.config import ViewConfig
+
+
+def change_intensity(
+    images: tf.Tensor,
+    seed: tf.Tensor,
+    brightness: float,
+    contrast: tuple[float, float],
+) -> tf.Tensor:
+    """Contrast about each image's mean, then brightness, drawn for each image.
+
+    Deviation: the released code draws once for a whole batch.
+
+    Args:
+      images: float32 [N, H, W, 1].
+      seed: int32 [2].
+      brightness: added, uniform in +-brightness.
+      contrast: range of the factor.
+
+    Returns:
+      float32 [N, H, W, 1].
+    """
+    seeds = tf.random.split(seed, 2)
+    shape = [tf.shape(images)[0], 1, 1, 1]
+    shift = tf.random.stateless_uniform(shape, seeds[0], -brightness, brightness)
+    factor = tf.random.stateless_uniform(shape, seeds[1], *contrast)
+    mean = tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)
+    return (images - mean) * factor + mean + shift
+
+
+def crop_and_resize(
+    images: tf.Tensor, seed: tf.Tensor, config: ViewConfig
+) -> tf.Tensor:
+    """A random square-fraction crop of each image, resized back (bilinear).
+
+    Args:
+      images: float32 [N, H, W, 1].
+      seed: int32 [2].
+      config: its `crop_fraction` and `crop_start`.
+
+    Returns:
+      float32 [N, H, W, 1].
+    """
+    if config.crop_fraction >= 1:
+        return images
+    count, size = tf.shape(images)[0], tf.shape(images)[1:3]
+    last_start = 1 - config.crop_fraction
+    low, high = (min(start, last_start) for start in config.crop_start)
+    start = tf.random.stateless_uniform([count, 2], seed, low, high)
+    # Boxes are in units of the distance between the first and the last pixel.
+    pixels = tf.cast(size, tf.float32)
+    scale = pixels / (pixels - 1)
+    end = (start + config.crop_fraction) * scale - 1 / (pixels - 1)
+    boxes = tf.concat([start * scale, end], axis=1)
+    return tf.image.crop_and_resize(images, boxes, tf.range(count), size)
+
+
+def global_view(images: tf.Tensor, seed: tf.Tensor, config: ViewConfig) -> tf.Tensor:
+    """One view for the global loss: crop, brightness and contrast, clip.
+
+    Args:
+      images: float32 [N, H, W, 1].
+      seed: int32 [2].
+      config: the strengths.
+
+    Returns:
+      float32 [N, H, W, 1] in the range `config.clip`.
+    """
+    seeds = tf.random.split(seed, 2)
+    return local_view(crop_and_resize(images, seeds[0], config), seeds[1], config)
+
+
+def local_view(images: tf.Tensor, seed: tf.Tensor, config: ViewConfig) -> tf.Tensor:
+    """One view for the local loss: intensity only, so that regions correspond.
+
+    Args:
+      images: float32 [N, H, W, 1].
+      seed: int32 [2].
+      config: the strengths.
+
+    Returns:
+      float32 [N, H, W, 1] in the range `config.clip`.
+    """
+    images = change_intensity(images, seed, config.brightness, config.contrast)
+    return tf.clip_by_value(images, *config.clip)

@@ -1,0 +1,83 @@
+"""Affine and elastic warps: the only module that imports tensorflow-addons."""
+
+import warnings
+
+import tensorflow as tf
+
+with warnings.catch_warnings():
+    # Its end of development is known (design: it is kept behind this module).
+    warnings.simplefilter("ignore")
+    import tensorflow_addons as tfa
+
+
+def affine_matrices(
+    angle_rad: tf.Tensor, scale: tf.Tensor, mirror: tf.Tensor, size: tuple[int, int]
+) -> tf.Tensor:
+    """Rotation, scaling and left-right mirroring about the image's centre.
+
+    Args:
+      angle_rad: float32 [N], counter-clockwise as seen.
+      scale: float32 [N], above 1 enlarges.
+      mirror: bool [N].
+      size: (H, W) in pixels.
+
+    Returns:
+      float32 [N, 8] projective coefficients (a0 a1 a2 b0 b1 b2 c0 c1): from an
+      output pixel (x, y) to the input point it shows.
+    """
+    cosine, sine = tf.cos(angle_rad) / scale, tf.sin(angle_rad) / scale
+    sign = tf.where(mirror, -1.0, 1.0)
+    a0, a1 = sign * cosine, -sign * sine
+    b0, b1 = sine, cosine
+    center_y, center_x = (size[0] - 1) / 2, (size[1] - 1) / 2
+    a2 = center_x - a0 * center_x - a1 * center_y
+    b2 = center_y - b0 * center_x - b1 * center_y
+    zero = tf.zeros_like(a0)
+    return tf.stack([a0, a1, a2, b0, b1, b2, zero, zero], axis=1)
+
+
+def affine(images: tf.Tensor, matrices: tf.Tensor, nearest: bool = False) -> tf.Tensor:
+    """Warps each image by its matrix; 0 comes in from outside.
+
+    Args:
+      images: float32 or int32 [N, H, W, C].
+      matrices: float32 [N, 8] of `affine_matrices`.
+      nearest: for labels; else bilinear.
+
+    Returns:
+      As `images`.
+    """
+    return tfa.image.transform(
+        images, matrices, interpolation="nearest" if nearest else "bilinear"
+    )
+
+
+def elastic_flow(
+    seed: tf.Tensor, count: tf.Tensor, sigma_px: float, size: tuple[int, int]
+) -> tf.Tensor:
+    """Smooth random displacements: a 3x3 normal grid, cubic to full size.
+
+    Args:
+      seed: int32 [2].
+      count: N.
+      sigma_px: standard deviation of the grid's displacements.
+      size: (H, W).
+
+    Returns:
+      float32 [N, H, W, 2], in pixels.
+    """
+    grid = tf.random.stateless_normal([count, 3, 3, 2], seed, stddev=sigma_px)
+    return tf.image.resize(grid, size, method="bicubic")
+
+
+def elastic(images: tf.Tensor, flow: tf.Tensor) -> tf.Tensor:
+    """Warps each image by its displacements (bilinear); flow 0 changes nothing.
+
+    Args:
+      images: float32 [N, H, W, C].
+      flow: float32 [N, H, W, 2].
+
+    Returns:
+      float32 [N, H, W, C].
+    """
+    return tfa.image.dense_image_warp(images, flow)

@@ -1,0 +1,120 @@
+"""What every stage opens first: cohort, split, run folder, runtime."""
+
+import contextlib
+import dataclasses
+import json
+import logging
+import pathlib
+from collections.abc import Iterator
+from typing import Optional
+
+import numpy as np
+
+from dscl_tf import config, errors
+from dscl_tf.cohort import splits
+from dscl_tf.cohort.prepared import PreparedCohort
+from dscl_tf.training import runtime
+from dscl_tf.training.monitor import Monitor
+from dscl_tf.training.run_folder import RunFolder, make_record
+
+_LOG = logging.getLogger(__name__)
+# Draws the probe volumes; a constant, so that all runs on a cohort share them.
+_PROBE_SEED = 20_201_206
+
+
+@dataclasses.dataclass(frozen=True)
+class Session:
+    """An opened stage."""
+
+    config: config.StageConfig
+    cohort: PreparedCohort
+    split: splits.Split
+    run: RunFolder
+    runtime: runtime.Runtime
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """(H, W) of the cohort's slices."""
+        return self.cohort.settings.size_px
+
+
+@contextlib.contextmanager
+def open_session(stage: config.StageConfig) -> Iterator[Optional[Session]]:
+    """Opens a stage; yields None when it has already finished.
+
+    Everything that can be wrong with the request is found here, before any work.
+
+    Raises:
+      UserError: bad cohort, split, network size or run folder, or a run that was
+        pre-trained on volumes of this split's test set.
+    """
+    cohort = PreparedCohort.open(stage.prepared)
+    split = splits.resolve(cohort, stage.split)
+    stage.network.check_size(cohort.settings.size_px)
+    if stage.init is not None:
+        check_init(pathlib.Path(stage.init), cohort, split)
+    run = RunFolder(stage.workdir)
+    run.start(make_record(stage, cohort, split))
+    if run.read_result() is not None:
+        _LOG.info("%s is finished; nothing to do.", run.path)
+        yield None
+        return
+    with run.log_file():
+        _LOG.info("Stage %s in %s.", stage.stage, run.path)
+        yield Session(
+            stage, cohort, split, run, runtime.start(stage.runtime, stage.seed)
+        )
+
+
+def check_init(init: pathlib.Path, cohort: PreparedCohort, split: splits.Split) -> None:
+    """Refuses a run that has not finished or that has seen test volumes.
+
+    Raises:
+      UserError: naming the run and the volumes.
+    """
+    run = RunFolder(init)
+    run.final_checkpoint()
+    before = run.read_record()
+    if before.cohort_id != cohort.content_id:
+        _LOG.warning(
+            "%s was trained on another prepared cohort (or other settings of it); "
+            "whether it has seen the test volumes cannot be checked.",
+            init,
+        )
+        return
+    seen = {*before.split.pretrain, *before.split.train, *before.split.validation}
+    leaked = sorted(seen & set(split.test))
+    if leaked:
+        raise errors.UserError(
+            f"{init} was trained on {len(leaked)} volumes that are for testing now "
+            f"({', '.join(leaked[:5])}): use the split of that run."
+        )
+
+
+def hold_out_probe(
+    names: tuple[str, ...], num_probe: int
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Sets some of the pre-training volumes aside for the partition probe.
+
+    At most a tenth of them; none of fewer than twenty, since a neighbour in
+    another held-out volume is needed and small cohorts cannot spare two.
+
+    Args:
+      names: of the volumes to pre-train on.
+      num_probe: volumes to set aside.
+
+    Returns:
+      (names to train on, names to probe with).
+    """
+    count = min(num_probe, len(names) // 10)
+    if count < 2:
+        return names, ()
+    chosen = np.random.default_rng(_PROBE_SEED).permutation(len(names))[:count]
+    probe = tuple(names[k] for k in sorted(chosen))
+    return tuple(name for name in names if name not in probe), probe
+
+
+def describe(session: Session, monitor: Monitor) -> None:
+    """Puts the run's settings into TensorBoard, as text."""
+    content = json.dumps(config.to_json(session.config), indent=2)
+    monitor.text("config", f"```json\n{content}\n```")

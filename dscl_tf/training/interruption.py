@@ -1,0 +1,40 @@
+"""SIGTERM and SIGINT as a request to save and stop, not a sudden end."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class StopRequest:
+    """Whether, and by which signal, the run was asked to stop."""
+
+    def __init__(self):
+        self.signal_name = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.signal_name)
+
+    def __call__(self, number: int, frame: object) -> None:
+        self.signal_name = signal.Signals(number).name
+
+
+@contextlib.contextmanager
+def stop_request() -> Iterator[StopRequest]:
+    """Catches the signals within the block; elsewhere they act as before.
+
+    In a thread other than the main one, where handlers cannot be set, nothing is
+    caught.
+    """
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+    before = {number: signal.signal(number, request) for number in _SIGNALS}
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

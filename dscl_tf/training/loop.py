@@ -1,0 +1,176 @@
+"""The training loop: steps, logs, checkpoints, stopping. It knows no loss."""
+
+import dataclasses
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from dscl_tf import errors
+from dscl_tf.config import StageConfig
+from dscl_tf.pipeline.batches import Stream
+from dscl_tf.training import interruption
+from dscl_tf.training.checkpoints import Checkpoints
+from dscl_tf.training.monitor import Monitor
+
+_LOG = logging.getLogger(__name__)
+_FLAT = 0.01  # A loss this close to chance, as a fraction, has learned nothing.
+
+
+class NonFiniteLossError(errors.UserError):
+    """The loss became infinite or NaN."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Hook:
+    """Something to do every so many steps, and at the last one."""
+
+    every: int
+    action: Callable[[int], None]  # Receives the number of steps taken.
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """All that the loop needs of a stage."""
+
+    config: StageConfig
+    stream: Stream
+    step: Callable[[Mapping], Mapping[str, tf.Tensor]]
+    checkpoints: Checkpoints
+    monitor: Monitor
+    hooks: Sequence[Hook] = ()
+
+
+def train(training: Training) -> int:
+    """Trains from the newest checkpoint to the last step.
+
+    Returns:
+      The number of steps taken in all.
+
+    Raises:
+      Interrupted: by a signal, after saving.
+      NonFiniteLossError: with the step and what its batch was made of.
+    """
+    config, checkpoints = training.config, training.checkpoints
+    first, last = int(checkpoints.step), config.optimizer.num_steps
+    if first:
+        _LOG.info("Going on at step %d of %d.", first, last)
+    meter = _Meter(training, first)
+    batches = iter(training.stream.open(config.seed, first, last))
+    with interruption.stop_request() as stop:
+        for done in range(first + 1, last + 1):
+            meter.add(training.step, batches)
+            if done == last or done % config.runtime.log_every == 0:
+                meter.report(done)
+            for hook in training.hooks:
+                if done == last or done % hook.every == 0:
+                    hook.action(done)
+            if done == last or stop or done % config.runtime.checkpoint_every == 0:
+                meter.check_finite(done)
+                checkpoints.save(done)
+            if stop and done < last:
+                raise errors.Interrupted(
+                    f"{stop.signal_name} at step {done} of {last}, saved in "
+                    f"{config.workdir}. Start the same command again to go on."
+                )
+    return last
+
+
+class _Meter:
+    """Gathers the steps' scalars, on the device, and reports their means."""
+
+    def __init__(self, training: Training, first: int):
+        self._training = training
+        self._scalars: list[Mapping[str, tf.Tensor]] = []
+        self._since = self._start = time.perf_counter()
+        self._first, self._waited, self._images = first, 0.0, 0
+        self._flat_reports = 0
+
+    def add(self, step: Callable, batches) -> None:
+        """Takes one step."""
+        before = time.perf_counter()
+        batch = next(batches)
+        self._waited += time.perf_counter() - before
+        self._scalars.append(step(batch))
+        self._images += batch["image"].shape[0]
+
+    def check_finite(self, done: int) -> None:
+        """Stops the run when a loss since the last report was not finite.
+
+        Looking at every step would make the host wait for the device each time; the
+        batch can be named afterwards, since it is a function of the step.
+        """
+        losses = np.array([float(scalars["loss"]) for scalars in self._scalars])
+        if np.isfinite(losses).all():
+            return
+        offset = int(np.argmin(np.isfinite(losses)))
+        step = done - len(losses) + offset
+        ids = self._training.stream.ids(self._training.config.seed, step)
+        made_of = ", ".join(
+            f"{volume}[{index}]" for volume, index in zip(ids["volume"], ids["slice"])
+        )
+        raise NonFiniteLossError(
+            f"The loss is {losses[offset]} at step {step}. Its batch was made of the "
+            f"slices {made_of}. Nothing was saved since the last checkpoint; look at "
+            "these slices, lower --learning_rate, or use --precision=float32."
+        )
+
+    def report(self, done: int) -> None:
+        """Logs the means since the last report."""
+        self.check_finite(done)
+        means = {
+            name: float(np.mean([float(scalars[name]) for scalars in self._scalars]))
+            for name in self._scalars[0]
+        }
+        now = time.perf_counter()
+        seconds = max(now - self._since, 1e-9)
+        means["images_per_second"] = self._images / seconds
+        means["input_wait"] = self._waited / seconds
+        self._training.monitor.scalars(
+            done, {f"train/{name}": value for name, value in means.items()}
+        )
+        self._log(done, means, now)
+        self._warn_if_flat(done, means)
+        self._since = time.perf_counter()
+        self._scalars, self._waited, self._images = [], 0.0, 0
+
+    def _log(self, done: int, means: Mapping[str, float], now: float) -> None:
+        config = self._training.config
+        last = config.optimizer.num_steps
+        left = (now - self._start) / (done - self._first) * (last - done)
+        extra = f", top-1 {means['top1']:.2f}" if "top1" in means else ""
+        _LOG.info(
+            "%s step %d/%d: loss %.4f%s, %.0f images/s, %s left",
+            config.stage,
+            done,
+            last,
+            means["loss"],
+            extra,
+            means["images_per_second"],
+            _duration(left),
+        )
+
+    def _warn_if_flat(self, done: int, means: Mapping[str, float]) -> None:
+        if "chance" not in means:
+            return
+        flat = abs(means["pair_loss"] - means["chance"]) <= _FLAT * means["chance"]
+        self._flat_reports = self._flat_reports + 1 if flat else 0
+        if self._flat_reports == 3:
+            _LOG.warning(
+                "At step %d the loss of a pair has stayed within 1 %% of its chance "
+                "level %.3f: the networks learn nothing. Try another "
+                "--learning_rate or --temperature.",
+                done,
+                means["chance"],
+            )
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"

@@ -1,0 +1,71 @@
+"""Numbers and pictures of a run: TensorBoard events and metrics.csv."""
+
+import csv
+import logging
+import pathlib
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from dscl_tf import files
+
+_LOG = logging.getLogger(__name__)
+_FIELDS = ("step", "name", "value")
+
+
+class Monitor:
+    """Writes what a run reports; a resumed run continues the same files."""
+
+    def __init__(self, folder: pathlib.Path, first_step: int):
+        """Opens the files.
+
+        Args:
+          folder: of the run.
+          first_step: rows of later steps, left by a run that was cut off after its
+            last checkpoint, are dropped from metrics.csv.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        self._csv = folder / "metrics.csv"
+        _keep_rows_up_to(self._csv, first_step)
+        self._writer = tf.summary.create_file_writer(str(folder / "tensorboard"))
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """Reports numbers at `step`."""
+        with self._csv.open("a", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(
+                (step, name, repr(float(value))) for name, value in values.items()
+            )
+        with self._writer.as_default(step=step):
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
+        self._writer.flush()
+
+    def picture(self, step: int, name: str, pixels: np.ndarray) -> None:
+        """Shows a picture, uint8 [H, W, 3], in TensorBoard."""
+        with self._writer.as_default(step=step):
+            tf.summary.image(name, pixels[None])
+
+    def text(self, name: str, markdown: str) -> None:
+        """Shows a text in TensorBoard."""
+        with self._writer.as_default(step=0):
+            tf.summary.text(name, markdown)
+
+    def close(self) -> None:
+        """Writes out what is buffered."""
+        self._writer.close()
+
+
+def _keep_rows_up_to(path: pathlib.Path, last_step: int) -> None:
+    rows = []
+    if path.exists():
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [
+                row
+                for row in csv.reader(file)
+                if len(row) == len(_FIELDS)
+                and row[0].isdigit()
+                and int(row[0]) <= last_step
+            ]
+    lines = [",".join(_FIELDS)] + [",".join(row) for row in rows]
+    files.write_text(path, "\n".join(lines) + "\n")

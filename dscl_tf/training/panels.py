@@ -1,0 +1,108 @@
+"""Picture panels for TensorBoard, drawn with matplotlib off the screen."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import patches
+from matplotlib.backends import backend_agg
+from matplotlib.figure import Figure
+
+from dscl_tf.losses import LocalRegions
+
+_TITLES = ("x", "view 1", "view 2")
+
+
+def view_panel(images: np.ndarray, view: np.ndarray, rows: int = 4) -> np.ndarray:
+    """The views of a few slices side by side.
+
+    Args:
+      images: float [N, H, W, 1], view by view as the pipeline stacks them.
+      view: int [N], 0, 1 or 2.
+      rows: slices to show.
+
+    Returns:
+      uint8 [H', W', 3].
+    """
+    numbers = sorted(set(view.tolist()))
+    columns = [images[view == number][:rows, ..., 0] for number in numbers]
+    return _grid(columns, [_TITLES[number] for number in numbers])
+
+
+def region_panel(
+    images: np.ndarray, view: np.ndarray, regions: LocalRegions, stride_px: float
+) -> np.ndarray:
+    """Two views of one slice with the regions drawn where they lie.
+
+    Args:
+      images: float [N, H, W, 1].
+      view: int [N].
+      regions: on the feature map.
+      stride_px: image pixels per position of the feature map.
+
+    Returns:
+      uint8 [H', W', 3].
+    """
+    pair = [images[view == number][0, ..., 0] for number in (1, 2)]
+    figure = Figure(figsize=(6, 3.2), layout="constrained")
+    for axes, image, title in zip(figure.subplots(1, 2), pair, _TITLES[1:]):
+        _show(axes, image, f"{title}: {len(regions.corners)} regions")
+        for row, column in regions.corners:
+            axes.add_patch(
+                patches.Rectangle(
+                    (column * stride_px - 0.5, row * stride_px - 0.5),
+                    regions.size * stride_px,
+                    regions.size * stride_px,
+                    fill=False,
+                    edgecolor="tab:orange",
+                )
+            )
+    return _pixels(figure)
+
+
+def segmentation_panel(
+    images: np.ndarray, truth: np.ndarray, prediction: np.ndarray, num_classes: int
+) -> np.ndarray:
+    """Image, truth and prediction of a few slices.
+
+    Args:
+      images: float [Q, H, W].
+      truth: int [Q, H, W].
+      prediction: int [Q, H, W].
+      num_classes: background included.
+
+    Returns:
+      uint8 [H', W', 3].
+    """
+    chosen = np.unique(np.linspace(0, len(images) - 1, 4).round().astype(int))
+    columns = [array[chosen] for array in (images, truth, prediction)]
+    return _grid(columns, ["image", "truth", "prediction"], num_classes)
+
+
+def _grid(
+    columns: Sequence[np.ndarray], titles: Sequence[str], num_classes: int = 0
+) -> np.ndarray:
+    rows = len(columns[0])
+    figure = Figure(figsize=(2 * len(columns), 2 * rows + 0.3), layout="constrained")
+    grid = figure.subplots(rows, len(columns), squeeze=False)
+    for k, (column, title) in enumerate(zip(columns, titles)):
+        for row, image in enumerate(column):
+            is_label = num_classes and k > 0
+            _show(grid[row, k], image, "" if row else title, is_label * num_classes)
+    return _pixels(figure)
+
+
+def _show(axes, image: np.ndarray, title: str, num_classes: int = 0) -> None:
+    if num_classes:
+        axes.imshow(
+            image, cmap="viridis", vmin=0, vmax=num_classes - 1, interpolation="nearest"
+        )
+    else:
+        axes.imshow(image, cmap="gray", vmin=0, vmax=1.2)
+    axes.set_title(title, fontsize=8)
+    axes.set_axis_off()
+
+
+def _pixels(figure: Figure) -> np.ndarray:
+    canvas = backend_agg.FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

@@ -1,0 +1,61 @@
+"""A probe of the encoder that needs no labels: do neighbours share a partition?"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from dscl_tf.cohort import partitions
+from dscl_tf.cohort.prepared import PreparedCohort
+
+
+class PartitionProbe:
+    """Nearest-neighbour partition accuracy on volumes that are not trained on.
+
+    For each slice, the most similar slice (cosine of embeddings) of the *other*
+    probe volumes is looked up; the accuracy is how often it is of the same
+    partition. Chance is about 1 / S.
+    """
+
+    def __init__(
+        self,
+        encoder: tf.keras.Model,
+        head: tf.keras.Model,
+        cohort: PreparedCohort,
+        names: Sequence[str],
+        num_partitions: int,
+    ):
+        """A probe on at least two volumes `names`."""
+        self._images = [np.asarray(cohort.image(n))[..., None] for n in names]
+        counts = [len(images) for images in self._images]
+        self._volume = np.repeat(np.arange(len(names)), counts)
+        self._partition = np.concatenate(
+            [partitions.partition_of_slices(count, num_partitions) for count in counts]
+        )
+        shape = [None, *encoder.input_shape[1:]]
+        self._embed = tf.function(
+            lambda images: head(encoder(images, training=False)[-1], training=False),
+            input_signature=[tf.TensorSpec(shape, tf.float32)],
+        )
+
+    def accuracy(self) -> float:
+        """The share of slices whose nearest neighbour is of their partition."""
+        embeddings = np.concatenate([self._embed(i).numpy() for i in self._images])
+        return partition_accuracy(embeddings, self._volume, self._partition)
+
+
+def partition_accuracy(
+    embeddings: np.ndarray, volume: np.ndarray, partition: np.ndarray
+) -> float:
+    """Nearest-neighbour partition accuracy across volumes.
+
+    Args:
+      embeddings: float [N, D].
+      volume: int [N].
+      partition: int [N].
+    """
+    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    units = embeddings / np.maximum(lengths, 1e-6)
+    similarity = units @ units.T
+    similarity[volume[:, None] == volume[None]] = -np.inf
+    return float(np.mean(partition[similarity.argmax(axis=1)] == partition))

@@ -1,0 +1,249 @@
+"""A run is a folder: settings, checkpoints, TensorBoard events, log, result."""
+
+import contextlib
+import dataclasses
+import logging
+import pathlib
+import platform
+from collections.abc import Iterator, Mapping
+from typing import Any, Optional
+
+import numpy as np
+import tensorflow as tf
+
+import dscl_tf
+from dscl_tf import config, errors, files, networks
+from dscl_tf.cohort.prepared import PreparedCohort
+from dscl_tf.cohort.splits import Split
+from dscl_tf.training import checkpoints
+
+_LOG = logging.getLogger(__name__)
+FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class RunRecord:
+    """What `config.json` of a run holds."""
+
+    config: config.StageConfig
+    split: Split
+    cohort_id: str
+    label_names: tuple[str, ...]
+    preprocessing: config.PreprocessingConfig
+    versions: dict[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Segmenter:
+    """A trained network with what is needed to use it on a new scan."""
+
+    model: tf.keras.Model  # float32 [N, H, W, 1] to float32 logits [N, H, W, C].
+    preprocessing: config.PreprocessingConfig
+    label_names: tuple[str, ...]
+
+
+class RunFolder:
+    """Where one stage of one run keeps its files."""
+
+    def __init__(self, folder: files.PathLike):
+        self.path = pathlib.Path(folder)
+
+    @property
+    def config_file(self) -> pathlib.Path:
+        return self.path / "config.json"
+
+    @property
+    def result_file(self) -> pathlib.Path:
+        return self.path / "result.json"
+
+    def start(self, record: RunRecord) -> None:
+        """Writes the record, or checks that it is the one that is there.
+
+        Raises:
+          UserError: the folder belongs to a run with other settings.
+        """
+        if self.config_file.exists():
+            _refuse_other_settings(self.path, self.read_record(), record)
+            return
+        content = {"format": FORMAT, **config.to_json(record)}
+        content["versions"] = record.versions
+        files.write_json(self.config_file, content)
+
+    def read_record(self) -> RunRecord:
+        """The record of an existing run.
+
+        Raises:
+          UserError: there is none, or it is not valid.
+        """
+        content = files.read_json_object(self.config_file, "run's config")
+        found = content.pop("format", None)
+        versions = content.pop("versions", None)
+        if found != FORMAT or not isinstance(versions, dict):
+            raise errors.UserError(
+                f"{self.config_file}: format {found!r}, expected {FORMAT}: it is not "
+                "a run of this version of dscl_tf."
+            )
+        where = str(self.config_file)
+        fields = {"versions": versions}
+        hints = {
+            "config": config.StageConfig,
+            "split": Split,
+            "cohort_id": str,
+            "label_names": tuple[str, ...],
+            "preprocessing": config.PreprocessingConfig,
+        }
+        for name, kind in hints.items():
+            if name not in content:
+                raise errors.UserError(f"{where}: {name} is missing.")
+            fields[name] = config.from_json(kind, content[name], f"{where}: {name}")
+        return RunRecord(**fields)
+
+    def read_result(self) -> Optional[dict]:
+        """The result of a finished run; None when it has not finished."""
+        if not self.result_file.exists():
+            return None
+        return files.read_json_object(self.result_file, "run's result")
+
+    def finish(self, checkpoint: pathlib.Path, step: int, scores: Mapping) -> None:
+        """Marks the run as finished, with the checkpoint to use."""
+        relative = str(checkpoint.relative_to(self.path))
+        files.write_json(
+            self.result_file, {"checkpoint": relative, "steps": step, **scores}
+        )
+
+    def final_checkpoint(self) -> pathlib.Path:
+        """The checkpoint that later stages and users take.
+
+        Raises:
+          UserError: the run has not finished.
+        """
+        result = self.read_result()
+        if result is None:
+            raise errors.UserError(
+                f"{self.path} is not a finished run (no result.json): train it to its "
+                "end first, by the command that started it."
+            )
+        name = result.get("checkpoint")
+        path = self.path / str(name)
+        if (
+            not isinstance(name, str)
+            or self.path.resolve() not in path.resolve().parents
+        ):
+            raise errors.UserError(
+                f"{self.result_file}: checkpoint must be a path inside the run folder, "
+                f"found {name!r}."
+            )
+        return path
+
+    @contextlib.contextmanager
+    def log_file(self) -> Iterator[None]:
+        """Within the block, what the library logs also goes to log.txt."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(self.path / "log.txt", encoding="utf-8")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+        logger = logging.getLogger("dscl_tf")
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
+            handler.close()
+
+
+def make_record(
+    stage_config: config.StageConfig, cohort: PreparedCohort, split: Split
+) -> RunRecord:
+    """The record of a new run."""
+    return RunRecord(
+        config=stage_config,
+        split=split,
+        cohort_id=cohort.content_id,
+        label_names=cohort.label_names,
+        preprocessing=cohort.settings,
+        versions={
+            "dscl_tf": dscl_tf.__version__,
+            "tensorflow": tf.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+    )
+
+
+def load_segmenter(folder: files.PathLike) -> Segmenter:
+    """The network of a finished fine-tuning run, its best weights loaded.
+
+    The model computes in float32, whatever precision it was trained in.
+
+    Args:
+      folder: run folder of a fine-tuning stage.
+
+    Raises:
+      UserError: it is not such a run, has not finished, or is damaged.
+    """
+    run = RunFolder(folder)
+    record = run.read_record()
+    if record.config.stage != "finetune":
+        raise errors.UserError(
+            f"{run.path} is a run of the stage {record.config.stage!r}; only a "
+            "fine-tuned run can segment."
+        )
+    path = run.final_checkpoint()
+    before = tf.keras.mixed_precision.global_policy()
+    tf.keras.mixed_precision.set_global_policy("float32")
+    try:
+        model = networks.build_unet(
+            record.config.network, record.preprocessing.size_px, len(record.label_names)
+        )
+    finally:
+        tf.keras.mixed_precision.set_global_policy(before)
+    checkpoints.read_parts(path, unet_parts(model))
+    return Segmenter(model, record.preprocessing, record.label_names)
+
+
+def unet_parts(unet: tf.keras.Model) -> dict[str, tf.keras.Model]:
+    """A U-Net's parts by the names under which stages hand them over."""
+    return {
+        "encoder": unet.get_layer("encoder"),
+        **decoder_parts(unet.get_layer("decoder")),
+        "classifier": unet.get_layer("classifier"),
+    }
+
+
+def decoder_parts(decoder: tf.keras.Model) -> dict[str, tf.keras.Model]:
+    """A decoder's blocks by name."""
+    return {
+        layer.name: layer
+        for layer in decoder.layers
+        if layer.name.startswith("decoder_block_")
+    }
+
+
+def _refuse_other_settings(path, old: RunRecord, new: RunRecord) -> None:
+    differences = dict(_differences(_comparable(old), _comparable(new)))
+    if differences:
+        shown = "; ".join(
+            f"{name} was {before!r}, is now {after!r}"
+            for name, (before, after) in differences.items()
+        )
+        raise errors.UserError(
+            f"{path} holds a run with other settings: {shown}. Use another --workdir, "
+            "or the settings of that run."
+        )
+
+
+def _comparable(record: RunRecord) -> dict:
+    """What must stay the same for a run to go on: all but how it computes."""
+    content = config.to_json(dataclasses.replace(record, versions={}))
+    for name in ("runtime", "workdir", "prepared"):
+        del content["config"][name]
+    return content
+
+
+def _differences(old: Any, new: Any, where: str = "") -> Iterator[tuple]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in sorted(set(old) | set(new)):
+            inner = f"{where}.{name}" if where else name
+            yield from _differences(old.get(name), new.get(name), inner)
+    elif old != new:
+        yield where, (old, new)

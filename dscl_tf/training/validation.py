@@ -1,0 +1,56 @@
+"""Dice of whole volumes during fine-tuning, at the prepared resolution."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from dscl_tf.cohort.prepared import PreparedCohort
+
+
+class Validator:
+    """Measures a network on labelled volumes, all slices of a volume at once."""
+
+    def __init__(
+        self, unet: tf.keras.Model, cohort: PreparedCohort, names: Sequence[str]
+    ):
+        """A validator on the volumes `names` of `cohort`."""
+        self._cohort, self._names = cohort, tuple(names)
+        shape = [None, *unet.input_shape[1:]]
+        self._predict = tf.function(
+            lambda images: tf.argmax(unet(images, training=False), -1, tf.int32),
+            input_signature=[tf.TensorSpec(shape, tf.float32)],
+        )
+
+    def predict(self, name: str) -> np.ndarray:
+        """The predicted classes of a volume, int32 [Q, H, W]."""
+        images = np.asarray(self._cohort.image(name), np.float32)[..., None]
+        return self._predict(images).numpy()
+
+    def scores(self) -> dict[str, float]:
+        """Mean Dice over the volumes: "mean" and each structure by name.
+
+        A structure that neither truth nor prediction has is left out.
+        """
+        dice = np.array(
+            [self._dice(self.predict(n), self._cohort.label(n)) for n in self._names]
+        )
+        structures = self._cohort.label_names[1:]
+        per_structure = {
+            name: float(np.nanmean(dice[:, k]))
+            for k, name in enumerate(structures)
+            if not np.isnan(dice[:, k]).all()
+        }
+        return {
+            "mean": float(np.nanmean(dice)) if per_structure else 0.0,
+            **per_structure,
+        }
+
+    def _dice(self, prediction: np.ndarray, truth: np.ndarray) -> list[float]:
+        """Dice of each structure; NaN where both are empty."""
+        values = []
+        for label in range(1, self._cohort.num_classes):
+            found, true = prediction == label, truth == label
+            total = found.sum() + true.sum()
+            values.append(2.0 * (found & true).sum() / total if total else np.nan)
+        return values

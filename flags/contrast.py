@@ -1,0 +1,117 @@
+"""The contrastive losses, their batches and their views."""
+
+from absl import flags
+
+from dscl_tf import config
+
+_GLOBAL, _LOCAL, _VIEW = (
+    config.GlobalConfig(),
+    config.LocalConfig(),
+    config.ViewConfig(),
+)
+
+_GLOBAL_STRATEGY = flags.DEFINE_enum(
+    "global_strategy",
+    _GLOBAL.strategy.value,
+    [strategy.value for strategy in config.GlobalStrategy],
+    "Pairs of slices that the encoder stage contrasts; none: no encoder stage.",
+)
+_LOCAL_STRATEGY = flags.DEFINE_enum(
+    "local_strategy",
+    _LOCAL.strategy.value,
+    [strategy.value for strategy in config.LocalStrategy],
+    "Pairs of maps that the decoder stage contrasts; none: no decoder stage.",
+)
+_TEMPERATURE = flags.DEFINE_float(
+    "temperature", _GLOBAL.temperature, "Softmax temperature tau.", lower_bound=1e-6
+)
+_NUM_PARTITIONS = flags.DEFINE_integer(
+    "num_partitions",
+    _GLOBAL.num_partitions,
+    "S, groups of consecutive slices of a volume.",
+    lower_bound=2,
+)
+_BATCH_VOLUMES = flags.DEFINE_integer(
+    "batch_volumes",
+    _GLOBAL.batch_volumes,
+    "m, volumes of a batch of the encoder and decoder stages; each gives S slices.",
+    lower_bound=1,
+)
+_NUM_BLOCKS = flags.DEFINE_integer(
+    "num_blocks",
+    _LOCAL.num_blocks,
+    "l, decoder blocks that the decoder stage trains.",
+    lower_bound=1,
+)
+_REGION_SIZE = flags.DEFINE_integer(
+    "region_size",
+    _LOCAL.region_size,
+    "K, side of a region in positions of the feature map.",
+    lower_bound=1,
+)
+_GRID = flags.DEFINE_integer(
+    "region_grid",
+    _LOCAL.grid,
+    "Regions along each side of a regular grid (A is its square); 0: the 13 regions "
+    "of the released commands.",
+    lower_bound=0,
+)
+_NUM_NEGATIVES = flags.DEFINE_integer(
+    "num_negatives",
+    _LOCAL.num_negatives,
+    "Nearest other regions that a region is contrasted with; 0: all others.",
+    lower_bound=0,
+)
+_CROP = flags.DEFINE_float(
+    "crop_fraction",
+    _VIEW.crop_fraction,
+    "Side of the global views' random crop, as a fraction of the slice's side.",
+    lower_bound=0.01,
+    upper_bound=1.0,
+)
+_BRIGHTNESS = flags.DEFINE_float(
+    "view_brightness",
+    _VIEW.brightness,
+    "Largest brightness change of a view, in units of the normalised intensity.",
+    lower_bound=0.0,
+)
+_CONTRAST = flags.DEFINE_float(
+    "view_contrast",
+    _VIEW.contrast[1] - 1,
+    "Largest contrast change of a view, as a fraction.",
+    lower_bound=0.0,
+    upper_bound=1.0,
+)
+
+
+def global_config() -> config.GlobalConfig:
+    """The encoder stage's settings."""
+    return config.GlobalConfig(
+        strategy=config.GlobalStrategy(_GLOBAL_STRATEGY.value),
+        temperature=_TEMPERATURE.value,
+        num_partitions=_NUM_PARTITIONS.value,
+        batch_volumes=_BATCH_VOLUMES.value,
+    )
+
+
+def local_config() -> config.LocalConfig:
+    """The decoder stage's settings."""
+    return config.LocalConfig(
+        strategy=config.LocalStrategy(_LOCAL_STRATEGY.value),
+        temperature=_TEMPERATURE.value,
+        num_partitions=_NUM_PARTITIONS.value,
+        batch_volumes=_BATCH_VOLUMES.value,
+        num_blocks=_NUM_BLOCKS.value,
+        region_size=_REGION_SIZE.value,
+        grid=_GRID.value,
+        num_negatives=_NUM_NEGATIVES.value,
+    )
+
+
+def view_config() -> config.ViewConfig:
+    """The random views' settings."""
+    return config.ViewConfig(
+        crop_fraction=_CROP.value,
+        brightness=_BRIGHTNESS.value,
+        contrast=(1 - _CONTRAST.value, 1 + _CONTRAST.value),
+    )

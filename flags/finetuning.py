@@ -1,0 +1,55 @@
+"""Fine-tuning and its augmentation."""
+
+from absl import flags
+
+from dscl_tf import config
+
+_DEFAULT = config.FinetuneConfig()
+_AUGMENT = _DEFAULT.augmentation
+
+_BATCH_SIZE = flags.DEFINE_integer(
+    "finetune_batch_size", _DEFAULT.batch_size, "Slices of a batch.", lower_bound=1
+)
+_VALIDATE_EVERY = flags.DEFINE_integer(
+    "validate_every", _DEFAULT.validate_every, "Steps between validations.", 1
+)
+_FLIPS = flags.DEFINE_bool(
+    "flips",
+    _AUGMENT.flip,
+    "Mirror some slices left-right; off where the side tells structures apart.",
+)
+_ROTATION = flags.DEFINE_float(
+    "rotation_deg", _AUGMENT.rotation_deg, "Largest small rotation, degrees.", 0, 180
+)
+_SCALE = flags.DEFINE_float(
+    "scale_change", _AUGMENT.scale[1] - 1, "Largest scaling, as a fraction.", 0, 0.9
+)
+_ROTATION_STEP = flags.DEFINE_float(
+    "rotation_step_deg",
+    _AUGMENT.rotation_step_deg,
+    "Large rotations are multiples of this, degrees; 360: none.",
+    1,
+    360,
+)
+_ELASTIC = flags.DEFINE_float(
+    "elastic_sigma",
+    _AUGMENT.elastic_sigma,
+    "Standard deviation of elastic displacements, as a fraction of the side.",
+    0,
+    0.5,
+)
+
+
+def finetune_config() -> config.FinetuneConfig:
+    """The fine-tuning stage's settings."""
+    return config.FinetuneConfig(
+        batch_size=_BATCH_SIZE.value,
+        validate_every=_VALIDATE_EVERY.value,
+        augmentation=config.AugmentationConfig(
+            rotation_deg=_ROTATION.value,
+            scale=(1 - _SCALE.value, 1 + _SCALE.value),
+            flip=_FLIPS.value,
+            rotation_step_deg=_ROTATION_STEP.value,
+            elastic_sigma=_ELASTIC.value,
+        ),
+    )

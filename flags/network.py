@@ -1,0 +1,34 @@
+"""The networks."""
+
+from absl import flags
+
+from dscl_tf import config, errors
+
+_DEFAULT = config.NetworkConfig()
+
+_FILTERS = flags.DEFINE_list(
+    "filters",
+    [str(count) for count in _DEFAULT.filters],
+    "Filters of each level of the U-Net, full resolution first.",
+)
+_LOCAL_HEAD_UNITS = flags.DEFINE_integer(
+    "local_head_units",
+    _DEFAULT.local_head_units,
+    "Units of a dense layer on each region after g2 (the released commands use 128); "
+    "0: none.",
+    lower_bound=0,
+)
+
+
+def network_config() -> config.NetworkConfig:
+    """The networks' settings."""
+    try:
+        filters = tuple(int(count) for count in _FILTERS.value)
+    except ValueError:
+        raise errors.UserError(
+            f"--filters must be whole numbers with commas between, "
+            f"found {','.join(_FILTERS.value)!r}."
+        ) from None
+    return config.NetworkConfig(
+        filters=filters, local_head_units=_LOCAL_HEAD_UNITS.value
+    )

@@ -1,0 +1,39 @@
+"""Steps and the learning rate."""
+
+from absl import flags
+
+from dscl_tf import config
+
+_DEFAULT = config.OptimizerConfig()
+
+_STEPS = {
+    stage: flags.DEFINE_integer(
+        f"{stage}_steps",
+        _DEFAULT.num_steps,
+        f"Steps of the {stage} stage.",
+        lower_bound=1,
+    )
+    for stage in ("encoder", "decoder", "finetune")
+}
+_LEARNING_RATE = flags.DEFINE_float(
+    "learning_rate", _DEFAULT.learning_rate, "Adam's learning rate.", lower_bound=1e-9
+)
+_WARMUP = flags.DEFINE_integer(
+    "warmup_steps",
+    _DEFAULT.warmup_steps,
+    "Steps over which the learning rate rises from 0.",
+    lower_bound=0,
+)
+_COSINE = flags.DEFINE_bool(
+    "cosine", _DEFAULT.cosine, "Let the learning rate fall to 0 on a cosine."
+)
+
+
+def optimizer_config(stage: str) -> config.OptimizerConfig:
+    """The optimizer's settings in a stage: encoder, decoder or finetune."""
+    return config.OptimizerConfig(
+        num_steps=_STEPS[stage].value,
+        learning_rate=_LEARNING_RATE.value,
+        warmup_steps=_WARMUP.value,
+        cosine=_COSINE.value,
+    )

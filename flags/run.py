@@ -1,0 +1,157 @@
+"""The run: which stage, on what, where, and how it computes."""
+
+import dataclasses
+import pathlib
+from typing import Optional
+
+from absl import flags
+from dscl_flags import contrast, finetuning, network, optimizer, split
+
+from dscl_tf import config, errors
+
+STAGES = ("encoder", "decoder", "finetune")
+
+_STAGE = flags.DEFINE_enum(
+    "stage",
+    "all",
+    [*STAGES, "all"],
+    "Stage to run; all runs those that the strategies ask for, one after the other.",
+)
+_PREPARED = flags.DEFINE_string(
+    "prepared", None, "Folder of the prepared cohort, written by dscl-prepare."
+)
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Folder for the runs: each stage gets a folder of its own in it."
+)
+_INIT = flags.DEFINE_string(
+    "init",
+    None,
+    "Run to take over: a run folder, or a --workdir that has one. By default the "
+    "stage before in --workdir.",
+)
+_SEED = flags.DEFINE_integer(
+    "seed", 0, "Seed of initial weights, batches and augmentation.", lower_bound=0
+)
+_PRECISION = flags.DEFINE_enum(
+    "precision",
+    "auto",
+    ["auto", "float32", "mixed_float16", "mixed_bfloat16"],
+    "Arithmetic; auto is mixed_float16 on a GPU, mixed_bfloat16 on a CPU with AMX or "
+    "AVX512-BF16, else float32.",
+)
+_JIT = flags.DEFINE_enum(
+    "jit", "auto", ["auto", "on", "off"], "Compile steps with XLA; auto: on a GPU only."
+)
+_CHECKPOINT_EVERY = flags.DEFINE_integer(
+    "checkpoint_every", 500, "Steps between checkpoints.", lower_bound=1
+)
+_LOG_EVERY = flags.DEFINE_integer(
+    "log_every", 50, "Steps between reports of the loss.", lower_bound=1
+)
+_PANEL_EVERY = flags.DEFINE_integer(
+    "panel_every", 1000, "Steps between pictures and probes.", lower_bound=1
+)
+_NUM_PROBE = flags.DEFINE_integer(
+    "num_probe_volumes",
+    2,
+    "Pre-training volumes held out to probe the encoder with; at most a tenth of "
+    "them, and none of fewer than 20.",
+    lower_bound=0,
+)
+
+
+def runtime_config() -> config.RuntimeConfig:
+    """How runs compute and report."""
+    return config.RuntimeConfig(
+        precision=_PRECISION.value,
+        jit=_JIT.value,
+        checkpoint_every=_CHECKPOINT_EVERY.value,
+        log_every=_LOG_EVERY.value,
+        panel_every=_PANEL_EVERY.value,
+    )
+
+
+def stage_configs() -> list[config.StageConfig]:
+    """The stages to run, in order, each taking over the one before.
+
+    Raises:
+      UserError: flags that are missing or contradict each other.
+    """
+    if not _PREPARED.value or not _WORKDIR.value:
+        raise errors.UserError("--prepared=DIR and --workdir=DIR are needed.")
+    shared = config.StageConfig(
+        stage="",
+        prepared=_PREPARED.value,
+        workdir=_WORKDIR.value,
+        seed=_SEED.value,
+        network=network.network_config(),
+        views=contrast.view_config(),
+        global_=contrast.global_config(),
+        local=contrast.local_config(),
+        finetune=finetuning.finetune_config(),
+        runtime=runtime_config(),
+        split=split.split_config(),
+        num_probe=_NUM_PROBE.value,
+    )
+    return [_stage_config(shared, stage) for stage in _wanted_stages(shared)]
+
+
+def _wanted_stages(shared: config.StageConfig) -> list[str]:
+    has_global = shared.global_.strategy is not config.GlobalStrategy.NONE
+    has_local = shared.local.strategy is not config.LocalStrategy.NONE
+    if _STAGE.value != "all":
+        used = {"encoder": has_global, "decoder": has_local, "finetune": True}
+        if not used[_STAGE.value]:
+            flag = "global" if _STAGE.value == "encoder" else "local"
+            raise errors.UserError(
+                f"--stage={_STAGE.value} has nothing to do with --{flag}_strategy=none."
+            )
+        return [_STAGE.value]
+    if _INIT.value:
+        raise errors.UserError(
+            "--init goes with one stage, --stage=decoder or --stage=finetune."
+        )
+    if has_local and not has_global:
+        raise errors.UserError(
+            f"--local_strategy={shared.local.strategy.value} needs a pre-trained "
+            "encoder: choose a --global_strategy too, or --local_strategy=none."
+        )
+    chosen = zip(STAGES, (has_global, has_local, True))
+    return [stage for stage, used in chosen if used]
+
+
+def _stage_config(shared: config.StageConfig, stage: str) -> config.StageConfig:
+    return dataclasses.replace(
+        shared,
+        stage=stage,
+        workdir=str(pathlib.Path(shared.workdir) / stage),
+        init=_init_of(shared, stage),
+        optimizer=optimizer.optimizer_config(stage),
+    )
+
+
+def _init_of(shared: config.StageConfig, stage: str) -> Optional[str]:
+    """The run that `stage` takes over; None: random weights."""
+    if stage == "encoder":
+        if _INIT.value:
+            raise errors.UserError("--stage=encoder starts from random weights.")
+        return None
+    earlier = ["encoder"] if stage == "decoder" else ["decoder", "encoder"]
+    if _INIT.value:
+        return _find_run(pathlib.Path(_INIT.value), earlier)
+    if shared.local.strategy is config.LocalStrategy.NONE and "decoder" in earlier:
+        earlier.remove("decoder")
+        if shared.global_.strategy is config.GlobalStrategy.NONE:
+            return None
+    return str(pathlib.Path(shared.workdir) / earlier[0])
+
+
+def _find_run(folder: pathlib.Path, stages: list[str]) -> str:
+    """The run that `folder` is, or the latest of `stages` that it holds."""
+    for candidate in (folder, *(folder / stage for stage in stages)):
+        if (candidate / "config.json").exists():
+            return str(candidate)
+    raise errors.UserError(
+        f"--init={folder}: no run there; expected a folder with config.json, or one "
+        f"that holds {' or '.join(stages)}/config.json."
+    )
