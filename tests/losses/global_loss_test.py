@@ -1,0 +1,145 @@
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dscl_tf import losses
+from tests.losses import reference
+
+DATA = pathlib.Path(__file__).parents[1] / "data"
+STRATEGIES = ("gr", "gd_minus", "gd")
+
+
+def make_batch(strategy: str, num_partitions: int = 4, seed: int = 0):
+    views = [1, 2] if strategy == "gr" else [0, 1, 2]
+    ids = reference.make_ids(3, num_partitions, views)
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=[len(ids["image"]), 8]).astype(np.float32), ids
+
+
+def loss_and_gradient(embeddings, ids, strategy, temperature=0.1):
+    embeddings = tf.convert_to_tensor(embeddings)
+    with tf.GradientTape() as tape:
+        tape.watch(embeddings)
+        loss = losses.global_contrastive_loss(embeddings, ids, strategy, temperature)
+    return loss, tape.gradient(loss, embeddings)
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
+@pytest.mark.parametrize("num_partitions", [2, 3, 4, 6])
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_equals_loop(strategy, num_partitions, compiled):
+    embeddings, ids = make_batch(strategy, num_partitions)
+    function = losses.global_contrastive_loss
+    if compiled:
+        function = tf.function(function)
+    actual = function(tf.constant(embeddings), ids, strategy, 0.1)
+    expected = reference.global_loss(embeddings, ids, strategy, 0.1)
+    assert actual.dtype == tf.float32
+    np.testing.assert_allclose(actual, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_gradient_equals_finite_differences_of_loop(strategy, compiled):
+    embeddings, ids = make_batch(strategy, num_partitions=2)
+    function = tf.function(loss_and_gradient) if compiled else loss_and_gradient
+    _, gradient = function(embeddings, ids, strategy)
+    rng = np.random.default_rng(1)
+    for _ in range(5):
+        direction = rng.normal(size=embeddings.shape)
+        step = 1e-5 * direction
+        wide = embeddings.astype(np.float64)
+        ahead = reference.global_loss(wide + step, ids, strategy, 0.1)
+        behind = reference.global_loss(wide - step, ids, strategy, 0.1)
+        expected = (ahead - behind) / 2e-5
+        actual = float(np.sum(gradient.numpy() * direction))
+        # A direction nearly orthogonal to the gradient cancels float32 digits.
+        scale = np.linalg.norm(gradient) * np.linalg.norm(direction)
+        np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-6 * scale)
+
+
+def test_equals_released_code():
+    data = np.load(DATA / "gd_minus.npz")
+    ids = {name: data[name] for name in ("image", "volume", "partition", "view")}
+    actual = losses.global_contrastive_loss(
+        data["embeddings"], ids, "gd_minus", float(data["temperature"])
+    )
+    np.testing.assert_allclose(actual, data["released"], rtol=1e-5)
+    np.testing.assert_allclose(actual, data["reference"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_order_of_batch_does_not_matter(strategy):
+    embeddings, ids = make_batch(strategy)
+    order = np.random.default_rng(2).permutation(len(embeddings))
+    shuffled = {name: values[order] for name, values in ids.items()}
+    np.testing.assert_allclose(
+        losses.global_contrastive_loss(embeddings[order], shuffled, strategy),
+        losses.global_contrastive_loss(embeddings, ids, strategy),
+        rtol=1e-6,
+    )
+
+
+@pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16])
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_low_precision_input_is_computed_in_float32(strategy, dtype):
+    embeddings, ids = make_batch(strategy)
+    rounded = tf.cast(embeddings, dtype)
+    actual = losses.global_contrastive_loss(rounded, ids, strategy)
+    expected = reference.global_loss(
+        tf.cast(rounded, tf.float64).numpy(), ids, strategy, 0.1
+    )
+    assert actual.dtype == tf.float32
+    np.testing.assert_allclose(actual, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["identical", "opposite", "zero", "one zero", "huge"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_extreme_logits_stay_finite(strategy, kind):
+    embeddings, ids = make_batch(strategy)
+    if kind == "identical":
+        embeddings[:] = embeddings[0]
+    elif kind == "opposite":
+        embeddings = np.where(ids["view"][:, None] == 1, 1.0, -1.0) * np.ones(
+            [len(embeddings), 8], np.float32
+        )
+        embeddings = embeddings.astype(np.float32)
+    elif kind == "zero":
+        embeddings[:] = 0
+    elif kind == "one zero":
+        embeddings[3] = 0
+    else:
+        embeddings *= 1e15
+    loss, gradient = loss_and_gradient(embeddings, ids, strategy, temperature=0.01)
+    assert np.isfinite(loss)
+    assert np.isfinite(gradient.numpy()).all()
+
+
+def test_identical_embeddings_give_the_chance_level():
+    # Every similarity is 1, so l = ln(1 + negatives); 3 x 4 slices in 2 views leave
+    # 22 negatives, and L_g counts both directions of a pair.
+    ids = reference.make_ids(3, 4, [1, 2])
+    terms = losses.global_contrastive_terms(np.ones([24, 8], np.float32), ids, "gr")
+    np.testing.assert_allclose(terms["pair_loss"], np.log(23), rtol=1e-6)
+    np.testing.assert_allclose(terms["loss"], 2 * np.log(23), rtol=1e-6)
+    np.testing.assert_allclose(terms["chance"], np.log(23), rtol=1e-6)
+    np.testing.assert_allclose(terms["embedding_std"], 0, atol=1e-3)
+    np.testing.assert_allclose(terms["top1"], 0)
+
+
+def test_statistics_of_perfect_embeddings():
+    ids = reference.make_ids(3, 4, [0, 1, 2])
+    embeddings = np.eye(4, dtype=np.float32)[ids["partition"]]
+    terms = losses.global_contrastive_terms(embeddings, ids, "gd")
+    np.testing.assert_allclose(terms["top1"], 1)
+    np.testing.assert_allclose(terms["positive_similarity"], 1, rtol=1e-6)
+    np.testing.assert_allclose(terms["negative_similarity"], 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("strategy", ["none", "gx"])
+def test_refuses_other_strategies(strategy):
+    embeddings, ids = make_batch("gd")
+    with pytest.raises(ValueError, match=strategy):
+        losses.global_contrastive_loss(embeddings, ids, strategy)
