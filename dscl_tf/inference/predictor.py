@@ -6,16 +6,16 @@ its export give the same masks on every machine.
 
 import hashlib
 import json
-import os
 import pathlib
-from typing import Any, Callable, Optional, Union
+from typing import Any, Callable, Optional
 
 import numpy as np
 import SimpleITK as sitk
 import tensorflow as tf
 
-from dscl_tf import config, errors, files
+from dscl_tf import config, config_json, errors, files
 from dscl_tf.cohort import geometry, preprocessing
+from dscl_tf.training import run_folder
 
 BATCH_SIZE = 16  # Slices; bounds the memory, does not change the result.
 SETTINGS_ASSET = "dscl_tf.json"
@@ -94,11 +94,24 @@ class Predictor:
         return geometry.restore_probabilities(self.probabilities(slices), grid, image)
 
 
-def open_predictor(path: Union[str, "os.PathLike[str]"]) -> Predictor:
+def open_predictor(path: files.PathLike) -> Predictor:
     """Opens an exported SavedModel, a fine-tuning run, or a workdir that has one.
 
     Raises:
       UserError: if `path` is none of them; it says what was found.
+    """
+    path = pathlib.Path(path)
+    if (path / "saved_model.pb").is_file():
+        return _open_saved_model(path)
+    run = find_run(path)
+    return from_segmenter(run_folder.load_segmenter(run), run)
+
+
+def find_run(path: files.PathLike) -> pathlib.Path:
+    """The fine-tuning run at `path`, or in its folder `finetune`.
+
+    Raises:
+      UserError: if there is none; it says what was found.
     """
     path = pathlib.Path(path)
     if not path.is_dir():
@@ -106,46 +119,28 @@ def open_predictor(path: Union[str, "os.PathLike[str]"]) -> Predictor:
             f"No model folder at {path}: --model names an exported SavedModel, the "
             "folder of a fine-tuning run, or the --workdir that it was trained in."
         )
-    if (path / "saved_model.pb").is_file():
-        return _open_saved_model(path)
-    return _open_run(find_run(path))
-
-
-def find_run(path: Union[str, "os.PathLike[str]"]) -> pathlib.Path:
-    """The fine-tuning run at `path` or in its folder `finetune`.
-
-    Raises:
-      UserError: if there is none; it says what was found.
-    """
-    path = pathlib.Path(path)
+    found = "found " + (_some_names(path) or "an empty folder")
     for folder in (path, path / "finetune"):
-        if (folder / "config.json").is_file() and _stage(folder) == "finetune":
+        run = run_folder.RunFolder(folder)
+        if not run.config_file.is_file():
+            continue
+        stage = run.read_record().config.stage
+        if stage == "finetune":
             return folder
-    if (path / "config.json").is_file():
-        found = f"the run of a stage {_stage(path)!r}, which has no segmenter"
-    else:
-        names = sorted(entry.name for entry in path.iterdir())[:5]
-        found = "found " + (", ".join(names) if names else "an empty folder")
+        found = f"found a run of the stage {stage!r}, which has no segmenter"
     raise errors.UserError(
         f"No trained segmenter in {path}: expected saved_model.pb (an export), or "
-        f"config.json of a stage 'finetune' (a run) here or in finetune/; {found}."
+        f"config.json of a fine-tuning run here or in finetune/; {found}."
     )
 
 
-def _stage(run: pathlib.Path) -> Any:
-    content = files.read_json_object(run / "config.json", "run configuration")
-    nested = content.get("config")
-    return content.get("stage", nested.get("stage") if nested else None)
+def _some_names(folder: pathlib.Path) -> str:
+    return ", ".join(sorted(entry.name for entry in folder.iterdir())[:5])
 
 
-def _open_run(run: pathlib.Path) -> Predictor:
-    # Imported here since an export must open without the training code.
-    from dscl_tf.training import run_folder
-
-    return from_segmenter(run_folder.load_segmenter(run), run)
-
-
-def from_segmenter(segmenter: Any, run: Optional[pathlib.Path] = None) -> Predictor:
+def from_segmenter(
+    segmenter: run_folder.Segmenter, run: Optional[pathlib.Path] = None
+) -> Predictor:
     """The predictor of a `training.run_folder.Segmenter`."""
     return Predictor(
         serving_module(segmenter).serve,
@@ -156,15 +151,15 @@ def from_segmenter(segmenter: Any, run: Optional[pathlib.Path] = None) -> Predic
     )
 
 
-def serving_module(segmenter: Any) -> tf.Module:
-    """A module whose `serve` is what an export computes, in float32.
+def serving_module(segmenter: run_folder.Segmenter) -> tf.Module:
+    """A module whose `serve` is what an export computes.
 
     Returns:
       A module with `serve`: `image` [N, H, W, 1] to {"probabilities": [N, H, W, C]},
       and `weights`. It does not hold the Keras model itself, which would save its
       layers' own programs with every export.
     """
-    model = float32_copy(segmenter.model)
+    model = segmenter.model
     rows, columns = segmenter.preprocessing.size_px
 
     @tf.function(
@@ -179,28 +174,11 @@ def serving_module(segmenter: Any) -> tf.Module:
     return module
 
 
-def float32_copy(model: tf.keras.Model) -> tf.keras.Model:
-    """The functional `model` with the same weights, every layer in float32.
-
-    A run that trained under mixed precision keeps float32 weights but computes in
-    16 bits; its layers' policies are all that is changed.
-    """
-
-    def rebuild(layer: tf.keras.layers.Layer) -> tf.keras.layers.Layer:
-        if isinstance(layer, tf.keras.Model):
-            return tf.keras.models.clone_model(layer, clone_function=rebuild)
-        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
-
-    copy = rebuild(model)
-    copy.set_weights(model.get_weights())
-    return copy
-
-
-def settings_of(segmenter: Any) -> dict[str, Any]:
+def settings_of(segmenter: run_folder.Segmenter) -> dict[str, Any]:
     """What an export says of itself: id, preprocessing and label names, as JSON."""
     settings = {
         "format": FORMAT,
-        "preprocessing": config.to_json(segmenter.preprocessing),
+        "preprocessing": config_json.to_json(segmenter.preprocessing),
         "label_names": list(segmenter.label_names),
     }
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
@@ -230,10 +208,10 @@ def read_settings(export: pathlib.Path) -> dict[str, Any]:
 
 def _open_saved_model(path: pathlib.Path) -> Predictor:
     settings = read_settings(path)
-    preprocessing_config = config.from_json(
+    preprocessing_config = config_json.from_json(
         config.PreprocessingConfig, settings["preprocessing"], f"{path} preprocessing"
     )
-    label_names = config.from_json(
+    label_names = config_json.from_json(
         tuple[str, ...], settings["label_names"], f"{path} label_names"
     )
     serve = _signature(path)

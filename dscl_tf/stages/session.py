@@ -10,7 +10,7 @@ from typing import Optional
 
 import numpy as np
 
-from dscl_tf import config, errors
+from dscl_tf import config, config_json, errors
 from dscl_tf.cohort import splits
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.training import runtime
@@ -116,5 +116,5 @@ def hold_out_probe(
 
 def describe(session: Session, monitor: Monitor) -> None:
     """Puts the run's settings into TensorBoard, as text."""
-    content = json.dumps(config.to_json(session.config), indent=2)
+    content = json.dumps(config_json.to_json(session.config), indent=2)
     monitor.text("config", f"```json\n{content}\n```")

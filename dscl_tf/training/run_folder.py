@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 import dscl_tf
-from dscl_tf import config, errors, files, networks
+from dscl_tf import config, config_json, errors, files, networks
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.cohort.splits import Split
 from dscl_tf.training import checkpoints
@@ -65,7 +65,7 @@ class RunFolder:
         if self.config_file.exists():
             _refuse_other_settings(self.path, self.read_record(), record)
             return
-        content = {"format": FORMAT, **config.to_json(record)}
+        content = {"format": FORMAT, **config_json.to_json(record)}
         content["versions"] = record.versions
         files.write_json(self.config_file, content)
 
@@ -95,7 +95,8 @@ class RunFolder:
         for name, kind in hints.items():
             if name not in content:
                 raise errors.UserError(f"{where}: {name} is missing.")
-            fields[name] = config.from_json(kind, content[name], f"{where}: {name}")
+            value = content[name]
+            fields[name] = config_json.from_json(kind, value, f"{where}: {name}")
         return RunRecord(**fields)
 
     def read_result(self) -> Optional[dict]:
@@ -234,7 +235,7 @@ def _refuse_other_settings(path, old: RunRecord, new: RunRecord) -> None:
 
 def _comparable(record: RunRecord) -> dict:
     """What must stay the same for a run to go on: all but how it computes."""
-    content = config.to_json(dataclasses.replace(record, versions={}))
+    content = config_json.to_json(dataclasses.replace(record, versions={}))
     for name in ("runtime", "workdir", "prepared"):
         del content["config"][name]
     return content

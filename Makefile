@@ -1,0 +1,46 @@
+# `make demo` and `make test` set everything up by themselves.
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.10 python3.9 python3 python,\
+	$(if $(shell $(name) -c 'import sys; print(*sys.version_info[:2])' 2>/dev/null \
+	| grep -E '^3 (9|10|11)$$'),$(name),)))
+VENV ?= .venv
+RUN := $(VENV)/bin/python
+READY := $(VENV)/.ready
+
+.PHONY: help setup demo test test-all lint clean
+
+help:
+	@echo "make demo      phantom cohort, pre-training, fine-tuning, evaluation, export"
+	@echo "make test      lint and the tests"
+	@echo "make test-all  and the long ones, with real scans (extra [test])"
+	@echo "make lint      ruff alone"
+	@echo "make clean     remove $(VENV) and demo_run"
+
+setup: $(READY)
+
+# Again only when what is installed changed, so that an existing .venv costs nothing.
+$(READY): requirements.txt setup.py pyproject.toml
+	@if [ -z "$(PYTHON)" ]; then echo "Error: dscl_tf needs Python 3.9, 3.10 or 3.11\
+	 (with venv), and none was found; install one, or name it: make PYTHON=/path/to/python3.11." >&2; exit 1; fi
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 9) <= v <= (3, 11) else \
+	"Error: dscl_tf needs Python 3.9, 3.10 or 3.11, found %d.%d; name another: make PYTHON=/path/to/python3.11." % v)'
+	@echo "Setting up $(VENV) with $(PYTHON); once, a few minutes."
+	@$(PYTHON) -m venv $(VENV)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+demo: setup
+	@$(RUN) bin/demo.py --output=demo_run
+
+lint: setup
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+
+test: lint
+	@$(RUN) -m pytest -m "not slow and not real"
+
+test-all: lint
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@$(RUN) -m pytest
+
+clean:
+	rm -rf $(VENV) demo_run

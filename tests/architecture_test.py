@@ -1,0 +1,135 @@
+"""The house's rules that a machine can check."""
+
+import ast
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+# Floors of the design; code may import its own floor's folder and lower floors.
+FLOORS = {
+    "bin": 6,
+    "flags": 5,
+    "dscl_tf/stages": 4,
+    "dscl_tf/training": 3,
+    "dscl_tf/inference": 3,
+    "dscl_tf/pipeline": 2,
+    "dscl_tf/networks": 2,
+    "dscl_tf/losses": 2,
+    "dscl_tf": 1,
+}
+# Flags know the settings alone.
+ONLY = {"flags": {"dscl_tf", "flags"}}
+SOURCES = sorted(
+    path.relative_to(ROOT)
+    for folder in ("bin", "flags", "dscl_tf")
+    for path in (ROOT / folder).rglob("*.py")
+)
+PATH_OF = {"dscl_flags": "flags", "dscl_bin": "bin"}
+
+
+def room_of(path: str) -> str:
+    """The folder of FLOORS that a path belongs to, the longest that fits."""
+    rooms = [room for room in FLOORS if path == room or path.startswith(room + "/")]
+    return max(rooms, key=len)
+
+
+def imported_modules(tree: ast.AST) -> list[str]:
+    """Dotted names that a module imports, `from a import b` as a.b."""
+    names = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return names
+
+
+def own_rooms(names: list[str]) -> set[str]:
+    """The rooms of this project among imported names."""
+    found = set()
+    for name in names:
+        top, *rest = name.split(".")
+        if top in ("dscl_tf", *PATH_OF):
+            found.add(room_of("/".join([PATH_OF.get(top, top), *rest])))
+    return found
+
+
+def allowed(room: str, target: str) -> bool:
+    if room == target:
+        return True
+    if room in ONLY:
+        return target in ONLY[room]
+    # Inference reads what training wrote; training never looks at inference.
+    if (room, target) == ("dscl_tf/inference", "dscl_tf/training"):
+        return True
+    return FLOORS[target] < FLOORS[room]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=str)
+def test_imports_never_run_upwards(path):
+    tree = ast.parse((ROOT / path).read_text())
+    room = room_of(path.as_posix())
+    wrong = {r for r in own_rooms(imported_modules(tree)) if not allowed(room, r)}
+    assert not wrong, f"{path} ({room}) imports {sorted(wrong)}"
+
+
+def test_the_check_finds_a_wrong_import():
+    names = imported_modules(ast.parse("from dscl_tf.stages import finetune"))
+    assert own_rooms(names) == {"dscl_tf/stages"}
+    assert not allowed("dscl_tf/training", "dscl_tf/stages")
+    assert not allowed("dscl_tf/losses", "dscl_tf/networks")
+    assert not allowed("dscl_tf/training", "dscl_tf/inference")
+    assert not allowed("flags", "dscl_tf/training")
+    assert allowed("bin", "dscl_tf/stages")
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in SOURCES if p.parts[0] == "dscl_tf"], ids=str
+)
+def test_library_knows_no_flags_and_never_prints_or_exits(path):
+    tree = ast.parse((ROOT / path).read_text())
+    names = imported_modules(tree)
+    assert not [name for name in names if name.startswith("absl")]
+    assert not [name for name in names if name.startswith("argparse")]
+    called = {
+        node.func.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    assert not called & {"print", "exit", "quit", "input"}
+    assert "sys.exit" not in ast.unparse(tree)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [p for p in SOURCES if p.parts[:2] == ("dscl_tf", "cohort")],
+    ids=str,
+)
+def test_cohort_needs_no_tensorflow(path):
+    names = imported_modules(ast.parse((ROOT / path).read_text()))
+    assert not [name for name in names if name.startswith("tensorflow")]
+
+
+def test_one_module_imports_tensorflow_addons():
+    users = [
+        path.as_posix()
+        for path in SOURCES
+        if "tensorflow_addons" in imported_modules(ast.parse((ROOT / path).read_text()))
+    ]
+    assert users == ["dscl_tf/pipeline/warps.py"]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=str)
+def test_sizes(path):
+    text = (ROOT / path).read_text()
+    limit = 60 if path.parts[0] == "bin" and path.name != "demo.py" else 330
+    assert text.count("\n") <= limit
+    long = [
+        f"{node.name}: {node.end_lineno - node.lineno + 1} lines"
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno + 1 > 60
+    ]
+    assert not long
+    assert "import *" not in text
