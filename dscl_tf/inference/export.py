@@ -5,18 +5,20 @@ import os
 import pathlib
 import shutil
 import tempfile
-from typing import Any, Union
 
 import tensorflow as tf
 
 from dscl_tf import errors, files
 from dscl_tf.inference import predictor
+from dscl_tf.training import run_folder
 
 _LOG = logging.getLogger(__name__)
 
 
 def export_model(
-    segmenter: Any, output: Union[str, "os.PathLike[str]"], overwrite: bool = False
+    segmenter: run_folder.Segmenter,
+    output: files.PathLike,
+    overwrite: bool = False,
 ) -> bool:
     """Writes `segmenter` as a SavedModel, whole or not at all.
 
@@ -76,7 +78,10 @@ def _is_finished(output: pathlib.Path, settings: dict, overwrite: bool) -> bool:
 
 
 def _write(
-    segmenter: Any, settings: dict, folder: pathlib.Path, output: pathlib.Path
+    segmenter: run_folder.Segmenter,
+    settings: dict,
+    folder: pathlib.Path,
+    output: pathlib.Path,
 ) -> None:
     settings_file = folder / predictor.SETTINGS_ASSET
     files.write_json(settings_file, settings)

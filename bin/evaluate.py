@@ -1,0 +1,43 @@
+#!/usr/bin/env python3
+"""Compares a trained model's masks with the truth."""
+
+import logging
+
+from dscl_flags import binary, evaluation, inference
+
+USAGE = """
+dscl-evaluate --model=RUN|SAVEDMODEL --prepared=DIR --output=DIR [--subset=test]
+
+Dice, HD95 and ASSD (mm) of each structure at the original resolution. Writes
+summary.json (nnU-Net's keys), cases.csv, masks/, overlays/ and contact_sheet.png.
+When truth and prediction are both empty a structure does not apply: it is left out
+of the means and counted. When one of them is empty Dice is 0 and the distances are
+infinite: it is counted as missed (truth only) or spurious (prediction only).
+"""
+
+
+def main() -> None:
+    """Evaluates what the flags name."""
+    model, output, overwrite = (
+        inference.model(),
+        inference.output(),
+        inference.overwrite(),
+    )
+    prepared, subset = evaluation.prepared(), evaluation.subset()
+    split = evaluation.split()
+    # TensorFlow takes seconds to import: not before the flags are known to be right.
+    from dscl_tf.inference import evaluate, predictor, summary
+
+    settings = evaluate.EvaluationConfig(prepared, output, subset, split, overwrite)
+    content = evaluate.evaluate(predictor.open_predictor(model), settings)
+    logging.info("Means of %d cases:\n%s", content["num_cases"], summary.table(content))
+    logging.info("Pictures: %s/contact_sheet.png and %s/overlays", output, output)
+
+
+def cli() -> None:
+    """Entry point of `dscl-evaluate`."""
+    binary.run(main, [inference, evaluation], USAGE)
+
+
+if __name__ == "__main__":
+    cli()

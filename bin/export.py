@@ -1,0 +1,40 @@
+#!/usr/bin/env python3
+"""Writes a trained run as a SavedModel that needs nothing of this project."""
+
+import logging
+
+from dscl_flags import binary, inference
+
+USAGE = """
+dscl-export --model=RUN --output=DIR
+
+The SavedModel's signature serving_default maps `image` (float32 [N, H, W, 1],
+prepared slices) to `probabilities` (float32 [N, H, W, C]). It computes in float32
+whatever precision the run trained with. assets/dscl_tf.json holds the preprocessing
+settings and the label names. dscl-predict and dscl-evaluate take it as --model.
+"""
+
+
+def main() -> None:
+    """Exports the run that the flags name."""
+    model, output, overwrite = (
+        inference.model(),
+        inference.output(),
+        inference.overwrite(),
+    )
+    # TensorFlow takes seconds to import: not before the flags are known to be right.
+    from dscl_tf.inference import export, predictor
+    from dscl_tf.training import run_folder
+
+    segmenter = run_folder.load_segmenter(predictor.find_run(model))
+    if export.export_model(segmenter, output, overwrite):
+        logging.info("Wrote the SavedModel %s.", output)
+
+
+def cli() -> None:
+    """Entry point of `dscl-export`."""
+    binary.run(main, [inference], USAGE)
+
+
+if __name__ == "__main__":
+    cli()

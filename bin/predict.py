@@ -1,0 +1,32 @@
+#!/usr/bin/env python3
+"""Segments image files with a trained model."""
+
+from dscl_flags import binary, inference, prediction
+
+USAGE = """
+dscl-predict --model=RUN|SAVEDMODEL --input=FILE|DIR --output=DIR
+
+Writes one mask per image, of the same file name, and with exactly its size,
+spacing, origin and direction. Masks that exist are kept and said. A file that
+cannot be segmented is named and the others go on; the exit code is then 1.
+"""
+
+
+def main() -> None:
+    """Segments the files that the flags name."""
+    source, output = prediction.source(), inference.output()
+    model, overwrite = inference.model(), inference.overwrite()
+    # TensorFlow takes seconds to import: not before the flags are known to be right.
+    from dscl_tf.inference import predict, predictor
+
+    inputs = predict.find_inputs(source, output)
+    predict.predict_files(predictor.open_predictor(model), inputs, output, overwrite)
+
+
+def cli() -> None:
+    """Entry point of `dscl-predict`."""
+    binary.run(main, [inference, prediction], USAGE)
+
+
+if __name__ == "__main__":
+    cli()

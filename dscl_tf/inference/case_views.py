@@ -1,0 +1,131 @@
+"""A volume as the pictures show it: oriented, cropped, scaled; and which slices."""
+
+import dataclasses
+import math
+from typing import Optional
+
+import numpy as np
+import SimpleITK as sitk
+
+from dscl_tf.cohort import geometry
+
+_MARGIN = 0.3  # Shown around the structures, as a fraction of their extent.
+
+
+@dataclasses.dataclass(frozen=True)
+class CaseView:
+    """One volume as it is drawn: oriented, and cropped around its structures."""
+
+    name: str
+    image: np.ndarray  # float32 [Q, rows, columns], shown from 0 to 1.
+    truth: np.ndarray  # uint8 [Q, rows, columns].
+    prediction: np.ndarray  # uint8 [Q, rows, columns].
+    aspect: float  # Height of a pixel over its width.
+    label_names: tuple[str, ...]
+
+    def slice_dice(self, index: int) -> dict[int, float]:
+        """Dice of each structure that truth or prediction has in a slice."""
+        truth, prediction = self.truth[index], self.prediction[index]
+        return {
+            label: 2
+            * float(np.sum((truth == label) & (prediction == label)))
+            / float(np.sum(truth == label) + np.sum(prediction == label))
+            for label in range(1, len(self.label_names))
+            if np.any(truth == label) or np.any(prediction == label)
+        }
+
+    def levels(self) -> list[int]:
+        """Slices in the middle of the structures' three thirds."""
+        filled = np.flatnonzero(self.truth.any(axis=(1, 2)))
+        if not len(filled):
+            filled = np.flatnonzero(self.prediction.any(axis=(1, 2)))
+        if not len(filled):
+            return [len(self.image) // 2]
+        return sorted({int(filled[len(filled) * k // 6]) for k in (1, 3, 5)})
+
+    def worst(self) -> Optional[int]:
+        """The slice with the lowest mean Dice, None without any structure."""
+        means = {
+            index: float(np.mean(list(dice.values())))
+            for index in range(len(self.image))
+            if (dice := self.slice_dice(index))
+        }
+        return min(means, key=means.get) if means else None
+
+
+@dataclasses.dataclass(frozen=True)
+class Thumbnail:
+    """One case of a contact sheet: its middle slice."""
+
+    view: CaseView  # Of one slice.
+    dice: Optional[float]  # Of the whole volume, mean over its structures.
+
+
+def case_view(
+    name: str,
+    image: sitk.Image,
+    truth: sitk.Image,
+    prediction: sitk.Image,
+    label_names: tuple[str, ...],
+) -> CaseView:
+    """Orients, crops and scales a case for drawing.
+
+    Args:
+      name: title of its picture.
+      image: the original volume.
+      truth: integer labels with the geometry of `image`.
+      prediction: integer labels with the geometry of `image`.
+      label_names: of each class; the first is the background.
+    """
+    arrays = [_upright(volume) for volume in (image, truth, prediction)]
+    rows, columns = _crop((arrays[1] > 0) | (arrays[2] > 0))
+    shown, true, predicted = (array[:, rows, columns] for array in arrays)
+    width_mm, height_mm, _ = geometry.orient(truth).GetSpacing()
+    return CaseView(
+        name,
+        _scaled(shown, arrays[0]),
+        true.astype(np.uint8),
+        predicted.astype(np.uint8),
+        height_mm / width_mm,
+        tuple(label_names),
+    )
+
+
+def _upright(volume: sitk.Image) -> np.ndarray:
+    oriented = geometry.orient(volume)
+    array = sitk.GetArrayFromImage(oriented)
+    along_rows = oriented.GetDirection()[1::3]
+    to_the_head = int(np.argmax(np.abs(along_rows))) == 2 and along_rows[2] > 0
+    return array[:, ::-1] if to_the_head else array
+
+
+def _crop(mask: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns around the structures, a third of the image at least."""
+    crop = []
+    for axis in (1, 2):
+        others = tuple({0, 1, 2} - {axis})
+        filled = np.flatnonzero(mask.any(axis=others))
+        extent = mask.shape[axis]
+        low, high = (filled[0], filled[-1] + 1) if len(filled) else (0, extent)
+        half = max((high - low) * (0.5 + _MARGIN), extent / 6)
+        centre = min(max((low + high) / 2, half), max(extent - half, extent / 2))
+        crop.append(slice(max(0, math.floor(centre - half)), math.ceil(centre + half)))
+    return tuple(crop)
+
+
+def _scaled(shown: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    low, high = np.percentile(whole, [1, 99.5])
+    return np.clip((shown - low) / max(high - low, 1e-6), 0, 1).astype(np.float32)
+
+
+def thumbnail(view: CaseView, dice: Optional[float]) -> Thumbnail:
+    """The middle one of the structures' slices, without the rest of the volume."""
+    levels = view.levels()
+    middle = slice(levels[len(levels) // 2], levels[len(levels) // 2] + 1)
+    small = dataclasses.replace(
+        view,
+        image=view.image[middle].copy(),
+        truth=view.truth[middle].copy(),
+        prediction=view.prediction[middle].copy(),
+    )
+    return Thumbnail(small, dice)

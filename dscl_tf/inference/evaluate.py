@@ -1,0 +1,238 @@
+"""Compares a segmenter's masks with the truth, at the original resolution."""
+
+import dataclasses
+import logging
+import pathlib
+from collections.abc import Sequence
+from typing import Any, Optional
+
+import SimpleITK as sitk
+
+from dscl_tf import config, errors, files
+from dscl_tf.cohort import geometry, prepared, splits, volumes
+from dscl_tf.inference import case_views, metrics, overlays, summary
+from dscl_tf.inference import predictor as predictors
+from dscl_tf.training import run_folder
+
+SUBSETS = ("test", "validation", "train", "all")
+SUMMARY = "summary.json"
+_LOG = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationConfig:
+    """Which volumes to evaluate on, and where the results go."""
+
+    prepared: str  # Folder of the prepared cohort.
+    output: str
+    subset: str = "test"  # One of SUBSETS; "all": every labelled volume.
+    split: Optional[config.SplitConfig] = None  # None: the one the run recorded.
+    overwrite: bool = False  # Evaluates again what has been evaluated.
+
+
+def evaluate(
+    predictor: predictors.Predictor, settings: EvaluationConfig
+) -> dict[str, Any]:
+    """Evaluates, and writes what came of it into the output folder.
+
+    That is masks/, overlays/, contact_sheet.png, cases.csv and, as the last, hence
+    the mark of a whole evaluation, summary.json. Volumes are predicted from their
+    prepared arrays, which gives what `predict` gives for the original files. A
+    finished evaluation of the same model and volumes is not repeated.
+
+    Returns:
+      The content of summary.json (see `summary.summarise`).
+
+    Raises:
+      UserError: if model and cohort do not fit each other, the subset has no labelled
+        volume, or an original file is missing or has changed.
+    """
+    cohort = prepared.PreparedCohort.open(settings.prepared)
+    _check_fit(predictor, cohort)
+    chosen = choose_volumes(predictor, cohort, settings)
+    _check_originals(chosen)
+    output = pathlib.Path(settings.output)
+    identity = {
+        "model_id": predictor.model_id,
+        "cohort_id": cohort.content_id,
+        "subset": settings.subset,
+        "volumes": [volume.name for volume in chosen],
+    }
+    finished = None if settings.overwrite else _finished(output, identity)
+    if finished:
+        _LOG.info("%s already holds this evaluation.", output)
+        return finished
+    (output / SUMMARY).unlink(missing_ok=True)
+    results = _evaluate_all(predictor, cohort, chosen, output)
+    summary.write_table(results, cohort.label_names, output / "cases.csv")
+    content = summary.summarise(results, cohort.label_names) | identity
+    files.write_json(output / SUMMARY, content)
+    return content
+
+
+def choose_volumes(
+    predictor: predictors.Predictor,
+    cohort: prepared.PreparedCohort,
+    settings: EvaluationConfig,
+) -> list[prepared.PreparedVolume]:
+    """The labelled volumes of a subset, in the order of the cohort.
+
+    Raises:
+      UserError: if there is none, or the subset of an unknown split is wanted.
+    """
+    wanted = [volume.name for volume in cohort.volumes]
+    if settings.subset != "all":
+        wanted = getattr(_split(predictor, cohort, settings), settings.subset)
+    missing = set(wanted) - {volume.name for volume in cohort.volumes}
+    if missing:
+        raise errors.UserError(
+            f"The run's {settings.subset} volume {min(missing)} is not in the cohort "
+            f"{cohort.folder}: evaluate on the cohort that it was trained on, or give "
+            "--split or --subset=all."
+        )
+    chosen = [each for each in cohort.volumes if each.name in set(wanted)]
+    labelled = [volume for volume in chosen if volume.has_label]
+    if not labelled:
+        raise errors.UserError(
+            f"The subset {settings.subset!r} of {cohort.folder} has {len(chosen)} "
+            "volumes and none with a label to compare with: choose another --subset."
+        )
+    if len(labelled) < len(chosen):
+        count = len(chosen) - len(labelled)
+        _LOG.info("%d volumes have no label and are left out.", count)
+    return labelled
+
+
+def _split(predictor, cohort, settings: EvaluationConfig) -> splits.Split:
+    if settings.split is not None:
+        return splits.resolve(cohort, settings.split)
+    if predictor.run is None:
+        raise errors.UserError(
+            f"An exported model does not know its {settings.subset} volumes: give "
+            "--split=FILE or --subset=all."
+        )
+    return run_folder.RunFolder(predictor.run).read_record().split
+
+
+def _check_fit(
+    predictor: predictors.Predictor, cohort: prepared.PreparedCohort
+) -> None:
+    if cohort.settings != predictor.settings:
+        differing = [
+            f"{field.name} ({getattr(cohort.settings, field.name)} instead of "
+            f"{getattr(predictor.settings, field.name)})"
+            for field in dataclasses.fields(predictor.settings)
+            if getattr(cohort.settings, field.name)
+            != getattr(predictor.settings, field.name)
+        ]
+        raise errors.UserError(
+            f"The cohort {cohort.folder} was prepared with other settings than the "
+            f"model's: {', '.join(differing)}; prepare it again with the model's."
+        )
+    if tuple(cohort.label_names) != predictor.label_names:
+        raise errors.UserError(
+            f"The model segments {', '.join(predictor.label_names[1:])}; the cohort "
+            f"{cohort.folder} has labels of {', '.join(cohort.label_names[1:])}."
+        )
+
+
+def _check_originals(chosen: Sequence[prepared.PreparedVolume]) -> None:
+    # Before hours of work, not after.
+    for volume in chosen:
+        for path in (volume.image_file, volume.label_file):
+            if not pathlib.Path(path).is_file():
+                raise errors.UserError(
+                    f"The original file {path} of {volume.name} is missing: an "
+                    "evaluation compares with it; bring it back or prepare again."
+                )
+
+
+def _finished(output: pathlib.Path, identity: dict[str, Any]) -> Optional[dict]:
+    if not (output / SUMMARY).is_file():
+        return None
+    content = files.read_json_object(output / SUMMARY, "evaluation summary")
+    same = all(content.get(key) == value for key, value in identity.items())
+    return content if same else None
+
+
+def _evaluate_all(
+    predictor: predictors.Predictor,
+    cohort: prepared.PreparedCohort,
+    chosen: Sequence[prepared.PreparedVolume],
+    output: pathlib.Path,
+) -> list[summary.CaseResult]:
+    results, thumbnails = [], []
+    for number, volume in enumerate(chosen, 1):
+        image, truth = _read_originals(volume)
+        mask = _segment(predictor, cohort, volume)
+        mask_file = output / "masks" / f"{volume.name}.nii.gz"
+        volumes.write_image(mask, mask_file)
+        result = _compare(volume, truth, mask, mask_file, len(cohort.label_names))
+        view = case_views.case_view(volume.name, image, truth, mask, cohort.label_names)
+        overlays.draw_case(view, output / "overlays" / f"{volume.name}.png")
+        results.append(result)
+        thumbnails.append(case_views.thumbnail(view, result.dice))
+        line = summary.case_line(result, cohort.label_names)
+        _LOG.info("%d/%d %s", number, len(chosen), line)
+    overlays.draw_sheet(thumbnails, output / "contact_sheet.png")
+    return results
+
+
+def _segment(
+    predictor: predictors.Predictor,
+    cohort: prepared.PreparedCohort,
+    volume: prepared.PreparedVolume,
+) -> sitk.Image:
+    original = _blank(volume)
+    grid = geometry.in_plane_grid(geometry.orient(original), cohort.settings)
+    probabilities = predictor.probabilities(cohort.image(volume.name))
+    return geometry.restore_probabilities(probabilities, grid, original)
+
+
+def _blank(volume: prepared.PreparedVolume) -> sitk.Image:
+    """An empty volume with the original's geometry, which is all that is needed."""
+    image = sitk.Image(list(volume.size), sitk.sitkUInt8)
+    image.SetSpacing(volume.spacing_mm)
+    image.SetOrigin(volume.origin)
+    image.SetDirection(volume.direction)
+    return image
+
+
+def _read_originals(
+    volume: prepared.PreparedVolume,
+) -> tuple[sitk.Image, sitk.Image]:
+    """Image and truth, both with the geometry of the image when it was prepared."""
+    originals = []
+    for read, path in (
+        (volumes.read_image, volume.image_file),
+        (volumes.read_label, volume.label_file),
+    ):
+        original = read(path)
+        if original.GetSize() != tuple(volume.size):
+            raise errors.UserError(
+                f"{path} has {original.GetSize()} voxels, but {volume.name} had "
+                f"{tuple(volume.size)} when it was prepared: prepare it again."
+            )
+        # Voxels correspond by index; headers of labels are at times a little off.
+        original.CopyInformation(_blank(volume))
+        originals.append(original)
+    return tuple(originals)
+
+
+def _compare(
+    volume: prepared.PreparedVolume,
+    truth: sitk.Image,
+    mask: sitk.Image,
+    mask_file: pathlib.Path,
+    num_classes: int,
+) -> summary.CaseResult:
+    return summary.CaseResult(
+        name=volume.name,
+        subject=volume.subject,
+        prediction_file=str(mask_file),
+        reference_file=str(volume.label_file),
+        structures={
+            label: metrics.structure_metrics(truth, mask, label)
+            for label in range(1, num_classes)
+        },
+    )

@@ -1,0 +1,196 @@
+"""Pictures of segmentations beside their truth, drawn without a display."""
+
+import colorsys
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import lines, patches
+from matplotlib.axes import Axes
+from matplotlib.backends import backend_agg
+from matplotlib.figure import Figure
+
+from dscl_tf import files
+from dscl_tf.inference.case_views import CaseView, Thumbnail
+
+# Told apart on grey and by most colour-blind readers; more labels get other hues.
+_COLORS = ("#4cc9f0", "#ffb703", "#ef476f", "#8ac926", "#b388eb", "#ff8c42", "#f7f7a1")
+_BACKGROUND, _TEXT = "#101214", "#e8e8e8"
+_PANEL_INCHES = 2.2
+_SHEET_LIMIT = 200  # Thumbnails; a sheet of thousands could not be opened.
+
+
+def structure_color(label: int) -> str:
+    """The colour of a label, "#rrggbb", the same in every picture."""
+    if label <= len(_COLORS):
+        return _COLORS[label - 1]
+    # Steps of the golden ratio keep any number of further hues apart.
+    red, green, blue = colorsys.hsv_to_rgb(label * 0.618 % 1, 0.6, 1)
+    return "#" + "".join(f"{round(255 * part):02x}" for part in (red, green, blue))
+
+
+def draw_case(view: CaseView, path: files.PathLike) -> None:
+    """Draws some slices of a case: image, truth, prediction and both contours.
+
+    The slices are those of `CaseView.levels` and the worst one.
+
+    Args:
+      view: the case.
+      path: the PNG to write, whole or not at all.
+    """
+    worst = view.worst()
+    indices = sorted({*view.levels(), *([] if worst is None else [worst])})
+    titles = ("image", "truth", "prediction", "contours")
+    figure, grid = _figure(view, len(indices), len(titles))
+    for row, index in enumerate(indices):
+        panels = grid[row]
+        for panel in panels[:3]:
+            _show(panel, view, index)
+        _fill(panels[1], view.truth[index])
+        _fill(panels[2], view.prediction[index])
+        _outline_both(panels[3], view, index)
+        _describe(panels[0], view, index, index == worst)
+    for panel, title in zip(grid[0], titles):
+        panel.set_title(title, color=_TEXT, fontsize=9, pad=4)
+    figure.suptitle(view.name, color=_TEXT, fontsize=11)
+    _legend(figure, view.label_names)
+    _save(figure, path)
+
+
+def draw_sheet(thumbnails: Sequence[Thumbnail], path: files.PathLike) -> None:
+    """Draws the contact sheet of all cases, the lowest Dice first.
+
+    Args:
+      thumbnails: one per case; of very many the lowest 200 are drawn, and it is said.
+      path: the PNG to write, whole or not at all.
+    """
+    ordered = sorted(thumbnails, key=lambda each: (each.dice is None, each.dice or 0))
+    drawn = ordered[:_SHEET_LIMIT]
+    columns = min(len(drawn), max(4, math.ceil(math.sqrt(1.6 * len(drawn)))))
+    rows = math.ceil(len(drawn) / columns)
+    figure, grid = _figure(drawn[0].view, rows, columns, title_inches=0.3)
+    panels = [panel for row in grid for panel in row]
+    for panel, thumbnail in zip(panels, drawn):
+        view = thumbnail.view
+        _outline_both(panel, view, 0)
+        dice = "no structure" if thumbnail.dice is None else f"{thumbnail.dice:.3f}"
+        panel.set_title(f"{view.name}\n{dice}", color=_TEXT, fontsize=7, pad=3)
+    for panel in panels[len(drawn) :]:
+        panel.set_axis_off()
+    figure.suptitle(_sheet_title(len(drawn), len(ordered)), color=_TEXT, fontsize=11)
+    _legend(figure, drawn[0].view.label_names)
+    _save(figure, path)
+
+
+def _sheet_title(drawn: int, total: int) -> str:
+    count = f"{total} cases" if drawn == total else f"The lowest {drawn} of {total}"
+    return f"{count}, mean Dice of each, lowest first"
+
+
+def _figure(
+    view: CaseView, rows: int, columns: int, title_inches: float = 0.05
+) -> tuple[Figure, np.ndarray]:
+    height, width = view.image.shape[1:]
+    # Very long images would make a picture too wide or too high to look at.
+    ratio = min(max(height * view.aspect / width, 0.4), 2.5)
+    left, top, bottom = 0.85 if title_inches < 0.1 else 0.1, 0.65, 0.4
+    panel_height = _PANEL_INCHES * ratio + title_inches
+    total = (left + columns * _PANEL_INCHES + 0.1, top + rows * panel_height + bottom)
+    figure = Figure(figsize=total, dpi=110, facecolor=_BACKGROUND)
+    backend_agg.FigureCanvasAgg(figure)
+    grid = figure.subplots(
+        rows,
+        columns,
+        squeeze=False,
+        gridspec_kw={
+            "left": left / total[0],
+            "right": 1 - 0.1 / total[0],
+            "top": 1 - top / total[1],
+            "bottom": bottom / total[1],
+            "wspace": 0.03,
+            "hspace": 0.03 + title_inches / panel_height,
+        },
+    )
+    return figure, grid
+
+
+def _show(panel: Axes, view: CaseView, index: int, white: float = 1) -> None:
+    panel.imshow(
+        view.image[index], cmap="gray", vmin=0, vmax=white, interpolation="bilinear"
+    )
+    panel.set_aspect(view.aspect)
+    panel.set_xticks([])
+    panel.set_yticks([])
+    for spine in panel.spines.values():
+        spine.set_visible(False)
+
+
+def _fill(panel: Axes, mask: np.ndarray) -> None:
+    for label in _labels(mask):
+        color = [int(structure_color(label)[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        layer = np.zeros((*mask.shape, 4), np.float32)
+        layer[mask == label] = (*color, 0.5)
+        panel.imshow(layer, interpolation="nearest", aspect=panel.get_aspect())
+        _outline(panel, mask == label, structure_color(label), "solid")
+
+
+def _outline_both(panel: Axes, view: CaseView, index: int) -> None:
+    # A darker image, since white lines must show on bright blood.
+    _show(panel, view, index, white=1.6)
+    for label in _labels(view.truth[index]):
+        truth = view.truth[index] == label
+        _outline(panel, truth, structure_color(label), "solid")
+    for label in _labels(view.prediction[index]):
+        _outline(panel, view.prediction[index] == label, "white", "dashed")
+
+
+def _outline(panel: Axes, mask: np.ndarray, color: str, style: str) -> None:
+    # A border of background closes the lines of structures that leave the picture.
+    padded = np.pad(mask.astype(np.float32), 1)
+    rows, columns = (np.arange(-1, extent + 1) for extent in mask.shape)
+    panel.contour(
+        columns, rows, padded, [0.5], colors=color, linestyles=style, linewidths=0.9
+    )
+    panel.set_xlim(-0.5, mask.shape[1] - 0.5)
+    panel.set_ylim(mask.shape[0] - 0.5, -0.5)
+
+
+def _labels(mask: np.ndarray) -> list[int]:
+    return [int(label) for label in np.unique(mask) if label]
+
+
+def _describe(panel: Axes, view: CaseView, index: int, worst: bool) -> None:
+    heading = f"slice {index + 1}/{len(view.image)}" + (
+        "\nlowest Dice" if worst else ""
+    )
+    place = {"transform": panel.transAxes, "ha": "right", "fontsize": 8}
+    panel.text(-0.04, 0.97, heading, va="top", color=_TEXT, **place)
+    for line, (label, dice) in enumerate(view.slice_dice(index).items()):
+        text = f"{view.label_names[label][:8]} {dice:.2f}"
+        color = structure_color(label)
+        panel.text(-0.04, 0.72 - 0.09 * line, text, va="top", color=color, **place)
+
+
+def _legend(figure: Figure, label_names: tuple[str, ...]) -> None:
+    structures = [
+        patches.Patch(color=structure_color(label), label=name)
+        for label, name in enumerate(label_names)
+        if label
+    ]
+    truth = lines.Line2D([], [], color=structure_color(1), lw=1.2, label="truth")
+    prediction = lines.Line2D(
+        [], [], color="white", lw=1.2, ls="dashed", label="prediction"
+    )
+    figure.legend(
+        handles=[*structures, truth, prediction],
+        loc="lower center",
+        ncols=len(structures) + 2,
+        frameon=False,
+        labelcolor=_TEXT,
+        fontsize=8,
+    )
+
+
+def _save(figure: Figure, path: files.PathLike) -> None:
+    with files.atomic_path(path) as partial:
+        figure.savefig(partial, format="png", facecolor=_BACKGROUND)

@@ -1,0 +1,64 @@
+"""What to evaluate on."""
+
+from typing import Optional
+
+from absl import flags
+from dscl_flags import inference
+
+from dscl_tf import config, errors
+
+# Training has these three flags too; a process runs one of the binaries.
+_PREPARED = flags.DEFINE_string(
+    "prepared",
+    None,
+    "Folder of the prepared cohort, written by dscl-prepare with the settings that "
+    "the model was trained with.",
+    allow_override=True,
+)
+_SPLIT = flags.DEFINE_string(
+    "split",
+    None,
+    "JSON file with the lists train, validation and test of patients, or paper:acdc, "
+    "paper:prostate, paper:mmwhs; else the split that the run recorded.",
+    allow_override=True,
+)
+_SPLIT_NAME = flags.DEFINE_string(
+    "split_name",
+    None,
+    "Which of a --split file's fine-tuning draws to use, such as tr1_c1.",
+    allow_override=True,
+)
+_SUBSET = flags.DEFINE_enum(
+    "subset",
+    "test",
+    ["test", "validation", "train", "all"],
+    "Volumes to evaluate on; all: every labelled volume of the cohort.",
+)
+
+
+def prepared() -> str:
+    """The folder of the prepared cohort."""
+    return inference.required("prepared", _PREPARED.value)
+
+
+def subset() -> str:
+    """The volumes to evaluate on."""
+    return _SUBSET.value
+
+
+def split() -> Optional[config.SplitConfig]:
+    """The split that was asked for; None: the one that the run recorded.
+
+    Raises:
+      UserError: flags that contradict each other.
+    """
+    if not _SPLIT.value:
+        if _SPLIT_NAME.value:
+            raise errors.UserError("--split_name goes with --split=FILE.")
+        return None
+    if _SUBSET.value == "all":
+        raise errors.UserError(
+            "--subset=all takes every labelled volume: leave --split out, or choose "
+            "the --subset of it."
+        )
+    return config.SplitConfig(file=_SPLIT.value, name=_SPLIT_NAME.value)
