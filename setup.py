@@ -30,7 +30,7 @@ setuptools.setup(
     ],
     package_data={
         "dscl_flags": ["presets/*.flags"],
-        "dscl_tf": ["cohort/splits/*.json"],
+        "dscl_tf": ["cohort/paper_splits/*.json"],
     },
     install_requires=[
         "tensorflow==2.15.1",

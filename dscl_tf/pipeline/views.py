@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from dscl_tf.config import ViewConfig
+from dscl_tf.pipeline import warps
 
 
 def change_intensity(
@@ -47,16 +48,13 @@ def crop_and_resize(
     """
     if config.crop_fraction >= 1:
         return images
-    count, size = tf.shape(images)[0], tf.shape(images)[1:3]
+    count = tf.shape(images)[0]
     last_start = 1 - config.crop_fraction
     low, high = (min(start, last_start) for start in config.crop_start)
     start = tf.random.stateless_uniform([count, 2], seed, low, high)
-    # Boxes are in units of the distance between the first and the last pixel.
-    pixels = tf.cast(size, tf.float32)
-    scale = pixels / (pixels - 1)
-    end = (start + config.crop_fraction) * scale - 1 / (pixels - 1)
-    boxes = tf.concat([start * scale, end], axis=1)
-    return tf.image.crop_and_resize(images, boxes, tf.range(count), size)
+    return warps.affine(
+        images, warps.crop_matrices(start, config.crop_fraction, images.shape[1:3])
+    )
 
 
 def global_view(images: tf.Tensor, seed: tf.Tensor, config: ViewConfig) -> tf.Tensor:

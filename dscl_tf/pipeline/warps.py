@@ -36,6 +36,27 @@ def affine_matrices(
     return tf.stack([a0, a1, a2, b0, b1, b2, zero, zero], axis=1)
 
 
+def crop_matrices(
+    start: tf.Tensor, fraction: float, size: tuple[int, int]
+) -> tf.Tensor:
+    """A crop that is resized to the full image.
+
+    Args:
+      start: float32 [N, 2], top and left border as fractions of the image.
+      fraction: side of the crop as a fraction of the image's.
+      size: (H, W) in pixels.
+
+    Returns:
+      float32 [N, 8], as `affine_matrices`.
+    """
+    # Pixel p covers [p, p + 1], so the middle of output pixel 0 is fraction / 2 in.
+    shift = start * tf.constant(size, tf.float32) + (fraction - 1) / 2
+    one, zero = tf.ones_like(shift[:, 0]), tf.zeros_like(shift[:, 0])
+    row_x = [fraction * one, zero, shift[:, 1]]
+    row_y = [zero, fraction * one, shift[:, 0]]
+    return tf.stack([*row_x, *row_y, zero, zero], axis=1)
+
+
 def affine(images: tf.Tensor, matrices: tf.Tensor, nearest: bool = False) -> tf.Tensor:
     """Warps each image by its matrix; 0 comes in from outside.
 

@@ -1,0 +1,308 @@
+"""Preparing a cohort: every case of a dataset, in parallel, whole or not at all."""
+
+import concurrent.futures
+import dataclasses
+import hashlib
+import json
+import logging
+import multiprocessing
+import pathlib
+import time
+from typing import Optional
+
+import numpy as np
+import SimpleITK as sitk
+
+from dscl_tf import config_json, errors, files
+from dscl_tf.cohort import integrity, layouts, prepared, preprocessing, volumes
+from dscl_tf.cohort.layouts import Case, Dataset
+from dscl_tf.cohort.prepared import PreparedVolume
+from dscl_tf.config import PreprocessingConfig
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class PreparationConfig:
+    """What to prepare, and where to."""
+
+    source: str
+    output: Optional[str]
+    format: str = "auto"
+    labels: Optional[str] = None
+    label_names: Optional[tuple[str, ...]] = None  # Without the background.
+    acdc_frames: str = "ED"
+    num_partitions: int = 4  # Checked for: the fewest slices.
+    num_workers: int = 0  # 0: one a core.
+    settings: PreprocessingConfig = dataclasses.field(
+        default_factory=PreprocessingConfig
+    )
+
+
+def prepare(config: PreparationConfig) -> pathlib.Path:
+    """Prepares a cohort, or goes on with it, or finds it done.
+
+    Args:
+      config: what, how and where to.
+
+    Returns:
+      The folder of the prepared cohort.
+
+    Raises:
+      UserError: nothing to prepare, other settings in the folder, or bad cases: each
+        is named, after the good ones have been prepared.
+    """
+    dataset = find(config)
+    output = pathlib.Path(config.output)
+    request = _request_content(config, dataset)
+    if _is_done(output, request):
+        _LOG.info("%s is already prepared with these settings.", output)
+        return output
+    files.write_json(output / "request.json", request)
+    found = _run_all(
+        _prepare_case,
+        dataset.cases,
+        (config.settings, output, _num_classes(config, dataset)),
+        config.num_workers,
+    )
+    bad = [message for _, message in found if isinstance(message, str)]
+    if bad:
+        raise errors.UserError(
+            f"{len(bad)} of {len(dataset.cases)} volumes cannot be prepared:\n  "
+            + "\n  ".join(bad)
+            + "\nMend or remove these and start again; the others are kept."
+        )
+    _write_index(output, config, dataset, [result for _, result in found], request)
+    return output
+
+
+def check(config: PreparationConfig) -> list[integrity.Problem]:
+    """Reads every case and lists what is wrong; writes nothing."""
+    dataset = find(config)
+    found = _run_all(
+        _check_case,
+        dataset.cases,
+        (_num_classes(config, dataset), config.num_partitions),
+        config.num_workers,
+    )
+    return [problem for _, problems in found for problem in problems]
+
+
+def find(config: PreparationConfig) -> Dataset:
+    """The cases that a configuration names."""
+    labels = pathlib.Path(config.labels) if config.labels else None
+    request = layouts.Request(pathlib.Path(config.source), labels, config.acdc_frames)
+    dataset = layouts.find(request, config.format)
+    labelled = sum(case.label is not None for case in dataset.cases)
+    _LOG.info(
+        "Found %d volumes, %d of them labelled (layout: %s).",
+        len(dataset.cases),
+        labelled,
+        dataset.format,
+    )
+    return dataset
+
+
+def _num_classes(config: PreparationConfig, dataset: Dataset) -> Optional[int]:
+    """Background included; None where only the labels' values tell."""
+    if config.label_names:
+        return len(config.label_names) + 1
+    return len(dataset.label_names) if dataset.label_names else None
+
+
+def _check_case(case: Case, num_classes, num_partitions) -> list[integrity.Problem]:
+    return integrity.check_case(case, num_classes, num_partitions)
+
+
+def _prepare_case(
+    case: Case, settings: PreprocessingConfig, output: pathlib.Path, num_classes
+) -> dict:
+    """Prepares one case, unless it is there; what the index says of it.
+
+    Raises:
+      UserError: the case is bad; the message names its file.
+    """
+    part = output / "parts" / f"{case.name}.json"
+    if part.exists():
+        return files.read_json_object(part, "part of the index")
+    image = volumes.read_image(case.image)
+    problems = integrity.check_image(case.image, image)
+    label = None
+    if case.label:
+        label = volumes.read_label(case.label)
+        problems += integrity.check_label(case, image, label, num_classes)
+    if problems:
+        raise errors.UserError(" ".join(map(str, problems)))
+    try:
+        slices, grid = preprocessing.prepare_image(image, settings)
+    except errors.UserError as error:
+        raise errors.UserError(f"{case.image}: {error}") from None
+    arrays = {"image": slices}
+    if label is not None:
+        label.CopyInformation(image)
+        arrays["label"] = preprocessing.prepare_label(label, grid)
+    content = {
+        "volume": config_json.to_json(_describe(case, image, len(slices))),
+        "checksums": {
+            k: _write_array(output, case.name, k, a) for k, a in arrays.items()
+        },
+        "max_label": int(arrays["label"].max()) if label is not None else 0,
+    }
+    files.write_json(part, content)
+    return content
+
+
+def _describe(case: Case, image: sitk.Image, num_slices: int) -> PreparedVolume:
+    return PreparedVolume(
+        name=case.name,
+        subject=case.subject,
+        frame=case.frame,
+        num_slices=num_slices,
+        image_file=str(case.image.resolve()),
+        label_file=str(case.label.resolve()) if case.label else None,
+        size=image.GetSize(),
+        spacing_mm=image.GetSpacing(),
+        origin=image.GetOrigin(),
+        direction=image.GetDirection(),
+    )
+
+
+def _write_array(folder, name: str, kind: str, array: np.ndarray) -> str:
+    path = prepared.array_path(folder, name, kind)
+    with files.atomic_path(path) as partial, partial.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def _run_all(function, cases, arguments, num_workers: int) -> list[tuple]:
+    """Calls `function(case, *arguments)` in parallel; (case, result or message)."""
+    workers = num_workers or multiprocessing.cpu_count()
+    context = multiprocessing.get_context("spawn")
+    results = {}
+    start = time.monotonic()
+    with concurrent.futures.ProcessPoolExecutor(
+        min(workers, len(cases)), context, _start_worker
+    ) as pool:
+        futures = {pool.submit(function, case, *arguments): case for case in cases}
+        try:
+            for future in concurrent.futures.as_completed(futures):
+                case = futures[future]
+                results[case.name] = _result_of(case, future)
+                _report(len(results), len(cases), case.name, start)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [(case, results[case.name]) for case in cases]
+
+
+def _start_worker() -> None:
+    # Subjects are done in parallel already; threads inside each would only contend.
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+
+
+def _result_of(case: Case, future):
+    try:
+        return future.result()
+    except errors.UserError as error:
+        return str(error)
+    except (RuntimeError, MemoryError, OSError, ValueError) as error:
+        return f"{case.image}: {str(error).splitlines()[-1]}"
+
+
+def _report(done: int, total: int, name: str, start: float) -> None:
+    left = (time.monotonic() - start) / done * (total - done)
+    if done == total or done % max(1, total // 20) == 0:
+        _LOG.info("Volume %d/%d (%s), about %.0f s left", done, total, name, left)
+
+
+def _request_content(config: PreparationConfig, dataset: Dataset) -> dict:
+    """What decides the outcome: settings and original files."""
+    sources = [
+        [case.name, _stamp(case.image), _stamp(case.label)] for case in dataset.cases
+    ]
+    digest = hashlib.sha256(json.dumps(sources).encode()).hexdigest()
+    return {
+        "settings": config_json.to_json(config.settings),
+        "source": str(dataset.root.resolve()),
+        "layout": dataset.format,
+        "label_names": list(config.label_names) if config.label_names else None,
+        "volumes": len(dataset.cases),
+        "sources_id": digest,
+    }
+
+
+def _stamp(path: Optional[pathlib.Path]) -> Optional[list]:
+    if path is None:
+        return None
+    status = path.stat()
+    return [path.name, status.st_size, status.st_mtime_ns]
+
+
+def _is_done(output: pathlib.Path, request: dict) -> bool:
+    """Whether the folder holds this cohort already, whole.
+
+    Raises:
+      UserError: it holds another one, finished or not.
+    """
+    path = output / "request.json"
+    if not path.exists():
+        if (output / prepared.INDEX).exists() or (
+            output.is_dir() and any(output.iterdir())
+        ):
+            raise errors.UserError(
+                f"--output={output} has other files in it: name an empty or new folder."
+            )
+        return False
+    before = files.read_json_object(path, "request of the prepared cohort")
+    if before == request:
+        return (output / prepared.INDEX).exists()
+    changed = _changes(before, request)
+    raise errors.UserError(
+        f"--output={output} holds a cohort prepared otherwise: {changed}. Choose "
+        "another --output, or delete that folder first."
+    )
+
+
+def _changes(before: dict, now: dict) -> str:
+    flat = [{**content, **content.get("settings", {})} for content in (before, now)]
+    for content in flat:
+        content.pop("settings", None)
+    return "; ".join(
+        "the original files have changed"
+        if key == "sources_id"
+        else f"{key} was {flat[0].get(key)}, is now {flat[1].get(key)}"
+        for key in sorted(set(flat[0]) | set(flat[1]))
+        if flat[0].get(key) != flat[1].get(key)
+    )
+
+
+def _write_index(output, config, dataset: Dataset, parts: list, request: dict) -> None:
+    """Writes the index last: a cohort without it is not taken for whole."""
+    names = _label_names(config, dataset, max(part["max_label"] for part in parts))
+    kind = PreparedVolume
+    found = [config_json.from_json(kind, part["volume"], "part") for part in parts]
+    identity = {
+        "settings": request["settings"],
+        "label_names": names,
+        "checksums": {part["volume"]["name"]: part["checksums"] for part in parts},
+    }
+    index = prepared.Index(
+        format=prepared.FORMAT,
+        content_id=hashlib.sha256(
+            json.dumps(identity, sort_keys=True).encode()
+        ).hexdigest()[:16],
+        sources_id=request["sources_id"],
+        settings=config.settings,
+        label_names=tuple(names),
+        volumes=tuple(found),
+    )
+    files.write_json(output / prepared.INDEX, config_json.to_json(index))
+    _LOG.info("Prepared %d volumes in %s.", len(found), output)
+
+
+def _label_names(config, dataset: Dataset, max_label: int) -> list[str]:
+    if config.label_names:
+        return ["background", *config.label_names]
+    if dataset.label_names:
+        return list(dataset.label_names)
+    return ["background", *(f"class {k}" for k in range(1, max_label + 1))]

@@ -1,0 +1,156 @@
+"""A prepared cohort: one folder with an index and arrays that open by memory map."""
+
+import dataclasses
+import functools
+import pathlib
+from typing import Any, Optional
+
+import numpy as np
+
+from dscl_tf import config_json, errors, files
+from dscl_tf.config import PreprocessingConfig
+
+FORMAT = 1
+INDEX = "index.json"
+ARRAYS = "arrays"
+# Volumes whose arrays stay open: file descriptors are few, volumes may be many.
+_MAX_OPEN = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class PreparedVolume:
+    """One volume and where it came from."""
+
+    name: str  # "patient001_frame01"
+    subject: str  # "patient001": all volumes of a patient share it.
+    frame: str  # "ED", "ES" or "".
+    num_slices: int
+    image_file: str  # Absolute path of the original.
+    label_file: Optional[str]
+    size: tuple[int, ...]  # Of the original, as SimpleITK orders it.
+    spacing_mm: tuple[float, ...]
+    origin: tuple[float, ...]
+    direction: tuple[float, ...]
+
+    @property
+    def has_label(self) -> bool:
+        """Whether it is labelled."""
+        return self.label_file is not None
+
+
+@dataclasses.dataclass(frozen=True)
+class Index:
+    """What index.json holds."""
+
+    format: int
+    content_id: str
+    sources_id: str  # Of the original files' paths, sizes and times.
+    settings: PreprocessingConfig
+    label_names: tuple[str, ...]
+    volumes: tuple[PreparedVolume, ...]
+
+
+class PreparedCohort:
+    """An opened prepared cohort; arrays are read from disk only where they are used."""
+
+    def __init__(self, folder: pathlib.Path, index: Index):
+        """Wraps a folder with its checked index; see `open`."""
+        self.folder = folder
+        self.content_id = index.content_id
+        self.settings = index.settings
+        self.label_names = index.label_names
+        self.volumes = index.volumes
+        self._by_name = {volume.name: volume for volume in index.volumes}
+        self._open_array = functools.lru_cache(maxsize=_MAX_OPEN)(self._map_array)
+
+    @classmethod
+    def open(cls, folder: files.PathLike) -> "PreparedCohort":
+        """Opens a folder that `prepare` has finished.
+
+        Raises:
+          UserError: it is not one, or was written by another version.
+        """
+        folder = pathlib.Path(folder)
+        if not (folder / INDEX).exists():
+            found = "an unfinished one" if (folder / ARRAYS).exists() else "none"
+            raise errors.UserError(
+                f"No prepared cohort at {folder} (expected {INDEX}, found {found}): "
+                "write one with dscl-prepare --output."
+            )
+        return cls(folder, read_index(folder))
+
+    @property
+    def num_classes(self) -> int:
+        """Background included."""
+        return len(self.label_names)
+
+    def volume(self, name: str) -> PreparedVolume:
+        """The volume called `name`.
+
+        Raises:
+          UserError: there is none.
+        """
+        if name not in self._by_name:
+            raise errors.UserError(f"No volume {name!r} in {self.folder}.")
+        return self._by_name[name]
+
+    def image(self, name: str) -> np.ndarray:
+        """The slices of a volume, float32 [Q, H, W], by memory map."""
+        return self._open_array(name, "image")
+
+    def label(self, name: str) -> np.ndarray:
+        """The labels of a volume, uint8 [Q, H, W], by memory map.
+
+        Raises:
+          UserError: the volume has none.
+        """
+        if not self.volume(name).has_label:
+            raise errors.UserError(f"Volume {name} in {self.folder} has no labels.")
+        return self._open_array(name, "label")
+
+    def _map_array(self, name: str, kind: str) -> np.ndarray:
+        volume = self.volume(name)
+        path = array_path(self.folder, name, kind)
+        try:
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise errors.UserError(
+                f"Cannot read {path} ({error}): prepare the cohort again."
+            ) from None
+        expected = (volume.num_slices, *self.settings.size_px)
+        dtype = np.float32 if kind == "image" else np.uint8
+        if array.shape != expected or array.dtype != dtype:
+            raise errors.UserError(
+                f"{path}: found {array.dtype} {array.shape}, expected "
+                f"{np.dtype(dtype)} {expected}: prepare the cohort again."
+            )
+        return array
+
+
+def array_path(folder: pathlib.Path, name: str, kind: str) -> pathlib.Path:
+    """Where the array "image" or "label" of a volume is."""
+    return folder / ARRAYS / f"{name}.{kind}.npy"
+
+
+def read_index(folder: pathlib.Path) -> Index:
+    """Reads and checks index.json.
+
+    Raises:
+      UserError: it is damaged or of another version.
+    """
+    path = folder / INDEX
+    content = files.read_json_object(path, "index of the prepared cohort")
+    if content.get("format") != FORMAT:
+        raise errors.UserError(
+            f"{path}: format {content.get('format')!r}, expected {FORMAT}: prepare the "
+            "cohort again with this version."
+        )
+    index: Any = config_json.from_json(Index, content, str(path))
+    seen = set()
+    for name in (volume.name for volume in index.volumes):
+        if pathlib.PurePath(name).name != name or name in seen:
+            raise errors.UserError(
+                f"{path}: volume name {name!r} is not a file name, or is there twice."
+            )
+        seen.add(name)
+    return index

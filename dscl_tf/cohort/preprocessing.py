@@ -1,0 +1,101 @@
+"""From one volume to a stack of normalised slices; the same for training and use."""
+
+import numpy as np
+import SimpleITK as sitk
+
+from dscl_tf import errors
+from dscl_tf.cohort import geometry
+from dscl_tf.config import PreprocessingConfig
+
+
+def prepare_image(
+    image: sitk.Image, settings: PreprocessingConfig
+) -> tuple[np.ndarray, sitk.Image]:
+    """Orients, corrects, normalises and resamples an image.
+
+    Args:
+      image: 3-D float32.
+      settings: what to do.
+
+    Returns:
+      float32 [Q, rows, columns] and the grid it is on (`in_plane_grid`).
+
+    Raises:
+      UserError: NaN or infinite values, or no contrast at all.
+    """
+    values = sitk.GetArrayViewFromImage(image)
+    if not np.isfinite(values).all():
+        raise errors.UserError(
+            f"found {np.count_nonzero(~np.isfinite(values))} voxels that are NaN or "
+            "infinite, expected numbers: repair or leave out the image."
+        )
+    oriented = geometry.orient(image)
+    if settings.bias_correction:
+        oriented = correct_bias(oriented, settings)
+    normalised = normalise(sitk.GetArrayFromImage(oriented), settings.percentiles)
+    result = sitk.GetImageFromArray(normalised)
+    result.CopyInformation(oriented)
+    grid = geometry.in_plane_grid(oriented, settings)
+    return sitk.GetArrayFromImage(geometry.to_grid(result, grid, False)), grid
+
+
+def prepare_label(label: sitk.Image, grid: sitk.Image) -> np.ndarray:
+    """Resamples a label volume to its image's grid.
+
+    Args:
+      label: 3-D integer, in the geometry of its image.
+      grid: from `prepare_image`.
+
+    Returns:
+      uint8 [Q, rows, columns].
+    """
+    on_grid = geometry.to_grid(sitk.Cast(label, sitk.sitkUInt8), grid, True)
+    return sitk.GetArrayFromImage(on_grid)
+
+
+def normalise(values: np.ndarray, percentiles: tuple[float, float]) -> np.ndarray:
+    """(x - p_low) / (p_high - p_low) of a whole volume (paper, section 4).
+
+    Args:
+      values: float [...].
+      percentiles: of the values that become 0 and 1.
+
+    Returns:
+      float32 [...]; not clipped.
+
+    Raises:
+      UserError: the two percentiles are the same.
+    """
+    low, high = np.percentile(values, percentiles)
+    if not high > low:
+        raise errors.UserError(
+            f"percentiles {percentiles[0]:g} and {percentiles[1]:g} are both {low:g}: "
+            "the image is constant, or nearly; leave it out."
+        )
+    return ((values - low) / (high - low)).astype(np.float32)
+
+
+def correct_bias(image: sitk.Image, settings: PreprocessingConfig) -> sitk.Image:
+    """N4 bias correction, fitted on a shrunk image, applied at full size.
+
+    Args:
+      image: 3-D float32, slices along the last axis.
+      settings: the `bias_*` ones.
+
+    Returns:
+      float32 image, divided by the bias field.
+    """
+    # A field is smooth: in-plane shrinking loses nothing and saves most of the time.
+    factor = [
+        max(1, min(settings.bias_shrink, extent // 8)) for extent in image.GetSize()[:2]
+    ]
+    shrunk = sitk.Shrink(image, [*factor, 1])
+    mask = sitk.OtsuThreshold(shrunk, 0, 1, 200)
+    correction = sitk.N4BiasFieldCorrectionImageFilter()
+    correction.SetMaximumNumberOfIterations(
+        [settings.bias_iterations] * settings.bias_levels
+    )
+    correction.SetConvergenceThreshold(settings.bias_convergence)
+    correction.Execute(shrunk, mask)
+    field = correction.GetLogBiasFieldAsImage(image)
+    return sitk.Cast(image / sitk.Exp(field), sitk.sitkFloat32)

@@ -1,0 +1,193 @@
+"""Which volumes are for pre-training, training, validation and testing.
+
+Splits are by patient: all volumes of a subject go together.
+"""
+
+import dataclasses
+import difflib
+import pathlib
+import re
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from dscl_tf import errors, files
+from dscl_tf.cohort.prepared import PreparedCohort
+from dscl_tf.config import SplitConfig
+
+SUBSETS = ("pretrain", "train", "validation", "test")
+_PAPER = "paper:"
+_PAPER_FOLDER = pathlib.Path(__file__).parent / "paper_splits"
+# Draws the test subjects: a constant, so that every seed's draw tests on the same.
+_TEST_SEED = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """Names of volumes."""
+
+    pretrain: tuple[str, ...]
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+
+
+def resolve(cohort: PreparedCohort, config: SplitConfig) -> Split:
+    """The split that a configuration asks for.
+
+    Args:
+      cohort: the prepared cohort.
+      config: a file, or sizes and a seed.
+
+    Raises:
+      UserError: subjects that are unknown, in two places, unlabelled, or too few.
+    """
+    subjects = _from_file(cohort, config) if config.file else _draw(cohort, config)
+    _check_disjoint(subjects)
+    return Split(
+        pretrain=_volumes_of(cohort, subjects["pretrain"]),
+        train=_labelled_volumes_of(cohort, subjects["train"], "train"),
+        validation=_labelled_volumes_of(cohort, subjects["validation"], "validation"),
+        test=_volumes_of(cohort, subjects["test"]),
+    )
+
+
+def _draw(cohort: PreparedCohort, config: SplitConfig) -> dict[str, list[str]]:
+    """Test subjects by a constant seed, the labelled ones by the draw's seed."""
+    everyone = sorted({volume.subject for volume in cohort.volumes})
+    labelled = {volume.subject for volume in cohort.volumes if volume.has_label}
+    order = np.random.default_rng(_TEST_SEED).permutation(len(everyone))
+    shuffled = [everyone[k] for k in order]
+    # Unlabelled subjects cannot be tested on, but are as good for pre-training.
+    test = [name for name in shuffled if name in labelled][: config.num_test]
+    if len(test) < config.num_test:
+        raise _too_few("--num_test_volumes", config.num_test, len(labelled), cohort)
+    rest = [name for name in shuffled if name not in test]
+    pretrain = rest[: config.num_pretrain] if config.num_pretrain else rest
+    if len(pretrain) < config.num_pretrain:
+        raise _too_few("--num_pretrain_volumes", config.num_pretrain, len(rest), cohort)
+    candidates = sorted(name for name in pretrain if name in labelled)
+    wanted = config.num_train + config.num_validation
+    if len(candidates) < wanted:
+        raise _too_few(
+            "--num_train_volumes and --num_validation_volumes",
+            wanted,
+            len(candidates),
+            cohort,
+        )
+    drawn = np.random.default_rng([config.seed, 1]).permutation(len(candidates))
+    chosen = [candidates[k] for k in drawn[:wanted]]
+    return {
+        "pretrain": sorted(pretrain),
+        "train": chosen[: config.num_train],
+        "validation": chosen[config.num_train :],
+        "test": sorted(test),
+    }
+
+
+def _too_few(flag: str, wanted: int, found: int, cohort: PreparedCohort):
+    return errors.UserError(
+        f"{flag}: {wanted} subjects wanted, but only {found} of {cohort.folder} are "
+        "left for that (labelled, and not for testing): ask for fewer, or set fewer "
+        "aside with --num_test_volumes."
+    )
+
+
+def _from_file(cohort: PreparedCohort, config: SplitConfig) -> dict[str, list[str]]:
+    path = pathlib.Path(config.file)
+    if config.file.startswith(_PAPER):
+        path = _PAPER_FOLDER / f"{config.file[len(_PAPER) :]}.json"
+        if path.parent != _PAPER_FOLDER or not path.exists():
+            known = ", ".join(sorted(p.stem for p in _PAPER_FOLDER.glob("*.json")))
+            raise errors.UserError(
+                f"--split={config.file}: the paper's lists are there for {known}."
+            )
+    content = files.read_json_object(path, "split file")
+    lists = {name: content.get(name, []) for name in SUBSETS}
+    if "finetune" in content:
+        lists.update(_named_draw(path, content, config.name))
+    subjects = sorted({volume.subject for volume in cohort.volumes})
+    return {
+        name: [_match(subjects, item, path, name) for item in _strings(path, name, ids)]
+        for name, ids in lists.items()
+    }
+
+
+def _named_draw(path: pathlib.Path, content: dict, name) -> dict:
+    draws = content["finetune"]
+    if not isinstance(draws, dict) or not isinstance(draws.get(name), dict):
+        known = ", ".join(draws) if isinstance(draws, dict) else "none"
+        raise errors.UserError(
+            f"{path} has several draws: choose one with --split_name, found {name!r}, "
+            f"expected one of {known}."
+        )
+    draw = draws[name]
+    return {kind: draw.get(kind, []) for kind in ("train", "validation")}
+
+
+def _strings(path: pathlib.Path, name: str, ids) -> list[str]:
+    if not isinstance(ids, list) or not all(isinstance(item, str) for item in ids):
+        raise errors.UserError(
+            f"{path}: {name} must be a list of subject names, found {ids!r:.80}."
+        )
+    if len(set(ids)) < len(ids):
+        twice = sorted({item for item in ids if ids.count(item) > 1})
+        raise errors.UserError(f"{path}: {name} names {', '.join(twice)} twice.")
+    return ids
+
+
+def _match(subjects: Sequence[str], item: str, path: pathlib.Path, name: str) -> str:
+    """The subject called `item`, or whose number it is: "002" is patient002."""
+    if item in subjects:
+        return item
+    if item.isdigit():
+        found = [s for s in subjects if _number(s) == int(item)]
+        if len(found) == 1:
+            return found[0]
+    close = difflib.get_close_matches(item, subjects, 1)
+    hint = f"; is {close[0]} meant?" if close else ""
+    raise errors.UserError(
+        f"{path}: {name} names {item!r}, which is not in the prepared cohort{hint} "
+        f"It has {len(subjects)} subjects, such as {', '.join(subjects[:3])}."
+    )
+
+
+def _number(subject: str) -> int:
+    digits = re.search(r"(\d+)$", subject)
+    return int(digits.group(1)) if digits else -1
+
+
+def _check_disjoint(subjects: dict[str, list[str]]) -> None:
+    for first, second in (
+        ("test", "pretrain"),
+        ("test", "train"),
+        ("test", "validation"),
+        ("train", "validation"),
+    ):
+        both = sorted(set(subjects[first]) & set(subjects[second]))
+        if both:
+            raise errors.UserError(
+                f"The split has {', '.join(both[:5])} in both {first} and {second}: a "
+                "subject may be in one of them only."
+            )
+
+
+def _volumes_of(cohort: PreparedCohort, subjects: Iterable[str]) -> tuple[str, ...]:
+    wanted = {subject: position for position, subject in enumerate(subjects)}
+    chosen = [volume for volume in cohort.volumes if volume.subject in wanted]
+    chosen.sort(key=lambda volume: (wanted[volume.subject], volume.name))
+    return tuple(volume.name for volume in chosen)
+
+
+def _labelled_volumes_of(
+    cohort: PreparedCohort, subjects: Sequence[str], kind: str
+) -> tuple[str, ...]:
+    names = _volumes_of(cohort, subjects)
+    labelled = tuple(name for name in names if cohort.volume(name).has_label)
+    missing = set(subjects) - {cohort.volume(name).subject for name in labelled}
+    if missing:
+        raise errors.UserError(
+            f"The split has {', '.join(sorted(missing)[:5])} in {kind}, but the "
+            "prepared cohort has no labels of it."
+        )
+    return labelled

@@ -1,0 +1,108 @@
+"""The dataset, and how its volumes are prepared."""
+
+from absl import flags
+
+from dscl_tf import config, errors
+from dscl_tf.cohort import layouts
+from dscl_tf.cohort.preparation import PreparationConfig
+
+_DEFAULT = config.PreprocessingConfig()
+
+_SOURCE = flags.DEFINE_string("source", None, "Folder of the dataset as downloaded.")
+_OUTPUT = flags.DEFINE_string("output", None, "Folder for the prepared cohort.")
+_FORMAT = flags.DEFINE_enum(
+    "format",
+    "auto",
+    ["auto", *layouts.FORMATS],
+    "Layout of the dataset; auto recognises it.",
+)
+_LABELS = flags.DEFINE_string(
+    "labels",
+    None,
+    "Folder of label volumes with the names of the images (format folder).",
+)
+_LABEL_NAMES = flags.DEFINE_list(
+    "label_names", None, "Names of the labels 1, 2, ..., in this order."
+)
+_ACDC_FRAMES = flags.DEFINE_enum(
+    "acdc_frames", "ED", ["ED", "ES", "both"], "Frames to take of an ACDC patient."
+)
+_CHECK_ONLY = flags.DEFINE_bool(
+    "check_only", False, "Read everything, list what is wrong, and write nothing."
+)
+_NUM_PARTITIONS = flags.DEFINE_integer(
+    "num_partitions", 4, "Slices that a volume must have at least, to be checked.", 1
+)
+_NUM_WORKERS = flags.DEFINE_integer(
+    "num_workers", 0, "Processes; 0: one for each core.", 0
+)
+_SIZE = flags.DEFINE_list(
+    "size_px",
+    [str(extent) for extent in _DEFAULT.size_px],
+    "Rows and columns of a prepared slice, pixels; one number for both.",
+)
+_SPACING = flags.DEFINE_float(
+    "spacing_mm", _DEFAULT.spacing_mm, "In-plane pixel size, mm.", lower_bound=1e-3
+)
+_PERCENTILES = flags.DEFINE_list(
+    "percentiles",
+    [f"{value:g}" for value in _DEFAULT.percentiles],
+    "Percentiles of a volume's intensity that become 0 and 1.",
+)
+_BIAS = flags.DEFINE_bool(
+    "bias_correction", _DEFAULT.bias_correction, "Correct the bias field by N4 first."
+)
+_BIAS_SHRINK = flags.DEFINE_integer(
+    "bias_shrink",
+    _DEFAULT.bias_shrink,
+    "In-plane shrink factor of the image that N4 fits its field to.",
+    1,
+)
+
+
+def preparation_config() -> PreparationConfig:
+    """What to prepare, and how.
+
+    Raises:
+      UserError: a flag is missing or has a bad value.
+    """
+    if not _SOURCE.value:
+        raise errors.UserError("--source=DIR is needed: the folder of the dataset.")
+    if not _OUTPUT.value and not _CHECK_ONLY.value:
+        raise errors.UserError("--output=DIR is needed (or --check_only).")
+    return PreparationConfig(
+        source=_SOURCE.value,
+        output=_OUTPUT.value,
+        format=_FORMAT.value,
+        labels=_LABELS.value,
+        label_names=tuple(_LABEL_NAMES.value) if _LABEL_NAMES.value else None,
+        acdc_frames=_ACDC_FRAMES.value,
+        num_partitions=_NUM_PARTITIONS.value,
+        num_workers=_NUM_WORKERS.value,
+        settings=config.PreprocessingConfig(
+            size_px=_pair(_SIZE, int),
+            spacing_mm=_SPACING.value,
+            percentiles=_pair(_PERCENTILES, float),
+            bias_correction=_BIAS.value,
+            bias_shrink=_BIAS_SHRINK.value,
+        ),
+    )
+
+
+def check_only() -> bool:
+    """Whether to check and write nothing."""
+    return _CHECK_ONLY.value
+
+
+def _pair(flag: flags.FlagHolder, kind: type) -> tuple:
+    """Two numbers; one is taken twice."""
+    try:
+        values = [kind(text) for text in flag.value]
+    except ValueError:
+        values = []
+    if len(values) not in (1, 2):
+        raise errors.UserError(
+            f"--{flag.name} must be one or two numbers with a comma between, found "
+            f"{','.join(flag.value)!r}."
+        )
+    return values[0], values[-1]

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dscl_tf import config, errors, networks
+
+SMALL = config.NetworkConfig(filters=(4, 6, 8), global_head_units=(10, 5))
+
+
+def test_encoder_levels():
+    encoder = networks.build_encoder(SMALL, (16, 24))
+    shapes = [tuple(output.shape[1:]) for output in encoder.outputs]
+    assert shapes == [(16, 24, 4), (8, 12, 6), (4, 6, 8)]
+
+
+@pytest.mark.parametrize(("blocks", "shape"), [(1, (8, 12, 6)), (2, (16, 24, 4))])
+def test_decoder_of_any_number_of_blocks(blocks, shape):
+    decoder = networks.build_decoder(SMALL, (16, 24), blocks)
+    assert tuple(decoder.output.shape[1:]) == shape
+    assert decoder.get_layer(f"decoder_block_{blocks}")
+
+
+def test_paper_network_has_the_design_s_shape():
+    unet = networks.build_unet(config.NetworkConfig(), (192, 192), num_classes=4)
+    decoder = networks.build_decoder(config.NetworkConfig(), (192, 192), 3)
+    # The released feature maps of L^R, with l = 3: 48 x 48 x 64.
+    assert tuple(decoder.output.shape[1:]) == (48, 48, 64)
+    convolutions = [
+        layer
+        for part in ("encoder", "decoder")
+        for layer in unet.get_layer(part)._flatten_layers()
+        if isinstance(layer, tf.keras.layers.Conv2D)
+    ]
+    # Two a level in the encoder; three a block in the decoder.
+    assert len(convolutions) == 6 * 2 + 5 * 3
+    classifier = unet.get_layer("classifier")
+    assert classifier.kernel_size == (3, 3)
+    assert not classifier.use_bias
+
+
+def test_unet_gives_float32_logits_under_mixed_precision():
+    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    try:
+        unet = networks.build_unet(SMALL, (16, 16), num_classes=3)
+    finally:
+        tf.keras.mixed_precision.set_global_policy("float32")
+    logits = unet(np.zeros([2, 16, 16, 1], np.float32))
+    assert logits.dtype == tf.float32
+    assert logits.shape == (2, 16, 16, 3)
+    assert unet.get_layer("encoder").layers[1].compute_dtype == "bfloat16"
+
+
+def test_refuses_sizes_that_do_not_halve():
+    with pytest.raises(errors.UserError, match="multiples of 4"):
+        networks.build_encoder(SMALL, (18, 16))
+
+
+def test_refuses_more_blocks_than_there_are():
+    with pytest.raises(errors.UserError, match="1 to 2"):
+        networks.build_decoder(SMALL, (16, 16), 3)
+
+
+def test_global_head():
+    head = networks.build_global_head(SMALL, (4, 6, 8))
+    assert head.output.shape[1:] == (5,)
+    assert [tuple(w.shape) for w in head.weights] == [(4 * 6 * 8, 10), (10, 5)]
+
+
+def test_local_head_keeps_the_map():
+    head = networks.build_local_head(SMALL, (8, 12, 6))
+    assert head.output.shape[1:] == (8, 12, 6)
+
+
+def test_local_head_dense_layer_acts_on_each_flattened_region():
+    network = config.NetworkConfig(filters=(4, 6, 8), local_head_units=5)
+    head = networks.build_local_head(network, (6, 7, 2), region_size=3)
+    assert head.output.shape[1:] == (4, 5, 5)
+    plain = tf.keras.Model(head.input, head.layers[-3].output)
+    dense = head.layers[-2].kernel.numpy().reshape(-1, 5)
+    features = np.random.default_rng(0).normal(size=[1, 6, 7, 2]).astype(np.float32)
+    region = plain(features).numpy()[0, 2:5, 1:4].reshape(-1)
+    np.testing.assert_allclose(head(features)[0, 2, 1], region @ dense, rtol=1e-4)
