@@ -1,20 +1,24 @@
 """Preparing a cohort: every case of a dataset, in parallel, whole or not at all."""
 
-import concurrent.futures
 import dataclasses
 import hashlib
 import json
 import logging
-import multiprocessing
 import pathlib
-import time
 from typing import Optional
 
 import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import config_json, errors, files
-from dscl_tf.cohort import integrity, layouts, prepared, preprocessing, volumes
+from dscl_tf.cohort import (
+    integrity,
+    layouts,
+    parallel,
+    prepared,
+    preprocessing,
+    volumes,
+)
 from dscl_tf.cohort.layouts import Case, Dataset
 from dscl_tf.cohort.prepared import PreparedVolume
 from dscl_tf.config import PreprocessingConfig
@@ -59,33 +63,42 @@ def prepare(config: PreparationConfig) -> pathlib.Path:
         _LOG.info("%s is already prepared with these settings.", output)
         return output
     files.write_json(output / "request.json", request)
-    found = _run_all(
+    found = parallel.run_all(
         _prepare_case,
-        dataset.cases,
+        {case.name: case for case in dataset.cases},
         (config.settings, output, _num_classes(config, dataset)),
         config.num_workers,
     )
-    bad = [message for _, message in found if isinstance(message, str)]
+    bad = [
+        parallel.describe(name, result)
+        for name, result in found.items()
+        if isinstance(result, BaseException)
+    ]
     if bad:
         raise errors.UserError(
             f"{len(bad)} of {len(dataset.cases)} volumes cannot be prepared:\n  "
             + "\n  ".join(bad)
             + "\nMend or remove these and start again; the others are kept."
         )
-    _write_index(output, config, dataset, [result for _, result in found], request)
+    _write_index(output, config, dataset, list(found.values()), request)
     return output
 
 
 def check(config: PreparationConfig) -> list[integrity.Problem]:
     """Reads every case and lists what is wrong; writes nothing."""
     dataset = find(config)
-    found = _run_all(
+    found = parallel.run_all(
         _check_case,
-        dataset.cases,
+        {case.name: case for case in dataset.cases},
         (_num_classes(config, dataset), config.num_partitions),
         config.num_workers,
     )
-    return [problem for _, problems in found for problem in problems]
+    problems = []
+    for name, result in found.items():
+        if isinstance(result, BaseException):
+            raise errors.UserError(parallel.describe(name, result))
+        problems += result
+    return problems
 
 
 def find(config: PreparationConfig) -> Dataset:
@@ -172,47 +185,6 @@ def _write_array(folder, name: str, kind: str, array: np.ndarray) -> str:
     with files.atomic_path(path) as partial, partial.open("wb") as file:
         np.save(file, array, allow_pickle=False)
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
-
-
-def _run_all(function, cases, arguments, num_workers: int) -> list[tuple]:
-    """Calls `function(case, *arguments)` in parallel; (case, result or message)."""
-    workers = num_workers or multiprocessing.cpu_count()
-    context = multiprocessing.get_context("spawn")
-    results = {}
-    start = time.monotonic()
-    with concurrent.futures.ProcessPoolExecutor(
-        min(workers, len(cases)), context, _start_worker
-    ) as pool:
-        futures = {pool.submit(function, case, *arguments): case for case in cases}
-        try:
-            for future in concurrent.futures.as_completed(futures):
-                case = futures[future]
-                results[case.name] = _result_of(case, future)
-                _report(len(results), len(cases), case.name, start)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return [(case, results[case.name]) for case in cases]
-
-
-def _start_worker() -> None:
-    # Subjects are done in parallel already; threads inside each would only contend.
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-
-
-def _result_of(case: Case, future):
-    try:
-        return future.result()
-    except errors.UserError as error:
-        return str(error)
-    except (RuntimeError, MemoryError, OSError, ValueError) as error:
-        return f"{case.image}: {str(error).splitlines()[-1]}"
-
-
-def _report(done: int, total: int, name: str, start: float) -> None:
-    left = (time.monotonic() - start) / done * (total - done)
-    if done == total or done % max(1, total // 20) == 0:
-        _LOG.info("Volume %d/%d (%s), about %.0f s left", done, total, name, left)
 
 
 def _request_content(config: PreparationConfig, dataset: Dataset) -> dict:

@@ -1,0 +1,69 @@
+"""The same function on many items, in processes, with progress."""
+
+import concurrent.futures
+import logging
+import multiprocessing
+import time
+from collections.abc import Mapping
+from typing import Any, Callable
+
+import SimpleITK as sitk
+
+from dscl_tf import errors
+
+_LOG = logging.getLogger(__name__)
+
+
+def run_all(
+    function: Callable, items: Mapping[str, Any], arguments: tuple, num_workers: int
+) -> dict[str, Any]:
+    """Calls `function(item, *arguments)` for each item, in parallel.
+
+    Args:
+      function: of a module, so that processes can find it.
+      items: by name, for messages.
+      arguments: the others, the same for all.
+      num_workers: processes; 0: one for each core.
+
+    Returns:
+      By name, in the order of `items`: what the function returned, or the exception
+      that it raised; one that fails does not stop the others.
+    """
+    workers = min(num_workers or multiprocessing.cpu_count(), max(1, len(items)))
+    context = multiprocessing.get_context("spawn")
+    results, start = {}, time.monotonic()
+    with concurrent.futures.ProcessPoolExecutor(
+        workers, context, _start_worker
+    ) as pool:
+        futures = {
+            pool.submit(function, item, *arguments): name
+            for name, item in items.items()
+        }
+        try:
+            for future in concurrent.futures.as_completed(futures):
+                name = futures[future]
+                results[name] = future.exception() or future.result()
+                _report(len(results), len(items), name, start)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return {name: results[name] for name in items}
+
+
+def describe(name: str, error: BaseException) -> str:
+    """One line on what went wrong with an item."""
+    if isinstance(error, errors.UserError):
+        return str(error)
+    lines = str(error).strip().splitlines()
+    return f"{name}: {type(error).__name__}: {lines[-1] if lines else ''}"
+
+
+def _start_worker() -> None:
+    # Items are done in parallel already; threads inside each would only contend.
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+
+
+def _report(done: int, total: int, name: str, start: float) -> None:
+    left = (time.monotonic() - start) / done * (total - done)
+    if done == total or done % max(1, total // 20) == 0:
+        _LOG.info("%d/%d (%s), about %.0f s left", done, total, name, left)
