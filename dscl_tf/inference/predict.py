@@ -25,7 +25,6 @@ def find_inputs(source: files.PathLike, output: files.PathLike) -> list[pathlib.
       UserError: if there is no image, or the masks would replace the images.
     """
     source, output = pathlib.Path(source), pathlib.Path(output)
-    suffixes = tuple(volumes.IMAGE_SUFFIXES)
     if not source.exists():
         raise errors.UserError(f"No --input at {source}: check the path.")
     folder = source if source.is_dir() else source.parent
@@ -34,18 +33,12 @@ def find_inputs(source: files.PathLike, output: files.PathLike) -> list[pathlib.
             f"--output {output} is the folder of the input, whose images the masks of "
             "the same name would replace: choose another folder."
         )
-    found = [source] if source.is_file() else sorted(source.iterdir())
-    inputs = [
-        path
-        for path in found
-        if path.is_file()
-        and path.name.endswith(suffixes)
-        and not path.name.startswith(".")
-    ]
+    found = sorted(source.iterdir()) if source.is_dir() else [source]
+    inputs = [path for path in found if volumes.has_image_suffix(path.name)]
     if not inputs:
         raise errors.UserError(
             f"No image in --input {source}: expected names that end in "
-            f"{', '.join(suffixes)}, found {len(found)} other files."
+            f"{', '.join(volumes.IMAGE_SUFFIXES)}, found {len(found)} other files."
         )
     return inputs
 
@@ -80,18 +73,18 @@ def predict_files(
             continue
         try:
             mask = segment_file(predictor, path)
+        # SimpleITK's own errors are RuntimeErrors.
         except (errors.UserError, RuntimeError) as error:
-            _LOG.error("%s failed: %s", path, error)
-            failures.append(f"{path.name} ({_first_line(error)})")
+            failures.append(_reason(path, error))
+            _LOG.error("No mask: %s", failures[-1])
             continue
         volumes.write_image(mask, target)
         written += 1
         found = _describe(mask, predictor.label_names)
         _LOG.info("%d/%d %s: %s", number, len(inputs), target, found)
     if failures:
-        raise errors.UserError(
-            f"{len(failures)} of {len(inputs)} inputs have no mask; first {failures[0]}"
-        )
+        count = f"{len(failures)} of {len(inputs)} inputs have no mask. "
+        raise errors.UserError((count if len(inputs) > 1 else "") + failures[0])
     return written
 
 
@@ -99,26 +92,17 @@ def segment_file(predictor: predictors.Predictor, path: files.PathLike) -> sitk.
     """The mask of one file, uint8, of exactly its size, spacing, origin, direction.
 
     Raises:
-      UserError: if the file cannot be read as an image.
+      UserError: the file cannot be read, or not be segmented.
     """
-    image = volumes.read_image(path)
-    mask = predictor.segment(image)
-    return _flat(mask, path) if _dimension(path) == 2 else mask
-
-
-def _dimension(path: files.PathLike) -> int:
-    return _header(path).GetDimension()
-
-
-def _header(path: files.PathLike) -> sitk.ImageFileReader:
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    reader.ReadImageInformation()
-    return reader
-
-
-def _flat(mask: sitk.Image, path: files.PathLike) -> sitk.Image:
-    header = _header(path)
+    if str(path).lower().endswith((".mhd", ".nhdr")):
+        raise errors.UserError(
+            f"{path} keeps its voxels in a second file, so its mask could not appear "
+            "whole: convert it to .mha, .nrrd or .nii.gz first."
+        )
+    header = volumes.read_header(path)
+    mask = predictor.segment(volumes.read_image(path))
+    if header.GetDimension() == 3:
+        return mask
     flat = sitk.GetImageFromArray(sitk.GetArrayViewFromImage(mask)[0])
     flat.SetSpacing(header.GetSpacing())
     flat.SetOrigin(header.GetOrigin())
@@ -141,5 +125,8 @@ def _describe(mask: sitk.Image, label_names: Sequence[str]) -> str:
     )
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _reason(path: pathlib.Path, error: Exception) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    # What SimpleITK has to say comes last; a UserError has one line.
+    reason = lines[-1].strip() if lines else type(error).__name__
+    return reason if str(path) in reason else f"{path}: {reason}"

@@ -4,30 +4,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import tensorflow as tf
 
-from dscl_tf import config
+from dscl_tf import config, networks
+from dscl_tf.cohort import preparation, splits
+from dscl_tf.training import checkpoints, run_folder
 
 SIZE_PX = (32, 24)
 LABELS = ("background", "low", "high")
-
-
-def tiny_model(policy="float32", seed=0):
-    """A functional model with a nested one, BatchNorm and a skip, as the U-Net has."""
-    layers = tf.keras.layers
-    tf.keras.utils.set_random_seed(seed)
-    inner_input = tf.keras.Input((*SIZE_PX, 1))
-    features = layers.Conv2D(4, 3, padding="same", dtype=policy)(inner_input)
-    features = layers.BatchNormalization(dtype=policy)(features)
-    inner = tf.keras.Model(inner_input, [features, layers.ReLU(dtype=policy)(features)])
-    image = tf.keras.Input((*SIZE_PX, 1))
-    skip, positive = inner(image)
-    joined = layers.Concatenate(dtype=policy)([skip, positive])
-    logits = layers.Conv2D(len(LABELS), 1, dtype=policy)(joined)
-    model = tf.keras.Model(image, logits)
-    rng = np.random.default_rng(seed)
-    model.set_weights([rng.uniform(0.2, 1, w.shape) for w in model.get_weights()])
-    return model
 
 
 def threshold_model():
@@ -66,8 +51,97 @@ def export_folder(segmenter, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def mixed_segmenter():
-    return make_segmenter(tiny_model("mixed_bfloat16"))
+def mixed_run(tmp_path_factory):
+    """A finished fine-tuning run of a small U-Net under mixed precision."""
+    folder = tmp_path_factory.mktemp("work") / "finetune"
+    network = config.NetworkConfig(filters=(4, 4))
+    tf.keras.utils.set_random_seed(0)
+    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    try:
+        model = networks.build_unet(network, SIZE_PX, len(LABELS))
+    finally:
+        tf.keras.mixed_precision.set_global_policy("float32")
+    rng = np.random.default_rng(0)
+    # Kernels around 0, so that no class wins everywhere; statistics of their own.
+    model.set_weights(
+        [
+            rng.uniform(0.5, 1, w.shape) if w.ndim == 1 else rng.normal(0, 0.2, w.shape)
+            for w in model.get_weights()
+        ]
+    )
+    optimizer = tf.keras.optimizers.Adam()
+    optimizer.build(model.trainable_variables)
+    saved = checkpoints.Checkpoints(folder, run_folder.unet_parts(model), optimizer)
+    saved.save(1)
+    run = run_folder.RunFolder(folder)
+    run.start(_record(folder, network))
+    run.finish(saved.result(), 1, {})
+    return folder, model
+
+
+def _record(folder, network):
+    stage = config.StageConfig("finetune", "cohort", str(folder), network=network)
+    settings = make_segmenter(None).preprocessing
+    split = splits.Split((), (), (), ("p2", "p3"))
+    return run_folder.RunRecord(stage, split, "cohort-id", LABELS, settings, {})
+
+
+def write_volume(path, values, spacing_mm=(2.0, 2.0, 8.0), direction=None):
+    """Writes an array [Q, rows, columns] with an origin of its own."""
+    image = sitk.GetImageFromArray(values)
+    image.SetSpacing(spacing_mm)
+    image.SetOrigin((-10.5, 20.25, 3.0))
+    if direction:
+        image.SetDirection(direction)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sitk.WriteImage(image, str(path))
+    return path
+
+
+def blocks():
+    """Labels [3, 28, 20]: 48 voxels a slice of label 1, 24 of label 2."""
+    label = np.zeros((3, 28, 20), np.uint8)
+    label[:, 4:12, 4:10] = 1
+    label[:, 14:20, 4:8] = 2
+    return label
+
+
+def as_image(label):
+    """Intensities that the threshold model turns back into the labels."""
+    return label * np.float32(100)
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory):
+    """p1: as the model sees it. p2: its truth differs. p3: without a label."""
+    folder = tmp_path_factory.mktemp("dataset")
+    truth = blocks()
+    write_volume(folder / "images" / "p1.nii.gz", as_image(truth))
+    write_volume(folder / "labels" / "p1.nii.gz", truth)
+    flipped = (-1, 0, 0, 0, -1, 0, 0, 0, 1)
+    visible = np.where(truth == 2, 0, truth)
+    visible[0, 24, 16] = 2  # The highest intensity has to be somewhere.
+    truth[:, 4:12, 10:16] = 1
+    write_volume(folder / "images" / "p2.nii.gz", as_image(visible), direction=flipped)
+    write_volume(folder / "labels" / "p2.nii.gz", truth, direction=flipped)
+    write_volume(folder / "images" / "p3.nii.gz", as_image(blocks()))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cohort_folder(dataset, tmp_path_factory):
+    """The dataset as `prepare` writes it."""
+    return preparation.prepare(
+        preparation.PreparationConfig(
+            source=str(dataset / "images"),
+            output=str(tmp_path_factory.mktemp("cohort") / "prepared"),
+            format="folder",
+            labels=str(dataset / "labels"),
+            label_names=LABELS[1:],
+            num_workers=1,
+            settings=make_segmenter(None).preprocessing,
+        )
+    )
 
 
 @pytest.fixture

@@ -1,0 +1,29 @@
+"""Runs a binary in a process of its own, as a user does."""
+
+import pathlib
+import subprocess
+import sys
+
+BIN = pathlib.Path(__file__).parents[2] / "bin"
+
+
+def run(name, *flags, cwd=None):
+    """The finished process of bin/NAME.py, with its output as text."""
+    return subprocess.run(
+        [sys.executable, str(BIN / f"{name}.py"), *flags],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def is_one_sentence(result):
+    """Whether it ended as a user's mistake: exit code 1 and one line that says so."""
+    lines = result.stderr.strip().splitlines()
+    return (
+        result.returncode == 1
+        and lines[-1].startswith("Error: ")
+        and "Traceback" not in result.stderr
+        and len(lines) == 1
+    )

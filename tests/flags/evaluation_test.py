@@ -1,0 +1,54 @@
+"""The flags of evaluate, predict and export reach their settings."""
+
+import pytest
+from absl import flags
+from absl.testing import flagsaver
+from dscl_flags import evaluation, inference, prediction
+
+from dscl_tf import config, errors
+
+FLAGS = flags.FLAGS
+
+
+@pytest.fixture
+def parse():
+    """Parses a command line, and forgets it after the test."""
+    saved = flagsaver.save_flag_values()
+    yield lambda *arguments: FLAGS(["binary", *arguments])
+    flagsaver.restore_flag_values(saved)
+    FLAGS.unparse_flags()
+
+
+def test_values_arrive(parse):
+    parse("--model=m", "--output=o", "--input=i", "--prepared=p", "--overwrite")
+    assert (inference.model(), inference.output()) == ("m", "o")
+    assert inference.overwrite() is True
+    assert prediction.source() == "i"
+    assert (evaluation.prepared(), evaluation.subset()) == ("p", "test")
+    assert evaluation.split() is None
+
+
+def test_split(parse):
+    parse("--split=paper:acdc", "--split_name=tr1_c1", "--subset=validation")
+    assert evaluation.subset() == "validation"
+    assert evaluation.split() == config.SplitConfig(file="paper:acdc", name="tr1_c1")
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--split_name=tr1_c1"], "goes with --split"),
+        (["--split=s.json", "--subset=all"], "leave --split out"),
+    ],
+)
+def test_contradictions(parse, arguments, message):
+    parse(*arguments)
+    with pytest.raises(errors.UserError, match=message):
+        evaluation.split()
+
+
+def test_needed_flags(parse):
+    parse()
+    for value in (inference.model, inference.output, prediction.source):
+        with pytest.raises(errors.UserError, match="is needed"):
+            value()

@@ -1,0 +1,177 @@
+"""Evaluation end to end on three tiny volumes whose outcome is known."""
+
+import csv
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from dscl_tf import config, errors
+from dscl_tf.cohort import prepared
+from dscl_tf.inference import evaluate, predict, predictor
+from tests.inference import conftest
+
+
+@pytest.fixture(scope="module")
+def model(export_folder):
+    return predictor.open_predictor(export_folder)
+
+
+@pytest.fixture(scope="module")
+def evaluated(model, cohort_folder, tmp_path_factory):
+    output = tmp_path_factory.mktemp("evaluation")
+    settings = evaluate.EvaluationConfig(str(cohort_folder), str(output), "all")
+    return output, evaluate.evaluate(model, settings)
+
+
+def test_figures(evaluated):
+    _, content = evaluated
+    first, second = content["metric_per_case"]
+    assert (first["name"], second["name"]) == ("p1", "p2")
+    assert [first["metrics"][label]["Dice"] for label in "12"] == [1, 1]
+    assert first["metrics"]["1"]["HD95_mm"] == pytest.approx(0, abs=1e-4)
+    # p2: half of structure 1 is found; of structure 2 one voxel, elsewhere.
+    low, high = (second["metrics"][label] for label in "12")
+    assert (low["TP"], low["FP"], low["FN"]) == (144, 0, 144)
+    assert low["Dice"] == pytest.approx(2 / 3)
+    assert (high["TP"], high["FP"], high["FN"]) == (0, 1, 72)
+    assert content["mean"]["1"]["Dice"] == pytest.approx(5 / 6)
+    assert content["foreground_mean"]["Dice"] == pytest.approx((5 / 6 + 0.5) / 2)
+
+
+def test_distances_are_at_the_original_spacing(evaluated):
+    _, content = evaluated
+    low = content["metric_per_case"][1]["metrics"]["1"]
+    # In the outer slices every voxel is surface, in the middle one the outline. From
+    # the truth's 12 columns to the prediction's first 6: 0, then 1 to 6 columns of
+    # 2 mm. Back: every surface voxel is truth's too, but for the 6 inner voxels of
+    # column 9 in the middle slice: 1 slice (8 mm) or 3 rows at most, to the nearest
+    # outline row: 2, 4, 6, 6, 4, 2 mm.
+    beyond = [2 * k for k in range(1, 7)]
+    forth = [0] * 96 + 16 * beyond  # Outer slices: 2 x 8 rows x 12 columns.
+    # Middle slice: rows 4 and 11 of 12 columns, and columns 4 and 15 between them.
+    forth += [0] * 12 + 2 * beyond + [0] * 6 + 6 * [12]
+    back = [0] * 96 + [0] * 12 + [0] * 6 + [2, 4, 6, 6, 4, 2]
+    assert low["HD95_mm"] == pytest.approx(np.percentile(forth, 95), rel=1e-5)
+    assert low["ASSD_mm"] == pytest.approx(np.mean(forth + back), rel=1e-5)
+
+
+def test_files(evaluated, dataset):
+    output, content = evaluated
+    for name in ("p1", "p2"):
+        assert (output / "overlays" / f"{name}.png").stat().st_size > 1000
+    assert (output / "contact_sheet.png").stat().st_size > 1000
+    rows = list(csv.DictReader((output / "cases.csv").open()))
+    assert [(row["volume"], row["structure"]) for row in rows] == [
+        ("p1", "low"),
+        ("p1", "high"),
+        ("p2", "low"),
+        ("p2", "high"),
+    ]
+    written = json.loads((output / "summary.json").read_text())
+    assert written == content
+    assert written["subset"] == "all" and written["volumes"] == ["p1", "p2"]
+    assert written["label_names"] == {"1": "low", "2": "high"}
+    case = written["metric_per_case"][1]
+    assert case["reference_file"] == str(dataset / "labels" / "p2.nii.gz")
+    assert case["prediction_file"] == str(output / "masks" / "p2.nii.gz")
+
+
+def test_masks_equal_those_of_predict(evaluated, model, dataset, tmp_path):
+    inputs = predict.find_inputs(dataset / "images", tmp_path)
+    predict.predict_files(model, inputs, tmp_path)
+    for name in ("p1.nii.gz", "p2.nii.gz"):
+        first, second = (
+            sitk.ReadImage(str(folder / name))
+            for folder in (evaluated[0] / "masks", tmp_path)
+        )
+        assert first.GetDirection() == second.GetDirection()
+        assert first.GetOrigin() == second.GetOrigin()
+        np.testing.assert_array_equal(
+            sitk.GetArrayViewFromImage(first), sitk.GetArrayViewFromImage(second)
+        )
+
+
+def test_finished_evaluation_is_not_repeated(evaluated, model, cohort_folder, tmp_path):
+    output = tmp_path / "evaluation"
+    shutil.copytree(evaluated[0], output)
+    (output / "cases.csv").unlink()
+    settings = evaluate.EvaluationConfig(str(cohort_folder), str(output), "all")
+    assert evaluate.evaluate(model, settings) == evaluated[1]
+    assert not (output / "cases.csv").exists()
+    evaluate.evaluate(model, dataclasses.replace(settings, overwrite=True))
+    assert (output / "cases.csv").exists()
+
+
+def _choose(model, cohort_folder, subset, split=None):
+    cohort = prepared.PreparedCohort.open(cohort_folder)
+    settings = evaluate.EvaluationConfig(str(cohort_folder), "", subset, split)
+    return [each.name for each in evaluate.choose_volumes(model, cohort, settings)]
+
+
+def test_subsets(model, mixed_run, cohort_folder, tmp_path):
+    run = predictor.open_predictor(mixed_run[0])
+    assert _choose(run, cohort_folder, "test") == ["p2"]  # p3 has no label.
+    assert _choose(run, cohort_folder, "all") == ["p1", "p2"]
+    with pytest.raises(errors.UserError, match=r"'train'.* 0 volumes"):
+        _choose(run, cohort_folder, "train")
+    with pytest.raises(errors.UserError, match="--split=FILE or --subset=all"):
+        _choose(model, cohort_folder, "test")
+    split = tmp_path / "split.json"
+    split.write_text('{"train": ["p2"], "test": ["p1"]}')
+    wanted = config.SplitConfig(file=str(split))
+    assert _choose(model, cohort_folder, "test", wanted) == ["p1"]
+    assert _choose(run, cohort_folder, "test", wanted) == ["p1"]
+
+
+def test_run_of_another_cohort(mixed_run, cohort_folder):
+    run = predictor.open_predictor(mixed_run[0])
+    cohort = prepared.PreparedCohort.open(cohort_folder)
+    cohort.volumes = cohort.volumes[:1]
+    settings = evaluate.EvaluationConfig(str(cohort_folder), "", "test")
+    with pytest.raises(errors.UserError, match="volume p2 is not in the cohort"):
+        evaluate.choose_volumes(run, cohort, settings)
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"spacing_mm": 2.5}, r"spacing_mm \(2\.0 instead of 2\.5\); prepare"),
+        ({}, "The model segments left; the cohort .* has labels of low, high"),
+    ],
+)
+def test_cohort_must_fit_the_model(model, cohort_folder, tmp_path, changes, message):
+    settings = dataclasses.replace(model.settings, **changes)
+    other = predictor.Predictor(None, settings, ("background", "left"), "id")
+    asked = evaluate.EvaluationConfig(str(cohort_folder), str(tmp_path), "all")
+    with pytest.raises(errors.UserError, match=message):
+        evaluate.evaluate(other, asked)
+
+
+def _evaluate_moved(model, cohort_folder, tmp_path, label_file):
+    """Evaluates after the label file of p2 has become another one."""
+    folder = tmp_path / "prepared"
+    shutil.copytree(cohort_folder, folder)
+    index = json.loads((folder / "index.json").read_text())
+    index["volumes"][1]["label_file"] = str(label_file)
+    (folder / "index.json").write_text(json.dumps(index))
+    settings = evaluate.EvaluationConfig(str(folder), str(tmp_path / "out"), "all")
+    evaluate.evaluate(model, settings)
+
+
+def test_missing_original(model, cohort_folder, tmp_path):
+    with pytest.raises(errors.UserError, match=r"gone\.nii of p2 is missing"):
+        _evaluate_moved(model, cohort_folder, tmp_path, tmp_path / "gone.nii")
+    assert not (tmp_path / "out").exists()
+
+
+def test_original_of_another_size(model, cohort_folder, tmp_path):
+    other = conftest.write_volume(
+        tmp_path / "label.nii.gz", conftest.blocks()[:, :20].copy()
+    )
+    with pytest.raises(errors.UserError, match=r"label\.nii\.gz has \(20, 20, 3\)"):
+        _evaluate_moved(model, cohort_folder, tmp_path, other)
+    assert not (tmp_path / "out" / "summary.json").exists()

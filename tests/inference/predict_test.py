@@ -1,0 +1,121 @@
+"""Masks have the geometry of their files, and a bad file stops no other."""
+
+import logging
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from dscl_tf import errors
+from dscl_tf.inference import predict, predictor
+from tests.inference import conftest
+
+OBLIQUE = (0.8, 0.6, 0, 0.6, -0.8, 0, 0, 0, -1)
+
+
+@pytest.fixture(scope="module")
+def model(export_folder):
+    return predictor.open_predictor(export_folder)
+
+
+def _run(model, source, output, **options):
+    return predict.predict_files(
+        model, predict.find_inputs(source, output), output, **options
+    )
+
+
+def _same_geometry(mask, image):
+    assert mask.GetSize() == image.GetSize()
+    for found, expected in (
+        (mask.GetSpacing(), image.GetSpacing()),
+        (mask.GetOrigin(), image.GetOrigin()),
+        (mask.GetDirection(), image.GetDirection()),
+    ):
+        # NIfTI keeps 32 bits of each; the others are exact.
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.nii", "a.nrrd", "a.mha"])
+@pytest.mark.parametrize("direction", [None, OBLIQUE], ids=["axial", "oblique"])
+def test_mask_has_the_geometry_of_its_file(model, tmp_path, name, direction):
+    truth = conftest.blocks()
+    source = conftest.write_volume(
+        tmp_path / "in" / name, conftest.as_image(truth), direction=direction
+    )
+    assert _run(model, source, tmp_path / "out") == 1
+    mask = sitk.ReadImage(str(tmp_path / "out" / name))
+    _same_geometry(mask, sitk.ReadImage(str(source)))
+    assert mask.GetPixelID() == sitk.sitkUInt8
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(mask), truth)
+
+
+def test_sagittal_stack(model, tmp_path):
+    # The slice axis comes first in the file, and each array axis differs.
+    truth = np.moveaxis(conftest.blocks(), 0, 2)[::-1].copy()
+    source = conftest.write_volume(
+        tmp_path / "in" / "a.nrrd", conftest.as_image(truth), spacing_mm=(8.0, 2.0, 2.0)
+    )
+    _run(model, source, tmp_path / "out")
+    mask = sitk.ReadImage(str(tmp_path / "out" / "a.nrrd"))
+    _same_geometry(mask, sitk.ReadImage(str(source)))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(mask), truth)
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.nrrd"])
+def test_flat_file_gets_a_flat_mask(model, tmp_path, name):
+    truth = conftest.blocks()[0]
+    source = conftest.write_volume(
+        tmp_path / "in" / name, conftest.as_image(conftest.blocks())
+    )
+    flat = sitk.GetImageFromArray(conftest.as_image(truth))
+    flat.SetSpacing((2.0, 2.0))
+    flat.SetOrigin((-3.5, 7.0))
+    sitk.WriteImage(flat, str(source))
+    _run(model, source, tmp_path / "out")
+    mask = sitk.ReadImage(str(tmp_path / "out" / name))
+    assert mask.GetDimension() == 2
+    _same_geometry(mask, sitk.ReadImage(str(source)))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(mask), truth)
+
+
+def test_a_bad_file_is_named_and_the_others_go_on(model, tmp_path, caplog):
+    images = tmp_path / "in"
+    for name in ("a.nii.gz", "c.nii.gz"):
+        conftest.write_volume(images / name, conftest.as_image(conftest.blocks()))
+    (images / "b.nii.gz").write_bytes(b"no image")
+    constant = np.full((3, 28, 20), 7, np.float32)
+    conftest.write_volume(images / "d.nii.gz", constant)
+    conftest.write_volume(images / "e.mhd", constant)
+    (images / "._a.nii.gz").write_bytes(b"hidden")
+    with pytest.raises(errors.UserError, match=r"3 of 5 inputs.*b\.nii\.gz"):
+        _run(model, images, tmp_path / "out")
+    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert written == ["a.nii.gz", "c.nii.gz"]
+    assert "d.nii.gz: percentiles" in caplog.text
+    assert "e.mhd keeps its voxels in a second file" in caplog.text
+
+
+def test_existing_masks_are_kept_and_said(model, dataset, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    source, output = dataset / "images" / "p1.nii.gz", tmp_path / "out"
+    assert _run(model, source, output) == 1
+    assert "p1.nii.gz: low 4.6 ml, high 2.3 ml" in caplog.text  # 144 and 72 x 32 mm3.
+    mask = output / "p1.nii.gz"
+    mask.write_bytes(b"mine")
+    assert _run(model, source, output) == 0
+    assert mask.read_bytes() == b"mine"
+    assert "exists and is kept" in caplog.text
+    assert _run(model, source, output, overwrite=True) == 1
+    assert mask.read_bytes() != b"mine"
+
+
+def test_inputs_that_cannot_be(tmp_path):
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(errors.UserError, match=r"No --input at .*scan\.nii"):
+        predict.find_inputs(tmp_path / "scan.nii", tmp_path / "out")
+    with pytest.raises(errors.UserError, match="found 1 other files"):
+        predict.find_inputs(tmp_path, tmp_path / "out")
+    (tmp_path / "a.nii.gz").touch()
+    for source in (tmp_path, tmp_path / "a.nii.gz"):
+        with pytest.raises(errors.UserError, match="choose another folder"):
+            predict.find_inputs(source, tmp_path / "." / "x" / "..")

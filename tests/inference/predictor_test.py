@@ -1,0 +1,105 @@
+"""Opening models, and batches that do not change the result."""
+
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dscl_tf import config, errors
+from dscl_tf.inference import predictor
+
+
+def _counting(segmenter, batch_size):
+    shapes = []
+
+    def function(image):
+        shapes.append(tuple(image.shape))
+        return {"probabilities": tf.nn.softmax(segmenter.model(image))}
+
+    made = predictor.Predictor(
+        function, segmenter.preprocessing, segmenter.label_names, "id", None, batch_size
+    )
+    return made, shapes
+
+
+def test_last_batch_is_padded_and_cut(segmenter, slices):
+    made, shapes = _counting(segmenter, 2)
+    found = made.probabilities(slices)
+    assert shapes == [(2, 32, 24, 1)] * 3  # 5 slices; one shape: one trace.
+    expected = tf.nn.softmax(segmenter.model(slices[..., None])).numpy()
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_refuses_slices_of_another_size(segmenter):
+    made, _ = _counting(segmenter, 2)
+    with pytest.raises(ValueError, match=r"\(32, 24\).*\(1, 24, 32\)"):
+        made.probabilities(np.zeros((1, 24, 32), np.float32))
+
+
+def test_path_that_is_no_model(tmp_path):
+    with pytest.raises(errors.UserError, match=r"No model folder at .*nowhere"):
+        predictor.open_predictor(tmp_path / "nowhere")
+    with pytest.raises(errors.UserError, match="found an empty folder"):
+        predictor.open_predictor(tmp_path)
+    (tmp_path / "scan.nii.gz").touch()
+    with pytest.raises(errors.UserError, match=r"found scan\.nii\.gz"):
+        predictor.open_predictor(tmp_path)
+
+
+def test_saved_model_of_another_program(tmp_path):
+    tf.saved_model.save(tf.Module(), str(tmp_path / "other"))
+    with pytest.raises(errors.UserError, match="settings asset of the SavedModel"):
+        predictor.open_predictor(tmp_path / "other")
+
+
+def test_damaged_saved_model(export_folder, tmp_path):
+    shutil.copytree(export_folder, tmp_path / "export")
+    (tmp_path / "export" / "saved_model.pb").write_bytes(b"\x08broken")
+    with pytest.raises(errors.UserError, match="Cannot load the SavedModel"):
+        predictor.open_predictor(tmp_path / "export")
+
+
+@pytest.mark.parametrize(
+    "old, new, message",
+    [
+        ('"format": 1', '"format": 9', "format 9, expected 1"),
+        ('"low",', "", "3 classes but names"),
+        ('"spacing_mm": 2.0', '"spacing_mm": "2"', "spacing_mm: found"),
+    ],
+)
+def test_settings_that_do_not_fit(export_folder, tmp_path, old, new, message):
+    folder = tmp_path / "export"
+    shutil.copytree(export_folder, folder)
+    asset = folder / "assets" / "dscl_tf.json"
+    assert old in asset.read_text()
+    asset.write_text(asset.read_text().replace(old, new))
+    with pytest.raises(errors.UserError, match=message):
+        predictor.open_predictor(folder)
+
+
+def test_model_id_names_weights_and_settings(segmenter, replace):
+    def model_id(some):
+        return predictor.settings_of(some)["model_id"]
+
+    copy = tf.keras.models.clone_model(segmenter.model)
+    copy.set_weights(segmenter.model.get_weights())
+    assert model_id(replace(segmenter, model=copy)) == model_id(segmenter)
+    copy.set_weights([weight + 1e-3 for weight in copy.get_weights()])
+    assert model_id(replace(segmenter, model=copy)) != model_id(segmenter)
+    other = config.PreprocessingConfig(size_px=(32, 24), spacing_mm=2.5)
+    assert model_id(replace(segmenter, preprocessing=other)) != model_id(segmenter)
+
+
+def test_workdir_leads_to_its_run(mixed_run, tmp_path):
+    folder, _ = mixed_run
+    assert predictor.find_run(folder.parent) == folder
+    shutil.copytree(folder, tmp_path / "encoder")
+    recorded = tmp_path / "encoder" / "config.json"
+    text = recorded.read_text().replace('"stage": "finetune"', '"stage": "encoder"')
+    recorded.write_text(text)
+    with pytest.raises(errors.UserError, match="stage 'encoder', which has no"):
+        predictor.open_predictor(tmp_path / "encoder")
+    with pytest.raises(errors.UserError, match="found encoder"):
+        predictor.open_predictor(tmp_path)

@@ -1,0 +1,117 @@
+"""Means, counts and formats, worked out by hand."""
+
+import csv
+import json
+import math
+
+import pytest
+
+from dscl_tf import files
+from dscl_tf.inference import metrics, summary
+
+NAMES = ("background", "RV", "LV")
+
+
+def _found(tp, fp, fn, hd95_mm, assd_mm):
+    return metrics.StructureMetrics(tp, fp, fn, 100 - tp - fp - fn, hd95_mm, assd_mm)
+
+
+def _case(name, right, left):
+    return summary.CaseResult(
+        name, name[:2], f"{name}.nii.gz", f"{name}_gt.nii.gz", {1: right, 2: left}
+    )
+
+
+@pytest.fixture
+def cases():
+    good = _found(10, 5, 5, 4.0, 2.0)  # Dice 20/30, IoU 10/20.
+    perfect = _found(20, 0, 0, 0.0, 0.0)
+    missed = _found(0, 0, 8, math.inf, math.inf)
+    spurious = _found(0, 3, 0, math.inf, math.inf)
+    absent = _found(0, 0, 0, None, None)
+    return [
+        _case("p1_ed", good, perfect),
+        _case("p2_ed", missed, absent),
+        _case("p3_ed", absent, spurious),
+    ]
+
+
+def test_means_leave_out_what_does_not_apply(cases):
+    mean = summary.summarise(cases, NAMES)["mean"]
+    assert mean["1"]["Dice"] == pytest.approx((2 / 3 + 0) / 2)
+    assert mean["1"]["IoU"] == pytest.approx((0.5 + 0) / 2)
+    assert mean["2"]["Dice"] == pytest.approx((1 + 0) / 2)
+    assert mean["1"]["TP"] == pytest.approx(10 / 3)
+    assert mean["1"]["n_ref"] == pytest.approx((15 + 8 + 0) / 3)
+    assert mean["1"]["n_pred"] == pytest.approx((15 + 0 + 0) / 3)
+
+
+def test_distances_are_means_of_what_was_found(cases):
+    mean = summary.summarise(cases, NAMES)["mean"]
+    assert (mean["1"]["HD95_mm"], mean["1"]["ASSD_mm"]) == (4.0, 2.0)
+    assert mean["1"]["n_distances"] == 1
+    counts = [mean["1"][key] for key in ("missed", "spurious", "not_applicable")]
+    assert counts == [1, 0, 1]
+    counts = [mean["2"][key] for key in ("missed", "spurious", "not_applicable")]
+    assert counts == [0, 1, 1]
+
+
+def test_foreground_mean_is_over_structures_its_counts_are_sums(cases):
+    foreground = summary.summarise(cases, NAMES)["foreground_mean"]
+    assert foreground["Dice"] == pytest.approx((1 / 3 + 1 / 2) / 2)
+    assert foreground["HD95_mm"] == 2.0
+    assert (foreground["missed"], foreground["spurious"]) == (1, 1)
+    assert foreground["not_applicable"] == 2
+
+
+def test_json_is_strict_and_has_nnunets_keys(cases, tmp_path):
+    files.write_json(tmp_path / "summary.json", summary.summarise(cases, NAMES))
+    content = json.loads((tmp_path / "summary.json").read_text())
+    assert {"foreground_mean", "mean", "metric_per_case"} <= set(content)
+    case = content["metric_per_case"][1]
+    assert (case["prediction_file"], case["reference_file"]) == (
+        "p2_ed.nii.gz",
+        "p2_ed_gt.nii.gz",
+    )
+    missed, absent = case["metrics"]["1"], case["metrics"]["2"]
+    nnunet = {"Dice", "IoU", "TP", "FP", "FN", "TN", "n_pred", "n_ref"}
+    assert nnunet <= set(missed) and nnunet <= set(content["mean"]["1"])
+    assert missed["Dice"] == 0 and missed["HD95_mm"] is None
+    assert missed["missed"] is True and missed["not_applicable"] is False
+    assert absent["Dice"] is None and absent["not_applicable"] is True
+
+
+def test_nothing_applies():
+    absent = _found(0, 0, 0, None, None)
+    content = summary.summarise([_case("p1_ed", absent, absent)], NAMES)
+    assert content["foreground_mean"]["Dice"] is None
+    assert content["mean"]["1"]["not_applicable"] == 1
+    assert summary.table(content).splitlines()[1].split()[1] == "-"
+    assert _case("p1_ed", absent, absent).dice is None
+
+
+def test_table_of_cases(cases, tmp_path):
+    summary.write_table(cases, NAMES, tmp_path / "cases.csv")
+    rows = list(csv.DictReader((tmp_path / "cases.csv").open()))
+    assert [(row["volume"], row["structure"], row["status"]) for row in rows] == [
+        ("p1_ed", "RV", "found"),
+        ("p1_ed", "LV", "found"),
+        ("p2_ed", "RV", "missed"),
+        ("p2_ed", "LV", "not_applicable"),
+        ("p3_ed", "RV", "not_applicable"),
+        ("p3_ed", "LV", "spurious"),
+    ]
+    assert float(rows[0]["dice"]) == pytest.approx(2 / 3)
+    assert (rows[2]["dice"], rows[2]["hd95_mm"], rows[2]["n_ref"]) == (
+        "0.0",
+        "inf",
+        "8",
+    )
+    assert (rows[3]["dice"], rows[3]["hd95_mm"]) == ("", "")
+
+
+def test_log_lines(cases):
+    assert summary.case_line(cases[1], NAMES) == "p2_ed: Dice RV 0.000, LV -"
+    lines = summary.table(summary.summarise(cases, NAMES)).splitlines()
+    assert lines[1].split() == ["RV", "0.333", "4.0", "2.0", "1", "0"]
+    assert lines[3].split() == ["mean", "0.417", "2.0", "1.0", "1", "1"]
