@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import SimpleITK as sitk
 from matplotlib import lines, patches
 from matplotlib.axes import Axes
 from matplotlib.backends import backend_agg
@@ -137,11 +138,18 @@ def _fill(panel: Axes, mask: np.ndarray) -> None:
 def _outline_both(panel: Axes, view: CaseView, index: int) -> None:
     # A darker image, since white lines must show on bright blood.
     _show(panel, view, index, white=1.6)
-    for label in _labels(view.truth[index]):
-        truth = view.truth[index] == label
-        _outline(panel, truth, structure_color(label), "solid")
-    for label in _labels(view.prediction[index]):
-        _outline(panel, view.prediction[index] == label, "white", "dashed")
+    truth, prediction = view.truth[index], view.prediction[index]
+    for label in _labels(truth):
+        _outline(panel, _filled(truth, label), structure_color(label), "solid")
+    for label in _labels(prediction):
+        _outline(panel, _filled(prediction, label), "white", "dashed")
+
+
+def _filled(mask: np.ndarray, label: int) -> np.ndarray:
+    """A structure with what it encloses of others, whose line is drawn once then."""
+    alone = sitk.GetImageFromArray((mask == label).astype(np.uint8))
+    enclosed = sitk.GetArrayFromImage(sitk.BinaryFillhole(alone)) > 0
+    return enclosed & (mask > 0)
 
 
 def _outline(panel: Axes, mask: np.ndarray, color: str, style: str) -> None:
