@@ -28,10 +28,13 @@ def main() -> None:
     # TensorFlow takes seconds to import: not before the flags are known to be right.
     from dscl_tf.inference import evaluate, predictor, summary
 
-    settings = evaluate.EvaluationConfig(prepared, output, subset, split, overwrite)
+    settings = evaluate.EvaluationConfig(
+        prepared, output, subset, split, overwrite, evaluation.pictures()
+    )
     content = evaluate.evaluate(predictor.open_predictor(model), settings)
     logging.info("Means of %d cases:\n%s", content["num_cases"], summary.table(content))
-    logging.info("Pictures: %s/contact_sheet.png and %s/overlays", output, output)
+    if settings.pictures:
+        logging.info("Pictures: %s/contact_sheet.png and %s/overlays", output, output)
 
 
 def cli() -> None:

@@ -7,6 +7,7 @@ that the same command goes on.
 
 import logging
 import os
+import pathlib
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ EXIT_USER_ERROR = 1
 EXIT_DEFECT = 70
 EXIT_INTERRUPTED = 75
 
+_PRESETS = pathlib.Path(__file__).parent / "presets"
 _HELP = {"--help", "-help", "-h", "-?", "--helpfull", "--helpshort"}
 
 
@@ -44,14 +46,33 @@ def run(main: Callable[[], None], groups: Sequence[ModuleType], usage: str) -> N
             sys.stdout.write(help_text(usage, groups))
             sys.exit(EXIT_DONE)
         try:
-            rest = absl_flags.FLAGS(argv)
-        except absl_flags.Error as error:
+            rest = absl_flags.FLAGS([_expand_preset(word) for word in argv])
+        except errors.UserError as error:
+            _fail(str(error))
+        except (absl_flags.Error, OSError) as error:
             _fail(f"{error} See --help.")
         if len(rest) > 1:
             _fail(f"Unexpected argument {rest[1]!r}: flags are --name=value.")
         return rest
 
     app.run(lambda argv: _guarded(main), flags_parser=parse)
+
+
+def preset_names() -> list[str]:
+    """The flagfiles that are shipped, by the names that --preset takes."""
+    return sorted(path.stem for path in _PRESETS.glob("*.flags"))
+
+
+def _expand_preset(word: str) -> str:
+    """--preset=NAME as the --flagfile that it stands for."""
+    if not word.startswith("--preset="):
+        return word
+    name = word[len("--preset=") :]
+    if name not in preset_names():
+        raise errors.UserError(
+            f"--preset={name}: expected one of {', '.join(preset_names())}."
+        )
+    return f"--flagfile={_PRESETS / name}.flags"
 
 
 def help_text(usage: str, groups: Sequence[ModuleType]) -> str:
@@ -62,7 +83,12 @@ def help_text(usage: str, groups: Sequence[ModuleType]) -> str:
         for flag in absl_flags.FLAGS.get_flags_for_module(module.__name__):
             lines += _flag_lines(flag)
         lines.append("")
-    lines.append("--flagfile=FILE reads flags from FILE, one a line.")
+    lines.append(f"--preset={'|'.join(preset_names())}")
+    lines.append(
+        "      Settings shipped for a dataset; flags that follow override them."
+    )
+    lines.append("--flagfile=FILE")
+    lines.append("      Reads flags from FILE, one a line.")
     return "\n".join(lines) + "\n"
 
 

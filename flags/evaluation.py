@@ -34,6 +34,14 @@ _SUBSET = flags.DEFINE_enum(
     ["test", "validation", "train", "all"],
     "Volumes to evaluate on; all: every labelled volume of the cohort.",
 )
+_PICTURES = flags.DEFINE_bool(
+    "pictures", True, "Write an overlay PNG of each case and a contact sheet."
+)
+
+
+def pictures() -> bool:
+    """Whether to draw."""
+    return _PICTURES.value
 
 
 def prepared() -> str:

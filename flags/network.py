@@ -18,6 +18,14 @@ _LOCAL_HEAD_UNITS = flags.DEFINE_integer(
     "0: none.",
     lower_bound=0,
 )
+_BATCH_NORM_MOMENTUM = flags.DEFINE_float(
+    "batch_norm_momentum",
+    _DEFAULT.batch_norm_momentum,
+    "Momentum of BatchNorm's moving statistics; lower it for runs of well under "
+    "1000 steps, or they still hold their starting values when the run ends.",
+    lower_bound=0.0,
+    upper_bound=0.9999,
+)
 
 
 def network_config() -> config.NetworkConfig:
@@ -30,5 +38,7 @@ def network_config() -> config.NetworkConfig:
             f"found {','.join(_FILTERS.value)!r}."
         ) from None
     return config.NetworkConfig(
-        filters=filters, local_head_units=_LOCAL_HEAD_UNITS.value
+        filters=filters,
+        local_head_units=_LOCAL_HEAD_UNITS.value,
+        batch_norm_momentum=_BATCH_NORM_MOMENTUM.value,
     )

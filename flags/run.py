@@ -77,9 +77,26 @@ def stage_configs() -> list[config.StageConfig]:
     Raises:
       UserError: flags that are missing or contradict each other.
     """
+    shared = _shared_config()
+    return [_stage_config(shared, stage) for stage in _wanted_stages(shared)]
+
+
+def stage_config(stage: str) -> config.StageConfig:
+    """The settings of one stage, for a caller that says where it starts and ends."""
+    return dataclasses.replace(
+        _shared_config(), stage=stage, optimizer=optimizer.optimizer_config(stage)
+    )
+
+
+def workdir() -> str:
+    """Where runs go."""
+    return _shared_config().workdir
+
+
+def _shared_config() -> config.StageConfig:
     if not _PREPARED.value or not _WORKDIR.value:
         raise errors.UserError("--prepared=DIR and --workdir=DIR are needed.")
-    shared = config.StageConfig(
+    return config.StageConfig(
         stage="",
         prepared=_PREPARED.value,
         workdir=_WORKDIR.value,
@@ -93,7 +110,6 @@ def stage_configs() -> list[config.StageConfig]:
         split=split.split_config(),
         num_probe=_NUM_PROBE.value,
     )
-    return [_stage_config(shared, stage) for stage in _wanted_stages(shared)]
 
 
 def _wanted_stages(shared: config.StageConfig) -> list[str]:

@@ -122,9 +122,9 @@ class _Scan:
             thickness_mm=round(thickness, 2),
             heights=tuple(np.linspace(first, last, count)),
             slab=(last - first) / (count - 1),
-            bias=rng.normal(0, 1, 5) * np.array([0.25, 0.3, 0.18, 0.18, 0.12]),
-            gamma=float(rng.uniform(0.75, 1.35)),
-            noise=float(rng.uniform(0.015, 0.045)),
+            bias=rng.normal(0, 1, 5) * np.array([0.35, 0.45, 0.25, 0.25, 0.2]),
+            gamma=float(rng.uniform(0.6, 1.5)),
+            noise=float(rng.uniform(0.02, 0.07)),
             scale=float(rng.uniform(250, 1100)),
         )
 

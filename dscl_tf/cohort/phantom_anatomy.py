@@ -40,6 +40,7 @@ class Heart:
     oblong: float  # Ratio of the LV's axes.
     rv_size_mm: tuple[float, float]  # Half axes across and along the septum.
     rv_end: float  # Height at which the RV ends.
+    rv_blood: float  # Its intensity in units of the LV's.
     papillary_mm: float
 
 
@@ -62,10 +63,10 @@ def draw_subject(rng: np.random.Generator, group: str) -> Subject:
     blood = rng.uniform(0.72, 1.0)
     tissues = Tissues(
         blood=blood,
-        muscle=rng.uniform(0.24, 0.46) * blood,
-        fat=rng.uniform(0.55, 1.15),
-        liver=rng.uniform(0.22, 0.55),
-        lung=rng.uniform(0.03, 0.13),
+        muscle=rng.uniform(0.28, 0.62) * blood,
+        fat=rng.uniform(0.3, 1.2),
+        liver=rng.uniform(0.2, 0.75),
+        lung=rng.uniform(0.03, 0.2),
     )
     waves = np.stack(
         [
@@ -73,8 +74,8 @@ def draw_subject(rng: np.random.Generator, group: str) -> Subject:
             rng.uniform(0.5, 1.6, 6) * rng.choice([-1, 1], 6),
             rng.uniform(0, 2 * np.pi, 6),
             rng.uniform(0, 2 * np.pi, 6),
-            rng.normal(0, 2.2, 6),  # Amplitudes in mm.
-            rng.normal(0, 2.2, 6),
+            rng.normal(0, 2.6, 6),  # Amplitudes in mm.
+            rng.normal(0, 2.6, 6),
         ],
         axis=1,
     )
@@ -91,8 +92,8 @@ def draw_subject(rng: np.random.Generator, group: str) -> Subject:
 
 
 def _draw_heart(rng: np.random.Generator, group: str) -> Heart:
-    radius, wall, bulge = rng.uniform(29, 36), rng.uniform(7.5, 11), rng.uniform(0, 1.5)
-    rv = np.array([rng.uniform(24, 31), rng.uniform(36, 45)])
+    radius, wall, bulge = rng.uniform(26, 36), rng.uniform(7, 11), rng.uniform(0, 2)
+    rv = np.array([rng.uniform(20, 33), rng.uniform(32, 47)])
     thin = 0.0
     if group == "DCM":
         radius, wall = rng.uniform(37, 44), rng.uniform(6, 8.5)
@@ -104,17 +105,18 @@ def _draw_heart(rng: np.random.Generator, group: str) -> Heart:
     elif group == "RV":
         rv = rv * rng.uniform(1.15, 1.4)
     return Heart(
-        center_mm=(rng.normal(8, 11), rng.normal(-2, 10)),
+        center_mm=(rng.normal(8, 15), rng.normal(-2, 13)),
         tilt_mm=(rng.normal(10, 5), rng.normal(4, 4)),
-        septum_rad=np.pi + rng.normal(0.1, 0.32),
+        septum_rad=np.pi + rng.normal(0.1, 0.45),
         lv_radius_mm=radius,
         wall_mm=wall,
         septal_bulge_mm=bulge,
         thin_rad=rng.uniform(0, 2 * np.pi),
         thin_fraction=thin,
-        oblong=rng.uniform(0.9, 1.12),
+        oblong=rng.uniform(0.85, 1.18),
         rv_size_mm=(rv[0], rv[1]),
-        rv_end=rng.uniform(0.78, 0.95),
+        rv_end=rng.uniform(0.66, 0.97),
+        rv_blood=rng.uniform(0.8, 1.08),
         papillary_mm=rng.uniform(3.2, 5.5),
     )
 
@@ -122,16 +124,16 @@ def _draw_heart(rng: np.random.Generator, group: str) -> Heart:
 def _draw_blobs(rng: np.random.Generator, tissues: Tissues) -> np.ndarray:
     """Things as bright as blood or as grey as muscle, round or ring-like."""
     rows = []
-    for _ in range(rng.integers(4, 8)):
-        angle, far = rng.uniform(0, 2 * np.pi), rng.uniform(62, 115)
-        is_ring = rng.random() < 0.4
+    for _ in range(rng.integers(5, 10)):
+        angle, far = rng.uniform(0, 2 * np.pi), rng.uniform(56, 115)
+        is_ring = rng.random() < 0.5
         value = tissues.blood if rng.random() < 0.6 else tissues.muscle
         rows.append(
             [
                 far * np.cos(angle),
                 0.75 * far * np.sin(angle) + 10,
-                rng.uniform(6, 17) * (1.4 if is_ring else 1),
-                is_ring * rng.uniform(3, 7),
+                rng.uniform(14, 30) if is_ring else rng.uniform(6, 19),
+                is_ring * rng.uniform(4, 10),
                 value * rng.uniform(0.85, 1.1),
                 rng.uniform(0, 1),
             ]
@@ -248,9 +250,10 @@ def paint_trunk(canvas: Canvas) -> None:
     for x, y, radius, ring, value, t in subject.blobs:
         size = radius * np.sqrt(np.maximum(1 - (2.2 * (canvas.t - t)) ** 2, 0))
         shape = canvas.blob((x, y), (size, 0.8 * size), x, int(radius))
-        canvas.paint(canvas.cover(shape), value)
+        # A ring is a muscular wall around something bright, as the LV is.
+        canvas.paint(canvas.cover(shape), tissues.muscle if ring else value)
         if ring:
-            canvas.paint(canvas.cover(shape + ring), 0.4 * tissues.fat)
+            canvas.paint(canvas.cover(shape + ring), value)
 
 
 def paint_heart(canvas: Canvas) -> None:
@@ -268,7 +271,7 @@ def paint_heart(canvas: Canvas) -> None:
     _paint_great_vessels(canvas, center)
     canvas.paint(canvas.cover(rv - 3), tissues.muscle)  # Its thin free wall.
     in_rv = canvas.cover(rv)
-    canvas.paint(in_rv, tissues.blood * 0.97)
+    canvas.paint(in_rv, tissues.blood * heart.rv_blood)
     _paint_trabeculae(canvas, rv, theta, r)
     in_epi = canvas.cover(epi)
     canvas.paint(in_epi, tissues.muscle)

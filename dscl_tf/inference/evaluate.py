@@ -28,6 +28,7 @@ class EvaluationConfig:
     subset: str = "test"  # One of SUBSETS; "all": every labelled volume.
     split: Optional[config.SplitConfig] = None  # None: the one the run recorded.
     overwrite: bool = False  # Evaluates again what has been evaluated.
+    pictures: bool = True  # Writes overlays/ and contact_sheet.png.
 
 
 def evaluate(
@@ -63,7 +64,7 @@ def evaluate(
         _LOG.info("%s already holds this evaluation.", output)
         return finished
     (output / SUMMARY).unlink(missing_ok=True)
-    results = _evaluate_all(predictor, cohort, chosen, output)
+    results = _evaluate_all(predictor, cohort, chosen, settings)
     summary.write_table(results, cohort.label_names, output / "cases.csv")
     content = summary.summarise(results, cohort.label_names) | identity
     files.write_json(output / SUMMARY, content)
@@ -159,22 +160,26 @@ def _evaluate_all(
     predictor: predictors.Predictor,
     cohort: prepared.PreparedCohort,
     chosen: Sequence[prepared.PreparedVolume],
-    output: pathlib.Path,
+    settings: EvaluationConfig,
 ) -> list[summary.CaseResult]:
-    results, thumbnails = [], []
+    results, thumbnails, output = [], [], pathlib.Path(settings.output)
     for number, volume in enumerate(chosen, 1):
         image, truth = _read_originals(volume)
         mask = _segment(predictor, cohort, volume)
         mask_file = output / "masks" / f"{volume.name}.nii.gz"
         volumes.write_image(mask, mask_file)
         result = _compare(volume, truth, mask, mask_file, len(cohort.label_names))
-        view = case_views.case_view(volume.name, image, truth, mask, cohort.label_names)
-        overlays.draw_case(view, output / "overlays" / f"{volume.name}.png")
         results.append(result)
-        thumbnails.append(case_views.thumbnail(view, result.dice))
+        if settings.pictures:
+            view = case_views.case_view(
+                volume.name, image, truth, mask, cohort.label_names
+            )
+            overlays.draw_case(view, output / "overlays" / f"{volume.name}.png")
+            thumbnails.append(case_views.thumbnail(view, result.dice))
         line = summary.case_line(result, cohort.label_names)
         _LOG.info("%d/%d %s", number, len(chosen), line)
-    overlays.draw_sheet(thumbnails, output / "contact_sheet.png")
+    if thumbnails:
+        overlays.draw_sheet(thumbnails, output / "contact_sheet.png")
     return results
 
 
