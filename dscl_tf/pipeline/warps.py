@@ -50,7 +50,7 @@ def crop_matrices(
       float32 [N, 8], as `affine_matrices`.
     """
     # Pixel p covers [p, p + 1], so the middle of output pixel 0 is fraction / 2 in.
-    shift = start * tf.constant(size, tf.float32) + (fraction - 1) / 2
+    shift = start * tf.constant(tuple(size), tf.float32) + (fraction - 1) / 2
     one, zero = tf.ones_like(shift[:, 0]), tf.zeros_like(shift[:, 0])
     row_x = [fraction * one, zero, shift[:, 1]]
     row_y = [zero, fraction * one, shift[:, 0]]
