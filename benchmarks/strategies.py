@@ -109,7 +109,7 @@ def main() -> None:
                 names = found["label_names"]
                 scores = {"mean": found["foreground_mean"]["Dice"]}
                 for label, means in found["mean"].items():
-                    scores[names[int(label)]] = means["Dice"]
+                    scores[names[label]] = means["Dice"]
                 results.setdefault(size, {}).setdefault(method, {})[str(draw)] = scores
                 files.write_json(root / "results.json", results)
                 files.write_text(root / "results.md", table(results) + "\n")

@@ -55,7 +55,7 @@ def table(root: pathlib.Path) -> str:
         content = json.loads((root / run / "test" / "summary.json").read_text())
         names = content["label_names"]
         rows[run] = {
-            names[int(label)]: scores["Dice"]
+            names[label]: scores["Dice"]
             for label, scores in content["mean"].items()
         }
         rows[run]["mean"] = content["foreground_mean"]["Dice"]
@@ -79,7 +79,7 @@ def main() -> None:
             print("The demo stopped there; `make demo` goes on from it.", flush=True)
             sys.exit(done.returncode if done.returncode > 0 else 1)
     minutes = (time.monotonic() - start) / 60
-    print(f"\nDone in {minutes:.1f} min. Two labelled volumes, 8 test volumes:\n")
+    print(f"\nDone in {minutes:.1f} min. Trained on two labelled volumes:\n")
     print(table(root))
     print(
         f"\nOne small run on synthetic data; docs/results.md has the measured spread.\n"
