@@ -80,7 +80,8 @@ def _tuple_from_json(arguments: tuple, content: Any, where: str) -> tuple:
     if not isinstance(content, list) or not (
         variadic or len(content) == len(arguments)
     ):
-        raise errors.UserError(f"{where}: found {content!r}, expected a list.")
+        length = "" if variadic else f" of {len(arguments)}"
+        raise errors.UserError(f"{where}: found {content!r}, expected a list{length}.")
     kinds = [arguments[0]] * len(content) if variadic else arguments
     return tuple(
         from_json(kind, item, f"{where}[{index}]")

@@ -38,11 +38,18 @@ def atomic_path(path: PathLike) -> Iterator[pathlib.Path]:
     partial = pathlib.Path(name)
     try:
         yield partial
+        _put_in_place(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _put_in_place(partial: pathlib.Path, path: pathlib.Path) -> None:
+    try:
         # mkstemp makes private files; results get the usual permissions instead.
         partial.chmod(0o666 & ~_umask())
         os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
 
 
 def cannot_write(path: PathLike, error: OSError) -> errors.UserError:
@@ -68,7 +75,10 @@ def write_json(path: PathLike, content: Any) -> None:
 def write_text(path: PathLike, text: str) -> None:
     """Writes UTF-8 `text`, whole or not at all."""
     with atomic_path(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+        try:
+            partial.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise cannot_write(path, error) from error
 
 
 def read_json_object(path: PathLike, what: str) -> dict:

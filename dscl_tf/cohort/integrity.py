@@ -12,6 +12,8 @@ from dscl_tf.cohort import geometry, volumes
 from dscl_tf.cohort.layouts import Case
 
 _SPACING_TOLERANCE_MM = 1e-3
+# Of direction cosines: far above rounding in headers, far below a turned axis.
+_DIRECTION_TOLERANCE = 0.02
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,9 +48,12 @@ def check_case(
     """
     try:
         image = volumes.read_image(case.image)
-        label = volumes.read_label(case.label) if case.label else None
     except errors.UserError as error:
         return [_from_message(case.image, error)]
+    try:
+        label = volumes.read_label(case.label) if case.label else None
+    except errors.UserError as error:
+        return [_from_message(case.label, error)]
     problems = check_image(case.image, image, num_partitions)
     if label is not None:
         problems += check_label(case, image, label, num_classes)
@@ -92,6 +97,12 @@ def check_label(
     for field, found, expected, tolerance in (
         ("size", label.GetSize(), image.GetSize(), 0),
         ("spacing (mm)", label.GetSpacing(), image.GetSpacing(), _SPACING_TOLERANCE_MM),
+        (
+            "direction",
+            label.GetDirection(),
+            image.GetDirection(),
+            _DIRECTION_TOLERANCE,
+        ),
     ):
         if not np.allclose(found, expected, rtol=0, atol=tolerance):
             cure = f"use the label that was drawn on {case.image}"

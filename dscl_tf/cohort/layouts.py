@@ -78,6 +78,11 @@ def _acdc(request: Request) -> Dataset:
             f"--source={request.source} is not in the ACDC layout: expected folders "
             "patientNNN with an Info.cfg, here or in training/, testing/ or database/."
         )
+    if request.labels:
+        raise errors.UserError(
+            f"--labels={request.labels}: ACDC labels are read from beside the images; "
+            "leave --labels out, or say --format=folder."
+        )
     wanted = ("ED", "ES") if request.acdc_frames == "both" else (request.acdc_frames,)
     cases = tuple(
         _acdc_case(patient, frame) for patient in patients for frame in wanted
@@ -101,7 +106,14 @@ def _acdc_patients(source: pathlib.Path) -> list[pathlib.Path]:
         for folder in _visible(source / level)
         if folder.is_dir() and (folder / "Info.cfg").is_file()
     ]
-    return sorted(found, key=lambda folder: folder.name)
+    found.sort(key=lambda folder: folder.name)
+    for first, second in zip(found, found[1:]):
+        if first.name == second.name:
+            raise errors.UserError(
+                f"{first} and {second} are both there: name the folder of one of them "
+                "as --source."
+            )
+    return found
 
 
 def _acdc_case(patient: pathlib.Path, frame: str) -> Case:
@@ -122,9 +134,9 @@ def _acdc_frame_number(path: pathlib.Path, key: str) -> int:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:
         raise errors.UserError(f"Cannot read {path}: {error.strerror}.") from None
-    fields = dict(line.split(":", 1) for line in lines if ":" in line)
-    value = fields.get(key, "").strip()
-    if not value.isdigit() or not 1 <= int(value) <= 9999:
+    pairs = (line.split(":", 1) for line in lines if ":" in line)
+    value = {name.strip(): text.strip() for name, text in pairs}.get(key, "")
+    if not value.isdecimal() or not 1 <= int(value) <= 9999:
         raise errors.UserError(
             f"{path}: field {key} must be a frame number from 1, found {value!r}."
         )

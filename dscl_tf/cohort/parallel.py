@@ -3,8 +3,10 @@
 import concurrent.futures
 import logging
 import multiprocessing
+import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import process
 from typing import Any, Callable
 
 import SimpleITK as sitk
@@ -28,26 +30,48 @@ def run_all(
     Returns:
       By name, in the order of `items`: what the function returned, or the exception
       that it raised; one that fails does not stop the others.
+
+    Raises:
+      UserError: a process was killed, by the system for want of memory as a rule.
     """
-    workers = min(num_workers or multiprocessing.cpu_count(), max(1, len(items)))
+    workers = min(num_workers or _num_cores(), max(1, len(items)))
     context = multiprocessing.get_context("spawn")
     results, start = {}, time.monotonic()
     with concurrent.futures.ProcessPoolExecutor(
         workers, context, _start_worker
     ) as pool:
-        futures = {
-            pool.submit(function, item, *arguments): name
-            for name, item in items.items()
-        }
         try:
+            futures = {
+                pool.submit(function, item, *arguments): name
+                for name, item in items.items()
+            }
             for future in concurrent.futures.as_completed(futures):
-                name = futures[future]
-                results[name] = future.exception() or future.result()
+                error, name = future.exception(), futures[future]
+                if isinstance(error, process.BrokenProcessPool):
+                    raise error
+                results[name] = error if error else future.result()
                 _report(len(results), len(items), name, start)
+        except process.BrokenProcessPool:
+            raise _died([name for name in items if name not in results]) from None
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return {name: results[name] for name in items}
+
+
+def _died(left: Sequence[str]) -> errors.UserError:
+    return errors.UserError(
+        f"A worker process was killed, for want of memory as a rule; {len(left)} "
+        f"volumes are not done: {', '.join(left[:5])}{' ...' if left[5:] else ''}. "
+        "Start again with fewer processes (--num_workers=1)."
+    )
+
+
+def _num_cores() -> int:
+    """Cores that this process may use: fewer than the machine's in a container."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def describe(name: str, error: BaseException) -> str:

@@ -5,7 +5,7 @@ import hashlib
 import json
 import logging
 import pathlib
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 import SimpleITK as sitk
@@ -17,6 +17,7 @@ from dscl_tf.cohort import (
     parallel,
     prepared,
     preprocessing,
+    requests,
     volumes,
 )
 from dscl_tf.cohort.layouts import Case, Dataset
@@ -58,10 +59,11 @@ def prepare(config: PreparationConfig) -> pathlib.Path:
     """
     dataset = find(config)
     output = pathlib.Path(config.output)
-    request = _request_content(config, dataset)
+    request = requests.describe(config.settings, config.label_names, dataset)
     if _is_done(output, request):
         _LOG.info("%s is already prepared with these settings.", output)
         return output
+    (output / prepared.INDEX).unlink(missing_ok=True)
     files.write_json(output / "request.json", request)
     found = parallel.run_all(
         _prepare_case,
@@ -136,8 +138,9 @@ def _prepare_case(
       UserError: the case is bad; the message names its file.
     """
     part = output / "parts" / f"{case.name}.json"
-    if part.exists():
-        return files.read_json_object(part, "part of the index")
+    before = _prepared_before(part, case, settings, output)
+    if before:
+        return before
     image = volumes.read_image(case.image)
     problems = integrity.check_image(case.image, image)
     label = None
@@ -155,6 +158,7 @@ def _prepare_case(
         label.CopyInformation(image)
         arrays["label"] = preprocessing.prepare_label(label, grid)
     content = {
+        "originals": requests.stamps(case),
         "volume": config_json.to_json(_describe(case, image, len(slices))),
         "checksums": {
             k: _write_array(output, case.name, k, a) for k, a in arrays.items()
@@ -163,6 +167,26 @@ def _prepare_case(
     }
     files.write_json(part, content)
     return content
+
+
+def _prepared_before(part: pathlib.Path, case: Case, settings, output) -> dict:
+    """What is there of a case from the same files, arrays and all; else empty."""
+    if not part.exists():
+        return {}
+    content = files.read_json_object(part, "part of the index")
+    if content.get("originals") != requests.stamps(case):
+        return {}
+    volume: Any = config_json.from_json(PreparedVolume, content["volume"], str(part))
+    return content if _has_arrays(output, volume, settings) else {}
+
+
+def _has_arrays(output, volume: PreparedVolume, settings) -> bool:
+    try:
+        for kind in ("image", "label")[: 1 + volume.has_label]:
+            prepared.map_array(output, volume, kind, settings)
+    except errors.UserError:
+        return False
+    return True
 
 
 def _describe(case: Case, image: sitk.Image, num_slices: int) -> PreparedVolume:
@@ -187,65 +211,36 @@ def _write_array(folder, name: str, kind: str, array: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
-def _request_content(config: PreparationConfig, dataset: Dataset) -> dict:
-    """What decides the outcome: settings and original files."""
-    sources = [
-        [case.name, _stamp(case.image), _stamp(case.label)] for case in dataset.cases
-    ]
-    digest = hashlib.sha256(json.dumps(sources).encode()).hexdigest()
-    return {
-        "settings": config_json.to_json(config.settings),
-        "source": str(dataset.root.resolve()),
-        "layout": dataset.format,
-        "label_names": list(config.label_names) if config.label_names else None,
-        "volumes": len(dataset.cases),
-        "sources_id": digest,
-    }
-
-
-def _stamp(path: Optional[pathlib.Path]) -> Optional[list]:
-    if path is None:
-        return None
-    status = path.stat()
-    return [path.name, status.st_size, status.st_mtime_ns]
-
-
 def _is_done(output: pathlib.Path, request: dict) -> bool:
     """Whether the folder holds this cohort already, whole.
 
     Raises:
-      UserError: it holds another one, finished or not.
+      UserError: it holds another one. An unfinished one goes on although original
+        files have changed, since bad ones have to be mended.
     """
     path = output / "request.json"
     if not path.exists():
-        if (output / prepared.INDEX).exists() or (
-            output.is_dir() and any(output.iterdir())
-        ):
+        if output.is_dir() and any(p.name[0] != "." for p in output.iterdir()):
             raise errors.UserError(
                 f"--output={output} has other files in it: name an empty or new folder."
             )
         return False
     before = files.read_json_object(path, "request of the prepared cohort")
+    finished = (output / prepared.INDEX).exists()
+    if not finished:
+        before.update({key: request[key] for key in requests.ORIGINALS})
     if before == request:
-        return (output / prepared.INDEX).exists()
-    changed = _changes(before, request)
+        return finished and _is_whole(output)
+    changed = requests.differences(before, request)
     raise errors.UserError(
         f"--output={output} holds a cohort prepared otherwise: {changed}. Choose "
         "another --output, or delete that folder first."
     )
 
 
-def _changes(before: dict, now: dict) -> str:
-    flat = [{**content, **content.get("settings", {})} for content in (before, now)]
-    for content in flat:
-        content.pop("settings", None)
-    return "; ".join(
-        "the original files have changed"
-        if key == "sources_id"
-        else f"{key} was {flat[0].get(key)}, is now {flat[1].get(key)}"
-        for key in sorted(set(flat[0]) | set(flat[1]))
-        if flat[0].get(key) != flat[1].get(key)
-    )
+def _is_whole(output: pathlib.Path) -> bool:
+    index = prepared.read_index(output)
+    return all(_has_arrays(output, v, index.settings) for v in index.volumes)
 
 
 def _write_index(output, config, dataset: Dataset, parts: list, request: dict) -> None:

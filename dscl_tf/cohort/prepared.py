@@ -109,22 +109,35 @@ class PreparedCohort:
         return self._open_array(name, "label")
 
     def _map_array(self, name: str, kind: str) -> np.ndarray:
-        volume = self.volume(name)
-        path = array_path(self.folder, name, kind)
-        try:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise errors.UserError(
-                f"Cannot read {path} ({error}): prepare the cohort again."
-            ) from None
-        expected = (volume.num_slices, *self.settings.size_px)
-        dtype = np.float32 if kind == "image" else np.uint8
-        if array.shape != expected or array.dtype != dtype:
-            raise errors.UserError(
-                f"{path}: found {array.dtype} {array.shape}, expected "
-                f"{np.dtype(dtype)} {expected}: prepare the cohort again."
-            )
-        return array
+        return map_array(self.folder, self.volume(name), kind, self.settings)
+
+
+def map_array(
+    folder: pathlib.Path,
+    volume: PreparedVolume,
+    kind: str,
+    settings: PreprocessingConfig,
+) -> np.ndarray:
+    """Opens the array "image" or "label" of a volume by memory map, checked.
+
+    Raises:
+      UserError: it is missing, damaged, or of another shape or dtype.
+    """
+    path = array_path(folder, volume.name, kind)
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise errors.UserError(
+            f"Cannot read {path} ({error}): prepare the cohort again."
+        ) from None
+    expected = (volume.num_slices, *settings.size_px)
+    dtype = np.float32 if kind == "image" else np.uint8
+    if array.shape != expected or array.dtype != dtype:
+        raise errors.UserError(
+            f"{path}: found {array.dtype} {array.shape}, expected "
+            f"{np.dtype(dtype)} {expected}: prepare the cohort again."
+        )
+    return array
 
 
 def array_path(folder: pathlib.Path, name: str, kind: str) -> pathlib.Path:

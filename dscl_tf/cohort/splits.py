@@ -104,6 +104,7 @@ def _from_file(cohort: PreparedCohort, config: SplitConfig) -> dict[str, list[st
             )
     content = files.read_json_object(path, "split file")
     lists = {name: content.get(name, []) for name in SUBSETS}
+    _check_names(path, content, config.name)
     if "finetune" in content:
         lists.update(_named_draw(path, content, config.name))
     subjects = sorted({volume.subject for volume in cohort.volumes})
@@ -111,6 +112,22 @@ def _from_file(cohort: PreparedCohort, config: SplitConfig) -> dict[str, list[st
         name: [_match(subjects, item, path, name) for item in _strings(path, name, ids)]
         for name, ids in lists.items()
     }
+
+
+def _check_names(path: pathlib.Path, content: dict, draw) -> None:
+    """Refuses lists that would be ignored in silence; other values are comments."""
+    odd = [key for key in content if isinstance(content[key], list)]
+    odd = sorted(set(odd) - set(SUBSETS))
+    if odd:
+        raise errors.UserError(
+            f"{path} has a list called {', '.join(odd)}, expected the names "
+            f"{', '.join(SUBSETS)}."
+        )
+    if draw and "finetune" not in content:
+        raise errors.UserError(
+            f"{path} has one draw only, so --split_name={draw} means nothing: leave "
+            "the flag out."
+        )
 
 
 def _named_draw(path: pathlib.Path, content: dict, name) -> dict:
@@ -145,7 +162,7 @@ def _match(subjects: Sequence[str], item: str, path: pathlib.Path, name: str) ->
         if len(found) == 1:
             return found[0]
     close = difflib.get_close_matches(item, subjects, 1)
-    hint = f"; is {close[0]} meant?" if close else ""
+    hint = f"; is {close[0]} meant?" if close else "."
     raise errors.UserError(
         f"{path}: {name} names {item!r}, which is not in the prepared cohort{hint} "
         f"It has {len(subjects)} subjects, such as {', '.join(subjects[:3])}."

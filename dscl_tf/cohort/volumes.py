@@ -1,6 +1,8 @@
 """Image files in and out, through SimpleITK."""
 
+import os
 import pathlib
+import tempfile
 
 import numpy as np
 import SimpleITK as sitk
@@ -8,6 +10,7 @@ import SimpleITK as sitk
 from dscl_tf import errors, files
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
+_HEADER_SUFFIXES = (".nhdr", ".mhd")  # The voxels are in a file of their own.
 # Larger headers are a damaged file or not for this machine: 2^31 voxels are 8 GiB.
 MAX_VOXELS = 2**31
 
@@ -81,8 +84,8 @@ def read_label(path: files.PathLike) -> sitk.Image:
     """
     image = _read(pathlib.Path(path))
     values = sitk.GetArrayViewFromImage(image)
-    if not np.issubdtype(values.dtype, np.integer) and not np.array_equal(
-        values, np.round(values)
+    if not np.issubdtype(values.dtype, np.integer) and not (
+        np.isfinite(values).all() and np.array_equal(values, np.round(values))
     ):
         raise errors.UserError(
             f"{path}: a label volume must hold whole numbers, found fractions or "
@@ -97,11 +100,33 @@ def write_image(image: sitk.Image, path: files.PathLike) -> None:
     Raises:
       UserError: the file cannot be written.
     """
+    path = pathlib.Path(path)
+    if path.name.lower().endswith(_HEADER_SUFFIXES):
+        _write_in_two(image, path)
+        return
     with files.atomic_path(path) as partial:
-        try:
-            sitk.WriteImage(image, str(partial), useCompression=True)
-        except RuntimeError as error:
-            raise errors.UserError(f"Cannot write {path}: {_reason(error)}") from None
+        _write(image, partial, path)
+
+
+def _write_in_two(image: sitk.Image, path: pathlib.Path) -> None:
+    """Writes a header that names a second file with the voxels; the header last."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as folder:
+            header = pathlib.Path(folder) / path.name
+            _write(image, header, path)
+            voxels = [file for file in header.parent.iterdir() if file != header]
+            for file in [*voxels, header]:
+                os.replace(file, path.parent / file.name)
+    except OSError as error:
+        raise files.cannot_write(path, error) from error
+
+
+def _write(image: sitk.Image, partial: pathlib.Path, path: pathlib.Path) -> None:
+    try:
+        sitk.WriteImage(image, str(partial), useCompression=True)
+    except RuntimeError as error:
+        raise errors.UserError(f"Cannot write {path}: {_reason(error)}") from None
 
 
 def _read(path: pathlib.Path) -> sitk.Image:

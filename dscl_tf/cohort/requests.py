@@ -1,0 +1,57 @@
+"""What a prepared cohort was asked to be: settings and original files."""
+
+import hashlib
+import json
+import pathlib
+from collections.abc import Sequence
+from typing import Optional
+
+from dscl_tf import config_json
+from dscl_tf.cohort.layouts import Case, Dataset
+from dscl_tf.config import PreprocessingConfig
+
+# Keys that say which original files there were.
+ORIGINALS = ("sources_id", "volumes")
+
+
+def describe(
+    settings: PreprocessingConfig,
+    label_names: Optional[Sequence[str]],
+    dataset: Dataset,
+) -> dict:
+    """All that decides the outcome, as JSON values."""
+    sources = [[case.name, *stamps(case)] for case in dataset.cases]
+    return {
+        "settings": config_json.to_json(settings),
+        "source": str(dataset.root.resolve()),
+        "layout": dataset.format,
+        "label_names": list(label_names) if label_names else None,
+        "volumes": len(dataset.cases),
+        "sources_id": hashlib.sha256(json.dumps(sources).encode()).hexdigest(),
+    }
+
+
+def stamps(case: Case) -> list:
+    """Name, size and time of a case's image and label; they tell a changed file."""
+    return [_stamp(case.image), _stamp(case.label)]
+
+
+def differences(before: dict, now: dict) -> str:
+    """What differs between two requests, in words."""
+    flat = [{**content, **content.get("settings", {})} for content in (before, now)]
+    for content in flat:
+        content.pop("settings", None)
+    return "; ".join(
+        "the original files have changed"
+        if key == "sources_id"
+        else f"{key} was {flat[0].get(key)}, is now {flat[1].get(key)}"
+        for key in sorted(set(flat[0]) | set(flat[1]))
+        if flat[0].get(key) != flat[1].get(key)
+    )
+
+
+def _stamp(path: Optional[pathlib.Path]) -> Optional[list]:
+    if path is None:
+        return None
+    status = path.stat()
+    return [path.name, status.st_size, status.st_mtime_ns]
