@@ -1,0 +1,121 @@
+import os
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from dscl_tf import errors
+from dscl_tf.cohort import volumes
+from tests.cohort import making
+
+
+@pytest.mark.parametrize(
+    ("name", "is_image", "stem"),
+    [
+        ("p1.nii.gz", True, "p1"),
+        ("p.1.nii", True, "p.1"),
+        ("P1.NII.GZ", True, "P1"),
+        ("p1.nrrd", True, "p1"),
+        ("p1.mha", True, "p1"),
+        ("._p1.nii.gz", False, "._p1"),
+        ("p1.txt", False, "p1.txt"),
+        ("p1.gz", False, "p1.gz"),
+    ],
+)
+def test_names(name, is_image, stem):
+    assert volumes.has_image_suffix(name) is is_image
+    assert volumes.strip_suffix(name) == stem
+
+
+@pytest.mark.parametrize("suffix", volumes.IMAGE_SUFFIXES)
+def test_what_is_written_is_read(tmp_path, suffix):
+    turned = [[0, 1, 0], [-1, 0, 0], [0, 0, 1]]
+    image = making.image_of(making.labels(), direction=turned)
+    path = tmp_path / "new" / f"mask{suffix}"
+    volumes.write_image(image, path)
+    found = volumes.read_label(path)
+    assert found.GetPixelID() == sitk.sitkInt32
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(found), making.labels())
+    assert found.GetSize() == image.GetSize()
+    np.testing.assert_allclose(found.GetSpacing(), image.GetSpacing())
+    np.testing.assert_allclose(found.GetOrigin(), image.GetOrigin())
+    np.testing.assert_allclose(found.GetDirection(), image.GetDirection(), atol=1e-7)
+    assert all(name.startswith("mask.") for name in os.listdir(path.parent))
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".mhd"])
+def test_a_failed_write_leaves_nothing(tmp_path, suffix):
+    complex_label = sitk.Image([2, 2, 2], sitk.sitkLabelUInt8)
+    with pytest.raises(errors.UserError, match="Cannot write .*mask"):
+        volumes.write_image(complex_label, tmp_path / f"mask{suffix}")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".mhd"])
+def test_a_file_in_place_of_the_folder_is_named(tmp_path, suffix):
+    (tmp_path / "file").touch()
+    with pytest.raises(errors.UserError, match="Cannot write"):
+        volumes.write_image(
+            making.image_of(making.labels()), tmp_path / "file" / f"mask{suffix}"
+        )
+
+
+def test_images_become_float32_volumes(tmp_path):
+    values = np.array([[1, 2, 3], [4, 5, 6]], np.int16)
+    flat = sitk.GetImageFromArray(values)
+    flat.SetSpacing((0.5, 0.7))
+    sitk.WriteImage(flat, str(tmp_path / "flat.nrrd"))
+    found = volumes.read_image(tmp_path / "flat.nrrd")
+    assert found.GetPixelID() == sitk.sitkFloat32
+    assert found.GetSize() == (3, 2, 1)
+    assert found.GetSpacing()[:2] == (0.5, 0.7)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(found)[0], values)
+
+
+def test_header_tells_size_without_voxels(tmp_path):
+    path = making.write(tmp_path / "a.nii.gz", making.labels())
+    assert volumes.read_header(path).GetSize() == (12, 14, 5)
+
+
+@pytest.mark.parametrize("odd", [0.5, np.nan, np.inf])
+def test_fractions_are_no_labels(tmp_path, odd):
+    values = making.labels().astype(np.float32)
+    path = making.write(tmp_path / "a.nii.gz", values)
+    assert volumes.read_label(path).GetPixelID() == sitk.sitkInt32
+    values[0, 0, 0] = odd
+    making.write(path, values)
+    with pytest.raises(errors.UserError, match=r"a\.nii\.gz.*whole numbers"):
+        volumes.read_label(path)
+
+
+def test_missing_damaged_and_cut_files_are_named(tmp_path):
+    with pytest.raises(errors.UserError, match=r"No image file at .*a\.nii\.gz"):
+        volumes.read_image(tmp_path / "a.nii.gz")
+    (tmp_path / "a.nii.gz").write_text("this is no image")
+    with pytest.raises(errors.UserError, match=r"Cannot read .*a\.nii\.gz \(.+\):"):
+        volumes.read_image(tmp_path / "a.nii.gz")
+    path = making.write(tmp_path / "b.nii", making.intensities())
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(errors.UserError, match=r"Cannot read .*b\.nii"):
+        volumes.read_image(path)
+
+
+def test_four_dimensions_and_colours_are_refused(tmp_path):
+    series = sitk.JoinSeries([making.image_of(making.labels())] * 2)
+    sitk.WriteImage(series, str(tmp_path / "series.nii.gz"))
+    with pytest.raises(errors.UserError, match="found 4 dimensions"):
+        volumes.read_image(tmp_path / "series.nii.gz")
+    colours = sitk.GetImageFromArray(np.zeros((2, 3, 4, 3), np.uint8), isVector=True)
+    sitk.WriteImage(colours, str(tmp_path / "colours.nrrd"))
+    with pytest.raises(errors.UserError, match="3 channels"):
+        volumes.read_image(tmp_path / "colours.nrrd")
+
+
+def test_a_header_of_too_many_voxels_is_refused_before_reading(tmp_path):
+    (tmp_path / "huge.mhd").write_text(
+        "ObjectType = Image\nNDims = 3\nDimSize = 100000 100000 10\n"
+        "ElementType = MET_UCHAR\nElementDataFile = huge.raw\n"
+    )
+    (tmp_path / "huge.raw").write_bytes(b"\0")
+    with pytest.raises(errors.UserError, match=r"huge\.mhd: its header says"):
+        volumes.read_image(tmp_path / "huge.mhd")

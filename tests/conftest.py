@@ -1,0 +1,80 @@
+"""A tiny prepared cohort and settings for it, shared by the tests of all floors."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from dscl_tf import config
+from dscl_tf.cohort import preparation, prepared
+
+TINY_NETWORK = config.NetworkConfig(filters=(4, 6, 8), global_head_units=(8, 4))
+TINY_SIZE = (16, 16)
+
+
+def _write(path, values):
+    image = sitk.GetImageFromArray(values)
+    image.SetSpacing((2.0, 2.0, 8.0))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sitk.WriteImage(image, str(path))
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory):
+    """Six labelled volumes of 5 or 6 slices: a bright disc that moves, on noise."""
+    raw = tmp_path_factory.mktemp("raw")
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:16, :16]
+    for k in range(6):
+        slices = [
+            np.hypot(rows - 5 - q, columns - 8) < 3 + 0.3 * k for q in range(5 + k % 2)
+        ]
+        label = np.stack(slices).astype(np.uint8)
+        noise = rng.random(label.shape)
+        _write(raw / "images" / f"p{k}.nii.gz", (100 * label + 30 * noise).astype("f4"))
+        _write(raw / "labels" / f"p{k}.nii.gz", label)
+    return preparation.prepare(
+        preparation.PreparationConfig(
+            source=str(raw / "images"),
+            output=str(raw / "prepared"),
+            format="folder",
+            labels=str(raw / "labels"),
+            label_names=("disc",),
+            num_workers=1,
+            settings=config.PreprocessingConfig(
+                size_px=TINY_SIZE, spacing_mm=2.0, bias_correction=False
+            ),
+        )
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_cohort(tiny_folder):
+    return prepared.PreparedCohort.open(tiny_folder)
+
+
+@pytest.fixture(scope="session")
+def make_stage(tiny_folder):
+    """A function from a stage, a folder and changes to a small StageConfig."""
+
+    def make(stage, workdir, num_steps=3, **changes):
+        base = config.StageConfig(
+            stage=stage,
+            prepared=str(tiny_folder),
+            workdir=str(workdir),
+            network=TINY_NETWORK,
+            global_=config.GlobalConfig(num_partitions=2, batch_volumes=2),
+            local=config.LocalConfig(
+                num_partitions=2, batch_volumes=2, num_blocks=1, grid=2, num_negatives=0
+            ),
+            finetune=config.FinetuneConfig(batch_size=3, validate_every=2),
+            optimizer=config.OptimizerConfig(num_steps=num_steps),
+            runtime=config.RuntimeConfig(
+                precision="float32", jit="off", checkpoint_every=2, log_every=1
+            ),
+            split=config.SplitConfig(num_train=1, num_validation=1, num_test=1),
+        )
+        return dataclasses.replace(base, **changes)
+
+    return make

@@ -1,0 +1,61 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from dscl_tf import errors
+from dscl_tf.pipeline import sampling
+
+NAMES = ("p0", "p1", "p2", "p3")
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def test_table_lists_every_slice(tiny_cohort):
+    table = sampling.slice_table(tiny_cohort, ("p1", "p0"), 2)
+    assert table.names == ("p1", "p0")
+    assert table.volume.tolist() == [0] * 6 + [1] * 5
+    assert table.index.tolist() == [0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4]
+    assert table.partition.tolist() == [0, 0, 0, 1, 1, 1, 0, 0, 0, 1, 1]
+    assert table.ids(np.array([7]))["image"].tolist() == [7]
+
+
+@pytest.mark.parametrize("num_partitions", [2, 3, 4, 5])
+def test_one_slice_of_each_partition_of_distinct_volumes(tiny_cohort, num_partitions):
+    table = sampling.slice_table(tiny_cohort, NAMES, num_partitions)
+    drawn = set()
+    for seed in range(60):
+        rows = sampling.sample_by_partition(table, 3, rng(seed))
+        ids = table.ids(rows)
+        pairs = list(zip(ids["volume"], ids["partition"]))
+        volumes = set(ids["volume"])
+        assert len(volumes) == 3
+        assert sorted(pairs) == [
+            (v, p) for v in sorted(volumes) for p in range(num_partitions)
+        ]
+        drawn |= set(rows)
+    assert drawn == set(range(len(table.volume)))  # Every slice has its turn.
+
+
+def test_slices_are_distinct_where_there_are_enough(tiny_cohort):
+    table = sampling.slice_table(tiny_cohort, ("p0", "p1"), 2)
+    assert sorted(sampling.sample_slices(table, 11, rng())) == list(range(11))
+    assert len(sampling.sample_slices(table, 30, rng())) == 30
+
+
+def test_too_few_are_refused_by_name(tiny_cohort):
+    with pytest.raises(errors.UserError, match="Volume p0 has 5 slices.*6 partitions"):
+        sampling.slice_table(tiny_cohort, ("p1", "p0"), 6)
+    with pytest.raises(errors.UserError, match="No volumes to train on"):
+        sampling.slice_table(tiny_cohort, (), 2)
+    table = sampling.slice_table(tiny_cohort, ("p0", "p1"), 2)
+    with pytest.raises(errors.UserError, match="needs 3 volumes.*only 2"):
+        sampling.sample_by_partition(table, 3, rng())
+
+
+def test_table_is_frozen(tiny_cohort):
+    table = sampling.slice_table(tiny_cohort, NAMES, 2)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        table.names = ()

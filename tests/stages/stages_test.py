@@ -1,0 +1,243 @@
+import csv
+import dataclasses
+import json
+import logging
+import os
+import pathlib
+import signal
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorboard.backend.event_processing import event_accumulator
+
+from dscl_tf import config, errors, stages
+from dscl_tf.stages import session
+from dscl_tf.training import loop, run_folder
+
+
+def variables_of(folder: str) -> dict:
+    """Every variable of a run's final checkpoint, by name."""
+    path = str(run_folder.RunFolder(folder).final_checkpoint())
+    return {
+        name: tf.train.load_variable(path, name)
+        for name, _ in tf.train.list_variables(path)
+        if "OBJECT_GRAPH" not in name and "save_counter" not in name
+    }
+
+
+def metrics_of(folder: str, names=("train/loss", "validation/mean")) -> list:
+    with (pathlib.Path(folder) / "metrics.csv").open() as file:
+        return [row for row in csv.reader(file) if row[1] in names]
+
+
+def with_strategy(stage: config.StageConfig, name: str) -> config.StageConfig:
+    if stage.stage == "encoder":
+        part = dataclasses.replace(stage.global_, strategy=config.GlobalStrategy(name))
+        return dataclasses.replace(stage, global_=part)
+    part = dataclasses.replace(stage.local, strategy=config.LocalStrategy(name))
+    return dataclasses.replace(stage, local=part)
+
+
+@pytest.fixture()
+def chain(make_stage):
+    """All three stages, each taking over the one before."""
+    encoder = make_stage("encoder")
+    decoder = make_stage("decoder", init=encoder.workdir)
+    return [encoder, decoder, make_stage("finetune", init=decoder.workdir)]
+
+
+def test_all_stages_one_after_the_other(chain, caplog):
+    with caplog.at_level(logging.INFO):
+        folders = stages.run(chain)
+    for folder in folders:
+        for name in ("config.json", "result.json", "log.txt", "metrics.csv"):
+            assert (folder / name).stat().st_size > 0
+    text = caplog.text
+    assert "encoder" in text and "taken over" in text and "dropped" in text
+    segmenter = run_folder.load_segmenter(folders[-1])
+    assert segmenter.label_names == ("background", "class 1", "class 2")
+    assert segmenter.model(np.zeros([1, 16, 16, 1], np.float32)).shape == (1, 16, 16, 3)
+    # The decoder stage froze the encoder: weights and BatchNorm statistics.
+    before, after = variables_of(chain[0].workdir), variables_of(chain[1].workdir)
+    shared = [name for name in before if name.startswith("parts/encoder/")]
+    assert len(shared) == 3 * 2 * 5
+    for name in shared:
+        if "OPTIMIZER_SLOT" not in name:
+            np.testing.assert_array_equal(before[name], after[name])
+
+
+def test_finished_stages_are_not_run_again(chain, monkeypatch, caplog):
+    stages.run(chain[:1])
+    monkeypatch.setattr(loop, "train", lambda training: pytest.fail("ran again"))
+    with caplog.at_level(logging.INFO):
+        stages.run(chain[:1])
+    assert "is finished" in caplog.text
+
+
+@pytest.mark.parametrize("strategy", ["gr", "gd_minus"])
+def test_other_global_strategies(make_stage, strategy):
+    stage = with_strategy(make_stage("encoder", num_steps=2), strategy)
+    stages.run([stage])
+    assert len(metrics_of(stage.workdir)) == 2
+
+
+def test_ld_on_a_gr_encoder_and_finetuning_without_validation(make_stage):
+    encoder = with_strategy(make_stage("encoder", num_steps=2), "gr")
+    decoder = make_stage("decoder", num_steps=2, init=encoder.workdir)
+    network = dataclasses.replace(decoder.network, local_head_units=5)
+    decoder = dataclasses.replace(with_strategy(decoder, "ld"), network=network)
+    finetune = make_stage(
+        "finetune",
+        num_steps=2,
+        init=decoder.workdir,
+        split=config.SplitConfig(num_train=2, num_validation=0, num_test=2),
+    )
+    stages.run([encoder, decoder, finetune])
+    result = json.loads((pathlib.Path(finetune.workdir) / "result.json").read_text())
+    # Without a validation volume the last weights are the result.
+    assert result["checkpoint"] == "checkpoints/ckpt-2"
+
+
+@pytest.mark.parametrize("name", ["encoder", "decoder", "finetune"])
+def test_interrupted_and_resumed_equals_uninterrupted(
+    make_stage, name, monkeypatch, tmp_path
+):
+    init = None
+    if name != "encoder":
+        encoder = make_stage("encoder", workdir=str(tmp_path / "before"))
+        init = str(stages.run([encoder])[0])
+    whole = make_stage(name, num_steps=5, init=init)
+    cut = dataclasses.replace(whole, workdir=str(tmp_path / "cut"))
+    stages.run([whole])
+    add = loop._Meter.add
+
+    def add_and_signal(self, step, batches):
+        add(self, step, batches)
+        if len(calls) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        calls.append(1)
+
+    calls = []
+    monkeypatch.setattr(loop._Meter, "add", add_and_signal)
+    with pytest.raises(errors.Interrupted, match="SIGTERM at step 3 of 5"):
+        stages.run([cut])
+    monkeypatch.setattr(loop._Meter, "add", add)
+    stages.run([cut])
+    expected, actual = variables_of(whole.workdir), variables_of(cut.workdir)
+    assert expected.keys() == actual.keys()
+    for key in expected:
+        np.testing.assert_array_equal(actual[key], expected[key], err_msg=key)
+    assert metrics_of(cut.workdir) == metrics_of(whole.workdir)
+
+
+def test_best_weights_by_validation_dice_are_kept(make_stage, monkeypatch):
+    scores = iter([0.2, 0.9, 0.4])
+    monkeypatch.setattr(
+        "dscl_tf.training.validation.Validator.scores",
+        lambda self: {"mean": next(scores)},
+    )
+    stage = make_stage("finetune", num_steps=6)
+    folder = stages.run([stage])[0]
+    result = json.loads((folder / "result.json").read_text())
+    assert result == {
+        "checkpoint": "best/ckpt-4",
+        "steps": 6,
+        "best_step": 4,
+        "validation_dice": 0.9,
+    }
+
+
+def test_tensorboard_has_numbers_pictures_and_settings(make_stage):
+    folder = stages.run([make_stage("finetune", num_steps=2)])[0]
+    events = event_accumulator.EventAccumulator(str(folder / "tensorboard"))
+    events.Reload()
+    tags = set(events.Tags()["tensors"])
+    assert {"train/loss", "train/grad_norm", "train/images_per_second"} <= tags
+    assert {"train/learning_rate", "validation/class 1", "segmentation"} <= tags
+    text = events.Tensors("config")[0].tensor_proto.string_val[0].decode()
+    assert '"num_train": 1' in text
+
+
+def test_loss_that_is_not_finite_names_step_and_batch(make_stage, monkeypatch):
+    original = loop._Meter.add
+
+    def add(self, step, batches):
+        original(self, step, batches)
+        if len(self._training.monitor.seen) == 1:
+            self._scalars[-1] = {**self._scalars[-1], "loss": tf.constant(np.nan)}
+        self._training.monitor.seen.append(1)
+
+    monkeypatch.setattr("dscl_tf.training.monitor.Monitor.seen", [], raising=False)
+    monkeypatch.setattr(loop._Meter, "add", add)
+    stage = make_stage("encoder")
+    with pytest.raises(errors.UserError, match=r"nan at step 1\. .*case\d\[\d\]"):
+        stages.run([stage])
+    assert not (pathlib.Path(stage.workdir) / "result.json").exists()
+
+
+def test_other_settings_in_a_run_folder_are_refused_with_the_difference(make_stage):
+    stage = make_stage("encoder", num_steps=2)
+    stages.run([stage])
+    other = dataclasses.replace(stage, seed=7)
+    with pytest.raises(errors.UserError, match=r"config\.seed was 0, is now 7"):
+        stages.run([other])
+    runtime = dataclasses.replace(stage.runtime, log_every=2)
+    stages.run([dataclasses.replace(stage, runtime=runtime)])
+
+
+def test_decoder_stage_needs_an_encoder(make_stage, tmp_path):
+    with pytest.raises(errors.UserError, match="needs a pre-trained encoder"):
+        stages.run([make_stage("decoder")])
+    missing = make_stage("decoder", init=str(tmp_path / "nowhere"))
+    with pytest.raises(errors.UserError, match="not a finished run"):
+        stages.run([missing])
+
+
+def test_run_that_saw_test_volumes_is_refused(make_stage):
+    all_volumes = config.SplitConfig(num_train=1, num_validation=1, num_test=0)
+    encoder = make_stage("encoder", num_steps=2, split=all_volumes)
+    stages.run([encoder])
+    with pytest.raises(errors.UserError, match="2 volumes that are for testing"):
+        stages.run([make_stage("finetune", init=encoder.workdir)])
+
+
+def test_network_of_other_filters_is_refused(make_stage):
+    encoder = make_stage("encoder", num_steps=2)
+    stages.run([encoder])
+    network = dataclasses.replace(encoder.network, filters=(4, 6, 10))
+    finetune = make_stage("finetune", init=encoder.workdir, network=network)
+    with pytest.raises(errors.UserError, match="do not fit this network"):
+        stages.run([finetune])
+
+
+def test_more_partitions_than_slices_names_the_volume(make_stage):
+    part = config.GlobalConfig(num_partitions=6, batch_volumes=2)
+    with pytest.raises(errors.UserError, match=r"Volume case\d has 5 slices"):
+        stages.run([make_stage("encoder", global_=part)])
+
+
+def test_segmenter_of_an_encoder_run_is_refused(make_stage):
+    folder = stages.run([make_stage("encoder", num_steps=2)])[0]
+    with pytest.raises(errors.UserError, match="only a fine-tuned run"):
+        run_folder.load_segmenter(folder)
+
+
+def test_damaged_newest_checkpoint_falls_back_to_the_one_before(make_stage, caplog):
+    stage = make_stage("encoder", num_steps=4)
+    folder = stages.run([stage])[0]
+    (folder / "result.json").unlink()
+    (folder / "checkpoints" / "ckpt-4.index").write_bytes(b"damaged")
+    with caplog.at_level(logging.INFO):
+        stages.run([stage])
+    assert "Cannot restore" in caplog.text
+    assert "Going on at step 2 of 4" in caplog.text
+
+
+def test_hold_out_probe():
+    names = tuple(f"v{number}" for number in range(25))
+    kept, probe = session.hold_out_probe(names, 2)
+    assert len(probe) == 2
+    assert set(kept) | set(probe) == set(names)
+    assert session.hold_out_probe(names, 2) == (kept, probe)
+    assert session.hold_out_probe(names[:19], 2) == (names[:19], ())
