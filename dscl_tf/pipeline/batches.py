@@ -116,10 +116,15 @@ class Stream:
           sampler: from a step's generator to rows of the table, always as many.
           transform: from untransformed slices and an int32 [2] seed to a batch.
           with_labels: whether slices have labels.
+
+        Raises:
+          UserError: the table is too small for a batch.
         """
         self._cohort, self._table = cohort, table
         self._sampler, self._transform = sampler, transform
         self._with_labels = with_labels
+        # Drawn here, so that a batch that cannot be drawn is refused at once.
+        self._batch_size = len(sampler(step_rng(0, 0)))
 
     def open(self, seed: int, first_step: int, num_steps: int) -> tf.data.Dataset:
         """Batches `first_step` to `num_steps` - 1, in order.
@@ -170,8 +175,7 @@ class Stream:
         found = tf.numpy_function(
             lambda number: self._load(seed, int(number)), [step], types
         )
-        count = len(self._sampler(step_rng(seed, 0)))
-        size = self._cohort.settings.size_px
+        count, size = self._batch_size, self._cohort.settings.size_px
         found[0].set_shape([count, *size, 1])
         for values in found[1:4]:
             values.set_shape([count])

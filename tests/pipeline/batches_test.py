@@ -71,7 +71,9 @@ def test_ids(make_stream, tiny_cohort, strategy):
     names = [NAMES[volume] for volume in batch["volume"]]
     assert names == made_of["volume"] * num_views
     for name, index, partition, view, image in zip(
-        names, made_of["slice"] * num_views, *map(batch.get, ("partition", "view", "image"))
+        names,
+        made_of["slice"] * num_views,
+        *map(batch.get, ("partition", "view", "image")),
     ):
         slices = tiny_cohort.image(name)
         assert partition == (0 if index < 3 else 1)
