@@ -10,7 +10,7 @@ from dscl_tf.cohort.phantom import PhantomConfig
 _OUTPUT = flags.DEFINE_string("output", None, "Folder for the cohort (ACDC layout).")
 _NUM_SUBJECTS = flags.DEFINE_integer("num_subjects", 48, "Subjects to write.", 1, 999)
 _SEED = flags.DEFINE_integer(
-    "seed", 0, "Seed; subject n of a seed is always the same.", 0
+    "seed", 0, "Seed of the cohort; subject n of a seed is always the same.", 0
 )
 _NUM_WORKERS = flags.DEFINE_integer(
     "num_workers", 0, "Processes; 0: one for each core.", 0

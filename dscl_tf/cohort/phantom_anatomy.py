@@ -1,4 +1,4 @@
-"""The phantom's anatomy: one subject drawn at random, painted slice by slice.
+"""The phantom's anatomy: a subject painted slice by slice.
 
 Lengths are mm in the plane of a slice: x to the patient's left (right in the
 picture), y to posterior (down), the middle of the picture at 0. Height along the
@@ -7,138 +7,9 @@ function of the angle, so that r - R(angle) is nearly the distance to the border
 partial volume follows from it.
 """
 
-import dataclasses
-
 import numpy as np
 
-GROUPS = ("NOR", "DCM", "HCM", "MINF", "RV")  # ACDC's groups, in turn.
-
-
-@dataclasses.dataclass(frozen=True)
-class Tissues:
-    """Intensities before normalisation, about 0 (air) to 1 (brightest blood)."""
-
-    blood: float
-    muscle: float
-    fat: float
-    liver: float
-    lung: float
-
-
-@dataclasses.dataclass(frozen=True)
-class Heart:
-    """Shape and place of one heart."""
-
-    center_mm: tuple[float, float]  # LV axis at mid height.
-    tilt_mm: tuple[float, float]  # Shift of the axis from base to apex.
-    septum_rad: float  # Direction from the LV to the RV.
-    lv_radius_mm: float  # Epicardial, at the base.
-    wall_mm: float
-    septal_bulge_mm: float  # Added to the wall on the side of the RV.
-    thin_rad: float  # Where an infarct thins the wall ...
-    thin_fraction: float  # ... by how much of it.
-    oblong: float  # Ratio of the LV's axes.
-    rv_size_mm: tuple[float, float]  # Half axes across and along the septum.
-    rv_end: float  # Height at which the RV ends.
-    rv_blood: float  # Its intensity in units of the LV's.
-    papillary_mm: float
-
-
-@dataclasses.dataclass(frozen=True)
-class Subject:
-    """Everything random about a subject's body."""
-
-    group: str
-    heart: Heart
-    tissues: Tissues
-    body_mm: tuple[float, float]  # Half axes of the trunk.
-    fat_mm: float  # Under the skin.
-    waves: np.ndarray  # float [K, 6], of the smooth deformation.
-    blobs: np.ndarray  # float [B, 6], distractors: x, y, radius, ring, value, t.
-    harmonics: np.ndarray  # float [8, 2, 3], irregular outlines.
-
-
-def draw_subject(rng: np.random.Generator, group: str) -> Subject:
-    """Draws a subject of one of GROUPS."""
-    blood = rng.uniform(0.72, 1.0)
-    tissues = Tissues(
-        blood=blood,
-        muscle=rng.uniform(0.28, 0.62) * blood,
-        fat=rng.uniform(0.3, 1.2),
-        liver=rng.uniform(0.2, 0.75),
-        lung=rng.uniform(0.03, 0.2),
-    )
-    waves = np.stack(
-        [
-            rng.uniform(0.5, 1.6, 6) * rng.choice([-1, 1], 6),  # Cycles per 200 mm.
-            rng.uniform(0.5, 1.6, 6) * rng.choice([-1, 1], 6),
-            rng.uniform(0, 2 * np.pi, 6),
-            rng.uniform(0, 2 * np.pi, 6),
-            rng.normal(0, 2.6, 6),  # Amplitudes in mm.
-            rng.normal(0, 2.6, 6),
-        ],
-        axis=1,
-    )
-    return Subject(
-        group=group,
-        heart=_draw_heart(rng, group),
-        tissues=tissues,
-        body_mm=(rng.uniform(150, 195), rng.uniform(100, 130)),
-        fat_mm=rng.uniform(6, 26),
-        waves=waves,
-        blobs=_draw_blobs(rng, tissues),
-        harmonics=rng.normal(0, 1, [8, 2, 3]) * np.array([0.028, 0.016, 0.010]),
-    )
-
-
-def _draw_heart(rng: np.random.Generator, group: str) -> Heart:
-    radius, wall, bulge = rng.uniform(26, 36), rng.uniform(7, 11), rng.uniform(0, 2)
-    rv = np.array([rng.uniform(20, 33), rng.uniform(32, 47)])
-    thin = 0.0
-    if group == "DCM":
-        radius, wall = rng.uniform(37, 44), rng.uniform(6, 8.5)
-    elif group == "HCM":
-        wall, bulge = rng.uniform(12, 16), rng.uniform(2, 7)
-        radius = rng.uniform(31, 38)
-    elif group == "MINF":
-        radius, thin = radius + rng.uniform(0, 5), rng.uniform(0.35, 0.6)
-    elif group == "RV":
-        rv = rv * rng.uniform(1.15, 1.4)
-    return Heart(
-        center_mm=(rng.normal(8, 15), rng.normal(-2, 13)),
-        tilt_mm=(rng.normal(10, 5), rng.normal(4, 4)),
-        septum_rad=np.pi + rng.normal(0.1, 0.45),
-        lv_radius_mm=radius,
-        wall_mm=wall,
-        septal_bulge_mm=bulge,
-        thin_rad=rng.uniform(0, 2 * np.pi),
-        thin_fraction=thin,
-        oblong=rng.uniform(0.85, 1.18),
-        rv_size_mm=(rv[0], rv[1]),
-        rv_end=rng.uniform(0.66, 0.97),
-        rv_blood=rng.uniform(0.8, 1.08),
-        papillary_mm=rng.uniform(3.2, 5.5),
-    )
-
-
-def _draw_blobs(rng: np.random.Generator, tissues: Tissues) -> np.ndarray:
-    """Things as bright as blood or as grey as muscle, round or ring-like."""
-    rows = []
-    for _ in range(rng.integers(5, 10)):
-        angle, far = rng.uniform(0, 2 * np.pi), rng.uniform(56, 115)
-        is_ring = rng.random() < 0.5
-        value = tissues.blood if rng.random() < 0.6 else tissues.muscle
-        rows.append(
-            [
-                far * np.cos(angle),
-                0.75 * far * np.sin(angle) + 10,
-                rng.uniform(14, 30) if is_ring else rng.uniform(6, 19),
-                is_ring * rng.uniform(4, 10),
-                value * rng.uniform(0.85, 1.1),
-                rng.uniform(0, 1),
-            ]
-        )
-    return np.array(rows)
+from dscl_tf.cohort import phantom_subject
 
 
 class Canvas:
@@ -149,7 +20,9 @@ class Canvas:
       covers: share of each voxel that is RV, myocardium, LV: float32 [3, Z, H, W].
     """
 
-    def __init__(self, subject: Subject, x_mm, y_mm, heights, pixel_mm: float):
+    def __init__(
+        self, subject: phantom_subject.Subject, x_mm, y_mm, heights, pixel_mm: float
+    ):
         """A canvas of air.
 
         Args:
@@ -184,19 +57,15 @@ class Canvas:
     def blob(self, center, half_axes, angle: float, outline: int) -> np.ndarray:
         """Signed distance to an irregular ellipse."""
         r, theta = self.polar(center)
-        return r - _ellipse(theta - angle, half_axes) * self._wobble(theta, outline)
+        return r - _ellipse(theta - angle, half_axes) * self.wobble(theta, outline)
 
-    def _wobble(self, theta: np.ndarray, outline: int) -> np.ndarray:
+    def wobble(self, theta: np.ndarray, outline: int) -> np.ndarray:
         """A factor near 1 that makes an outline irregular."""
         cosine, sine = self.subject.harmonics[outline % len(self.subject.harmonics)]
         return 1 + sum(
             cosine[k] * np.cos((k + 2) * theta) + sine[k] * np.sin((k + 2) * theta)
             for k in range(len(cosine))
         )
-
-    def wobble(self, theta: np.ndarray, outline: int) -> np.ndarray:
-        """See `blob`."""
-        return self._wobble(theta, outline)
 
 
 def _deformation(waves: np.ndarray, x: np.ndarray, y: np.ndarray):
@@ -216,44 +85,65 @@ def _ellipse(theta: np.ndarray, half_axes) -> np.ndarray:
 def paint_trunk(canvas: Canvas) -> None:
     """Skin fat, chest wall, lungs, liver, spine, vessels, distractors."""
     subject, tissues = canvas.subject, canvas.subject.tissues
-    a, b = subject.body_mm
-    trunk = canvas.blob((0, 8), (a, b), 0, 0)
+    trunk = canvas.blob((0, 8), subject.body_mm, 0, 0)
     canvas.paint(canvas.cover(trunk), tissues.fat)
     canvas.paint(canvas.cover(trunk + subject.fat_mm), tissues.muscle * 1.1)
     canvas.paint(canvas.cover(trunk + subject.fat_mm + 12), tissues.lung)
-    # The mediastinum: fat between the heart, the sternum and the spine.
+    _paint_mediastinum(canvas, trunk)
+    _paint_abdomen(canvas, trunk)
+    _paint_back(canvas)
+    for blob in subject.blobs:
+        _paint_distractor(canvas, blob)
+
+
+def _paint_mediastinum(canvas: Canvas, trunk: np.ndarray) -> None:
+    """Fat between the heart, the sternum and the spine."""
+    subject = canvas.subject
     x, y = subject.heart.center_mm
     for place, half_axes in (
         ((x - 12, y - 42), (34, 46)),
         ((x - 16, y + 34), (26, 44)),
     ):
         behind = canvas.blob(place, half_axes, 0.2, 3)
-        canvas.paint(
-            canvas.cover(np.maximum(behind, trunk + subject.fat_mm + 8)),
-            0.75 * tissues.fat,
-        )
-    # The diaphragm rises towards the apex: more liver and stomach, less lung.
-    rise = 1.0 + 0.5 * canvas.t
-    liver = canvas.blob((-62, 62 - 22 * canvas.t), (58 * rise, 36 * rise), 0.35, 1)
+        inside = np.maximum(behind, trunk + subject.fat_mm + 8)
+        canvas.paint(canvas.cover(inside), 0.75 * subject.tissues.fat)
+
+
+def _paint_abdomen(canvas: Canvas, trunk: np.ndarray) -> None:
+    """Liver with a vessel, stomach: the diaphragm rises towards the apex."""
+    tissues, t = canvas.subject.tissues, canvas.t
+    rise = 1.0 + 0.5 * t
+    liver = canvas.blob((-62, 62 - 22 * t), (58 * rise, 36 * rise), 0.35, 1)
     canvas.paint(canvas.cover(np.maximum(liver, trunk + 14)), tissues.liver)
     vessel = canvas.blob((-70, 52), (7, 5), 0.8, 2)
     canvas.paint(canvas.cover(vessel), tissues.blood * 0.8)
-    stomach = canvas.blob((66, 62 - 14 * canvas.t), (34 * rise, 26 * rise), -0.3, 3)
+    stomach = canvas.blob((66, 62 - 14 * t), (34 * rise, 26 * rise), -0.3, 3)
     inside = canvas.cover(np.maximum(stomach, trunk + 14))
     canvas.paint(inside, tissues.muscle)
     inside = canvas.cover(np.maximum(stomach + 6, trunk + 18))
     canvas.paint(inside, 0.7 * tissues.fat)
-    spine = canvas.blob((-12, b - 24), (21, 16), 0, 4)
+
+
+def _paint_back(canvas: Canvas) -> None:
+    """Spine and descending aorta."""
+    tissues, depth = canvas.subject.tissues, canvas.subject.body_mm[1]
+    spine = canvas.blob((-12, depth - 24), (21, 16), 0, 4)
     canvas.paint(canvas.cover(spine), 0.5 * (tissues.fat + tissues.muscle))
-    aorta = canvas.blob((18, b - 36), (11, 11), 0, 5)
+    aorta = canvas.blob((18, depth - 36), (11, 11), 0, 5)
     canvas.paint(canvas.cover(aorta), tissues.blood)
-    for x, y, radius, ring, value, t in subject.blobs:
-        size = radius * np.sqrt(np.maximum(1 - (2.2 * (canvas.t - t)) ** 2, 0))
-        shape = canvas.blob((x, y), (size, 0.8 * size), x, int(radius))
-        # A ring is a muscular wall around something bright, as the LV is.
-        canvas.paint(canvas.cover(shape), tissues.muscle if ring else value)
-        if ring:
-            canvas.paint(canvas.cover(shape + ring), value)
+
+
+def _paint_distractor(canvas: Canvas, blob: phantom_subject.Blob) -> None:
+    away = 2.2 * (canvas.t - blob.height)
+    size = blob.radius_mm * np.sqrt(np.maximum(1 - away**2, 0))
+    # Any angle and outline will do: place and size are as good as a draw.
+    angle, outline = blob.center_mm[0], int(blob.radius_mm)
+    shape = canvas.blob(blob.center_mm, (size, 0.8 * size), angle, outline)
+    # A ring is a muscular wall around something bright, as the LV is.
+    muscle = canvas.subject.tissues.muscle
+    canvas.paint(canvas.cover(shape), muscle if blob.wall_mm else blob.value)
+    if blob.wall_mm:
+        canvas.paint(canvas.cover(shape + blob.wall_mm), blob.value)
 
 
 def paint_heart(canvas: Canvas) -> None:
@@ -286,7 +176,7 @@ def paint_heart(canvas: Canvas) -> None:
     canvas.covers[2] = in_lv
 
 
-def _wall_mm(heart: Heart, theta: np.ndarray) -> np.ndarray:
+def _wall_mm(heart: phantom_subject.Heart, theta: np.ndarray) -> np.ndarray:
     """Wall thickness around the LV: thicker septum, thinned infarct."""
     septal = np.exp(-((_turn(theta - heart.septum_rad) / 0.8) ** 2))
     thin = np.exp(-((_turn(theta - heart.thin_rad) / 0.6) ** 2))
