@@ -57,12 +57,16 @@ def local_contrastive_terms(
     log_weight = contrast.log_weights(regions.counts)  # [A, U]
     own = tf.matmul(anchors, units, transpose_b=True)  # [N, A, U]
     pairs = tf.where(local_pairs(ids, strategy))  # [P, 2], both orders of each.
-    first, second = pairs[:, 0], pairs[:, 1]
+    # Not by slices, whose lengths XLA cannot prove equal.
+    first, second = tf.unstack(pairs, axis=1)
     other = tf.matmul(
         tf.gather(anchors, first), tf.gather(units, second), transpose_b=True
     )  # [P, A, U]
-    # Region a is row a of the table, so its positives are on the diagonal.
-    positive = tf.linalg.diag_part(other[..., : len(regions.corners)])  # [P, A]
+    # Not the diagonal of a part of `other`: XLA cannot prove that a slice of a
+    # tensor of P rows still has P.
+    positive = tf.reduce_sum(
+        tf.gather(anchors, first) * tf.gather(anchors, second), axis=-1
+    )  # [P, A]
     own_negatives = contrast.log_sum_of_negatives(own / temperature, log_weight)
     negatives = _log_add(
         tf.gather(own_negatives, first),

@@ -52,9 +52,9 @@ def crop_and_resize(
     last_start = 1 - config.crop_fraction
     low, high = (min(start, last_start) for start in config.crop_start)
     start = tf.random.stateless_uniform([count, 2], seed, low, high)
-    return warps.affine(
-        images, warps.crop_matrices(start, config.crop_fraction, images.shape[1:3])
-    )
+    matrices = warps.crop_matrices(start, config.crop_fraction, images.shape[1:3])
+    # The outermost pixels' middles lie up to half a pixel outside the original's.
+    return warps.affine(images, matrices, extend_border=True)
 
 
 def global_view(images: tf.Tensor, seed: tf.Tensor, config: ViewConfig) -> tf.Tensor:

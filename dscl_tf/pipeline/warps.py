@@ -57,19 +57,28 @@ def crop_matrices(
     return tf.stack([*row_x, *row_y, zero, zero], axis=1)
 
 
-def affine(images: tf.Tensor, matrices: tf.Tensor, nearest: bool = False) -> tf.Tensor:
-    """Warps each image by its matrix; 0 comes in from outside.
+def affine(
+    images: tf.Tensor,
+    matrices: tf.Tensor,
+    nearest: bool = False,
+    extend_border: bool = False,
+) -> tf.Tensor:
+    """Warps each image by its matrix.
 
     Args:
       images: float32 or int32 [N, H, W, C].
       matrices: float32 [N, 8] of `affine_matrices`.
       nearest: for labels; else bilinear.
+      extend_border: what lies outside is as the border; else 0.
 
     Returns:
       As `images`.
     """
     return tfa.image.transform(
-        images, matrices, interpolation="nearest" if nearest else "bilinear"
+        images,
+        matrices,
+        interpolation="nearest" if nearest else "bilinear",
+        fill_mode="nearest" if extend_border else "constant",
     )
 
 

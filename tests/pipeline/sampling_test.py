@@ -46,12 +46,12 @@ def test_slices_are_distinct_where_there_are_enough(tiny_cohort):
 
 
 def test_too_few_are_refused_by_name(tiny_cohort):
-    with pytest.raises(errors.UserError, match="Volume p0 has 5 slices.*6 partitions"):
+    with pytest.raises(errors.UserError, match=r"Volume p0 has 5 slices.*6 partitions"):
         sampling.slice_table(tiny_cohort, ("p1", "p0"), 6)
     with pytest.raises(errors.UserError, match="No volumes to train on"):
         sampling.slice_table(tiny_cohort, (), 2)
     table = sampling.slice_table(tiny_cohort, ("p0", "p1"), 2)
-    with pytest.raises(errors.UserError, match="needs 3 volumes.*only 2"):
+    with pytest.raises(errors.UserError, match=r"needs 3 volumes.*only 2"):
         sampling.sample_by_partition(table, 3, rng())
 
 
