@@ -127,7 +127,8 @@ def check_label(
 
 
 def _numbers(values) -> str:
-    return "x".join(f"{value:g}" for value in values)
+    separator = "x" if len(values) == 3 else " "  # A direction has nine.
+    return separator.join(f"{round(value, 4) + 0:g}" for value in values)
 
 
 def _from_message(path: pathlib.Path, error: errors.UserError) -> Problem:

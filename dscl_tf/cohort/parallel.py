@@ -79,7 +79,7 @@ def describe(name: str, error: BaseException) -> str:
     if isinstance(error, errors.UserError):
         return str(error)
     lines = str(error).strip().splitlines()
-    return f"{name}: {type(error).__name__}: {lines[-1] if lines else ''}"
+    return f"{name}: {type(error).__name__}: {lines[-1].strip() if lines else ''}"
 
 
 def _start_worker() -> None:

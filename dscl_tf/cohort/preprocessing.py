@@ -86,10 +86,31 @@ def correct_bias(image: sitk.Image, settings: PreprocessingConfig) -> sitk.Image
       float32 image, divided by the bias field.
     """
     # A field is smooth: in-plane shrinking loses nothing and saves most of the time.
-    factor = [
+    if image.GetSize()[2] == 1:
+        return _correct_slice(image, settings)
+    shrunk = sitk.Shrink(image, [*_factor(image, settings), 1])
+    return _divide_by_field(image, shrunk, settings)
+
+
+def _correct_slice(image: sitk.Image, settings: PreprocessingConfig) -> sitk.Image:
+    """The same in the plane: N4 cannot fit a volume of one slice."""
+    flat = sitk.GetImageFromArray(sitk.GetArrayViewFromImage(image)[0])
+    flat.SetSpacing(image.GetSpacing()[:2])
+    shrunk = sitk.Shrink(flat, _factor(flat, settings))
+    corrected = sitk.JoinSeries([_divide_by_field(flat, shrunk, settings)])
+    corrected.CopyInformation(image)
+    return corrected
+
+
+def _factor(image: sitk.Image, settings: PreprocessingConfig) -> list[int]:
+    return [
         max(1, min(settings.bias_shrink, extent // 8)) for extent in image.GetSize()[:2]
     ]
-    shrunk = sitk.Shrink(image, [*factor, 1])
+
+
+def _divide_by_field(
+    image: sitk.Image, shrunk: sitk.Image, settings: PreprocessingConfig
+) -> sitk.Image:
     mask = sitk.OtsuThreshold(shrunk, 0, 1, 200)
     correction = sitk.N4BiasFieldCorrectionImageFilter()
     correction.SetMaximumNumberOfIterations(

@@ -1,8 +1,10 @@
 """Image files in and out, through SimpleITK."""
 
+import gzip
 import os
 import pathlib
 import tempfile
+import zlib
 
 import numpy as np
 import SimpleITK as sitk
@@ -11,6 +13,8 @@ from dscl_tf import errors, files
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 _HEADER_SUFFIXES = (".nhdr", ".mhd")  # The voxels are in a file of their own.
+_GZIP_START = b"\x1f\x8b"
+_CHUNK = 2**22  # Bytes.
 # Larger headers are a damaged file or not for this machine: 2^31 voxels are 8 GiB.
 MAX_VOXELS = 2**31
 
@@ -131,6 +135,8 @@ def _write(image: sitk.Image, partial: pathlib.Path, path: pathlib.Path) -> None
 
 def _read(path: pathlib.Path) -> sitk.Image:
     reader = read_header(path)
+    if path.name.lower().endswith((".nii", ".nii.gz")):
+        _check_whole(path, reader)
     try:
         image = reader.Execute()
     except RuntimeError as error:
@@ -140,7 +146,31 @@ def _read(path: pathlib.Path) -> sitk.Image:
     return image
 
 
-def _unreadable(path: pathlib.Path, error: RuntimeError) -> errors.UserError:
+def _check_whole(path: pathlib.Path, reader: sitk.ImageFileReader) -> None:
+    """Refuses a NIfTI file that is cut short: ITK reads it as zeros without a word."""
+    voxels = int(np.prod(reader.GetSize(), dtype=object))
+    start = float(reader.GetMetaData("vox_offset"))
+    expected = int(start) + voxels * int(reader.GetMetaData("bitpix")) // 8
+    try:
+        found = _num_bytes(path)
+    except (OSError, EOFError, zlib.error) as error:
+        raise _unreadable(path, error) from None
+    if found < expected:
+        raise errors.UserError(
+            f"{path}: found {found} bytes (uncompressed), expected {expected} for "
+            f"{voxels} voxels: the file is cut short; copy or download it again."
+        )
+
+
+def _num_bytes(path: pathlib.Path) -> int:
+    with path.open("rb") as file:
+        if file.read(2) != _GZIP_START:
+            return path.stat().st_size
+    with gzip.open(path, "rb") as content:
+        return sum(iter(lambda: len(content.read(_CHUNK)), 0))
+
+
+def _unreadable(path: pathlib.Path, error: Exception) -> errors.UserError:
     reason = _reason(error)
     cure = "is it whole, and NIfTI, NRRD or MetaImage?"
     if "orthonormal" in reason:
@@ -151,7 +181,7 @@ def _unreadable(path: pathlib.Path, error: RuntimeError) -> errors.UserError:
     return errors.UserError(f"Cannot read {path} ({reason}): {cure}")
 
 
-def _reason(error: RuntimeError) -> str:
+def _reason(error: Exception) -> str:
     """ITK's own words: the last line of its long message."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

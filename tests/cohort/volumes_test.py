@@ -1,3 +1,4 @@
+import gzip
 import os
 
 import numpy as np
@@ -46,7 +47,7 @@ def test_what_is_written_is_read(tmp_path, suffix):
 @pytest.mark.parametrize("suffix", [".nii.gz", ".mhd"])
 def test_a_failed_write_leaves_nothing(tmp_path, suffix):
     complex_label = sitk.Image([2, 2, 2], sitk.sitkLabelUInt8)
-    with pytest.raises(errors.UserError, match="Cannot write .*mask"):
+    with pytest.raises(errors.UserError, match=r"Cannot write .*mask"):
         volumes.write_image(complex_label, tmp_path / f"mask{suffix}")
     assert os.listdir(tmp_path) == []
 
@@ -80,24 +81,47 @@ def test_header_tells_size_without_voxels(tmp_path):
 @pytest.mark.parametrize("odd", [0.5, np.nan, np.inf])
 def test_fractions_are_no_labels(tmp_path, odd):
     values = making.labels().astype(np.float32)
-    path = making.write(tmp_path / "a.nii.gz", values)
+    path = making.write(tmp_path / "a.mha", values)
     assert volumes.read_label(path).GetPixelID() == sitk.sitkInt32
     values[0, 0, 0] = odd
     making.write(path, values)
-    with pytest.raises(errors.UserError, match=r"a\.nii\.gz.*whole numbers"):
+    with pytest.raises(errors.UserError, match=r"a\.mha.*whole numbers"):
         volumes.read_label(path)
 
 
-def test_missing_damaged_and_cut_files_are_named(tmp_path):
+def test_missing_and_damaged_files_are_named(tmp_path):
     with pytest.raises(errors.UserError, match=r"No image file at .*a\.nii\.gz"):
         volumes.read_image(tmp_path / "a.nii.gz")
     (tmp_path / "a.nii.gz").write_text("this is no image")
     with pytest.raises(errors.UserError, match=r"Cannot read .*a\.nii\.gz \(.+\):"):
         volumes.read_image(tmp_path / "a.nii.gz")
-    path = making.write(tmp_path / "b.nii", making.intensities())
-    path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(errors.UserError, match=r"Cannot read .*b\.nii"):
+
+
+# ITK itself reads a NIfTI file that is cut short, with zeros for what is missing.
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".nrrd", ".mha"])
+@pytest.mark.parametrize("kept", [0.6, 0.97])
+def test_files_that_are_cut_short_are_named(tmp_path, suffix, kept):
+    path = making.write(tmp_path / f"a{suffix}", making.intensities())
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(kept * len(whole))])
+    with pytest.raises(errors.UserError, match=rf"a\{suffix}"):
         volumes.read_image(path)
+
+
+def test_a_whole_stream_of_too_few_voxels_is_named(tmp_path):
+    path = making.write(tmp_path / "a.nii", making.labels())
+    path.write_bytes(gzip.compress(path.read_bytes()[:-10]))
+    path = path.rename(tmp_path / "a.nii.gz")
+    # 352 bytes of header and 5 x 14 x 12 voxels of one byte.
+    with pytest.raises(errors.UserError, match=r"found 1182 bytes .*expected 1192"):
+        volumes.read_label(path)
+
+
+def test_16_bit_and_uncompressed_under_a_compressed_name(tmp_path):
+    path = making.write(tmp_path / "a.nii", making.labels().astype(np.int16))
+    path = path.rename(tmp_path / "a.nii.gz")
+    found = sitk.GetArrayFromImage(volumes.read_label(path))
+    np.testing.assert_array_equal(found, making.labels())
 
 
 def test_four_dimensions_and_colours_are_refused(tmp_path):

@@ -1,0 +1,144 @@
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from dscl_tf import config
+from dscl_tf.cohort import geometry
+from tests.cohort import making
+
+_OBLIQUE = sitk.Euler3DTransform((0, 0, 0), 0.3, -0.2, 0.4).GetMatrix()
+_SETTINGS = config.PreprocessingConfig(size_px=(40, 36), spacing_mm=1.3)
+
+
+def ball(shape, spacing_mm, direction=None):
+    """Two concentric ellipsoids, labels 1 and 2, in the middle of a volume."""
+    axes = [np.linspace(-1, 1, extent) for extent in shape]
+    z, y, x = np.meshgrid(*axes, indexing="ij")
+    radius = np.sqrt((z / 1.2) ** 2 + ((y - 0.1) / 0.7) ** 2 + (x / 0.6) ** 2)
+    values = (radius < 1).astype(np.uint8) + (radius < 0.6)
+    return making.image_of(values, spacing_mm, direction)
+
+
+VOLUMES = {
+    "plain": ball((8, 32, 28), (1.5, 1.5, 8)),
+    "anisotropic": ball((8, 24, 40), (1.0, 1.9, 8)),
+    "isotropic": ball((30, 32, 28), (1.4, 1.4, 1.4)),
+    "oblique": ball((8, 32, 28), (1.5, 1.5, 8), _OBLIQUE),
+    "flipped": ball((8, 32, 28), (1.5, 1.5, 8), np.diag([-1, -1, 1])),
+    "permuted": sitk.PermuteAxes(ball((8, 32, 28), (1.5, 1.5, 8)), [2, 0, 1]),
+    "isotropic RAS": sitk.DICOMOrient(ball((30, 32, 28), (1.4, 1.4, 1.4)), "RAS"),
+    "oblique SRA": sitk.DICOMOrient(ball((8, 32, 28), (1.5, 1.5, 8), _OBLIQUE), "SRA"),
+}
+
+
+def dice(first, second, label):
+    a, b = first == label, second == label
+    return 2 * (a & b).sum() / (a.sum() + b.sum())
+
+
+@pytest.mark.parametrize("name", VOLUMES)
+def test_labels_come_back_in_the_original_geometry(name):
+    original = VOLUMES[name]
+    grid = geometry.in_plane_grid(geometry.orient(original), _SETTINGS)
+    assert grid.GetSize()[:2] == _SETTINGS.size_px[::-1]
+    on_grid = sitk.GetArrayFromImage(geometry.to_grid(original, grid, True))
+    found = geometry.restore_probabilities(
+        np.eye(3, dtype=np.float32)[on_grid], grid, original
+    )
+    assert found.GetPixelID() == sitk.sitkUInt8
+    assert found.GetSize() == original.GetSize()
+    assert found.GetSpacing() == original.GetSpacing()
+    assert found.GetOrigin() == original.GetOrigin()
+    assert found.GetDirection() == original.GetDirection()
+    before, after = map(sitk.GetArrayFromImage, (original, found))
+    assert dice(before, after, 1) > 0.9
+    assert dice(before, after, 2) > 0.93
+
+
+@pytest.mark.parametrize("order", ["LPS", "RAS", "SRA", "PIL", "IAR"])
+@pytest.mark.parametrize("direction", [np.eye(3), np.reshape(_OBLIQUE, (3, 3))])
+@pytest.mark.parametrize("spacing_mm", [(1.5, 1.4, 8), (1.5, 1.4, 1.3)])
+def test_axis_orders_of_one_subject_give_the_same_slices(order, direction, spacing_mm):
+    image = making.image_of(making.intensities(), spacing_mm, direction)
+    turned = sitk.DICOMOrient(image, order)
+    settings = config.PreprocessingConfig(size_px=(16, 16), spacing_mm=1.5)
+    slices = []
+    for volume in (image, turned):
+        oriented = geometry.orient(volume)
+        grid = geometry.in_plane_grid(oriented, settings)
+        slices.append(sitk.GetArrayFromImage(geometry.to_grid(oriented, grid, False)))
+    assert slices[0].shape == (5, 16, 16)
+    np.testing.assert_allclose(slices[0], slices[1], atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("spacing_mm", "expected"),
+    [
+        ((1.5, 1.5, 8), "LPS"),  # Axial slices.
+        ((1.5, 8, 1.5), "LSP"),  # Coronal ones stay coronal: their axis comes last.
+        ((8, 1.5, 1.5), "PSL"),  # Sagittal.
+        ((1, 1, 1), "LPS"),
+        ((1, 1.5, 1), "LPS"),  # Not yet a stack.
+    ],
+)
+@pytest.mark.parametrize("signs", [(1, 1, 1), (-1, 1, -1), (-1, -1, 1)])
+def test_the_acquired_slices_are_kept(spacing_mm, expected, signs):
+    image = making.image_of(making.intensities(), spacing_mm, np.diag(signs))
+    assert geometry.orientation_code(image) == expected
+
+
+def test_orienting_moves_no_voxel():
+    image = making.image_of(making.intensities(), (8, 1.5, 1.5), np.diag([-1, 1, 1]))
+    oriented = geometry.orient(image)
+    for index in ((0, 0, 0), (11, 3, 4), (5, 13, 2)):
+        place = image.TransformIndexToPhysicalPoint(index)
+        there = oriented.TransformPhysicalPointToIndex(place)
+        assert oriented[there] == image[index]
+
+
+def test_grid_is_centred_in_plane_and_keeps_slices():
+    oriented = making.image_of(making.labels(), (2, 3, 8), origin=(10, 20, 30))
+    settings = config.PreprocessingConfig(size_px=(4, 6), spacing_mm=1.0)
+    grid = geometry.in_plane_grid(oriented, settings)
+    assert grid.GetSize() == (6, 4, 5)
+    assert grid.GetSpacing() == (1, 1, 8)
+    # The middle of 12 columns of 2 mm from 10 mm on is at 21; of 14 rows, at 39.5.
+    assert grid.GetOrigin() == pytest.approx((21 - 2.5, 39.5 - 1.5, 30))
+
+
+def test_values_between_pixels_by_hand():
+    values = np.array([[[0, 10], [20, 30]]], np.float32)
+    image = making.image_of(values, (2, 2, 2), origin=(0, 0, 0))
+    settings = config.PreprocessingConfig(size_px=(1, 7), spacing_mm=0.8)
+    grid = geometry.in_plane_grid(image, settings)
+    found = sitk.GetArrayFromImage(geometry.to_grid(image, grid, False))
+    # At x = -1.4, -0.6, ..., 3.4 and y = 1; pixels reach from x = -1 to 3.
+    expected = [0, 10, 11, 15, 19, 20, 0]
+    np.testing.assert_allclose(found[0, 0], expected, atol=1e-5)
+
+
+def test_outside_of_the_grid_is_background():
+    original = making.image_of(np.ones((2, 10, 10), np.uint8), (1, 1, 8))
+    settings = config.PreprocessingConfig(size_px=(4, 6), spacing_mm=1.0)
+    grid = geometry.in_plane_grid(original, settings)
+    sure = np.zeros((2, 4, 6, 2), np.float32)
+    sure[..., 1] = 1
+    found = geometry.restore_probabilities(sure, grid, original)
+    expected = np.zeros((2, 10, 10))
+    expected[:, 3:7, 2:8] = 1
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(found), expected)
+
+
+def test_soft_maps_are_resampled_not_labels():
+    original = making.image_of(np.zeros((1, 1, 4), np.uint8), (1, 1, 8))
+    settings = config.PreprocessingConfig(size_px=(1, 2), spacing_mm=2.0)
+    grid = geometry.in_plane_grid(original, settings)
+    ones = np.array([1.0, 0.3], np.float32)
+    soft = np.stack([1 - ones, ones], -1)[None, None]
+    found = geometry.restore_probabilities(soft, grid, original)
+    # Between the centres 0.825 and 0.475; the label would change half-way instead.
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(found)[0, 0], [1, 1, 0, 0])
+    ones[1] = 0.4
+    soft = np.stack([1 - ones, ones], -1)[None, None]
+    found = geometry.restore_probabilities(soft, grid, original)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(found)[0, 0], [1, 1, 1, 0])

@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from dscl_tf import config, errors
+from dscl_tf.cohort import preprocessing
+from tests.cohort import making
+
+
+def test_normalisation_by_hand():
+    values = np.arange(101, dtype=np.float32)  # Percentile k is k.
+    found = preprocessing.normalise(values, (1, 99))
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(
+        found[[0, 1, 50, 99, 100]], [-1 / 98, 0, 0.5, 1, 99 / 98]
+    )
+    found = preprocessing.normalise(np.array([2.0, 4.0, 6.0]), (0, 100))
+    np.testing.assert_allclose(found, [0, 0.5, 1])
+
+
+def test_normalisation_is_blind_to_scale_and_offset():
+    values = making.intensities()
+    found = preprocessing.normalise(7 * values + 300, (1, 99))
+    np.testing.assert_allclose(
+        found, preprocessing.normalise(values, (1, 99)), atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("odd_voxels", [0, 3])
+def test_no_contrast_is_refused(odd_voxels):
+    values = np.full(1000, 5, np.float32)
+    values[:odd_voxels] = 100  # Fewer than one in a hundred.
+    with pytest.raises(errors.UserError, match="1 and 99 are both 5: .*constant"):
+        preprocessing.normalise(values, (1, 99))
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_voxels_that_are_no_numbers_are_refused(odd):
+    values = making.intensities()
+    values[0, :2, 0] = odd
+    with pytest.raises(errors.UserError, match="found 2 voxels that are NaN"):
+        preprocessing.prepare_image(
+            making.image_of(values), config.PreprocessingConfig()
+        )
+
+
+def test_prepared_slices_by_hand():
+    values = making.intensities(shape=(3, 6, 4))
+    settings = config.PreprocessingConfig(
+        size_px=(4, 6), spacing_mm=2.0, percentiles=(0, 100), bias_correction=False
+    )
+    found, grid = preprocessing.prepare_image(making.image_of(values), settings)
+    assert found.dtype == np.float32 and found.shape == (3, 4, 6)
+    low, high = values.min(), values.max()
+    # The first and last row are cropped; one column of zeros on either side.
+    expected = np.zeros((3, 4, 6))
+    expected[:, :, 1:5] = (values[:, 1:5] - low) / (high - low)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    label = preprocessing.prepare_label(
+        making.image_of((values > 50).astype(np.int32)), grid
+    )
+    assert label.dtype == np.uint8
+    np.testing.assert_array_equal(label[:, :, 1:5], values[:, 1:5] > 50)
+    assert not label[:, :, [0, 5]].any()
+
+
+def _field_and_tissue():
+    """A smooth multiplicative field on a disc of two tissues, and a little noise."""
+    y, x = np.mgrid[-1:1:40j, -1:1:40j]
+    tissue = np.where(np.hypot(x, y) < 0.8, 100.0, 0)
+    tissue[(np.abs(x) < 0.3) & (np.abs(y) < 0.3)] = 160
+    field = np.exp(0.5 * x + 0.3 * y)
+    noise = np.random.default_rng(0).normal(1, 0.02, (4, 40, 40))
+    return tissue * field * noise, tissue
+
+
+def _variation(values, tissue):
+    inside = values[np.broadcast_to(tissue == 100, values.shape)]
+    return inside.std() / inside.mean()
+
+
+@pytest.mark.parametrize("shrink", [1, 2])
+def test_bias_correction_removes_most_of_a_known_field(shrink):
+    values, tissue = _field_and_tissue()
+    image = making.image_of(values.astype(np.float32))
+    settings = config.PreprocessingConfig(bias_shrink=shrink, bias_iterations=10)
+    corrected = preprocessing.correct_bias(image, settings)
+    assert corrected.GetPixelID() == sitk.sitkFloat32
+    assert corrected.GetSize() == image.GetSize()
+    assert corrected.GetOrigin() == image.GetOrigin()
+    after = _variation(sitk.GetArrayFromImage(corrected), tissue)
+    assert _variation(values, tissue) > 0.2
+    assert after < 0.5 * _variation(values, tissue)
+
+
+@pytest.mark.parametrize("shape", [(1, 20, 20), (2, 9, 7), (5, 3, 30)])
+def test_bias_correction_of_small_volumes_gives_numbers(shape):
+    settings = config.PreprocessingConfig(bias_iterations=2)
+    values = making.intensities(shape=shape) + 20
+    found = preprocessing.correct_bias(making.image_of(values), settings)
+    assert np.isfinite(sitk.GetArrayFromImage(found)).all()
+
+
+def test_axis_orders_of_one_subject_give_the_same_corrected_slices():
+    values, _ = _field_and_tissue()
+    image = making.image_of(values.astype(np.float32), (1.5, 1.5, 8))
+    settings = config.PreprocessingConfig(
+        size_px=(20, 20), spacing_mm=3.0, bias_iterations=2
+    )
+    first, _ = preprocessing.prepare_image(image, settings)
+    turned = sitk.DICOMOrient(image, "SRA")
+    second, _ = preprocessing.prepare_image(turned, settings)
+    np.testing.assert_allclose(first, second, atol=1e-4)
