@@ -30,7 +30,7 @@ def test_normalisation_is_blind_to_scale_and_offset():
 def test_no_contrast_is_refused(odd_voxels):
     values = np.full(1000, 5, np.float32)
     values[:odd_voxels] = 100  # Fewer than one in a hundred.
-    with pytest.raises(errors.UserError, match="1 and 99 are both 5: .*constant"):
+    with pytest.raises(errors.UserError, match=r"1 and 99 are both 5: .*constant"):
         preprocessing.normalise(values, (1, 99))
 
 
@@ -69,7 +69,7 @@ def _field_and_tissue():
     y, x = np.mgrid[-1:1:40j, -1:1:40j]
     tissue = np.where(np.hypot(x, y) < 0.8, 100.0, 0)
     tissue[(np.abs(x) < 0.3) & (np.abs(y) < 0.3)] = 160
-    field = np.exp(0.5 * x + 0.3 * y)
+    field = np.exp(0.25 * x + 0.15 * y)
     noise = np.random.default_rng(0).normal(1, 0.02, (4, 40, 40))
     return tissue * field * noise, tissue
 
@@ -89,8 +89,9 @@ def test_bias_correction_removes_most_of_a_known_field(shrink):
     assert corrected.GetSize() == image.GetSize()
     assert corrected.GetOrigin() == image.GetOrigin()
     after = _variation(sitk.GetArrayFromImage(corrected), tissue)
-    assert _variation(values, tissue) > 0.2
-    assert after < 0.5 * _variation(values, tissue)
+    # The noise of 2 % stays.
+    assert _variation(values, tissue) > 0.12
+    assert after < 0.03
 
 
 @pytest.mark.parametrize("shape", [(1, 20, 20), (2, 9, 7), (5, 3, 30)])

@@ -117,6 +117,48 @@ def test_a_whole_stream_of_too_few_voxels_is_named(tmp_path):
         volumes.read_label(path)
 
 
+# ITK itself reads these voxels of a NIfTI file as zeros.
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("read", [volumes.read_image, volumes.read_label])
+def test_nan_and_infinite_voxels_of_nifti_are_counted(tmp_path, suffix, kind, read):
+    values = making.labels().astype(kind)
+    path = making.write(tmp_path / f"a{suffix}", values)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(read(path)), values)
+    values[0, 0, 0], values[-1, -1, -1], values[2, 3, 4] = np.nan, np.inf, -np.inf
+    making.write(path, values)
+    with pytest.raises(errors.UserError, match=rf"a\{suffix}: found 3 voxels that are"):
+        read(path)
+
+
+def test_nan_of_another_byte_order_is_found_and_bytes_after_the_voxels_are_not(
+    tmp_path,
+):
+    values = making.intensities()
+    values[1, 1, 1] = np.nan
+    path = making.write(tmp_path / "a.nii", values)
+    content = bytearray(path.read_bytes())
+    path.write_bytes(content + b"\xff" * 64)
+    with pytest.raises(errors.UserError, match="found 1 voxels that are NaN"):
+        volumes.read_image(path)
+    content[352:] = np.frombuffer(content[352:], "<f4").astype(">f4").tobytes()
+    path.write_bytes(_swapped_header(content[:352]) + bytes(content[352:]))
+    with pytest.raises(errors.UserError, match="found 1 voxels that are NaN"):
+        volumes.read_image(path)
+
+
+def _swapped_header(header):
+    """A NIfTI-1 header in the other byte order (fields as nifti1.h lists them)."""
+    widths = [(0, 1, 4), (32, 1, 4), (36, 1, 2), (40, 8, 2), (56, 3, 4), (68, 4, 2)]
+    widths += [(76, 11, 4), (120, 1, 2), (124, 4, 4), (140, 2, 4), (252, 2, 2)]
+    widths += [(256, 18, 4)]
+    swapped = bytearray(header)
+    for start, count, width in widths:
+        field = slice(start, start + count * width)
+        swapped[field] = np.frombuffer(header[field], f"<u{width}").byteswap().tobytes()
+    return bytes(swapped)
+
+
 def test_16_bit_and_uncompressed_under_a_compressed_name(tmp_path):
     path = making.write(tmp_path / "a.nii", making.labels().astype(np.int16))
     path = path.rename(tmp_path / "a.nii.gz")

@@ -1,0 +1,301 @@
+import dataclasses
+import json
+import os
+
+import numpy as np
+import pytest
+
+from dscl_tf import config, errors
+from dscl_tf.cohort import parallel, preparation, prepared
+from tests.cohort import making
+
+_SETTINGS = config.PreprocessingConfig(
+    size_px=(16, 16), spacing_mm=2.0, bias_correction=False
+)
+
+
+@pytest.fixture(autouse=True)
+def in_process(monkeypatch, request):
+    """Runs all in this process, since starting one takes long; see `processes`."""
+
+    def run_all(function, items, arguments, num_workers):
+        results = {}
+        for name, item in items.items():
+            try:
+                results[name] = function(item, *arguments)
+            except Exception as error:
+                results[name] = error
+        return results
+
+    if "processes" not in request.fixturenames:
+        monkeypatch.setattr(parallel, "run_all", run_all)
+
+
+@pytest.fixture
+def processes():
+    """Asks for worker processes as users have them."""
+
+
+@pytest.fixture
+def source(tmp_path):
+    for k in range(3):
+        name = f"p{k}.nii.gz"
+        making.write(tmp_path / "images" / name, making.intensities(k))
+        if k != 1:
+            making.write(tmp_path / "labels" / name, making.labels())
+    return tmp_path
+
+
+def request_for(source, **changes):
+    request = preparation.PreparationConfig(
+        source=str(source / "images"),
+        labels=str(source / "labels"),
+        output=str(source / "out"),
+        num_workers=1,
+        settings=_SETTINGS,
+    )
+    return dataclasses.replace(request, **changes)
+
+
+def state_of(folder):
+    """Every file with its time of change and content."""
+    return {
+        path.relative_to(folder): (path.stat().st_mtime_ns, path.read_bytes())
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_a_cohort_and_its_index(source):
+    folder = preparation.prepare(request_for(source))
+    cohort = prepared.PreparedCohort.open(folder)
+    assert cohort.label_names == ("background", "class 1", "class 2", "class 3")
+    assert cohort.settings == _SETTINGS
+    assert [volume.name for volume in cohort.volumes] == ["p0", "p1", "p2"]
+    assert [volume.has_label for volume in cohort.volumes] == [True, False, True]
+    volume = cohort.volume("p0")
+    assert volume.image_file == str((source / "images" / "p0.nii.gz").resolve())
+    assert (volume.size, volume.num_slices) == ((12, 14, 5), 5)
+    assert volume.spacing_mm == (2, 2, 8)
+    assert volume.origin == pytest.approx((-10, 20, 3))
+    values = making.intensities(0)
+    low, high = np.percentile(values, (1, 99))
+    expected = np.zeros((5, 16, 16))
+    expected[:, 1:15, 2:14] = (values - low) / (high - low)
+    np.testing.assert_allclose(cohort.image("p0"), expected, atol=1e-4)
+    np.testing.assert_array_equal(cohort.label("p0")[:, 1:15, 2:14], making.labels())
+
+
+def test_label_names_are_those_that_are_given(source):
+    names = ("RV", "MYO", "LV", "atrium")
+    folder = preparation.prepare(request_for(source, label_names=names))
+    cohort = prepared.PreparedCohort.open(folder)
+    assert cohort.label_names == ("background", *names)
+
+
+def test_unlabelled_cohort_has_background_only(source):
+    folder = preparation.prepare(request_for(source, labels=None))
+    assert prepared.PreparedCohort.open(folder).label_names == ("background",)
+
+
+def test_acdc_volumes_carry_subject_and_frame(tmp_path):
+    for name in ("patient001", "patient002"):
+        making.acdc_patient(tmp_path / "acdc" / name, (1, 9), "ED: 1\nES: 9\n")
+    request = preparation.PreparationConfig(
+        source=str(tmp_path / "acdc"),
+        output=str(tmp_path / "out"),
+        acdc_frames="both",
+        settings=_SETTINGS,
+    )
+    cohort = prepared.PreparedCohort.open(preparation.prepare(request))
+    assert cohort.label_names == ("background", "RV", "MYO", "LV")
+    found = [(v.name, v.subject, v.frame) for v in cohort.volumes]
+    assert found[:2] == [
+        ("patient001_frame01", "patient001", "ED"),
+        ("patient001_frame09", "patient001", "ES"),
+    ]
+
+
+def test_a_second_run_does_nothing(source):
+    folder = preparation.prepare(request_for(source))
+    before = state_of(folder)
+    assert preparation.prepare(request_for(source)) == folder
+    assert state_of(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"settings": dataclasses.replace(_SETTINGS, spacing_mm=1.5)},
+            "spacing_mm was 2.0, is now 1.5. Choose",
+        ),
+        (
+            {"settings": dataclasses.replace(_SETTINGS, size_px=(16, 32))},
+            r"size_px was \[16, 16\], is now \[16, 32\]. Choose",
+        ),
+        (
+            {"label_names": ("a", "b", "c")},
+            r"label_names was None, is now \['a', 'b', 'c'\]. Choose",
+        ),
+        ({"labels": None}, "the original files have changed. Choose"),
+    ],
+)
+@pytest.mark.parametrize("finished", [True, False])
+def test_other_settings_are_refused(source, changes, message, finished):
+    folder = preparation.prepare(request_for(source))
+    if not finished:
+        (folder / "index.json").unlink()
+        if "labels" in changes:
+            pytest.skip("an unfinished cohort may get other originals")
+    before = state_of(folder)
+    with pytest.raises(errors.UserError, match=f"prepared otherwise: {message}"):
+        preparation.prepare(request_for(source, **changes))
+    assert state_of(folder) == before
+
+
+@pytest.mark.parametrize("change", ["touch", "add", "remove"])
+def test_changed_originals_are_refused(source, change):
+    folder = preparation.prepare(request_for(source))
+    before = state_of(folder)
+    if change == "touch":
+        os.utime(source / "images" / "p1.nii.gz", ns=(1, 1))
+    elif change == "add":
+        making.write(source / "images" / "p9.nii.gz", making.intensities(9))
+    else:
+        (source / "images" / "p1.nii.gz").unlink()
+    with pytest.raises(errors.UserError, match="original files have changed"):
+        preparation.prepare(request_for(source))
+    assert state_of(folder) == before
+
+
+@pytest.mark.parametrize("lost", ["p2.image.npy", "p0.label.npy"])
+@pytest.mark.parametrize("how", ["deleted", "cut"])
+@pytest.mark.parametrize("indexed", [True, False])
+def test_a_lost_array_is_made_again_and_others_are_left(source, lost, how, indexed):
+    folder = preparation.prepare(request_for(source))
+    before = state_of(folder)
+    path = folder / "arrays" / lost
+    if how == "cut":
+        path.write_bytes(path.read_bytes()[:-100])
+    else:
+        path.unlink()
+    if not indexed:
+        (folder / "index.json").unlink()
+    preparation.prepare(request_for(source))
+    after = state_of(folder)
+    assert {k: v[1] for k, v in after.items()} == {k: v[1] for k, v in before.items()}
+    changed = {k.name.split(".")[0] for k in after if after[k][0] != before[k][0]}
+    assert changed == {"index", "request", lost.split(".")[0]}
+
+
+def test_a_run_killed_before_the_index_goes_on(source):
+    folder = preparation.prepare(request_for(source))
+    before = state_of(folder)
+    (folder / "index.json").unlink()
+    (folder / "parts" / "p1.json").unlink()
+    (folder / "arrays" / ".partial-x-p1.image.npy").touch()  # As a kill leaves it.
+    preparation.prepare(request_for(source))
+    after = state_of(folder)
+    arrays = [path for path in before if path.suffix == ".npy"]
+    assert len(arrays) == 5
+    for path in arrays:
+        assert after[path][1] == before[path][1]
+        assert (after[path][0] == before[path][0]) == ("p1" not in path.name)
+
+
+def test_a_run_killed_at_its_first_file_starts(source):
+    (source / "out").mkdir()
+    (source / "out" / ".partial-x-request.json").touch()
+    preparation.prepare(request_for(source))
+    assert (source / "out" / "index.json").exists()
+
+
+def test_a_bad_volume_is_named_the_others_kept_and_it_may_be_mended(source):
+    bad = source / "images" / "p1.nii.gz"
+    good = bad.read_bytes()
+    making.write(bad, 0 * making.intensities())
+    message = r"1 of 3 volumes cannot be prepared:\n  .*images/p1\.nii\.gz: voxels"
+    with pytest.raises(errors.UserError, match=message):
+        preparation.prepare(request_for(source))
+    folder = source / "out"
+    assert not (folder / "index.json").exists()
+    kept = {k: v for k, v in state_of(folder).items() if k.suffix == ".npy"}
+    assert {path.name.split(".")[0] for path in kept} == {"p0", "p2"}
+    bad.write_bytes(good)
+    preparation.prepare(request_for(source))
+    assert len(prepared.PreparedCohort.open(folder).volumes) == 3
+    assert kept.items() <= state_of(folder).items()
+
+
+def test_a_bad_volume_may_be_removed(source):
+    bad = source / "images" / "p1.nii.gz"
+    bad.write_text("no image")
+    with pytest.raises(errors.UserError, match=r"Cannot read .*p1\.nii\.gz"):
+        preparation.prepare(request_for(source))
+    bad.unlink()
+    folder = preparation.prepare(request_for(source))
+    names = [v.name for v in prepared.PreparedCohort.open(folder).volumes]
+    assert names == ["p0", "p2"]
+
+
+def test_a_mended_label_is_not_taken_from_before(source):
+    label = source / "labels" / "p0.nii.gz"
+    (source / "images" / "p1.nii.gz").write_text("no image")
+    with pytest.raises(errors.UserError):
+        preparation.prepare(request_for(source))
+    (source / "images" / "p1.nii.gz").unlink()
+    making.write(label, np.minimum(making.labels(), 1))
+    cohort = prepared.PreparedCohort.open(preparation.prepare(request_for(source)))
+    assert cohort.label("p0").max() == 1
+
+
+def test_a_folder_with_other_files_is_refused(source):
+    (source / "out").mkdir()
+    (source / "out" / "thesis.tex").touch()
+    with pytest.raises(errors.UserError, match="--output=.*has other files in it"):
+        preparation.prepare(request_for(source))
+    assert os.listdir(source / "out") == ["thesis.tex"]
+
+
+def test_percentiles_that_are_the_same_name_the_file(source):
+    values = np.zeros((5, 14, 12), np.float32)
+    values[0, 0, 0] = 1
+    making.write(source / "images" / "p2.nii.gz", values)
+    with pytest.raises(errors.UserError, match=r"p2\.nii\.gz: percentiles 1 and 99"):
+        preparation.prepare(request_for(source))
+
+
+def test_check_lists_everything_and_writes_nothing(source):
+    assert preparation.check(request_for(source, output=None)) == []
+    making.write(source / "images" / "p1.nii.gz", 0 * making.intensities())
+    making.write(source / "labels" / "p2.nii.gz", making.labels((5, 14, 13)))
+    problems = preparation.check(request_for(source, num_partitions=6))
+    found = [(problem.file.split("/")[-1], problem.field) for problem in problems]
+    assert found == [
+        ("p0.nii.gz", "slices"),
+        ("p1.nii.gz", "voxels"),
+        ("p2.nii.gz", "slices"),
+        ("p2.nii.gz", "size"),
+    ]
+    assert not (source / "out").exists()
+
+
+def test_content_id_is_the_same_for_any_number_of_processes(source, processes):
+    ids = set()
+    for num_workers in (1, 2):
+        output = str(source / f"out{num_workers}")
+        request = request_for(source, output=output, num_workers=num_workers)
+        index = json.loads((preparation.prepare(request) / "index.json").read_text())
+        ids.add(index["content_id"])
+    assert len(ids) == 1
+
+
+def test_content_id_tells_contents(source):
+    ids = []
+    for k in range(2):
+        request = request_for(source, output=str(source / f"out{k}"))
+        folder = preparation.prepare(request)
+        ids.append(prepared.PreparedCohort.open(folder).content_id)
+        making.write(source / "labels" / "p2.nii.gz", making.labels()[::-1])
+    assert ids[0] != ids[1]
