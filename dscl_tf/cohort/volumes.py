@@ -5,6 +5,7 @@ import os
 import pathlib
 import tempfile
 import zlib
+from typing import Optional
 
 import numpy as np
 import SimpleITK as sitk
@@ -14,7 +15,10 @@ from dscl_tf import errors, files
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 _HEADER_SUFFIXES = (".nhdr", ".mhd")  # The voxels are in a file of their own.
 _GZIP_START = b"\x1f\x8b"
-_CHUNK = 2**22  # Bytes.
+_CHUNK = 2**22  # Bytes; a multiple of the width of every voxel type.
+# NIfTI's codes of float voxels to NumPy's, and the header lengths of its versions.
+_NIFTI_FLOATS = {16: "f4", 64: "f8"}
+_NIFTI_HEADERS = (348, 540)
 # Larger headers are a damaged file or not for this machine: 2^31 voxels are 8 GiB.
 MAX_VOXELS = 2**31
 
@@ -136,7 +140,7 @@ def _write(image: sitk.Image, partial: pathlib.Path, path: pathlib.Path) -> None
 def _read(path: pathlib.Path) -> sitk.Image:
     reader = read_header(path)
     if path.name.lower().endswith((".nii", ".nii.gz")):
-        _check_whole(path, reader)
+        _check_voxels(path, reader)
     try:
         image = reader.Execute()
     except RuntimeError as error:
@@ -146,13 +150,17 @@ def _read(path: pathlib.Path) -> sitk.Image:
     return image
 
 
-def _check_whole(path: pathlib.Path, reader: sitk.ImageFileReader) -> None:
-    """Refuses a NIfTI file that is cut short: ITK reads it as zeros without a word."""
+def _check_voxels(path: pathlib.Path, reader: sitk.ImageFileReader) -> None:
+    """Refuses NIfTI files of which ITK would read zeros without a word.
+
+    Those are files that are cut short, and voxels that are NaN or infinite.
+    """
     voxels = int(np.prod(reader.GetSize(), dtype=object))
-    start = float(reader.GetMetaData("vox_offset"))
-    expected = int(start) + voxels * int(reader.GetMetaData("bitpix")) // 8
+    start = int(float(reader.GetMetaData("vox_offset")))
+    expected = start + voxels * int(reader.GetMetaData("bitpix")) // 8
+    kind = _NIFTI_FLOATS.get(int(reader.GetMetaData("datatype")))
     try:
-        found = _num_bytes(path)
+        found, odd = _scan(path, start, expected, kind)
     except (OSError, EOFError, zlib.error) as error:
         raise _unreadable(path, error) from None
     if found < expected:
@@ -160,14 +168,40 @@ def _check_whole(path: pathlib.Path, reader: sitk.ImageFileReader) -> None:
             f"{path}: found {found} bytes (uncompressed), expected {expected} for "
             f"{voxels} voxels: the file is cut short; copy or download it again."
         )
+    if odd:
+        raise errors.UserError(
+            f"{path}: found {odd} voxels that are NaN or infinite, expected numbers: "
+            "repair or leave out the file."
+        )
 
 
-def _num_bytes(path: pathlib.Path) -> int:
+def _scan(
+    path: pathlib.Path, start: int, end: int, kind: Optional[str]
+) -> tuple[int, int]:
+    """Bytes of the file (uncompressed), and floats in [start, end) that are no numbers.
+
+    Args:
+      path: a NIfTI file, compressed or not whatever it is called.
+      start: of the voxels, in bytes.
+      end: of the voxels, in bytes.
+      kind: NumPy's code of the voxels' float type; None: of another type.
+    """
     with path.open("rb") as file:
-        if file.read(2) != _GZIP_START:
-            return path.stat().st_size
-    with gzip.open(path, "rb") as content:
-        return sum(iter(lambda: len(content.read(_CHUNK)), 0))
+        compressed = file.read(2) == _GZIP_START
+    with gzip.open(path, "rb") if compressed else path.open("rb") as content:
+        head = content.read(start)
+        # The header's own length, its first field, tells the byte order.
+        order = "<" if int.from_bytes(head[:4], "little") in _NIFTI_HEADERS else ">"
+        found, odd = len(head), 0
+        for chunk in iter(lambda: content.read(_CHUNK), b""):
+            if kind:
+                width = np.dtype(kind).itemsize
+                inside = chunk[: max(0, end - found)]
+                inside = inside[: len(inside) // width * width]
+                values = np.frombuffer(inside, order + kind)
+                odd += int(np.count_nonzero(~np.isfinite(values)))
+            found += len(chunk)
+    return found, odd
 
 
 def _unreadable(path: pathlib.Path, error: Exception) -> errors.UserError:
