@@ -151,6 +151,18 @@ def test_groups_come_in_turn_and_differ_as_in_acdc():
     assert np.mean(rv["RV"]) > 1.1 * np.mean(rv["NOR"])
 
 
+def test_tissues_differ_between_subjects_in_ratio_and_not_in_scale_alone():
+    tissues = [
+        phantom_subject.draw_subject(np.random.default_rng(seed), "NOR").tissues
+        for seed in range(100)
+    ]
+    muscle = np.array([t.muscle / t.blood for t in tissues])
+    fat = np.array([t.fat / t.blood for t in tissues])
+    assert muscle.max() < 0.7  # Blood is always the brighter of the two ...
+    assert muscle.max() > 1.8 * muscle.min()  # ... by very different amounts.
+    assert fat.min() < 0.6 and fat.max() > 1.2  # Fat may be either.
+
+
 def test_info_has_acdc_s_fields(subjects):
     groups = [subject.info["Group"] for subject in subjects.values()]
     assert groups == ["NOR", "DCM", "HCM", "MINF", "RV"] * 2
