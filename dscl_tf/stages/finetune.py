@@ -7,8 +7,9 @@ import numpy as np
 
 from dscl_tf import config, errors, networks
 from dscl_tf.pipeline import batches, sampling
+from dscl_tf.stages import fitting
 from dscl_tf.stages import session as sessions
-from dscl_tf.training import handover, loop, optimizers, panels, run_folder, steps
+from dscl_tf.training import loop, panels, run_folder, steps
 from dscl_tf.training.checkpoints import Checkpoints
 from dscl_tf.training.monitor import Monitor
 from dscl_tf.training.validation import Validator
@@ -45,44 +46,32 @@ def _train(session: sessions.Session) -> None:
     # Partitions do not matter here, so volumes of any number of slices will do.
     table = sampling.slice_table(cohort, split.train, num_partitions=1)
     unet = networks.build_unet(stage.network, session.size_px, cohort.num_classes)
-    parts = run_folder.unet_parts(unet)
-    optimizer = optimizers.build(stage.optimizer, session.runtime.precision)
-    step = steps.make_step(
-        steps.finetune_loss(unet),
-        unet.trainable_variables,
-        optimizer,
-        session.runtime.jit,
-    )
-    saved = Checkpoints(session.run.path, parts, optimizer)
-    first = saved.restore()
-    if not first and stage.init is not None:
-        handover.take_over(run_folder.RunFolder(stage.init).final_checkpoint(), parts)
-    monitor = Monitor(session.run.path, first)
     _LOG.info(
         "Training on %s; validating on %s.",
         ", ".join(split.train),
         ", ".join(split.validation) or "nothing (the last weights are kept)",
     )
-    sessions.describe(session, monitor)
-    stream = batches.finetune_batches(cohort, table, stage.finetune)
-    hooks = _hooks(session, saved, monitor, unet)
-    done = loop.train(loop.Training(stage, stream, step, saved, monitor, hooks))
-    monitor.close()
-    scores = {}
-    if split.validation:
-        scores = {
-            "best_step": int(saved.best_step),
-            "validation_dice": float(saved.best_score),
-        }
-    session.run.finish(saved.result(), done, scores)
+    shown = Validator(unet, cohort, split.validation or split.train)
+
+    def make_hooks(monitor: Monitor, saved: Checkpoints) -> list[loop.Hook]:
+        hooks = [loop.Hook(stage.runtime.panel_every, _panel_action(shown, monitor))]
+        if split.validation:
+            validate = _validate_action(shown, monitor, saved)
+            hooks.append(loop.Hook(stage.finetune.validate_every, validate))
+        return hooks
+
+    assembly = fitting.Assembly(
+        parts=run_folder.unet_parts(unet),
+        variables=unet.trainable_variables,
+        loss=steps.finetune_loss(unet),
+        stream=batches.finetune_batches(cohort, table, stage.finetune),
+        make_hooks=make_hooks,
+    )
+    saved = fitting.fit(session, assembly)
+    session.run.finish(saved.result(), int(saved.step), saved.scores())
 
 
-def _hooks(
-    session: sessions.Session, saved: Checkpoints, monitor: Monitor, unet
-) -> list[loop.Hook]:
-    stage, split = session.config, session.split
-    shown = Validator(unet, session.cohort, split.validation or split.train)
-
+def _validate_action(shown: Validator, monitor: Monitor, saved: Checkpoints):
     def validate(done: int) -> None:
         scores = shown.scores()
         monitor.scalars(done, {f"validation/{k}": v for k, v in scores.items()})
@@ -94,9 +83,12 @@ def _hooks(
             " (best so far)" if best else "",
         )
 
+    return validate
+
+
+def _panel_action(shown: Validator, monitor: Monitor):
     def show(done: int) -> None:
-        name = (split.validation or split.train)[0]
-        cohort = session.cohort
+        name, cohort = shown.names[0], shown.cohort
         picture = panels.segmentation_panel(
             np.asarray(cohort.image(name)),
             np.asarray(cohort.label(name)),
@@ -105,7 +97,4 @@ def _hooks(
         )
         monitor.picture(done, "segmentation", picture)
 
-    hooks = [loop.Hook(stage.runtime.panel_every, show)]
-    if split.validation:
-        hooks.append(loop.Hook(stage.finetune.validate_every, validate))
-    return hooks
+    return show

@@ -5,9 +5,9 @@ import pathlib
 from dscl_tf import config, errors, networks
 from dscl_tf.losses import regions as local_regions
 from dscl_tf.pipeline import batches, sampling
+from dscl_tf.stages import fitting
 from dscl_tf.stages import session as sessions
-from dscl_tf.training import handover, loop, optimizers, panels, run_folder, steps
-from dscl_tf.training.checkpoints import Checkpoints
+from dscl_tf.training import loop, panels, run_folder, steps
 from dscl_tf.training.monitor import Monitor
 
 
@@ -42,34 +42,36 @@ def _train(session: sessions.Session) -> None:
     names, _ = sessions.hold_out_probe(session.split.pretrain, stage.num_probe)
     table = sampling.slice_table(cohort, names, local.num_partitions)
     encoder = networks.build_encoder(stage.network, session.size_px)
-    decoder = networks.build_decoder(stage.network, session.size_px, local.num_blocks)
     encoder.trainable = False
+    decoder = networks.build_decoder(stage.network, session.size_px, local.num_blocks)
     map_shape = decoder.output.shape[1:]
     head = networks.build_local_head(stage.network, map_shape, local.region_size)
     regions = make_regions(stage, map_shape[:2])
-    optimizer = optimizers.build(stage.optimizer, session.runtime.precision)
-    step = steps.make_step(
-        steps.decoder_loss(encoder, decoder, head, local, regions),
-        decoder.trainable_variables + head.trainable_variables,
-        optimizer,
-        session.runtime.jit,
-    )
-    blocks = run_folder.decoder_parts(decoder)
-    parts = {"encoder": encoder, **blocks, "local_head": head}
-    saved = Checkpoints(session.run.path, parts, optimizer)
-    first = saved.restore()
-    if not first:
-        source = run_folder.RunFolder(stage.init).final_checkpoint()
-        handover.take_over(source, parts)
-    monitor = Monitor(session.run.path, first)
     stream = batches.local_batches(cohort, table, local, stage.views)
     stride_px = session.size_px[0] / map_shape[0]
-    show = _panel_hook(session, stream, monitor, regions, stride_px)
-    sessions.describe(session, monitor)
-    hooks = [loop.Hook(stage.runtime.panel_every, show)]
-    done = loop.train(loop.Training(stage, stream, step, saved, monitor, hooks))
-    monitor.close()
-    session.run.finish(saved.result(), done, {})
+
+    def make_hooks(monitor: Monitor, _) -> list[loop.Hook]:
+        def show(done: int) -> None:
+            batch = fitting.batch_of(session, stream, done)
+            images, view = batch["image"].numpy(), batch["view"].numpy()
+            picture = panels.region_panel(images, view, regions, stride_px)
+            monitor.picture(done, "regions", picture)
+
+        return [loop.Hook(stage.runtime.panel_every, show)]
+
+    assembly = fitting.Assembly(
+        parts={
+            "encoder": encoder,
+            **run_folder.decoder_parts(decoder),
+            "local_head": head,
+        },
+        variables=decoder.trainable_variables + head.trainable_variables,
+        loss=steps.decoder_loss(encoder, decoder, head, local, regions),
+        stream=stream,
+        make_hooks=make_hooks,
+    )
+    saved = fitting.fit(session, assembly)
+    session.run.finish(saved.result(), int(saved.step), {})
 
 
 def make_regions(
@@ -94,14 +96,3 @@ def make_regions(
         # g2's last layer has already made each region one vector.
         return local_regions.single_positions(regions)
     return regions
-
-
-def _panel_hook(session, stream, monitor: Monitor, regions, stride_px: float):
-    def show(done: int) -> None:
-        batch = next(iter(stream.open(session.config.seed, done - 1, done)))
-        picture = panels.region_panel(
-            batch["image"].numpy(), batch["view"].numpy(), regions, stride_px
-        )
-        monitor.picture(done, "regions", picture)
-
-    return show

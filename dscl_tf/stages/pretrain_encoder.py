@@ -5,9 +5,9 @@ import pathlib
 
 from dscl_tf import config, networks
 from dscl_tf.pipeline import batches, sampling
+from dscl_tf.stages import fitting
 from dscl_tf.stages import session as sessions
-from dscl_tf.training import loop, optimizers, panels, steps
-from dscl_tf.training.checkpoints import Checkpoints
+from dscl_tf.training import loop, panels, steps
 from dscl_tf.training.monitor import Monitor
 from dscl_tf.training.probe import PartitionProbe
 
@@ -39,43 +39,38 @@ def _train(session: sessions.Session) -> None:
     table = sampling.slice_table(cohort, names, stage.global_.num_partitions)
     encoder = networks.build_encoder(stage.network, session.size_px)
     head = networks.build_global_head(stage.network, encoder.outputs[-1].shape[1:])
-    variables = encoder.trainable_variables + head.trainable_variables
-    optimizer = optimizers.build(stage.optimizer, session.runtime.precision)
-    step = steps.make_step(
-        steps.encoder_loss(encoder, head, stage.global_),
-        variables,
-        optimizer,
-        session.runtime.jit,
-    )
-    saved = Checkpoints(
-        session.run.path, {"encoder": encoder, "global_head": head}, optimizer
-    )
-    monitor = Monitor(session.run.path, saved.restore())
     stream = batches.global_batches(cohort, table, stage.global_, stage.views)
-    hooks = [
-        loop.Hook(stage.runtime.panel_every, _panel_hook(session, stream, monitor))
-    ]
-    if probed:
-        probe = PartitionProbe(
-            encoder, head, cohort, probed, stage.global_.num_partitions
-        )
-        hooks.append(loop.Hook(stage.runtime.panel_every, _probe_hook(probe, monitor)))
-    sessions.describe(session, monitor)
-    done = loop.train(loop.Training(stage, stream, step, saved, monitor, hooks))
-    monitor.close()
-    session.run.finish(saved.result(), done, {})
+
+    def make_hooks(monitor: Monitor, _) -> list[loop.Hook]:
+        every = stage.runtime.panel_every
+        hooks = [loop.Hook(every, _panel_action(session, stream, monitor))]
+        if probed:
+            partitions = stage.global_.num_partitions
+            probe = PartitionProbe(encoder, head, cohort, probed, partitions)
+            hooks.append(loop.Hook(every, _probe_action(probe, monitor)))
+        return hooks
+
+    assembly = fitting.Assembly(
+        parts={"encoder": encoder, "global_head": head},
+        variables=encoder.trainable_variables + head.trainable_variables,
+        loss=steps.encoder_loss(encoder, head, stage.global_),
+        stream=stream,
+        make_hooks=make_hooks,
+    )
+    saved = fitting.fit(session, assembly)
+    session.run.finish(saved.result(), int(saved.step), {})
 
 
-def _panel_hook(session: sessions.Session, stream, monitor: Monitor):
+def _panel_action(session: sessions.Session, stream: batches.Stream, monitor: Monitor):
     def show(done: int) -> None:
-        batch = next(iter(stream.open(session.config.seed, done - 1, done)))
+        batch = fitting.batch_of(session, stream, done)
         picture = panels.view_panel(batch["image"].numpy(), batch["view"].numpy())
         monitor.picture(done, "views", picture)
 
     return show
 
 
-def _probe_hook(probe: PartitionProbe, monitor: Monitor):
+def _probe_action(probe: PartitionProbe, monitor: Monitor):
     def measure(done: int) -> None:
         accuracy = probe.accuracy()
         monitor.scalars(done, {"probe/partition_accuracy": accuracy})

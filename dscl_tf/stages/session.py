@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import json
 import logging
 import pathlib
 from collections.abc import Iterator
@@ -10,11 +9,10 @@ from typing import Optional
 
 import numpy as np
 
-from dscl_tf import config, config_json, errors
+from dscl_tf import config, errors
 from dscl_tf.cohort import splits
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.training import runtime
-from dscl_tf.training.monitor import Monitor
 from dscl_tf.training.run_folder import RunFolder, make_record
 
 _LOG = logging.getLogger(__name__)
@@ -112,9 +110,3 @@ def hold_out_probe(
     chosen = np.random.default_rng(_PROBE_SEED).permutation(len(names))[:count]
     probe = tuple(names[k] for k in sorted(chosen))
     return tuple(name for name in names if name not in probe), probe
-
-
-def describe(session: Session, monitor: Monitor) -> None:
-    """Puts the run's settings into TensorBoard, as text."""
-    content = json.dumps(config_json.to_json(session.config), indent=2)
-    monitor.text("config", f"```json\n{content}\n```")

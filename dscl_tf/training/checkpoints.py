@@ -90,6 +90,15 @@ class Checkpoints:
             self._best.latest_checkpoint or self._manager.latest_checkpoint
         )
 
+    def scores(self) -> dict[str, float]:
+        """The best validation and its step; empty where nothing was validated."""
+        if int(self.best_step) < 0:
+            return {}
+        return {
+            "best_step": int(self.best_step),
+            "validation_dice": float(self.best_score),
+        }
+
 
 def variables_by_part(path: pathlib.Path) -> dict[str, int]:
     """How many variables each part has in a checkpoint.

@@ -15,7 +15,7 @@ class Validator:
         self, unet: tf.keras.Model, cohort: PreparedCohort, names: Sequence[str]
     ):
         """A validator on the volumes `names` of `cohort`."""
-        self._cohort, self._names = cohort, tuple(names)
+        self.cohort, self.names = cohort, tuple(names)
         shape = [None, *unet.input_shape[1:]]
         self._predict = tf.function(
             lambda images: tf.argmax(unet(images, training=False), -1, tf.int32),
@@ -24,7 +24,7 @@ class Validator:
 
     def predict(self, name: str) -> np.ndarray:
         """The predicted classes of a volume, int32 [Q, H, W]."""
-        images = np.asarray(self._cohort.image(name), np.float32)[..., None]
+        images = np.asarray(self.cohort.image(name), np.float32)[..., None]
         return self._predict(images).numpy()
 
     def scores(self) -> dict[str, float]:
@@ -33,9 +33,9 @@ class Validator:
         A structure that neither truth nor prediction has is left out.
         """
         dice = np.array(
-            [self._dice(self.predict(n), self._cohort.label(n)) for n in self._names]
+            [self._dice(self.predict(n), self.cohort.label(n)) for n in self.names]
         )
-        structures = self._cohort.label_names[1:]
+        structures = self.cohort.label_names[1:]
         per_structure = {
             name: float(np.nanmean(dice[:, k]))
             for k, name in enumerate(structures)
@@ -49,7 +49,7 @@ class Validator:
     def _dice(self, prediction: np.ndarray, truth: np.ndarray) -> list[float]:
         """Dice of each structure; NaN where both are empty."""
         values = []
-        for label in range(1, self._cohort.num_classes):
+        for label in range(1, self.cohort.num_classes):
             found, true = prediction == label, truth == label
             total = found.sum() + true.sum()
             values.append(2.0 * (found & true).sum() / total if total else np.nan)

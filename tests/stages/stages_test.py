@@ -8,12 +8,82 @@ import signal
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import tensorflow as tf
 from tensorboard.backend.event_processing import event_accumulator
 
 from dscl_tf import config, errors, stages
+from dscl_tf.cohort import preparation
 from dscl_tf.stages import session
 from dscl_tf.training import loop, run_folder
+
+
+@pytest.fixture()
+def make_small_stage(cohort, tmp_path):
+    """Makes settings of a small stage; fields of StageConfig may be given."""
+
+    def make(stage: str, num_steps: int = 3, **fields) -> config.StageConfig:
+        settings = config.StageConfig(
+            stage=stage,
+            prepared=str(cohort),
+            workdir=str(tmp_path / stage),
+            network=config.NetworkConfig(
+                filters=(4, 6, 8), global_head_units=(8, 4), batch_norm_momentum=0.9
+            ),
+            global_=config.GlobalConfig(num_partitions=2, batch_volumes=2),
+            local=config.LocalConfig(
+                num_partitions=2,
+                batch_volumes=2,
+                num_blocks=2,
+                region_size=2,
+                grid=2,
+                num_negatives=0,
+            ),
+            finetune=config.FinetuneConfig(batch_size=4, validate_every=2),
+            optimizer=config.OptimizerConfig(num_steps=num_steps),
+            runtime=config.RuntimeConfig(
+                precision="float32", log_every=1, checkpoint_every=2, panel_every=100
+            ),
+            split=config.SplitConfig(num_train=1, num_validation=1, num_test=2),
+        )
+        return dataclasses.replace(settings, **fields)
+
+    return make
+
+
+def write_volume(path: pathlib.Path, values: np.ndarray) -> None:
+    image = sitk.GetImageFromArray(values)
+    image.SetSpacing((1.5, 1.5, 8.0))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sitk.WriteImage(image, str(path))
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory) -> pathlib.Path:
+    """Seven labelled volumes: bright squares that move from slice to slice."""
+    folder = tmp_path_factory.mktemp("stages")
+    rng = np.random.default_rng(0)
+    for number in range(7):
+        depth = 5 + number % 2
+        label = np.zeros([depth, 20, 18], np.uint8)
+        for z in range(depth):
+            label[z, 4 + z : 10 + z, 5:12] = 1
+            label[z, 6 + z : 8 + z, 7:10] = 2
+        image = 100.0 * label + rng.normal(50, 10, label.shape)
+        name = f"case{number}.nii.gz"
+        write_volume(folder / "images" / name, image.astype(np.float32))
+        write_volume(folder / "labels" / name, label)
+    return preparation.prepare(
+        preparation.PreparationConfig(
+            source=str(folder / "images"),
+            labels=str(folder / "labels"),
+            output=str(folder / "prepared"),
+            num_workers=1,
+            settings=config.PreprocessingConfig(
+                size_px=(16, 16), spacing_mm=1.8, bias_correction=False
+            ),
+        )
+    )
 
 
 def variables_of(folder: str) -> dict:
@@ -40,11 +110,11 @@ def with_strategy(stage: config.StageConfig, name: str) -> config.StageConfig:
 
 
 @pytest.fixture()
-def chain(make_stage):
+def chain(make_small_stage):
     """All three stages, each taking over the one before."""
-    encoder = make_stage("encoder")
-    decoder = make_stage("decoder", init=encoder.workdir)
-    return [encoder, decoder, make_stage("finetune", init=decoder.workdir)]
+    encoder = make_small_stage("encoder")
+    decoder = make_small_stage("decoder", init=encoder.workdir)
+    return [encoder, decoder, make_small_stage("finetune", init=decoder.workdir)]
 
 
 def test_all_stages_one_after_the_other(chain, caplog):
@@ -76,18 +146,18 @@ def test_finished_stages_are_not_run_again(chain, monkeypatch, caplog):
 
 
 @pytest.mark.parametrize("strategy", ["gr", "gd_minus"])
-def test_other_global_strategies(make_stage, strategy):
-    stage = with_strategy(make_stage("encoder", num_steps=2), strategy)
+def test_other_global_strategies(make_small_stage, strategy):
+    stage = with_strategy(make_small_stage("encoder", num_steps=2), strategy)
     stages.run([stage])
     assert len(metrics_of(stage.workdir)) == 2
 
 
-def test_ld_on_a_gr_encoder_and_finetuning_without_validation(make_stage):
-    encoder = with_strategy(make_stage("encoder", num_steps=2), "gr")
-    decoder = make_stage("decoder", num_steps=2, init=encoder.workdir)
+def test_ld_on_a_gr_encoder_and_finetuning_without_validation(make_small_stage):
+    encoder = with_strategy(make_small_stage("encoder", num_steps=2), "gr")
+    decoder = make_small_stage("decoder", num_steps=2, init=encoder.workdir)
     network = dataclasses.replace(decoder.network, local_head_units=5)
     decoder = dataclasses.replace(with_strategy(decoder, "ld"), network=network)
-    finetune = make_stage(
+    finetune = make_small_stage(
         "finetune",
         num_steps=2,
         init=decoder.workdir,
@@ -101,13 +171,13 @@ def test_ld_on_a_gr_encoder_and_finetuning_without_validation(make_stage):
 
 @pytest.mark.parametrize("name", ["encoder", "decoder", "finetune"])
 def test_interrupted_and_resumed_equals_uninterrupted(
-    make_stage, name, monkeypatch, tmp_path
+    make_small_stage, name, monkeypatch, tmp_path
 ):
     init = None
     if name != "encoder":
-        encoder = make_stage("encoder", workdir=str(tmp_path / "before"))
+        encoder = make_small_stage("encoder", workdir=str(tmp_path / "before"))
         init = str(stages.run([encoder])[0])
-    whole = make_stage(name, num_steps=5, init=init)
+    whole = make_small_stage(name, num_steps=5, init=init)
     cut = dataclasses.replace(whole, workdir=str(tmp_path / "cut"))
     stages.run([whole])
     add = loop._Meter.add
@@ -131,13 +201,13 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     assert metrics_of(cut.workdir) == metrics_of(whole.workdir)
 
 
-def test_best_weights_by_validation_dice_are_kept(make_stage, monkeypatch):
+def test_best_weights_by_validation_dice_are_kept(make_small_stage, monkeypatch):
     scores = iter([0.2, 0.9, 0.4])
     monkeypatch.setattr(
         "dscl_tf.training.validation.Validator.scores",
         lambda self: {"mean": next(scores)},
     )
-    stage = make_stage("finetune", num_steps=6)
+    stage = make_small_stage("finetune", num_steps=6)
     folder = stages.run([stage])[0]
     result = json.loads((folder / "result.json").read_text())
     assert result == {
@@ -148,8 +218,8 @@ def test_best_weights_by_validation_dice_are_kept(make_stage, monkeypatch):
     }
 
 
-def test_tensorboard_has_numbers_pictures_and_settings(make_stage):
-    folder = stages.run([make_stage("finetune", num_steps=2)])[0]
+def test_tensorboard_has_numbers_pictures_and_settings(make_small_stage):
+    folder = stages.run([make_small_stage("finetune", num_steps=2)])[0]
     events = event_accumulator.EventAccumulator(str(folder / "tensorboard"))
     events.Reload()
     tags = set(events.Tags()["tensors"])
@@ -159,7 +229,7 @@ def test_tensorboard_has_numbers_pictures_and_settings(make_stage):
     assert '"num_train": 1' in text
 
 
-def test_loss_that_is_not_finite_names_step_and_batch(make_stage, monkeypatch):
+def test_loss_that_is_not_finite_names_step_and_batch(make_small_stage, monkeypatch):
     original = loop._Meter.add
 
     def add(self, step, batches):
@@ -170,14 +240,16 @@ def test_loss_that_is_not_finite_names_step_and_batch(make_stage, monkeypatch):
 
     monkeypatch.setattr("dscl_tf.training.monitor.Monitor.seen", [], raising=False)
     monkeypatch.setattr(loop._Meter, "add", add)
-    stage = make_stage("encoder")
+    stage = make_small_stage("encoder")
     with pytest.raises(errors.UserError, match=r"nan at step 1\. .*case\d\[\d\]"):
         stages.run([stage])
     assert not (pathlib.Path(stage.workdir) / "result.json").exists()
 
 
-def test_other_settings_in_a_run_folder_are_refused_with_the_difference(make_stage):
-    stage = make_stage("encoder", num_steps=2)
+def test_other_settings_in_a_run_folder_are_refused_with_the_difference(
+    make_small_stage,
+):
+    stage = make_small_stage("encoder", num_steps=2)
     stages.run([stage])
     other = dataclasses.replace(stage, seed=7)
     with pytest.raises(errors.UserError, match=r"config\.seed was 0, is now 7"):
@@ -186,45 +258,47 @@ def test_other_settings_in_a_run_folder_are_refused_with_the_difference(make_sta
     stages.run([dataclasses.replace(stage, runtime=runtime)])
 
 
-def test_decoder_stage_needs_an_encoder(make_stage, tmp_path):
+def test_decoder_stage_needs_an_encoder(make_small_stage, tmp_path):
     with pytest.raises(errors.UserError, match="needs a pre-trained encoder"):
-        stages.run([make_stage("decoder")])
-    missing = make_stage("decoder", init=str(tmp_path / "nowhere"))
+        stages.run([make_small_stage("decoder")])
+    missing = make_small_stage("decoder", init=str(tmp_path / "nowhere"))
     with pytest.raises(errors.UserError, match="not a finished run"):
         stages.run([missing])
 
 
-def test_run_that_saw_test_volumes_is_refused(make_stage):
+def test_run_that_saw_test_volumes_is_refused(make_small_stage):
     all_volumes = config.SplitConfig(num_train=1, num_validation=1, num_test=0)
-    encoder = make_stage("encoder", num_steps=2, split=all_volumes)
+    encoder = make_small_stage("encoder", num_steps=2, split=all_volumes)
     stages.run([encoder])
     with pytest.raises(errors.UserError, match="2 volumes that are for testing"):
-        stages.run([make_stage("finetune", init=encoder.workdir)])
+        stages.run([make_small_stage("finetune", init=encoder.workdir)])
 
 
-def test_network_of_other_filters_is_refused(make_stage):
-    encoder = make_stage("encoder", num_steps=2)
+def test_network_of_other_filters_is_refused(make_small_stage):
+    encoder = make_small_stage("encoder", num_steps=2)
     stages.run([encoder])
     network = dataclasses.replace(encoder.network, filters=(4, 6, 10))
-    finetune = make_stage("finetune", init=encoder.workdir, network=network)
+    finetune = make_small_stage("finetune", init=encoder.workdir, network=network)
     with pytest.raises(errors.UserError, match="do not fit this network"):
         stages.run([finetune])
 
 
-def test_more_partitions_than_slices_names_the_volume(make_stage):
+def test_more_partitions_than_slices_names_the_volume(make_small_stage):
     part = config.GlobalConfig(num_partitions=6, batch_volumes=2)
     with pytest.raises(errors.UserError, match=r"Volume case\d has 5 slices"):
-        stages.run([make_stage("encoder", global_=part)])
+        stages.run([make_small_stage("encoder", global_=part)])
 
 
-def test_segmenter_of_an_encoder_run_is_refused(make_stage):
-    folder = stages.run([make_stage("encoder", num_steps=2)])[0]
+def test_segmenter_of_an_encoder_run_is_refused(make_small_stage):
+    folder = stages.run([make_small_stage("encoder", num_steps=2)])[0]
     with pytest.raises(errors.UserError, match="only a fine-tuned run"):
         run_folder.load_segmenter(folder)
 
 
-def test_damaged_newest_checkpoint_falls_back_to_the_one_before(make_stage, caplog):
-    stage = make_stage("encoder", num_steps=4)
+def test_damaged_newest_checkpoint_falls_back_to_the_one_before(
+    make_small_stage, caplog
+):
+    stage = make_small_stage("encoder", num_steps=4)
     folder = stages.run([stage])[0]
     (folder / "result.json").unlink()
     (folder / "checkpoints" / "ckpt-4.index").write_bytes(b"damaged")

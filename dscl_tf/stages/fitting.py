@@ -1,0 +1,64 @@
+"""What all stages do alike: take over, train with checkpoints, finish."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from typing import Callable
+
+import tensorflow as tf
+
+from dscl_tf import config_json
+from dscl_tf.pipeline.batches import Stream
+from dscl_tf.stages.session import Session
+from dscl_tf.training import handover, loop, optimizers, run_folder, steps
+from dscl_tf.training.checkpoints import Checkpoints
+from dscl_tf.training.monitor import Monitor
+
+MakeHooks = Callable[[Monitor, Checkpoints], Sequence[loop.Hook]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Assembly:
+    """What is particular to a stage."""
+
+    parts: Mapping[str, tf.keras.Model]  # By the names that stages hand over.
+    variables: Sequence[tf.Variable]  # What is trained.
+    loss: steps.LossFunction
+    stream: Stream
+    make_hooks: MakeHooks
+
+
+def fit(session: Session, assembly: Assembly) -> Checkpoints:
+    """Trains to the last step, from the newest checkpoint or from `config.init`.
+
+    Returns:
+      The checkpoints; their `result()` is what to hand over.
+
+    Raises:
+      UserError: nothing fits of what is to be taken over, or a loss is not finite.
+      Interrupted: by a signal, after saving.
+    """
+    stage, folder = session.config, session.run.path
+    optimizer = optimizers.build(stage.optimizer, session.runtime.precision)
+    step = steps.make_step(
+        assembly.loss, assembly.variables, optimizer, session.runtime.jit
+    )
+    saved = Checkpoints(folder, assembly.parts, optimizer)
+    first = saved.restore()
+    if not first and stage.init is not None:
+        source = run_folder.RunFolder(stage.init).final_checkpoint()
+        handover.take_over(source, assembly.parts)
+    monitor = Monitor(folder, first)
+    settings = json.dumps(config_json.to_json(stage), indent=2)
+    monitor.text("config", f"```json\n{settings}\n```")
+    hooks = assembly.make_hooks(monitor, saved)
+    try:
+        loop.train(loop.Training(stage, assembly.stream, step, saved, monitor, hooks))
+    finally:
+        monitor.close()
+    return saved
+
+
+def batch_of(session: Session, stream: Stream, done: int) -> Mapping[str, tf.Tensor]:
+    """The batch of the last of `done` steps, to be shown."""
+    return next(iter(stream.open(session.config.seed, done - 1, done)))
