@@ -3,13 +3,15 @@
 import logging
 import pathlib
 from collections.abc import Mapping
-from typing import Optional
 
 import tensorflow as tf
 
 from dscl_tf import errors
 
 _LOG = logging.getLogger(__name__)
+# What TensorFlow raises for files that are missing, cut off, damaged or of another
+# network; a data file that is too short is an IndexError.
+_UNREADABLE = (tf.errors.OpError, AssertionError, IndexError, RuntimeError, ValueError)
 
 
 class Checkpoints:
@@ -55,7 +57,7 @@ class Checkpoints:
         for path in reversed(self._manager.checkpoints):
             try:
                 self._checkpoint.restore(path).assert_consumed()
-            except (tf.errors.OpError, AssertionError, ValueError) as error:
+            except _UNREADABLE as error:
                 _LOG.warning(
                     "Cannot restore %s (%s); trying the one before.",
                     path,
@@ -117,15 +119,13 @@ def variables_by_part(path: pathlib.Path) -> dict[str, int]:
 def _variable_names(path: pathlib.Path) -> list[str]:
     try:
         return [name for name, _ in tf.train.list_variables(str(path))]
-    except (tf.errors.OpError, ValueError) as error:
+    except _UNREADABLE as error:
         raise errors.UserError(
             f"Cannot read the checkpoint {path}: {str(error).splitlines()[0]}"
         ) from None
 
 
-def read_parts(
-    path: pathlib.Path, parts: Mapping[str, tf.keras.Model]
-) -> Optional[str]:
+def read_parts(path: pathlib.Path, parts: Mapping[str, tf.keras.Model]) -> None:
     """Reads `parts`, each of their variables, from a checkpoint.
 
     Raises:
@@ -136,7 +136,7 @@ def read_parts(
         status = checkpoint.read(str(path))
         status.assert_existing_objects_matched()
         status.expect_partial()
-    except (tf.errors.OpError, AssertionError, ValueError) as error:
+    except _UNREADABLE as error:
         raise errors.UserError(
             f"The weights in {path} do not fit this network "
             f"({str(error).splitlines()[0]}): use the --filters and --size_px of that "

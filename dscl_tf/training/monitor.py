@@ -67,5 +67,8 @@ def _keep_rows_up_to(path: pathlib.Path, last_step: int) -> None:
                 and row[0].isdigit()
                 and int(row[0]) <= last_step
             ]
-    lines = [",".join(_FIELDS)] + [",".join(row) for row in rows]
-    files.write_text(path, "\n".join(lines) + "\n")
+    with (
+        files.atomic_path(path) as partial,
+        partial.open("w", newline="", encoding="utf-8") as file,
+    ):
+        csv.writer(file).writerows([_FIELDS, *rows])

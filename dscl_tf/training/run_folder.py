@@ -59,15 +59,21 @@ class RunFolder:
     def start(self, record: RunRecord) -> None:
         """Writes the record, or checks that it is the one that is there.
 
+        A run that was refused before its first checkpoint leaves a record only: new
+        settings take its place.
+
         Raises:
           UserError: the folder belongs to a run with other settings.
         """
-        if self.config_file.exists():
+        if self.config_file.exists() and self._has_begun():
             _refuse_other_settings(self.path, self.read_record(), record)
             return
         content = {"format": FORMAT, **config_json.to_json(record)}
         content["versions"] = record.versions
         files.write_json(self.config_file, content)
+
+    def _has_begun(self) -> bool:
+        return (self.path / "checkpoints" / "checkpoint").exists()
 
     def read_record(self) -> RunRecord:
         """The record of an existing run.

@@ -1,0 +1,132 @@
+import dataclasses
+import json
+import logging
+
+import pytest
+
+from dscl_tf import config, errors
+from dscl_tf.cohort import splits
+from dscl_tf.training import run_folder
+
+
+@pytest.fixture
+def record(tiny_cohort, make_stage, tmp_path):
+    stage = make_stage("encoder", tmp_path / "run")
+    return run_folder.make_record(
+        stage, tiny_cohort, splits.resolve(tiny_cohort, stage.split)
+    )
+
+
+@pytest.fixture
+def run(record, tmp_path):
+    """A run that has begun: it has a checkpoint."""
+    run = run_folder.RunFolder(tmp_path / "run")
+    run.start(record)
+    (run.path / "checkpoints").mkdir()
+    (run.path / "checkpoints" / "checkpoint").write_text("")
+    return run
+
+
+def change(record, **fields):
+    return dataclasses.replace(
+        record, config=dataclasses.replace(record.config, **fields)
+    )
+
+
+def test_record_round_trip(run, record):
+    assert run.read_record() == record
+
+
+@pytest.mark.parametrize(
+    "fields, difference",
+    [
+        ({"seed": 7}, "config.seed was 0, is now 7"),
+        (
+            {"global_": config.GlobalConfig(temperature=0.5, num_partitions=2)},
+            "config.global_.temperature was 0.1, is now 0.5",
+        ),
+    ],
+)
+def test_other_settings_are_refused(run, record, fields, difference):
+    with pytest.raises(errors.UserError) as raised:
+        run.start(change(record, **fields))
+    assert difference in str(raised.value) and "--workdir" in str(raised.value)
+
+
+def test_other_cohort_is_refused(run, record):
+    with pytest.raises(errors.UserError, match="cohort_id was"):
+        run.start(dataclasses.replace(record, cohort_id="other"))
+
+
+def test_what_computes_the_same_may_change(run, record):
+    run.start(change(record, runtime=config.RuntimeConfig(jit="on", log_every=9)))
+    run.start(change(record, prepared="/moved"))
+    run.start(dataclasses.replace(record, versions={"python": "4"}))
+    assert run.read_record() == record  # The first record stays.
+
+
+def test_a_run_that_never_began_takes_new_settings(record, tmp_path):
+    run = run_folder.RunFolder(tmp_path / "refused")
+    run.start(record)
+    run.start(change(record, seed=7))
+    assert run.read_record().config.seed == 7
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        ("{", "not valid JSON"),
+        ("[]", "must hold a JSON object"),
+        ('{"format": 9, "versions": {}}', "format 9, expected 1"),
+        ('{"format": 1, "versions": {}}', "config is missing"),
+    ],
+)
+def test_damaged_config(run, content, message):
+    run.config_file.write_text(content)
+    with pytest.raises(errors.UserError, match=message):
+        run.read_record()
+
+
+def test_config_with_a_wrong_type(run):
+    content = json.loads(run.config_file.read_text())
+    content["config"]["seed"] = "seven"
+    run.config_file.write_text(json.dumps(content))
+    with pytest.raises(errors.UserError, match=r'config\.seed: found "seven"'):
+        run.read_record()
+
+
+def test_result(run):
+    assert run.read_result() is None
+    with pytest.raises(errors.UserError, match="not a finished run"):
+        run.final_checkpoint()
+    run.finish(run.path / "best" / "ckpt-3", 5, {"best_step": 3})
+    expected = {"checkpoint": "best/ckpt-3", "steps": 5, "best_step": 3}
+    assert run.read_result() == expected
+    assert run.final_checkpoint() == run.path / "best" / "ckpt-3"
+
+
+@pytest.mark.parametrize("name", ["../other/ckpt-1", "/etc/passwd", 3, None])
+def test_result_points_into_the_run(run, name):
+    run.result_file.write_text(json.dumps({"checkpoint": name}))
+    with pytest.raises(errors.UserError, match="must be a path inside the run folder"):
+        run.final_checkpoint()
+
+
+def test_damaged_result(run):
+    run.result_file.write_text("{")
+    with pytest.raises(errors.UserError, match=r"run's result .* is not valid JSON"):
+        run.read_result()
+
+
+def test_encoder_run_is_no_segmenter(run):
+    with pytest.raises(errors.UserError, match="only a fine-tuned run can segment"):
+        run_folder.load_segmenter(run.path)
+
+
+def test_log_file(run):
+    logger = logging.getLogger("dscl_tf.anything")
+    with run.log_file():
+        logger.info("within")
+    logger.info("after")
+    text = (run.path / "log.txt").read_text()
+    assert "within" in text and "after" not in text

@@ -1,0 +1,64 @@
+import pytest
+import tensorflow as tf
+
+from dscl_tf import config, errors
+from dscl_tf.training import runtime
+
+
+def resolve(precision="auto", jit="auto"):
+    return runtime.resolve(config.RuntimeConfig(precision=precision, jit=jit))
+
+
+@pytest.mark.parametrize(
+    "flags, expected",
+    [
+        ("fpu avx512_bf16 sse", True),
+        ("fpu amx_bf16", True),
+        ("fpu avx512f not_amx_bf16", False),
+    ],
+)
+def test_bfloat16_by_cpuinfo(tmp_path, flags, expected):
+    (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags\t\t: {flags}\n")
+    assert runtime.cpu_has_bfloat16(tmp_path / "cpuinfo") == expected
+    assert runtime.cpu_has_bfloat16(tmp_path / "missing") is False
+
+
+@pytest.mark.parametrize(
+    "gpus, bfloat16, precision, jit",
+    [
+        (["GPU:0"], True, "mixed_float16", True),
+        ([], True, "mixed_bfloat16", False),
+        ([], False, "float32", False),
+    ],
+)
+def test_auto(monkeypatch, gpus, bfloat16, precision, jit):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
+    monkeypatch.setattr(runtime, "cpu_has_bfloat16", lambda: bfloat16)
+    assert resolve() == runtime.Runtime(precision, jit)
+    assert resolve("float32", "off") == runtime.Runtime("float32", False)
+    assert resolve("mixed_bfloat16", "on") == runtime.Runtime("mixed_bfloat16", True)
+
+
+@pytest.mark.parametrize(
+    "choice, message",
+    [
+        ({"precision": "float8"}, "precision must be auto or one of .*'float8'"),
+        ({"jit": "yes"}, "jit must be auto, on or off, found 'yes'"),
+    ],
+)
+def test_bad_values(choice, message):
+    with pytest.raises(errors.UserError, match=message):
+        resolve(**choice)
+
+
+def test_start_sets_policy_and_seed():
+    settings = config.RuntimeConfig(precision="mixed_bfloat16", jit="off")
+    draws = []
+    try:
+        for seed in (5, 5, 6):
+            runtime.start(settings, seed)
+            draws.append(float(tf.random.normal([])))
+        assert tf.keras.mixed_precision.global_policy().name == "mixed_bfloat16"
+    finally:
+        tf.keras.mixed_precision.set_global_policy("float32")
+    assert draws[0] == draws[1] != draws[2]

@@ -1,0 +1,184 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dscl_tf import config, networks
+from dscl_tf.losses import regions as local_regions
+from dscl_tf.pipeline import batches, sampling
+from dscl_tf.training import optimizers, steps
+
+NETWORK = config.NetworkConfig(filters=(4, 6, 8), global_head_units=(8, 4))
+SIZE = (16, 16)
+NAMES = ("p0", "p1", "p2")
+GLOBAL = config.GlobalConfig(num_partitions=2, batch_volumes=2)
+LOCAL = config.LocalConfig(
+    num_partitions=2, batch_volumes=2, strategy=config.LocalStrategy.LD
+)
+
+
+@pytest.fixture(scope="module")
+def batch_of(tiny_cohort):
+    """One batch of a stage."""
+    table = sampling.slice_table(tiny_cohort, NAMES, 2)
+    view = config.ViewConfig()
+    streams = {
+        "encoder": batches.global_batches(tiny_cohort, table, GLOBAL, view),
+        "decoder": batches.local_batches(tiny_cohort, table, LOCAL, view),
+        "finetune": batches.finetune_batches(
+            tiny_cohort, table, config.FinetuneConfig(batch_size=3)
+        ),
+    }
+    return {name: next(iter(s.open(0, 0, 1))) for name, s in streams.items()}
+
+
+def build(stage):
+    """(loss function, trained variables, models) of a stage, from a fixed seed."""
+    tf.keras.utils.set_random_seed(1)
+    if stage == "finetune":
+        unet = networks.build_unet(NETWORK, SIZE, 2)
+        return steps.finetune_loss(unet), unet.trainable_variables, [unet]
+    encoder = networks.build_encoder(NETWORK, SIZE)
+    if stage == "encoder":
+        head = networks.build_global_head(NETWORK, encoder.outputs[-1].shape[1:])
+        loss = steps.encoder_loss(encoder, head, GLOBAL)
+        return loss, encoder.trainable_variables + head.trainable_variables, [encoder]
+    encoder.trainable = False
+    decoder = networks.build_decoder(NETWORK, SIZE, 1)
+    shape = decoder.output.shape[1:]
+    head = networks.build_local_head(NETWORK, shape)
+    regions = local_regions.make_regions(shape[:2], 3, 2, 0)
+    loss = steps.decoder_loss(encoder, decoder, head, LOCAL, regions)
+    variables = decoder.trainable_variables + head.trainable_variables
+    return loss, variables, [encoder, decoder]
+
+
+def make(stage, jit=False, precision="float32"):
+    loss, variables, models = build(stage)
+    optimizer = optimizers.build(config.OptimizerConfig(), precision)
+    return steps.make_step(loss, variables, optimizer, jit), models, optimizer
+
+
+def values(model):
+    return [variable.numpy() for variable in model.variables]
+
+
+def changed(before, after):
+    return [not np.array_equal(a, b) for a, b in zip(before, after)]
+
+
+UPSAMPLING = pytest.mark.xfail(reason="XLA has no gradient of UpSampling2D")
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [
+        "encoder",
+        pytest.param("decoder", marks=UPSAMPLING),
+        pytest.param("finetune", marks=UPSAMPLING),
+    ],
+)
+def test_xla_gives_the_same_loss(batch_of, stage):
+    plain, compiled = (make(stage, jit)[0](batch_of[stage]) for jit in (False, True))
+    assert plain.keys() == compiled.keys()
+    for name in ("loss", "grad_norm"):
+        assert np.isfinite(plain[name])
+        np.testing.assert_allclose(compiled[name], plain[name], rtol=1e-4)
+
+
+def test_encoder_step_changes_weights_and_statistics(batch_of):
+    step, (encoder,), _ = make("encoder")
+    before = values(encoder)
+    scalars = step(batch_of["encoder"])
+    assert float(scalars["learning_rate"]) == pytest.approx(1e-3)
+    assert float(scalars["grad_norm"]) > 0
+    moved = dict(
+        zip((v.name for v in encoder.variables), changed(before, values(encoder)))
+    )
+    statistics = [name for name in moved if "moving_" in name]
+    assert len(statistics) == 12 and all(moved[name] for name in statistics)
+    kernels = [name for name in moved if "kernel" in name]
+    assert len(kernels) == 6 and all(moved[name] for name in kernels)
+
+
+def test_decoder_step_leaves_the_encoder_bit_identical(batch_of):
+    step, (encoder, decoder), _ = make("decoder")
+    before = values(encoder), values(decoder)
+    step(batch_of["decoder"])
+    assert not any(changed(before[0], values(encoder)))
+    assert all(changed(before[1], values(decoder)))
+
+
+def test_frozen_encoder_normalises_by_moving_statistics(batch_of):
+    step, (encoder, _), _ = make("decoder")
+    loss = float(step(batch_of["decoder"])["loss"])
+    step, (encoder, _), _ = make("decoder")
+    for variable in encoder.variables:
+        if "moving_variance" in variable.name:
+            variable.assign(variable * 4)
+    assert float(step(batch_of["decoder"])["loss"]) != loss
+
+
+def test_loss_falls_over_steps(batch_of):
+    step, _, _ = make("finetune")
+    found = [float(step(batch_of["finetune"])["loss"]) for _ in range(15)]
+    assert found[-1] < found[0]
+
+
+@pytest.fixture
+def mixed_float16():
+    tf.keras.mixed_precision.set_global_policy("mixed_float16")
+    yield "mixed_float16"
+    tf.keras.mixed_precision.set_global_policy("float32")
+
+
+def test_float16_step(batch_of, mixed_float16):
+    step, (unet,), optimizer = make("finetune", precision=mixed_float16)
+    # At the first scale, 2^15, a network of random weights may or may not overflow.
+    optimizer._loss_scale._current_loss_scale.assign(64.0)
+    before = values(unet)
+    scalars = step(batch_of["finetune"])
+    assert np.isfinite(scalars["loss"]) and scalars["loss"].dtype == tf.float32
+    assert all(value.dtype == np.float32 for value in before)
+    assert all(changed(before, values(unet)))
+    assert float(optimizer.loss_scale) == 64
+
+
+def test_overflow_is_skipped_and_halves_the_scale():
+    variable = tf.Variable([1.0, 2.0])
+    optimizer = optimizers.build(config.OptimizerConfig(), "mixed_float16")
+    # The gradient 3 times the scale 2^15 is beyond float16, until a batch of 0.25.
+    step = steps.make_step(
+        lambda batch: {
+            "loss": tf.cast(
+                tf.reduce_sum(tf.cast(variable, tf.float16) * batch["factor"]),
+                tf.float32,
+            )
+        },
+        [variable],
+        optimizer,
+        jit=False,
+    )
+    scale = float(optimizer.loss_scale)
+    step({"factor": tf.constant(3, tf.float16)})
+    np.testing.assert_array_equal(variable, [1, 2])
+    assert float(optimizer.loss_scale) == scale / 2
+    scalars = step({"factor": tf.constant(0.25, tf.float16)})
+    # The gradient of two components is reported without the scale.
+    assert float(scalars["grad_norm"]) == pytest.approx(0.25 * 2**0.5)
+    # Keras counts the skipped step, so Adam's first update comes at its step 2:
+    # 1e-3 * sqrt(1 - 0.999^2) / (1 - 0.9^2) * 0.1 / sqrt(0.001) = 0.000744.
+    np.testing.assert_allclose(variable, [1 - 7.44e-4, 2 - 7.44e-4], atol=1e-6)
+    assert float(optimizer.loss_scale) == scale / 2
+
+
+def test_step_reports_the_rate_of_the_schedule():
+    settings = config.OptimizerConfig(num_steps=4, learning_rate=0.8, warmup_steps=4)
+    variable = tf.Variable(1.0)
+    step = steps.make_step(
+        lambda batch: {"loss": variable * batch["factor"]},
+        [variable],
+        optimizers.build(settings, "float32"),
+        jit=False,
+    )
+    found = [float(step({"factor": tf.constant(1.0)})["learning_rate"]) for _ in "123"]
+    assert found == pytest.approx([0.0, 0.2, 0.4])

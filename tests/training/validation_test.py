@@ -1,0 +1,69 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dscl_tf.training import validation
+
+
+class FakeCohort:
+    """Volumes of one slice of 2 x 2 pixels; images hold the class to predict."""
+
+    def __init__(self, **volumes):
+        self._volumes = volumes
+        self.label_names = ("background", "a", "b", "c")
+        self.num_classes = 4
+
+    def image(self, name):
+        return np.array(self._volumes[name][0], np.float32).reshape(1, 2, 2)
+
+    def label(self, name):
+        return np.array(self._volumes[name][1], np.uint8).reshape(1, 2, 2)
+
+
+@pytest.fixture(scope="module")
+def unet():
+    image = tf.keras.Input([2, 2, 1])
+    classes = tf.range(4, dtype=tf.float32)
+    return tf.keras.Model(image, -tf.abs(image - classes))
+
+
+def test_scores_by_hand(unet):
+    cohort = FakeCohort(
+        # a: found 2, true 1, both 1 -> 2/3; b: found 1, true 2, both 1 -> 2/3.
+        v1=([1, 1, 2, 0], [1, 2, 2, 0]),
+        # a: found 1, true 0 -> 0; b: empty in both, left out.
+        v2=([1, 0, 0, 0], [0, 0, 0, 0]),
+    )
+    scores = validation.Validator(unet, cohort, ("v1", "v2")).scores()
+    # c is in neither anywhere: no score of it at all.
+    assert scores == pytest.approx(
+        {"mean": (2 / 3 + 2 / 3 + 0) / 3, "a": 1 / 3, "b": 2 / 3}
+    )
+
+
+def test_no_structure_anywhere(unet):
+    cohort = FakeCohort(v1=([0, 0, 0, 0], [0, 0, 0, 0]))
+    assert validation.Validator(unet, cohort, ("v1",)).scores() == {"mean": 0.0}
+
+
+def test_prediction_is_the_likeliest_class(unet):
+    cohort = FakeCohort(v1=([3, 1, 0, 2], [0, 0, 0, 0]))
+    found = validation.Validator(unet, cohort, ("v1",)).predict("v1")
+    assert found.dtype == np.int32
+    assert found.tolist() == [[[3, 1], [0, 2]]]
+
+
+def test_tiny_cohort_predicted_perfectly(tiny_cohort):
+    # Labels as images: a network that returns them scores 1.
+    image = tf.keras.Input([16, 16, 1])
+    model = tf.keras.Model(image, tf.concat([1 - image, image], axis=-1))
+    cohort = SimpleNamespace(
+        image=tiny_cohort.label,
+        label=tiny_cohort.label,
+        label_names=tiny_cohort.label_names,
+        num_classes=2,
+    )
+    scores = validation.Validator(model, cohort, ("p0", "p3")).scores()
+    assert scores == {"mean": 1.0, "disc": 1.0}
