@@ -4,6 +4,7 @@ import concurrent.futures
 import logging
 import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import process
@@ -85,6 +86,13 @@ def describe(name: str, error: BaseException) -> str:
 def _start_worker() -> None:
     # Items are done in parallel already; threads inside each would only contend.
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Ends this worker when the run is killed, which cannot tell it to stop."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def _report(done: int, total: int, name: str, start: float) -> None:

@@ -1,4 +1,8 @@
 import os
+import pathlib
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -40,3 +44,56 @@ def test_a_killed_process_is_said_and_nothing_hangs():
 
 def test_no_items():
     assert parallel.run_all(act, {}, (), num_workers=0) == {}
+
+
+def leave_number_and_wait(path):
+    """Writes the worker's process number, whole, and is busy for long."""
+    path.with_suffix(".partial").write_text(str(os.getpid()))
+    path.with_suffix(".partial").rename(path)
+    time.sleep(120)
+
+
+_RUN = """
+import pathlib, sys
+from dscl_tf.cohort import parallel
+from tests.cohort import parallel_test
+if __name__ == "__main__":
+    item = pathlib.Path(sys.argv[1])
+    parallel.run_all(parallel_test.leave_number_and_wait, {"a": item}, (), 1)
+"""
+
+
+def wait_until(condition):
+    """Whether a condition holds before patience ends."""
+    for _ in range(600):
+        if condition():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def is_running(number):
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    return not _is_zombie(number)
+
+
+def _is_zombie(number):
+    status = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(number)], capture_output=True, text=True
+    )
+    return status.stdout.strip()[:1] in ("Z", "")
+
+
+def test_workers_end_with_a_killed_run(tmp_path):
+    (tmp_path / "run.py").write_text(_RUN)
+    command = [sys.executable, str(tmp_path / "run.py"), str(tmp_path / "number")]
+    root = str(pathlib.Path(__file__).parents[2])
+    with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": root}) as run:
+        started = wait_until((tmp_path / "number").exists)
+        run.kill()
+    assert started
+    worker = int((tmp_path / "number").read_text())
+    assert wait_until(lambda: not is_running(worker))
