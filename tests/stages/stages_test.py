@@ -287,6 +287,8 @@ def test_more_partitions_than_slices_names_the_volume(make_small_stage):
     part = config.GlobalConfig(num_partitions=6, batch_volumes=2)
     with pytest.raises(errors.UserError, match=r"Volume case\d has 5 slices"):
         stages.run([make_small_stage("encoder", global_=part)])
+    # The mended command is not refused for the settings of the one that failed.
+    stages.run([make_small_stage("encoder", num_steps=1)])
 
 
 def test_segmenter_of_an_encoder_run_is_refused(make_small_stage):
