@@ -30,7 +30,11 @@ _INIT = flags.DEFINE_string(
     "stage before in --workdir.",
 )
 _SEED = flags.DEFINE_integer(
-    "seed", 0, "Seed of initial weights, batches and augmentation.", lower_bound=0
+    "seed",
+    0,
+    "Seed of initial weights, batches and augmentation.",
+    lower_bound=0,
+    upper_bound=2**31 - 1,  # It seeds int32 random operations.
 )
 _PRECISION = flags.DEFINE_enum(
     "precision",

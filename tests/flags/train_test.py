@@ -1,0 +1,201 @@
+"""The flags of train reach their settings."""
+
+import pathlib
+
+import pytest
+from absl import flags as absl_flags
+from absl.testing import flagsaver
+from dscl_flags import (
+    binary,
+    contrast,
+    finetuning,
+    network,
+    optimizer,
+    run,
+    split,
+)
+
+from dscl_tf import config, errors
+
+FLAGS = absl_flags.FLAGS
+GROUPS = [run, split, contrast, optimizer, finetuning, network]
+NEEDED = ("--prepared=p", "--workdir=w")
+PRESETS = sorted((pathlib.Path(binary.__file__).parent / "presets").glob("*.flags"))
+
+
+@pytest.fixture
+def parse():
+    """Parses a command line, and forgets it after the test."""
+    saved = flagsaver.save_flag_values()
+    yield lambda *arguments: FLAGS(["binary", *NEEDED, *arguments])
+    flagsaver.restore_flag_values(saved)
+    FLAGS.unparse_flags()
+
+
+def field(stage, path):
+    for name in path.split("."):
+        stage = getattr(stage, name)
+    return stage
+
+
+# Flag, value, stage, field of the stage's config, expected.
+REACH = [
+    ("prepared", "elsewhere", "encoder", "prepared", "elsewhere"),
+    ("workdir", "runs", "encoder", "workdir", "runs/encoder"),
+    ("seed", "5", "encoder", "seed", 5),
+    ("precision", "mixed_float16", "encoder", "runtime.precision", "mixed_float16"),
+    ("jit", "on", "encoder", "runtime.jit", "on"),
+    ("checkpoint_every", "7", "encoder", "runtime.checkpoint_every", 7),
+    ("log_every", "7", "encoder", "runtime.log_every", 7),
+    ("panel_every", "7", "encoder", "runtime.panel_every", 7),
+    ("num_probe_volumes", "3", "encoder", "num_probe", 3),
+    ("split", "s.json", "encoder", "split.file", "s.json"),
+    ("split_name", "tr1", "encoder", "split.name", "tr1"),
+    ("num_train_volumes", "8", "finetune", "split.num_train", 8),
+    ("num_validation_volumes", "0", "finetune", "split.num_validation", 0),
+    ("num_test_volumes", "9", "finetune", "split.num_test", 9),
+    ("num_pretrain_volumes", "11", "encoder", "split.num_pretrain", 11),
+    ("split_seed", "4", "encoder", "split.seed", 4),
+    ("global_strategy", "gr", "encoder", "global_.strategy", config.GlobalStrategy.GR),
+    ("local_strategy", "ld", "decoder", "local.strategy", config.LocalStrategy.LD),
+    ("temperature", "0.5", "encoder", "global_.temperature", 0.5),
+    ("temperature", "0.5", "decoder", "local.temperature", 0.5),
+    ("num_partitions", "6", "encoder", "global_.num_partitions", 6),
+    ("num_partitions", "6", "decoder", "local.num_partitions", 6),
+    ("batch_volumes", "5", "encoder", "global_.batch_volumes", 5),
+    ("batch_volumes", "5", "decoder", "local.batch_volumes", 5),
+    ("num_blocks", "2", "decoder", "local.num_blocks", 2),
+    ("region_size", "1", "decoder", "local.region_size", 1),
+    ("region_grid", "4", "decoder", "local.grid", 4),
+    ("num_negatives", "0", "decoder", "local.num_negatives", 0),
+    ("crop_fraction", "0.75", "encoder", "views.crop_fraction", 0.75),
+    ("view_brightness", "0.5", "encoder", "views.brightness", 0.5),
+    ("view_contrast", "0.5", "encoder", "views.contrast", (0.5, 1.5)),
+    ("encoder_steps", "12", "encoder", "optimizer.num_steps", 12),
+    ("decoder_steps", "13", "decoder", "optimizer.num_steps", 13),
+    ("finetune_steps", "14", "finetune", "optimizer.num_steps", 14),
+    ("learning_rate", "0.5", "encoder", "optimizer.learning_rate", 0.5),
+    ("warmup_steps", "6", "encoder", "optimizer.warmup_steps", 6),
+    ("cosine", "true", "encoder", "optimizer.cosine", True),
+    ("finetune_batch_size", "6", "finetune", "finetune.batch_size", 6),
+    ("validate_every", "6", "finetune", "finetune.validate_every", 6),
+    ("flips", "false", "finetune", "finetune.augmentation.flip", False),
+    ("rotation_deg", "6", "finetune", "finetune.augmentation.rotation_deg", 6),
+    ("scale_change", "0.5", "finetune", "finetune.augmentation.scale", (0.5, 1.5)),
+    (
+        "rotation_step_deg",
+        "90",
+        "finetune",
+        "finetune.augmentation.rotation_step_deg",
+        90,
+    ),
+    ("elastic_sigma", "0.1", "finetune", "finetune.augmentation.elastic_sigma", 0.1),
+    ("filters", "4,8,12", "encoder", "network.filters", (4, 8, 12)),
+    ("local_head_units", "128", "decoder", "network.local_head_units", 128),
+    ("batch_norm_momentum", "0.5", "encoder", "network.batch_norm_momentum", 0.5),
+]
+
+
+@pytest.mark.parametrize("flag, value, stage, path, expected", REACH)
+def test_flag_reaches_its_field(parse, flag, value, stage, path, expected):
+    parse(f"--{flag}={value}")
+    stages = {found.stage: found for found in run.stage_configs()}
+    assert field(stages[stage], path) == expected
+
+
+def test_every_flag_is_tested():
+    names = {
+        flag.name
+        for module in GROUPS
+        for flag in FLAGS.get_flags_for_module(module.__name__)
+    }
+    assert names - {"stage", "init"} == {flag for flag, *_ in REACH}
+
+
+def test_defaults_are_those_of_the_configs(parse):
+    parse()
+    encoder = run.stage_configs()[0]
+    expected = config.StageConfig("encoder", "p", "w/encoder")
+    assert encoder.finetune.augmentation.scale == pytest.approx((0.95, 1.05))
+    assert encoder.views.contrast == pytest.approx((0.7, 1.3))
+    for name in ("network", "global_", "local", "optimizer", "runtime", "split"):
+        assert getattr(encoder, name) == getattr(expected, name)
+
+
+@pytest.mark.parametrize(
+    "arguments, expected",
+    [
+        ([], [("encoder", None), ("decoder", "encoder"), ("finetune", "decoder")]),
+        (["--local_strategy=none"], [("encoder", None), ("finetune", "encoder")]),
+        (
+            ["--local_strategy=none", "--global_strategy=none"],
+            [("finetune", None)],
+        ),
+        (["--stage=encoder"], [("encoder", None)]),
+        (["--stage=decoder"], [("decoder", "encoder")]),
+        (["--stage=finetune"], [("finetune", "decoder")]),
+    ],
+)
+def test_stages_and_what_they_take_over(parse, arguments, expected):
+    parse(*arguments)
+    found = [
+        (stage.stage, stage.init and pathlib.Path(stage.init).name)
+        for stage in run.stage_configs()
+    ]
+    assert found == expected
+
+
+def test_init_may_be_a_run_or_a_workdir(parse, tmp_path):
+    (tmp_path / "encoder").mkdir()
+    (tmp_path / "encoder" / "config.json").write_text("{}")
+    for init in (tmp_path, tmp_path / "encoder"):
+        parse("--stage=finetune", f"--init={init}")
+        assert run.stage_configs()[0].init == str(tmp_path / "encoder")
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--prepared="], "--prepared=DIR and --workdir=DIR are needed"),
+        (["--init=x"], "--init goes with one stage"),
+        (["--stage=encoder", "--init=x"], "starts from random weights"),
+        (["--stage=finetune", "--init=x"], "--init=x: no run there"),
+        (["--stage=encoder", "--global_strategy=none"], "--global_strategy=none"),
+        (["--stage=decoder", "--local_strategy=none"], "--local_strategy=none"),
+        (["--global_strategy=none"], "needs a pre-trained encoder"),
+        (["--filters=4,x"], "--filters must be whole numbers"),
+        (["--filters=4"], "filters must be two levels or more"),
+        (["--batch_volumes=1"], "batch_volumes must be at least 2"),
+        (["--region_grid=1"], "grid must be 0 or at least 2"),
+        (["--warmup_steps=20000"], "warmup_steps must be in"),
+    ],
+)
+def test_contradictions(parse, arguments, message):
+    parse(*arguments)
+    with pytest.raises(errors.UserError, match=message):
+        run.stage_configs()
+
+
+@pytest.mark.parametrize(
+    "argument",
+    ["--temperature=0", "--stage=both", "--seed=-1", "--seed=2147483648", "--lr=1"],
+)
+def test_out_of_bounds(parse, argument):
+    with pytest.raises(absl_flags.Error):
+        parse(argument)
+
+
+@pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
+def test_presets_parse(parse, path):
+    parse(f"--flagfile={path}")
+    assert [stage.stage for stage in run.stage_configs()] == list(run.STAGES)
+
+
+def test_help_shows_groups_and_defaults():
+    text = binary.help_text("What it does.", GROUPS)
+    assert text.startswith("What it does.")
+    for module in GROUPS:
+        assert f"\n{module.__doc__.strip().splitlines()[0]}\n" in text
+    assert "--global_strategy=none|gr|gd_minus|gd" in text
+    assert "--[no]flips" in text
+    assert "Softmax temperature tau. Default: 0.1." in text

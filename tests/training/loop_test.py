@@ -1,0 +1,152 @@
+import dataclasses
+import logging
+import math
+import os
+import signal
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dscl_tf import errors
+from dscl_tf.training import checkpoints, interruption, loop, monitor
+
+
+class FakeStream:
+    """Batches that say their step."""
+
+    def open(self, seed, first_step, num_steps):
+        return [
+            {"image": np.zeros([2, 1]), "step": step}
+            for step in range(first_step, num_steps)
+        ]
+
+    def ids(self, seed, step):
+        return {"volume": [f"v{step}", "w"], "slice": [3, 4]}
+
+
+@pytest.fixture
+def make_training(make_stage, tmp_path):
+    """A run whose step is any function of the batch's step."""
+
+    def make(scalars_of, num_steps=6, hooks=(), **runtime):
+        weight = tf.Variable(0.0)
+        model = tf.keras.Sequential([tf.keras.layers.Dense(1, input_shape=[1])])
+        saved = checkpoints.Checkpoints(
+            tmp_path, {"model": model}, tf.keras.optimizers.Adam()
+        )
+        first = saved.restore()
+        stage = make_stage("encoder", tmp_path, num_steps)
+        stage = dataclasses.replace(
+            stage, runtime=dataclasses.replace(stage.runtime, **runtime)
+        )
+        taken = []
+
+        def step(batch):
+            taken.append(batch["step"])
+            return {
+                name: weight + value
+                for name, value in scalars_of(batch["step"]).items()
+            }
+
+        training = loop.Training(
+            stage, FakeStream(), step, saved, monitor.Monitor(tmp_path, first), hooks
+        )
+        return training, taken
+
+    return make
+
+
+def test_hooks_reports_and_checkpoints(make_training, tmp_path):
+    seen = []
+    hooks = [loop.Hook(4, seen.append)]
+    training, taken = make_training(
+        lambda step: {"loss": float(step)}, hooks=hooks, log_every=2, checkpoint_every=4
+    )
+    assert loop.train(training) == 6
+    assert taken == [0, 1, 2, 3, 4, 5]
+    assert seen == [4, 6]
+    rows = (tmp_path / "metrics.csv").read_text().splitlines()
+    assert [row for row in rows if "train/loss" in row] == [
+        "2,train/loss,0.5",
+        "4,train/loss,2.5",
+        "6,train/loss,4.5",
+    ]
+    names = {path.stem for path in (tmp_path / "checkpoints").glob("*.index")}
+    assert names == {"ckpt-4", "ckpt-6"}
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("log_every", [1, 10])
+def test_loss_that_is_not_finite(make_training, tmp_path, value, log_every):
+    training, taken = make_training(
+        lambda step: {"loss": value if step >= 2 else 1.0},
+        log_every=log_every,
+        checkpoint_every=4,
+    )
+    with pytest.raises(loop.NonFiniteLossError) as raised:
+        loop.train(training)
+    text = str(raised.value)
+    assert f"{value} at step 2" in text and "v2[3], w[4]" in text
+    assert "--learning_rate" in text
+    # Nothing of it is saved.
+    assert not list((tmp_path / "checkpoints").glob("*.index"))
+    assert len(taken) == (3 if log_every == 1 else 4)
+
+
+@pytest.mark.parametrize("pair_loss, warns", [(2.005, True), (1.9, False)])
+def test_flat_loss_is_warned_about_once(make_training, caplog, pair_loss, warns):
+    training, _ = make_training(
+        lambda step: {"loss": 4.0, "pair_loss": pair_loss, "chance": 2.0}, log_every=1
+    )
+    with caplog.at_level(logging.WARNING):
+        loop.train(training)
+    assert caplog.text.count("the networks learn nothing") == int(warns)
+    if warns:
+        assert "At step 3" in caplog.text and "chance level 2.000" in caplog.text
+
+
+@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
+def test_signal_saves_and_stops(make_training, kind):
+    def scalars_of(step):
+        if step == 2:
+            os.kill(os.getpid(), kind)
+        return {"loss": 1.0}
+
+    training, taken = make_training(scalars_of, checkpoint_every=100)
+    message = f"{kind.name} at step 3 of 6.*Start the same command again"
+    with pytest.raises(errors.Interrupted, match=message):
+        loop.train(training)
+    assert taken == [0, 1, 2]
+    again, taken = make_training(lambda step: {"loss": 1.0})
+    assert loop.train(again) == 6
+    assert taken == [3, 4, 5]
+    finished, taken = make_training(lambda step: {"loss": 1.0})
+    assert loop.train(finished) == 6 and taken == []
+
+
+def test_signal_at_the_last_step_is_no_interruption(make_training):
+    def scalars_of(step):
+        if step == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return {"loss": 1.0}
+
+    training, _ = make_training(scalars_of)
+    assert loop.train(training) == 6
+
+
+def test_handlers_are_given_back():
+    before = signal.getsignal(signal.SIGTERM)
+    with interruption.stop_request() as stop:
+        assert not stop
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop and stop.signal_name == "SIGTERM"
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(
+    "seconds, text",
+    [(0.4, "0 s"), (61, "1 min 01 s"), (3600, "1 h 00 min"), (7384, "2 h 03 min")],
+)
+def test_duration(seconds, text):
+    assert loop._duration(seconds) == text
