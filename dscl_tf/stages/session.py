@@ -67,6 +67,9 @@ def open_session(stage: config.StageConfig) -> Iterator[Optional[Session]]:
 def check_init(init: pathlib.Path, cohort: PreparedCohort, split: splits.Split) -> None:
     """Refuses a run that has not finished or that has seen test volumes.
 
+    The runs that it took over in its turn are looked at, too: their splits may have
+    been others.
+
     Raises:
       UserError: naming the run and the volumes.
     """
@@ -87,6 +90,9 @@ def check_init(init: pathlib.Path, cohort: PreparedCohort, split: splits.Split) 
             f"{init} was trained on {len(leaked)} volumes that are for testing now "
             f"({', '.join(leaked[:5])}): use the split of that run."
         )
+    earlier = before.config.init
+    if earlier is not None and RunFolder(earlier).config_file.exists():
+        check_init(pathlib.Path(earlier), cohort, split)
 
 
 def hold_out_probe(

@@ -1,0 +1,67 @@
+import dataclasses
+import logging
+
+import pytest
+
+from dscl_tf import errors
+from dscl_tf.cohort import splits
+from dscl_tf.stages import session
+from dscl_tf.training import run_folder
+
+NAMES = tuple(f"v{number:02d}" for number in range(40))
+
+
+@pytest.fixture
+def make_run(tiny_cohort, make_stage, tmp_path):
+    """A finished run, without weights, of a split."""
+
+    def make(name, init=None, cohort_id=None, **subsets):
+        split = splits.Split(**{kind: subsets.get(kind, ()) for kind in splits.SUBSETS})
+        stage = make_stage("encoder", tmp_path / name, init=init and str(init))
+        record = run_folder.make_record(stage, tiny_cohort, split)
+        if cohort_id:
+            record = dataclasses.replace(record, cohort_id=cohort_id)
+        run = run_folder.RunFolder(tmp_path / name)
+        run.start(record)
+        run.finish(run.path / "checkpoints" / "ckpt-1", 1, {})
+        return run.path
+
+    return make
+
+
+def testing_on(*test):
+    return splits.Split((), (), (), test)
+
+
+@pytest.mark.parametrize("kind", ["pretrain", "train", "validation"])
+def test_run_that_saw_test_volumes_is_refused(make_run, tiny_cohort, kind):
+    run = make_run("run", **{kind: ("p0", "p1")})
+    with pytest.raises(errors.UserError, match=r"1 volumes .* \(p1\).*use the split"):
+        session.check_init(run, tiny_cohort, testing_on("p1", "p2"))
+    session.check_init(run, tiny_cohort, testing_on("p2"))
+
+
+def test_runs_before_that_run_count_too(make_run, tiny_cohort):
+    encoder = make_run("encoder", pretrain=("p0", "p1"))
+    decoder = make_run("decoder", init=encoder, pretrain=("p0",))
+    with pytest.raises(errors.UserError, match=r"encoder was trained on 1 volumes"):
+        session.check_init(decoder, tiny_cohort, testing_on("p1"))
+    session.check_init(decoder, tiny_cohort, testing_on("p2"))
+
+
+def test_other_cohort_cannot_be_checked(make_run, tiny_cohort, caplog):
+    run = make_run("run", cohort_id="other", pretrain=("p1",))
+    with caplog.at_level(logging.WARNING):
+        session.check_init(run, tiny_cohort, testing_on("p1"))
+    assert "cannot be checked" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "num_names, num_probe, expected",
+    [(40, 2, 2), (40, 3, 3), (40, 9, 4), (20, 2, 2), (19, 2, 0), (40, 1, 0)],
+)
+def test_hold_out_probe(num_names, num_probe, expected):
+    kept, probe = session.hold_out_probe(NAMES[:num_names], num_probe)
+    assert len(probe) == expected
+    assert sorted(kept + probe) == list(NAMES[:num_names])
+    assert session.hold_out_probe(NAMES[:num_names], num_probe) == (kept, probe)
