@@ -24,7 +24,7 @@ def main() -> None:
     problems = preparation.check(config)
     if problems:
         raise errors.UserError(
-            f"{len(problems)} problems:\n  " + "\n  ".join(map(str, problems))
+            f"Problems found: {len(problems)}\n  " + "\n  ".join(map(str, problems))
         )
     print("No problems found.")
 

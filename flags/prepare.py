@@ -1,5 +1,7 @@
 """The dataset, and how its volumes are prepared."""
 
+from typing import Optional
+
 from absl import flags
 
 from dscl_tf import config, errors
@@ -75,7 +77,7 @@ def preparation_config() -> PreparationConfig:
         output=_OUTPUT.value,
         format=_FORMAT.value,
         labels=_LABELS.value,
-        label_names=tuple(_LABEL_NAMES.value) if _LABEL_NAMES.value else None,
+        label_names=_label_names(),
         acdc_frames=_ACDC_FRAMES.value,
         num_partitions=_NUM_PARTITIONS.value,
         num_workers=_NUM_WORKERS.value,
@@ -92,6 +94,16 @@ def preparation_config() -> PreparationConfig:
 def check_only() -> bool:
     """Whether to check and write nothing."""
     return _CHECK_ONLY.value
+
+
+def _label_names() -> Optional[tuple[str, ...]]:
+    names = tuple(_LABEL_NAMES.value or ())
+    if not all(names) or len(set(names)) < len(names):
+        raise errors.UserError(
+            "--label_names must be different names with commas between, found "
+            f"{','.join(names)!r}."
+        )
+    return names or None
 
 
 def _pair(flag: flags.FlagHolder, kind: type) -> tuple:

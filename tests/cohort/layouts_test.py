@@ -1,7 +1,7 @@
 import pytest
 
 from dscl_tf import errors
-from dscl_tf.cohort import layouts
+from dscl_tf.cohort import layouts, phantom
 from tests.cohort import making
 
 _INFO = "ED: 1\nES: 12\nGroup: DCM\nHeight: 184.0\nNbFrame: 30\nWeight: 95.0\n"
@@ -81,6 +81,13 @@ def test_training_and_testing_are_taken_together(acdc):
     assert cases[2].label is None and cases[1].label is not None
 
 
+def test_the_phantom_is_read_as_acdc(tmp_path):
+    root = phantom.write_cohort(phantom.PhantomConfig(str(tmp_path / "raw"), 1, 3, 1))
+    (case,) = find(root).cases
+    assert (case.subject, case.frame) == ("patient001", "ED")
+    assert case.label.name == "patient001_frame01_gt.nii.gz"
+
+
 def test_uncompressed_frames_are_found(tmp_path):
     folder = tmp_path / "patient001"
     making.write(folder / "patient001_frame01.nii", making.intensities())
@@ -90,7 +97,7 @@ def test_uncompressed_frames_are_found(tmp_path):
 
 def test_a_patient_that_is_there_twice_is_refused(acdc):
     making.acdc_patient(acdc / "testing" / "patient090", (1,), "ED: 1\nES: 1\n")
-    with pytest.raises(errors.UserError, match="testing/patient090.*both there"):
+    with pytest.raises(errors.UserError, match=r"testing/patient090.*both there"):
         find(acdc)
 
 
@@ -122,12 +129,12 @@ def test_info_cfg_as_editors_leave_it(acdc):
 
 def test_format_acdc_of_another_folder_is_refused(tmp_path):
     making.write(tmp_path / "a.nii.gz", making.intensities())
-    with pytest.raises(errors.UserError, match="not in the ACDC layout"):
+    with pytest.raises(errors.UserError, match=r"not in the ACDC layout"):
         find(tmp_path, "acdc")
 
 
 def test_labels_folder_is_not_for_acdc(acdc):
-    with pytest.raises(errors.UserError, match="leave --labels out"):
+    with pytest.raises(errors.UserError, match=r"leave --labels out"):
         find(acdc, labels=acdc)
 
 
@@ -178,17 +185,17 @@ def test_no_labels_or_no_folder_of_them_is_refused(plain):
 
 def test_two_files_of_one_name_are_refused(plain):
     making.write(plain / "images" / "p1.nrrd", making.intensities())
-    with pytest.raises(errors.UserError, match="two volumes called 'p1'"):
+    with pytest.raises(errors.UserError, match=r"two volumes called 'p1'"):
         find(plain / "images")
 
 
 def test_what_is_no_dataset_is_named(plain):
-    with pytest.raises(errors.UserError, match="--source=.*typo does not exist"):
+    with pytest.raises(errors.UserError, match=r"--source=.*typo does not exist"):
         find(plain / "typo")
-    with pytest.raises(errors.UserError, match="notes.txt is a file"):
+    with pytest.raises(errors.UserError, match=r"notes.txt is a file"):
         find(plain / "images" / "notes.txt")
-    with pytest.raises(errors.UserError, match="no images .*found images, labels"):
+    with pytest.raises(errors.UserError, match=r"no images .*found images, labels"):
         find(plain)
     (plain / "empty").mkdir()
-    with pytest.raises(errors.UserError, match="no images .*found nothing"):
+    with pytest.raises(errors.UserError, match=r"no images .*found nothing"):
         find(plain / "empty")

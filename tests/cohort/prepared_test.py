@@ -55,7 +55,7 @@ def test_arrays_open_by_memory_map_and_cannot_be_written(folder):
     for array, dtype in ((cohort.image("p1"), "f4"), (cohort.label("p1"), "u1")):
         assert isinstance(array, np.memmap)
         assert array.dtype == dtype and array.shape == (3, 4, 5)
-        with pytest.raises(ValueError, match="read-only"):
+        with pytest.raises(ValueError, match=r"read-only"):
             array[0, 0, 0] = 2
     assert cohort.image("p1") is cohort.image("p1")
 
@@ -63,10 +63,10 @@ def test_arrays_open_by_memory_map_and_cannot_be_written(folder):
 def test_unknown_and_unlabelled_volumes(folder):
     cohort = prepared.PreparedCohort.open(folder)
     assert cohort.volume("p2").has_label is False
-    with pytest.raises(errors.UserError, match="Volume p2 in .* has no labels"):
+    with pytest.raises(errors.UserError, match=r"Volume p2 in .* has no labels"):
         cohort.label("p2")
     for call in (cohort.volume, cohort.image, cohort.label):
-        with pytest.raises(errors.UserError, match="No volume 'p3'"):
+        with pytest.raises(errors.UserError, match=r"No volume 'p3'"):
             call("p3")
 
 
@@ -80,9 +80,9 @@ def test_unknown_and_unlabelled_volumes(folder):
 )
 def test_other_arrays_are_refused(folder, array, found):
     np.save(folder / "arrays" / "p1.image.npy", array)
-    with pytest.raises(errors.UserError, match=rf"p1\.image\.npy.*|{found}") as error:
+    with pytest.raises(errors.UserError, match=found) as error:
         prepared.PreparedCohort.open(folder).image("p1")
-    assert error.match(found) and error.match(r"p1\.image\.npy")
+    assert error.match(r"p1\.image\.npy")
 
 
 @pytest.mark.parametrize("kept", [0, 50, 150])
@@ -101,7 +101,7 @@ def test_no_cohort_or_an_unfinished_one(folder, tmp_path):
     with pytest.raises(errors.UserError, match=r"No prepared cohort at .*typo.*none"):
         prepared.PreparedCohort.open(tmp_path / "typo")
     (folder / "index.json").unlink()
-    with pytest.raises(errors.UserError, match="found an unfinished one"):
+    with pytest.raises(errors.UserError, match=r"found an unfinished one"):
         prepared.PreparedCohort.open(folder)
 
 

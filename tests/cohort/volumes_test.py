@@ -55,7 +55,7 @@ def test_a_failed_write_leaves_nothing(tmp_path, suffix):
 @pytest.mark.parametrize("suffix", [".nii.gz", ".mhd"])
 def test_a_file_in_place_of_the_folder_is_named(tmp_path, suffix):
     (tmp_path / "file").touch()
-    with pytest.raises(errors.UserError, match="Cannot write"):
+    with pytest.raises(errors.UserError, match=r"Cannot write"):
         volumes.write_image(
             making.image_of(making.labels()), tmp_path / "file" / f"mask{suffix}"
         )
@@ -139,11 +139,11 @@ def test_nan_of_another_byte_order_is_found_and_bytes_after_the_voxels_are_not(
     path = making.write(tmp_path / "a.nii", values)
     content = bytearray(path.read_bytes())
     path.write_bytes(content + b"\xff" * 64)
-    with pytest.raises(errors.UserError, match="found 1 voxels that are NaN"):
+    with pytest.raises(errors.UserError, match=r"found 1 voxels that are NaN"):
         volumes.read_image(path)
     content[352:] = np.frombuffer(content[352:], "<f4").astype(">f4").tobytes()
     path.write_bytes(_swapped_header(content[:352]) + bytes(content[352:]))
-    with pytest.raises(errors.UserError, match="found 1 voxels that are NaN"):
+    with pytest.raises(errors.UserError, match=r"found 1 voxels that are NaN"):
         volumes.read_image(path)
 
 
@@ -169,11 +169,11 @@ def test_16_bit_and_uncompressed_under_a_compressed_name(tmp_path):
 def test_four_dimensions_and_colours_are_refused(tmp_path):
     series = sitk.JoinSeries([making.image_of(making.labels())] * 2)
     sitk.WriteImage(series, str(tmp_path / "series.nii.gz"))
-    with pytest.raises(errors.UserError, match="found 4 dimensions"):
+    with pytest.raises(errors.UserError, match=r"found 4 dimensions"):
         volumes.read_image(tmp_path / "series.nii.gz")
     colours = sitk.GetImageFromArray(np.zeros((2, 3, 4, 3), np.uint8), isVector=True)
     sitk.WriteImage(colours, str(tmp_path / "colours.nrrd"))
-    with pytest.raises(errors.UserError, match="3 channels"):
+    with pytest.raises(errors.UserError, match=r"3 channels"):
         volumes.read_image(tmp_path / "colours.nrrd")
 
 

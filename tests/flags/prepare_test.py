@@ -1,0 +1,53 @@
+import pytest
+from absl import flags
+from absl.testing import flagsaver
+from dscl_flags import prepare
+
+from dscl_tf import config, errors
+
+
+@pytest.fixture(autouse=True)
+def parsed():
+    if not flags.FLAGS.is_parsed():
+        flags.FLAGS(["test"])
+
+
+def build(**values):
+    with flagsaver.flagsaver(**values):
+        return prepare.preparation_config()
+
+
+def test_defaults_are_those_of_the_config():
+    found = build(source="a", output="b")
+    assert found.settings == config.PreprocessingConfig()
+    assert (found.source, found.output, found.label_names) == ("a", "b", None)
+
+
+def test_one_number_stands_for_two():
+    found = build(source="a", output="b", size_px=["32"], percentiles=["2", "98.5"])
+    assert found.settings.size_px == (32, 32)
+    assert found.settings.percentiles == (2.0, 98.5)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"source": None}, "--source=DIR is needed"),
+        ({"output": None}, "--output=DIR is needed"),
+        ({"size_px": ["1", "2", "3"]}, "--size_px must be .* found '1,2,3'"),
+        ({"size_px": ["1.5"]}, "--size_px must be .* found '1.5'"),
+        ({"size_px": ["0"]}, "size_px must be at least 1"),
+        ({"percentiles": ["99", "1"]}, "percentiles must be two increasing"),
+        ({"percentiles": ["nan", "99"]}, "percentiles must be two increasing"),
+        ({"percentiles": []}, "--percentiles must be"),
+        ({"label_names": ["RV", "RV"]}, "--label_names .*'RV,RV'"),
+        ({"label_names": ["RV", ""]}, "--label_names .*'RV,'"),
+    ],
+)
+def test_bad_flags_are_named(values, message):
+    with pytest.raises(errors.UserError, match=message):
+        build(**{"source": "a", "output": "b", **values})
+
+
+def test_output_is_not_needed_for_checking():
+    assert build(source="a", output=None, check_only=True).output is None
