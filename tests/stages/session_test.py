@@ -29,7 +29,7 @@ def make_run(tiny_cohort, make_stage, tmp_path):
     return make
 
 
-def testing_on(*test):
+def split_for(*test):
     return splits.Split((), (), (), test)
 
 
@@ -37,22 +37,22 @@ def testing_on(*test):
 def test_run_that_saw_test_volumes_is_refused(make_run, tiny_cohort, kind):
     run = make_run("run", **{kind: ("p0", "p1")})
     with pytest.raises(errors.UserError, match=r"1 volumes .* \(p1\).*use the split"):
-        session.check_init(run, tiny_cohort, testing_on("p1", "p2"))
-    session.check_init(run, tiny_cohort, testing_on("p2"))
+        session.check_init(run, tiny_cohort, split_for("p1", "p2"))
+    session.check_init(run, tiny_cohort, split_for("p2"))
 
 
 def test_runs_before_that_run_count_too(make_run, tiny_cohort):
     encoder = make_run("encoder", pretrain=("p0", "p1"))
     decoder = make_run("decoder", init=encoder, pretrain=("p0",))
     with pytest.raises(errors.UserError, match=r"encoder was trained on 1 volumes"):
-        session.check_init(decoder, tiny_cohort, testing_on("p1"))
-    session.check_init(decoder, tiny_cohort, testing_on("p2"))
+        session.check_init(decoder, tiny_cohort, split_for("p1"))
+    session.check_init(decoder, tiny_cohort, split_for("p2"))
 
 
 def test_other_cohort_cannot_be_checked(make_run, tiny_cohort, caplog):
     run = make_run("run", cohort_id="other", pretrain=("p1",))
     with caplog.at_level(logging.WARNING):
-        session.check_init(run, tiny_cohort, testing_on("p1"))
+        session.check_init(run, tiny_cohort, split_for("p1"))
     assert "cannot be checked" in caplog.text
 
 
