@@ -188,6 +188,19 @@ def test_a_lost_array_is_made_again_and_others_are_left(source, lost, how, index
     assert changed == {"index", "request", lost.split(".")[0]}
 
 
+def test_a_repair_that_fails_leaves_no_index(source, monkeypatch):
+    folder = preparation.prepare(request_for(source))
+    (folder / "arrays" / "p1.image.npy").unlink()
+
+    def fail(*arguments):
+        raise errors.UserError("disk is full")
+
+    monkeypatch.setattr(preparation.preprocessing, "prepare_image", fail)
+    with pytest.raises(errors.UserError, match=r"p1\.nii\.gz: disk is full"):
+        preparation.prepare(request_for(source))
+    assert not (folder / "index.json").exists()
+
+
 def test_a_run_killed_before_the_index_goes_on(source):
     folder = preparation.prepare(request_for(source))
     before = state_of(folder)
