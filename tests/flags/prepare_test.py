@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 from absl import flags
 from absl.testing import flagsaver
@@ -21,6 +23,24 @@ def test_defaults_are_those_of_the_config():
     found = build(source="a", output="b")
     assert found.settings == config.PreprocessingConfig()
     assert (found.source, found.output, found.label_names) == ("a", "b", None)
+
+
+def test_every_setting_has_a_flag():
+    values = {
+        "size_px": ["24", "32"],
+        "spacing_mm": 2.5,
+        "percentiles": ["2", "98"],
+        "bias_correction": False,
+        "bias_shrink": 3,
+        "bias_levels": 2,
+        "bias_iterations": 7,
+        "bias_convergence": 0.01,
+    }
+    fields = {field.name for field in dataclasses.fields(config.PreprocessingConfig)}
+    assert set(values) == fields
+    assert build(source="a", output="b", **values).settings == (
+        config.PreprocessingConfig((24, 32), 2.5, (2.0, 98.0), False, 3, 2, 7, 0.01)
+    )
 
 
 def test_one_number_stands_for_two():
