@@ -32,7 +32,7 @@ _ACDC_FRAMES = flags.DEFINE_enum(
 _CHECK_ONLY = flags.DEFINE_bool(
     "check_only", False, "Read everything, list what is wrong, and write nothing."
 )
-# Training has a --num_partitions too; a process runs one of the binaries.
+# Others have --num_partitions and --overwrite too; a process runs one binary.
 _NUM_PARTITIONS = flags.DEFINE_integer(
     "num_partitions",
     4,
@@ -42,6 +42,12 @@ _NUM_PARTITIONS = flags.DEFINE_integer(
 )
 _NUM_WORKERS = flags.DEFINE_integer(
     "num_workers", 0, "Processes; 0: one for each core.", 0
+)
+_OVERWRITE = flags.DEFINE_bool(
+    "overwrite",
+    False,
+    "Replace the cohort in --output if it was prepared with other settings or files.",
+    allow_override=True,
 )
 _SIZE = flags.DEFINE_list(
     "size_px",
@@ -102,6 +108,7 @@ def preparation_config() -> PreparationConfig:
         acdc_frames=_ACDC_FRAMES.value,
         num_partitions=_NUM_PARTITIONS.value,
         num_workers=_NUM_WORKERS.value,
+        overwrite=_OVERWRITE.value,
         settings=config.PreprocessingConfig(
             size_px=_pair(_SIZE, int),
             spacing_mm=_SPACING.value,

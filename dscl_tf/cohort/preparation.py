@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import pathlib
+import shutil
 from typing import Any, Optional
 
 import numpy as np
@@ -39,6 +40,7 @@ class PreparationConfig:
     acdc_frames: str = "ED"
     num_partitions: int = 4  # Checked for: the fewest slices.
     num_workers: int = 0  # 0: one a core.
+    overwrite: bool = False  # Replace a cohort that was prepared otherwise.
     settings: PreprocessingConfig = dataclasses.field(
         default_factory=PreprocessingConfig
     )
@@ -60,10 +62,16 @@ def prepare(config: PreparationConfig) -> pathlib.Path:
     dataset = find(config)
     output = pathlib.Path(config.output)
     request = requests.describe(config.settings, config.label_names, dataset)
-    if _is_done(output, request):
+    changed = _changes(output, request)
+    if changed and not config.overwrite:
+        raise errors.UserError(
+            f"--output={output} holds a cohort prepared otherwise: {changed}. Choose "
+            "another --output, or replace it with --overwrite."
+        )
+    if not changed and _is_whole(output):
         _LOG.info("%s is already prepared with these settings.", output)
         return output
-    (output / prepared.INDEX).unlink(missing_ok=True)
+    _clear(output, everything=bool(changed))
     files.write_json(output / "request.json", request)
     found = parallel.run_all(
         _prepare_case,
@@ -211,12 +219,14 @@ def _write_array(folder, name: str, kind: str, array: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
-def _is_done(output: pathlib.Path, request: dict) -> bool:
-    """Whether the folder holds this cohort already, whole.
+def _changes(output: pathlib.Path, request: dict) -> str:
+    """How the cohort in a folder was prepared otherwise; empty if it was not.
+
+    An unfinished one goes on although original files have changed, since bad ones
+    have to be mended.
 
     Raises:
-      UserError: it holds another one. An unfinished one goes on although original
-        files have changed, since bad ones have to be mended.
+      UserError: the folder holds something else.
     """
     path = output / "request.json"
     if not path.exists():
@@ -224,23 +234,30 @@ def _is_done(output: pathlib.Path, request: dict) -> bool:
             raise errors.UserError(
                 f"--output={output} has other files in it: name an empty or new folder."
             )
-        return False
+        return ""
     before = files.read_json_object(path, "request of the prepared cohort")
-    finished = (output / prepared.INDEX).exists()
-    if not finished:
+    if not (output / prepared.INDEX).exists():
         before.update({key: request[key] for key in requests.ORIGINALS})
-    if before == request:
-        return finished and _is_whole(output)
-    changed = requests.differences(before, request)
-    raise errors.UserError(
-        f"--output={output} holds a cohort prepared otherwise: {changed}. Choose "
-        "another --output, or delete that folder first."
-    )
+    return requests.differences(before, request)
 
 
 def _is_whole(output: pathlib.Path) -> bool:
+    if not (output / prepared.INDEX).exists():
+        return False
     index = prepared.read_index(output)
     return all(_has_arrays(output, v, index.settings) for v in index.volumes)
+
+
+def _clear(output: pathlib.Path, everything: bool) -> None:
+    """Removes the index, and the volumes too if they are of another request."""
+    try:
+        # The index first: killed in between, the folder is an unfinished cohort.
+        (output / prepared.INDEX).unlink(missing_ok=True)
+        for name in ("parts", prepared.ARRAYS) if everything else ():
+            if (output / name).exists():
+                shutil.rmtree(output / name)
+    except OSError as error:
+        raise files.cannot_write(output, error) from error
 
 
 def _write_index(output, config, dataset: Dataset, parts: list, request: dict) -> None:

@@ -32,3 +32,14 @@ def double_conv(inputs: tf.Tensor, filters: int, network: NetworkConfig) -> tf.T
 def as_float32(inputs: tf.Tensor) -> tf.Tensor:
     """What leaves a network is float32, whatever the precision policy."""
     return Layers.Activation("linear", dtype="float32")(inputs)
+
+
+class Doubled(Layers.Layer):
+    """Nearest-neighbour up-sampling by 2: [N, H, W, C] to [N, 2H, 2W, C].
+
+    As UpSampling2D, whose gradient XLA cannot compile.
+    """
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Repeats each row and each column."""
+        return tf.repeat(tf.repeat(inputs, 2, axis=1), 2, axis=2)

@@ -57,7 +57,7 @@ def build_decoder_block(
         [extent // 2 for extent in shape] + [network.filters[level + 1]], name="below"
     )
     skip = tf.keras.Input([*shape, filters], name="skip")
-    features = tf.keras.layers.UpSampling2D(interpolation="nearest")(below)
+    features = blocks.Doubled()(below)
     features = blocks.conv_norm_relu(features, filters, 2, network)
     features = tf.keras.layers.Concatenate()([skip, features])
     features = blocks.double_conv(features, filters, network)

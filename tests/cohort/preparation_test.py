@@ -151,6 +151,42 @@ def test_other_settings_are_refused(source, changes, message, finished):
     assert state_of(folder) == before
 
 
+@pytest.mark.parametrize("finished", [True, False])
+def test_overwrite_replaces_a_cohort_prepared_otherwise(source, finished):
+    folder = preparation.prepare(request_for(source))
+    if not finished:
+        (folder / "index.json").unlink()
+    (folder / "notes.txt").write_text("mine")
+    (source / "images" / "p1.nii.gz").unlink()
+    other = dataclasses.replace(_SETTINGS, size_px=(8, 8))
+    again = request_for(source, settings=other, overwrite=True)
+    cohort = prepared.PreparedCohort.open(preparation.prepare(again))
+    assert cohort.settings == other
+    assert cohort.image("p0").shape[1:] == (8, 8)
+    assert sorted(path.name for path in (folder / "arrays").iterdir()) == [
+        "p0.image.npy",
+        "p0.label.npy",
+        "p2.image.npy",
+        "p2.label.npy",
+    ]
+    assert (folder / "notes.txt").read_text() == "mine"
+
+
+def test_overwrite_leaves_the_same_cohort_as_it_is(source):
+    folder = preparation.prepare(request_for(source))
+    before = state_of(folder)
+    preparation.prepare(request_for(source, overwrite=True))
+    assert state_of(folder) == before
+
+
+def test_overwrite_never_takes_a_folder_of_something_else(source):
+    (source / "out" / "arrays").mkdir(parents=True)
+    (source / "out" / "arrays" / "mine.npy").touch()
+    with pytest.raises(errors.UserError, match=r"has other files in it"):
+        preparation.prepare(request_for(source, overwrite=True))
+    assert (source / "out" / "arrays" / "mine.npy").exists()
+
+
 @pytest.mark.parametrize("change", ["touch", "add", "remove", "unlabel"])
 def test_changed_originals_are_refused(source, change):
     folder = preparation.prepare(request_for(source))

@@ -43,6 +43,11 @@ def test_every_setting_has_a_flag():
     )
 
 
+def test_a_cohort_is_replaced_on_demand_only():
+    assert build(source="a", output="b").overwrite is False
+    assert build(source="a", output="b", overwrite=True).overwrite is True
+
+
 def test_one_number_stands_for_two():
     found = build(source="a", output="b", size_px=["32"], percentiles=["2", "98.5"])
     assert found.settings.size_px == (32, 32)

@@ -66,15 +66,12 @@ def changed(before, after):
     return [not np.array_equal(a, b) for a, b in zip(before, after)]
 
 
-UPSAMPLING = pytest.mark.xfail(reason="XLA has no gradient of UpSampling2D")
-
-
 @pytest.mark.parametrize(
     "stage",
     [
         "encoder",
-        pytest.param("decoder", marks=UPSAMPLING),
-        pytest.param("finetune", marks=UPSAMPLING),
+        "decoder",
+        "finetune",
     ],
 )
 def test_xla_gives_the_same_loss(batch_of, stage):
