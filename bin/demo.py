@@ -55,8 +55,7 @@ def table(root: pathlib.Path) -> str:
         content = json.loads((root / run / "test" / "summary.json").read_text())
         names = content["label_names"]
         rows[run] = {
-            names[label]: scores["Dice"]
-            for label, scores in content["mean"].items()
+            names[label]: scores["Dice"] for label, scores in content["mean"].items()
         }
         rows[run]["mean"] = content["foreground_mean"]["Dice"]
     lines = [f"{'Dice on test volumes':<24}{'random':>10}{'pre-trained':>14}"]
