@@ -46,6 +46,8 @@ def _train(session: sessions.Session) -> None:
         hooks = [loop.Hook(every, _panel_action(session, stream, monitor))]
         if probed:
             partitions = stage.global_.num_partitions
+            # Refuses by name a probe volume with too few slices.
+            sampling.slice_table(cohort, probed, partitions)
             probe = PartitionProbe(encoder, head, cohort, probed, partitions)
             hooks.append(loop.Hook(every, _probe_action(probe, monitor)))
         return hooks
