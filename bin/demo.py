@@ -24,7 +24,7 @@ bin/demo.py [--output=demo_run]
 
 Writes a synthetic cohort, prepares it, pre-trains encoder and decoder, fine-tunes
 with two labelled volumes, does the same from random weights, evaluates both,
-predicts a mask and exports the model. About five minutes on two cores.
+predicts a mask and exports the model. About four minutes on two cores.
 """
 
 
