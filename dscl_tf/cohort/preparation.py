@@ -79,6 +79,12 @@ def prepare(config: PreparationConfig) -> pathlib.Path:
         (config.settings, output, _num_classes(config, dataset)),
         config.num_workers,
     )
+    _require_all_good(found)
+    _write_index(output, config, dataset, list(found.values()), request)
+    return output
+
+
+def _require_all_good(found: dict) -> None:
     bad = [
         parallel.describe(name, result)
         for name, result in found.items()
@@ -86,12 +92,10 @@ def prepare(config: PreparationConfig) -> pathlib.Path:
     ]
     if bad:
         raise errors.UserError(
-            f"{len(bad)} of {len(dataset.cases)} volumes cannot be prepared:\n  "
+            f"{len(bad)} of {len(found)} volumes cannot be prepared:\n  "
             + "\n  ".join(bad)
             + "\nMend or remove these and start again; the others are kept."
         )
-    _write_index(output, config, dataset, list(found.values()), request)
-    return output
 
 
 def check(config: PreparationConfig) -> list[integrity.Problem]:
