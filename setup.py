@@ -35,7 +35,7 @@ setuptools.setup(
     install_requires=[
         "tensorflow==2.15.1",
         "tensorflow-addons==0.23.0",
-        "numpy<2",
+        "numpy>=1.25,<2",
         "SimpleITK>=2.3",
         "absl-py>=2.0",
         "matplotlib>=3.7",

@@ -20,6 +20,7 @@ _LOG = logging.getLogger(__name__)
 LABEL_NAMES = ("background", "RV", "MYO", "LV")
 _FRAME = 1  # The only one written: end-diastole.
 _MARKER = "phantom.json"
+_VERSION = 2  # Of the anatomy and its drawing: cohorts of two versions do not mix.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,21 +151,26 @@ def _write_subject(number: int, root: pathlib.Path, seed: int) -> None:
 
 
 def _claim(root: pathlib.Path, config: PhantomConfig) -> None:
-    """Marks the folder with its seed, so that no two cohorts mix."""
+    """Marks the folder with version and seed, so that no two cohorts mix."""
     if root.exists() and not root.is_dir():
         raise errors.UserError(f"--output={root} is a file: name a folder.")
-    marker = root / _MARKER
+    marker, ours = root / _MARKER, {"version": _VERSION, "seed": config.seed}
     if marker.exists():
-        seed = files.read_json_object(marker, "phantom's marker").get("seed")
-        if seed != config.seed:
-            raise errors.UserError(
-                f"--output={root} holds the phantom of seed {seed}, not {config.seed}: "
-                "name another folder."
-            )
+        _require_same(root, files.read_json_object(marker, "phantom's marker"), ours)
         return
     # A kill while the marker was written leaves a hidden file, which is no one's.
     if root.exists() and any(p for p in root.iterdir() if p.name[0] != "."):
         raise errors.UserError(
             f"--output={root} is not empty: name an empty or new folder."
         )
-    files.write_json(marker, {"seed": config.seed})
+    files.write_json(marker, ours)
+
+
+def _require_same(root: pathlib.Path, found: dict, ours: dict) -> None:
+    found = {"version": 1, **found}  # Version 1 did not write its number.
+    for field, value in ours.items():
+        if found.get(field) != value:
+            raise errors.UserError(
+                f"--output={root} holds the phantom of {field} {found.get(field)}, not "
+                f"{value}: name another folder."
+            )

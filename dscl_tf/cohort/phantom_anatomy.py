@@ -46,6 +46,10 @@ class Canvas:
         dx, dy = self._x - center[0], self._y - center[1]
         return np.hypot(dx, dy), np.arctan2(dy, dx)
 
+    def offset(self, center) -> tuple[np.ndarray, np.ndarray]:
+        """x and y (mm) from a centre."""
+        return self._x - center[0], self._y - center[1]
+
     def cover(self, distance_mm: np.ndarray) -> np.ndarray:
         """The share of a voxel inside, from its signed distance to the border."""
         return np.clip(0.5 - distance_mm / self._pixel_mm, 0, 1)
@@ -85,10 +89,18 @@ def _ellipse(theta: np.ndarray, half_axes) -> np.ndarray:
 def paint_trunk(canvas: Canvas) -> None:
     """Skin fat, chest wall, lungs, liver, spine, vessels, distractors."""
     subject, tissues = canvas.subject, canvas.subject.tissues
-    trunk = canvas.blob((0, 8), subject.body_mm, 0, 0)
+    trunk = _trunk_distance(canvas)
     canvas.paint(canvas.cover(trunk), tissues.fat)
     canvas.paint(canvas.cover(trunk + subject.fat_mm), tissues.muscle * 1.1)
-    canvas.paint(canvas.cover(trunk + subject.fat_mm + 12), tissues.lung)
+    # More muscle at the back and the sides, ribs' marrow in it.
+    x, y = canvas.offset((0, 8))
+    depth = subject.fat_mm + 12 + 5 * np.clip(y / 60, -1, 1)
+    rib = np.sin(0.13 * x + 1) * np.sin(0.15 * y) > 0.35
+    band = canvas.cover(np.abs(trunk + subject.fat_mm + 7) - 3)
+    canvas.paint(0.6 * band * rib, tissues.fat)
+    lungs = canvas.cover(trunk + depth)
+    canvas.paint(lungs, tissues.lung)
+    _paint_vessels(canvas, lungs)
     _paint_mediastinum(canvas, trunk)
     _paint_abdomen(canvas, trunk)
     _paint_back(canvas)
@@ -96,13 +108,40 @@ def paint_trunk(canvas: Canvas) -> None:
         _paint_distractor(canvas, blob)
 
 
+def _trunk_distance(canvas: Canvas) -> np.ndarray:
+    """Signed distance to the skin: a rounded box, flatter at the back."""
+    a, b = canvas.subject.body_mm
+    x, y = canvas.offset((0, 8))
+    r, theta = np.hypot(x, y), np.arctan2(y, x)
+    outline = (np.abs(np.cos(theta) / a) ** 2.5 + np.abs(np.sin(theta) / b) ** 2.5) ** (
+        -1 / 2.5
+    )
+    wobble = 1 + 0.35 * (canvas.wobble(theta, 0) - 1)
+    return r - outline * wobble * (1 - 0.05 * np.clip(np.sin(theta), 0, 1))
+
+
+def _paint_vessels(canvas: Canvas, lungs: np.ndarray) -> None:
+    blood, lung = canvas.subject.tissues.blood, canvas.subject.tissues.lung
+    hx, hy = canvas.subject.heart.center_mm
+    for x, y, radius, height in canvas.subject.vessels:
+        # A branch runs obliquely through the slices.
+        size = radius * np.clip(1.2 - 2.5 * np.abs(canvas.t - height), 0, 1)
+        place = (hx - 10 + 1.25 * x + 14 * (canvas.t - height), hy + 0.8 * y)
+        shape = canvas.blob(place, (1.4 * size, size), np.arctan2(y, x), 2)
+        canvas.paint(0.75 * lungs * canvas.cover(shape) * (size > 0.4), blood)
+    # Perfused lung is a little brighter towards the back, where one lies on it.
+    _, y = canvas.offset((0, 0))
+    canvas.values += lungs * (canvas.values <= lung) * 0.3 * lung * np.clip(y / 80, -1, 1)
+
+
 def _paint_mediastinum(canvas: Canvas, trunk: np.ndarray) -> None:
     """Fat between the heart, the sternum and the spine."""
     subject = canvas.subject
     x, y = subject.heart.center_mm
     for place, half_axes in (
-        ((x - 12, y - 42), (34, 46)),
-        ((x - 16, y + 34), (26, 44)),
+        ((x - 22, y - 46 + 12 * canvas.t), (24 - 12 * canvas.t, 42)),
+        ((x + 8, y + 10), (44 - 16 * canvas.t, 20)),
+        ((x - 16, y + 34), (22, 44)),
     ):
         behind = canvas.blob(place, half_axes, 0.2, 3)
         inside = np.maximum(behind, trunk + subject.fat_mm + 8)

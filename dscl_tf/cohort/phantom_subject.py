@@ -132,10 +132,12 @@ class Subject:
     waves: np.ndarray  # float [K, 6], of the smooth deformation.
     blobs: tuple[Blob, ...]
     harmonics: np.ndarray  # float [8, 2, 3], irregular outlines.
+    vessels: np.ndarray  # float [V, 4], of the lungs: x, y, radius, height.
 
 
 def draw_subject(rng: np.random.Generator, group: str) -> Subject:
     """Draws a subject of one of GROUPS."""
+    vessels = _draw_vessels(rng.spawn(1)[0])  # Of its own, so the rest stays.
     tissues = _draw_tissues(rng, TissueRanges())
     body = BodyRanges()
     waves = _draw_waves(rng, body)
@@ -148,6 +150,7 @@ def draw_subject(rng: np.random.Generator, group: str) -> Subject:
         waves=waves,
         blobs=_draw_blobs(rng, body, tissues),
         harmonics=rng.normal(0, 1, [8, 2, 3]) * np.array(body.harmonics),
+        vessels=vessels,
     )
 
 
@@ -160,6 +163,16 @@ def _draw_tissues(rng: np.random.Generator, ranges: TissueRanges) -> Tissues:
         liver=rng.uniform(*ranges.liver),
         lung=rng.uniform(*ranges.lung),
     )
+
+
+def _draw_vessels(rng: np.random.Generator) -> np.ndarray:
+    """Branches in the lungs, seen end-on: float [V, 4]."""
+    count = rng.integers(22, 40)
+    angle = rng.uniform(0, 2 * np.pi, count)
+    far = 45 + 75 * rng.beta(1.2, 1.8, count)  # Denser near the hila.
+    radius = rng.uniform(1.2, 4.2, count) * (1.3 - far / 150)
+    height = rng.uniform(0, 1, count)
+    return np.stack([far * np.cos(angle), far * np.sin(angle), radius, height], axis=1)
 
 
 def _draw_waves(rng: np.random.Generator, ranges: BodyRanges) -> np.ndarray:
