@@ -47,7 +47,7 @@ class Canvas:
         return np.hypot(dx, dy), np.arctan2(dy, dx)
 
     def offset(self, center) -> tuple[np.ndarray, np.ndarray]:
-        """x and y (mm) from a centre."""
+        """X and y (mm) from a centre."""
         return self._x - center[0], self._y - center[1]
 
     def cover(self, distance_mm: np.ndarray) -> np.ndarray:
@@ -131,7 +131,8 @@ def _paint_vessels(canvas: Canvas, lungs: np.ndarray) -> None:
         canvas.paint(0.75 * lungs * canvas.cover(shape) * (size > 0.4), blood)
     # Perfused lung is a little brighter towards the back, where one lies on it.
     _, y = canvas.offset((0, 0))
-    canvas.values += lungs * (canvas.values <= lung) * 0.3 * lung * np.clip(y / 80, -1, 1)
+    perfusion = 0.3 * lung * np.clip(y / 80, -1, 1)
+    canvas.values += lungs * (canvas.values <= lung) * perfusion
 
 
 def _paint_mediastinum(canvas: Canvas, trunk: np.ndarray) -> None:

@@ -5,11 +5,12 @@ A batch is a dict: "image" float32 [N, H, W, 1] and int32 [N] ids "image_id",
 """
 
 from collections.abc import Mapping
-from typing import Callable
+from typing import Callable, Optional
 
 import numpy as np
 import tensorflow as tf
 
+from dscl_tf import errors
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.config import (
     FinetuneConfig,
@@ -123,6 +124,8 @@ class Stream:
         self._cohort, self._table = cohort, table
         self._sampler, self._transform = sampler, transform
         self._with_labels = with_labels
+        # Why a batch could not be read; TensorFlow's own error hides it.
+        self.failure: Optional[errors.UserError] = None
         # Drawn here, so that a batch that cannot be drawn is refused at once.
         self._batch_size = len(sampler(step_rng(0, 0)))
 
@@ -172,9 +175,15 @@ class Stream:
     def _load_in_graph(self, seed: int, step: tf.Tensor) -> Batch:
         types = [tf.float32, tf.int32, tf.int32, tf.int32]
         types += [tf.int32] if self._with_labels else []
-        found = tf.numpy_function(
-            lambda number: self._load(seed, int(number)), [step], types
-        )
+
+        def load(number: np.ndarray) -> list[np.ndarray]:
+            try:
+                return self._load(seed, int(number))
+            except errors.UserError as error:
+                self.failure = error
+                raise
+
+        found = tf.numpy_function(load, [step], types)
         count, size = self._batch_size, self._cohort.settings.size_px
         found[0].set_shape([count, *size, 1])
         for values in found[1:4]:

@@ -12,8 +12,8 @@ import numpy as np
 from dscl_tf import config, errors
 from dscl_tf.cohort import splits
 from dscl_tf.cohort.prepared import PreparedCohort
-from dscl_tf.training import runtime
-from dscl_tf.training.run_folder import RunFolder, make_record
+from dscl_tf.training import records, runtime
+from dscl_tf.training.run_folder import RunFolder
 
 _LOG = logging.getLogger(__name__)
 # Draws the probe volumes; a constant, so that all runs on a cohort share them.
@@ -52,16 +52,18 @@ def open_session(stage: config.StageConfig) -> Iterator[Optional[Session]]:
     if stage.init is not None:
         check_init(pathlib.Path(stage.init), cohort, split)
     run = RunFolder(stage.workdir)
-    run.start(make_record(stage, cohort, split))
-    if run.read_result() is not None:
-        _LOG.info("%s is finished; nothing to do.", run.path)
-        yield None
-        return
-    with run.log_file():
-        _LOG.info("Stage %s in %s.", stage.stage, run.path)
-        yield Session(
-            stage, cohort, split, run, runtime.start(stage.runtime, stage.seed)
-        )
+    finished = run.read_result() is not None
+    # A finished run is only looked at, perhaps where nothing can be written.
+    with contextlib.nullcontext() if finished else run.held():
+        run.start(records.make_record(stage, cohort, split))
+        if run.read_result() is not None:
+            _LOG.info("%s is finished; nothing to do.", run.path)
+            yield None
+            return
+        with run.log_file():
+            _LOG.info("Stage %s in %s.", stage.stage, run.path)
+            begun = runtime.start(stage.runtime, stage.seed)
+            yield Session(stage, cohort, split, run, begun)
 
 
 def check_init(init: pathlib.Path, cohort: PreparedCohort, split: splits.Split) -> None:
@@ -83,8 +85,7 @@ def check_init(init: pathlib.Path, cohort: PreparedCohort, split: splits.Split) 
             init,
         )
         return
-    seen = {*before.split.pretrain, *before.split.train, *before.split.validation}
-    leaked = sorted(seen & set(split.test))
+    leaked = sorted(before.volumes_learned_from() & set(split.test))
     if leaked:
         raise errors.UserError(
             f"{init} was trained on {len(leaked)} volumes that are for testing now "

@@ -92,10 +92,18 @@ class _Meter:
     def add(self, step: Callable, batches) -> None:
         """Takes one step."""
         before = time.perf_counter()
-        batch = next(batches)
+        batch = self._next(batches)
         self._waited += time.perf_counter() - before
         self._scalars.append(step(batch))
         self._images += batch["image"].shape[0]
+
+    def _next(self, batches) -> Mapping[str, tf.Tensor]:
+        try:
+            return next(batches)
+        except tf.errors.OpError:
+            if self._training.stream.failure is not None:
+                raise self._training.stream.failure from None
+            raise
 
     def check_finite(self, done: int) -> None:
         """Stops the run when a loss since the last report was not finite.

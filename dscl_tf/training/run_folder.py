@@ -2,35 +2,21 @@
 
 import contextlib
 import dataclasses
+import fcntl
 import logging
+import os
 import pathlib
 import platform
 from collections.abc import Iterator, Mapping
-from typing import Any, Optional
+from typing import Optional, TextIO
 
-import numpy as np
 import tensorflow as tf
 
-import dscl_tf
-from dscl_tf import config, config_json, errors, files, networks
-from dscl_tf.cohort.prepared import PreparedCohort
-from dscl_tf.cohort.splits import Split
-from dscl_tf.training import checkpoints
+from dscl_tf import config, errors, files, networks
+from dscl_tf.training import checkpoints, records
+from dscl_tf.training.records import RunRecord
 
 _LOG = logging.getLogger(__name__)
-FORMAT = 1
-
-
-@dataclasses.dataclass(frozen=True)
-class RunRecord:
-    """What `config.json` of a run holds."""
-
-    config: config.StageConfig
-    split: Split
-    cohort_id: str
-    label_names: tuple[str, ...]
-    preprocessing: config.PreprocessingConfig
-    versions: dict[str, str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,11 +52,17 @@ class RunFolder:
           UserError: the folder belongs to a run with other settings.
         """
         if self.config_file.exists() and self._has_begun():
-            _refuse_other_settings(self.path, self.read_record(), record)
+            self._refuse_other(record)
             return
-        content = {"format": FORMAT, **config_json.to_json(record)}
-        content["versions"] = record.versions
-        files.write_json(self.config_file, content)
+        files.write_json(self.config_file, records.to_json(record))
+
+    def _refuse_other(self, record: RunRecord) -> None:
+        found = records.differences(self.read_record(), record)
+        if found:
+            raise errors.UserError(
+                f"{self.path} holds a run with other settings: {found}. Use another "
+                "--workdir, or the settings of that run."
+            )
 
     def _has_begun(self) -> bool:
         return (self.path / "checkpoints" / "checkpoint").exists()
@@ -82,28 +74,7 @@ class RunFolder:
           UserError: there is none, or it is not valid.
         """
         content = files.read_json_object(self.config_file, "run's config")
-        found = content.pop("format", None)
-        versions = content.pop("versions", None)
-        if found != FORMAT or not isinstance(versions, dict):
-            raise errors.UserError(
-                f"{self.config_file}: format {found!r}, expected {FORMAT}: it is not "
-                "a run of this version of dscl_tf."
-            )
-        where = str(self.config_file)
-        fields = {"versions": versions}
-        hints = {
-            "config": config.StageConfig,
-            "split": Split,
-            "cohort_id": str,
-            "label_names": tuple[str, ...],
-            "preprocessing": config.PreprocessingConfig,
-        }
-        for name, kind in hints.items():
-            if name not in content:
-                raise errors.UserError(f"{where}: {name} is missing.")
-            value = content[name]
-            fields[name] = config_json.from_json(kind, value, f"{where}: {name}")
-        return RunRecord(**fields)
+        return records.from_json(content, str(self.config_file))
 
     def read_result(self) -> Optional[dict]:
         """The result of a finished run; None when it has not finished."""
@@ -143,6 +114,25 @@ class RunFolder:
         return path
 
     @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Within the block, no other process may train in the folder.
+
+        The kernel lets go when the process ends, however it ends.
+
+        Raises:
+          UserError: another process holds it, or the folder cannot be written.
+        """
+        path = self.path / ".lock"
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            file = path.open("a+", encoding="utf-8")
+        except OSError as error:
+            raise files.cannot_write(path, error) from error
+        with file:
+            _lock(file, self.path)
+            yield
+
+    @contextlib.contextmanager
     def log_file(self) -> Iterator[None]:
         """Within the block, what the library logs also goes to log.txt."""
         self.path.mkdir(parents=True, exist_ok=True)
@@ -156,25 +146,6 @@ class RunFolder:
         finally:
             logger.removeHandler(handler)
             handler.close()
-
-
-def make_record(
-    stage_config: config.StageConfig, cohort: PreparedCohort, split: Split
-) -> RunRecord:
-    """The record of a new run."""
-    return RunRecord(
-        config=stage_config,
-        split=split,
-        cohort_id=cohort.content_id,
-        label_names=cohort.label_names,
-        preprocessing=cohort.settings,
-        versions={
-            "dscl_tf": dscl_tf.__version__,
-            "tensorflow": tf.__version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
-    )
 
 
 def load_segmenter(folder: files.PathLike) -> Segmenter:
@@ -226,31 +197,19 @@ def decoder_parts(decoder: tf.keras.Model) -> dict[str, tf.keras.Model]:
     }
 
 
-def _refuse_other_settings(path, old: RunRecord, new: RunRecord) -> None:
-    differences = dict(_differences(_comparable(old), _comparable(new)))
-    if differences:
-        shown = "; ".join(
-            f"{name} was {before!r}, is now {after!r}"
-            for name, (before, after) in differences.items()
-        )
+def _lock(file: TextIO, folder: pathlib.Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
         raise errors.UserError(
-            f"{path} holds a run with other settings: {shown}. Use another --workdir, "
-            "or the settings of that run."
-        )
-
-
-def _comparable(record: RunRecord) -> dict:
-    """What must stay the same for a run to go on: all but how it computes."""
-    content = config_json.to_json(dataclasses.replace(record, versions={}))
-    for name in ("runtime", "workdir", "prepared"):
-        del content["config"][name]
-    return content
-
-
-def _differences(old: Any, new: Any, where: str = "") -> Iterator[tuple]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        for name in sorted(set(old) | set(new)):
-            inner = f"{where}.{name}" if where else name
-            yield from _differences(old.get(name), new.get(name), inner)
-    elif old != new:
-        yield where, (old, new)
+            f"{folder} is in use by {file.read().strip() or 'another process'}: wait "
+            "for it, stop it, or use another --workdir."
+        ) from None
+    except OSError as error:
+        # Some network file systems have no locks; training must work there, too.
+        _LOG.warning("Cannot lock %s (%s); start it only once.", folder, error)
+        return
+    file.truncate(0)
+    file.write(f"process {os.getpid()} on {platform.node()}\n")
+    file.flush()

@@ -324,4 +324,11 @@ def test_a_file_as_output_is_refused(tmp_path):
 def test_what_a_kill_leaves_of_the_marker_is_no_obstacle(tmp_path):
     (tmp_path / ".partial-abc-phantom.json").write_text('{"se')
     phantom._claim(tmp_path, phantom.PhantomConfig(str(tmp_path), 1, 9))
-    assert json.loads((tmp_path / "phantom.json").read_text()) == {"seed": 9}
+    marker = json.loads((tmp_path / "phantom.json").read_text())
+    assert marker == {"version": 2, "seed": 9}
+
+
+def test_cohorts_of_two_versions_do_not_mix(tmp_path):
+    (tmp_path / "phantom.json").write_text('{"seed": 9}')
+    with pytest.raises(errors.UserError, match="phantom of version 1, not 2"):
+        phantom._claim(tmp_path, phantom.PhantomConfig(str(tmp_path), 1, 9))

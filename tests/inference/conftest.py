@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from dscl_tf import config, networks
 from dscl_tf.cohort import preparation, splits
-from dscl_tf.training import checkpoints, run_folder
+from dscl_tf.training import checkpoints, records, run_folder
 
 SIZE_PX = (32, 24)
 LABELS = ("background", "low", "high")
@@ -83,7 +83,7 @@ def _record(folder, network):
     stage = config.StageConfig("finetune", "cohort", str(folder), network=network)
     settings = make_segmenter(None).preprocessing
     split = splits.Split((), (), (), ("p2", "p3"))
-    return run_folder.RunRecord(stage, split, "cohort-id", LABELS, settings, {})
+    return records.RunRecord(stage, split, "cohort-id", LABELS, settings, {})
 
 
 def write_volume(path, values, spacing_mm=(2.0, 2.0, 8.0), direction=None):

@@ -6,7 +6,7 @@ import pytest
 from dscl_tf import errors
 from dscl_tf.cohort import splits
 from dscl_tf.stages import session
-from dscl_tf.training import run_folder
+from dscl_tf.training import records, run_folder
 
 NAMES = tuple(f"v{number:02d}" for number in range(40))
 
@@ -17,8 +17,9 @@ def make_run(tiny_cohort, make_stage, tmp_path):
 
     def make(name, init=None, cohort_id=None, **subsets):
         split = splits.Split(**{kind: subsets.get(kind, ()) for kind in splits.SUBSETS})
-        stage = make_stage("encoder", tmp_path / name, init=init and str(init))
-        record = run_folder.make_record(stage, tiny_cohort, split)
+        kind = "finetune" if {"train", "validation"} & set(subsets) else "encoder"
+        stage = make_stage(kind, tmp_path / name, init=init and str(init))
+        record = records.make_record(stage, tiny_cohort, split)
         if cohort_id:
             record = dataclasses.replace(record, cohort_id=cohort_id)
         run = run_folder.RunFolder(tmp_path / name)
@@ -39,6 +40,14 @@ def test_run_that_saw_test_volumes_is_refused(make_run, tiny_cohort, kind):
     with pytest.raises(errors.UserError, match=r"1 volumes .* \(p1\).*use the split"):
         session.check_init(run, tiny_cohort, split_for("p1", "p2"))
     session.check_init(run, tiny_cohort, split_for("p2"))
+
+
+def test_a_pretraining_run_has_not_seen_the_labelled_volumes(make_run, tiny_cohort):
+    run = make_run("run", pretrain=("p0",))
+    record = run_folder.RunFolder(run).read_record()
+    labelled = dataclasses.replace(record.split, train=("p1",), validation=("p2",))
+    record = dataclasses.replace(record, split=labelled)
+    assert record.volumes_learned_from() == {"p0"}
 
 
 def test_runs_before_that_run_count_too(make_run, tiny_cohort):

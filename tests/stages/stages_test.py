@@ -317,3 +317,12 @@ def test_hold_out_probe():
     assert set(kept) | set(probe) == set(names)
     assert session.hold_out_probe(names, 2) == (kept, probe)
     assert session.hold_out_probe(names[:19], 2) == (names[:19], ())
+
+
+def test_a_volume_that_vanishes_during_a_run_is_named(make_small_stage, monkeypatch):
+    def vanish(self, name):
+        raise errors.UserError(f"Cannot read {name}.image.npy")
+
+    monkeypatch.setattr("dscl_tf.cohort.prepared.PreparedCohort.image", vanish)
+    with pytest.raises(errors.UserError, match=r"Cannot read case\d"):
+        stages.run([make_small_stage("encoder")])

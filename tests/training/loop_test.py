@@ -15,6 +15,8 @@ from dscl_tf.training import checkpoints, interruption, loop, monitor
 class FakeStream:
     """Batches that say their step."""
 
+    failure = None
+
     def open(self, seed, first_step, num_steps):
         return [
             {"image": np.zeros([2, 1]), "step": step}

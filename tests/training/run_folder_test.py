@@ -1,18 +1,21 @@
 import dataclasses
 import json
 import logging
+import os
+import subprocess
+import sys
 
 import pytest
 
 from dscl_tf import config, errors
 from dscl_tf.cohort import splits
-from dscl_tf.training import run_folder
+from dscl_tf.training import records, run_folder
 
 
 @pytest.fixture
 def record(tiny_cohort, make_stage, tmp_path):
     stage = make_stage("encoder", tmp_path / "run")
-    return run_folder.make_record(
+    return records.make_record(
         stage, tiny_cohort, splits.resolve(tiny_cohort, stage.split)
     )
 
@@ -53,6 +56,63 @@ def test_other_settings_are_refused(run, record, fields, difference):
     assert difference in str(raised.value) and "--workdir" in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"finetune": config.FinetuneConfig(batch_size=3)},
+        {"local": config.LocalConfig(num_blocks=1)},
+        {"split": config.SplitConfig(num_train=9)},
+    ],
+)
+def test_settings_of_other_stages_may_change(run, record, fields):
+    run.start(change(record, **fields))
+
+
+def test_the_other_head_may_change(run, record):
+    network = dataclasses.replace(record.config.network, local_head_units=32)
+    run.start(change(record, network=network))
+    network = dataclasses.replace(record.config.network, global_head_units=(2, 2))
+    with pytest.raises(errors.UserError, match="global_head_units was"):
+        run.start(change(record, network=network))
+
+
+def test_other_labelled_volumes_are_the_same_encoder_run(run, record):
+    split = dataclasses.replace(record.split, train=("other",))
+    run.start(dataclasses.replace(record, split=split))
+    split = dataclasses.replace(record.split, pretrain=("other",))
+    with pytest.raises(errors.UserError, match=r"split\.pretrain was"):
+        run.start(dataclasses.replace(record, split=split))
+
+
+def test_a_run_may_move_together_with_what_it_took_over(record, tmp_path, monkeypatch):
+    def placed(init, workdir):
+        return change(record, stage="decoder", init=init, workdir=workdir)
+
+    first = placed("/a/encoder", "/a/decoder")
+    assert not records.differences(first, placed("/b/encoder", "/b/decoder"))
+    assert not records.differences(first, placed("/a/encoder", "/c/decoder"))
+    monkeypatch.chdir("/")
+    assert not records.differences(first, placed("a/encoder", "a/decoder"))
+    assert "config.init was" in records.differences(
+        first, placed("/a/other", "/a/decoder")
+    )
+    assert "config.init was" in records.differences(first, placed(None, "/a/decoder"))
+
+
+def test_a_second_process_is_refused(run):
+    program = """
+import sys
+from dscl_tf.training import run_folder
+with run_folder.RunFolder(sys.argv[1]).held():
+    pass
+"""
+    command = [sys.executable, "-c", program, str(run.path)]
+    with run.held():
+        second = subprocess.run(command, capture_output=True, text=True)
+    assert f"in use by process {os.getpid()} on" in second.stderr
+    assert subprocess.run(command, capture_output=True).returncode == 0
+
+
 def test_other_cohort_is_refused(run, record):
     with pytest.raises(errors.UserError, match="cohort_id was"):
         run.start(dataclasses.replace(record, cohort_id="other"))
@@ -79,6 +139,7 @@ def test_a_run_that_never_began_takes_new_settings(record, tmp_path):
         ("[]", "must hold a JSON object"),
         ('{"format": 9, "versions": {}}', "format 9, expected 1"),
         ('{"format": 1, "versions": {}}', "config is missing"),
+        ('{"format": 1, "versions": 7}', "not a run of this version"),
     ],
 )
 def test_damaged_config(run, content, message):

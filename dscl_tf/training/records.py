@@ -1,0 +1,162 @@
+"""What a run was asked to be, and whether another request is the same run."""
+
+import dataclasses
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+import dscl_tf
+from dscl_tf import config, config_json, errors
+from dscl_tf.cohort.prepared import PreparedCohort
+from dscl_tf.cohort.splits import Split
+
+FORMAT = 1
+# What decides the weights that a stage ends with: settings, and subsets of the split.
+# The others may change, so that a finished encoder serves any fine-tuning.
+_COMMON = ("stage", "init", "seed", "optimizer")
+_NETWORK = ("filters", "batch_norm_momentum", "batch_norm_epsilon")
+_SETTINGS = {
+    "encoder": ("views", "global_", "num_probe"),
+    "decoder": ("views", "local", "num_probe"),
+    "finetune": ("finetune",),
+}
+_HEADS = {"encoder": ("global_head_units",), "decoder": ("local_head_units",)}
+_SUBSETS = {
+    "encoder": ("pretrain",),
+    "decoder": ("pretrain",),
+    "finetune": ("train", "validation", "test"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class RunRecord:
+    """What `config.json` of a run holds."""
+
+    config: config.StageConfig
+    split: Split
+    cohort_id: str
+    label_names: tuple[str, ...]
+    preprocessing: config.PreprocessingConfig
+    versions: dict[str, str]
+
+    def volumes_learned_from(self) -> set[str]:
+        """Names of the volumes that shaped its weights, by training or choosing."""
+        subsets = set(_SUBSETS[self.config.stage]) - {"test"}
+        return {name for subset in subsets for name in getattr(self.split, subset)}
+
+
+def make_record(
+    stage_config: config.StageConfig, cohort: PreparedCohort, split: Split
+) -> RunRecord:
+    """The record of a new run."""
+    return RunRecord(
+        config=stage_config,
+        split=split,
+        cohort_id=cohort.content_id,
+        label_names=cohort.label_names,
+        preprocessing=cohort.settings,
+        versions={
+            "dscl_tf": dscl_tf.__version__,
+            "tensorflow": tf.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+    )
+
+
+def to_json(record: RunRecord) -> dict:
+    """The content of config.json."""
+    return {
+        "format": FORMAT,
+        **config_json.to_json(record),
+        "versions": record.versions,
+    }
+
+
+def from_json(content: Mapping[str, Any], where: str) -> RunRecord:
+    """The record of a config.json.
+
+    Args:
+      content: of the file.
+      where: its path, for messages.
+
+    Raises:
+      UserError: a field is missing or not valid, or it is of another version.
+    """
+    versions = content.get("versions")
+    if content.get("format") != FORMAT or not isinstance(versions, dict):
+        raise errors.UserError(
+            f"{where}: format {content.get('format')!r}, expected {FORMAT}: it is not "
+            "a run of this version of dscl_tf."
+        )
+    fields: dict[str, Any] = {"versions": versions}
+    hints = {
+        "config": config.StageConfig,
+        "split": Split,
+        "cohort_id": str,
+        "label_names": tuple[str, ...],
+        "preprocessing": config.PreprocessingConfig,
+    }
+    for name, kind in hints.items():
+        if name not in content:
+            raise errors.UserError(f"{where}: {name} is missing.")
+        fields[name] = config_json.from_json(kind, content[name], f"{where}: {name}")
+    record = RunRecord(**fields)
+    if record.config.stage not in _SETTINGS:
+        raise errors.UserError(
+            f"{where}: config.stage must be one of {', '.join(_SETTINGS)}, found "
+            f"{record.config.stage!r}."
+        )
+    return record
+
+
+def differences(old: RunRecord, new: RunRecord) -> str:
+    """What makes them different runs, in words; empty if nothing does.
+
+    Settings that the stage does not use, how it computes, and where its files are
+    do not count.
+    """
+    before, now = _decisive(old), _decisive(new)
+    if _same_start(old.config, new.config):
+        before["config"]["init"] = now["config"]["init"]
+    return "; ".join(
+        f"{name} was {first!r}, is now {second!r}"
+        for name, first, second in _unequal(before, now)
+    )
+
+
+def _decisive(record: RunRecord) -> dict:
+    content, stage = config_json.to_json(record), record.config.stage
+    settings, network = content["config"], content["config"]["network"]
+    used = (*_NETWORK, *_HEADS.get(stage, ()))
+    return {
+        "config": {
+            **{name: settings[name] for name in (*_COMMON, *_SETTINGS[stage])},
+            "network": {name: network[name] for name in used},
+        },
+        "split": {name: content["split"][name] for name in _SUBSETS[stage]},
+        "cohort_id": content["cohort_id"],
+        "label_names": content["label_names"],
+    }
+
+
+def _same_start(old: config.StageConfig, new: config.StageConfig) -> bool:
+    """Whether both take over the same run, perhaps moved together with them."""
+    if old.init is None or new.init is None:
+        return old.init == new.init
+    return os.path.abspath(old.init) == os.path.abspath(new.init) or os.path.relpath(
+        old.init, old.workdir
+    ) == os.path.relpath(new.init, new.workdir)
+
+
+def _unequal(old: Any, new: Any, where: str = "") -> Iterator[tuple]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in sorted(set(old) | set(new)):
+            inner = f"{where}.{name}" if where else name
+            yield from _unequal(old.get(name), new.get(name), inner)
+    elif old != new:
+        yield where, old, new
