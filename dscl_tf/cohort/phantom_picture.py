@@ -2,13 +2,13 @@
 
 import numpy as np
 import SimpleITK as sitk
+from matplotlib import patches
 from matplotlib.backends import backend_agg
 from matplotlib.figure import Figure
 
-from dscl_tf import files
+from dscl_tf import files, palette
 from dscl_tf.cohort import phantom
 
-_COLOURS = {1: "tab:cyan", 2: "tab:green", 3: "tab:red"}
 _HEIGHTS = {"base": 0.1, "middle": 0.5, "apex": 0.9}
 
 
@@ -30,17 +30,24 @@ def draw(seed: int, num_subjects: int, path: files.PathLike) -> None:
             z = round(height * (len(image) - 1))
             _show(axes[2 * row, column], image, z)
             _show(axes[2 * row + 1, column], image, z)
-            for value, colour in _COLOURS.items():
-                if (label[z] == value).any():
-                    axes[2 * row + 1, column].contour(
-                        label[z] == value, [0.5], colors=colour, linewidths=0.8
-                    )
+            _outline(axes[2 * row + 1, column], label[z])
             if not column:
                 axes[2 * row, 0].set_ylabel(name)
         axes[0, column].set_title(f"{column + 1}: {made.info['Group']}", fontsize=9)
-    figure.suptitle("cyan RV, green myocardium, red LV", fontsize=9)
+    structures = [
+        patches.Patch(color=palette.structure_color(value), label=name)
+        for value, name in enumerate(phantom.LABEL_NAMES)
+        if value
+    ]
+    figure.legend(handles=structures, loc="outside lower center", ncols=3, fontsize=9)
     with files.atomic_path(path) as partial:
         backend_agg.FigureCanvasAgg(figure).print_png(str(partial))
+
+
+def _outline(axes, labels: np.ndarray) -> None:
+    for value in np.unique(labels[labels > 0]):
+        color = palette.structure_color(int(value))
+        axes.contour(labels == value, [0.5], colors=color, linewidths=0.8)
 
 
 def _show(axes, image: np.ndarray, z: int) -> None:

@@ -1,6 +1,5 @@
 """Pictures of segmentations beside their truth, drawn without a display."""
 
-import colorsys
 import math
 from collections.abc import Sequence
 
@@ -13,21 +12,11 @@ from matplotlib.figure import Figure
 
 from dscl_tf import files
 from dscl_tf.inference.case_views import CaseView, Thumbnail
+from dscl_tf.palette import structure_color
 
-# Told apart on grey and by most colour-blind readers; more labels get other hues.
-_COLORS = ("#4cc9f0", "#ffb703", "#ef476f", "#8ac926", "#b388eb", "#ff8c42", "#f7f7a1")
 _BACKGROUND, _TEXT = "#101214", "#e8e8e8"
 _PANEL_INCHES = 2.2
 _SHEET_LIMIT = 200  # Thumbnails; a sheet of thousands could not be opened.
-
-
-def structure_color(label: int) -> str:
-    """The colour of a label, "#rrggbb", the same in every picture."""
-    if label <= len(_COLORS):
-        return _COLORS[label - 1]
-    # Steps of the golden ratio keep any number of further hues apart.
-    red, green, blue = colorsys.hsv_to_rgb(label * 0.618 % 1, 0.6, 1)
-    return "#" + "".join(f"{round(255 * part):02x}" for part in (red, green, blue))
 
 
 def draw_case(view: CaseView, path: files.PathLike) -> None:

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib import patches
 from matplotlib.backends import backend_agg
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
+from dscl_tf import palette
 from dscl_tf.losses import LocalRegions
 
 _TITLES = ("x", "view 1", "view 2")
@@ -93,8 +95,13 @@ def _grid(
 
 def _show(axes, image: np.ndarray, title: str, num_classes: int = 0) -> None:
     if num_classes:
+        colors = ["black", *map(palette.structure_color, range(1, num_classes))]
         axes.imshow(
-            image, cmap="viridis", vmin=0, vmax=num_classes - 1, interpolation="nearest"
+            image,
+            cmap=ListedColormap(colors),
+            vmin=-0.5,
+            vmax=num_classes - 0.5,
+            interpolation="nearest",
         )
     else:
         axes.imshow(image, cmap="gray", vmin=0, vmax=1.2)
