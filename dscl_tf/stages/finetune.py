@@ -31,13 +31,15 @@ def run(stage: config.StageConfig) -> pathlib.Path:
       UserError: a mistake in the settings or the cohort.
       Interrupted: by a signal, after saving.
     """
-    with sessions.open_session(stage) as session:
-        if session is not None:
-            _train(session)
-    return pathlib.Path(stage.workdir)
+    return fitting.run(stage, assemble)
 
 
-def _train(session: sessions.Session) -> None:
+def assemble(session: sessions.Session) -> fitting.Assembly:
+    """Builds the networks, the loss and the batches of the stage.
+
+    Raises:
+      UserError: a mistake in the settings or the cohort.
+    """
     stage, cohort, split = session.config, session.cohort, session.split
     if not split.train:
         raise errors.UserError(
@@ -60,15 +62,13 @@ def _train(session: sessions.Session) -> None:
             hooks.append(loop.Hook(stage.finetune.validate_every, validate))
         return hooks
 
-    assembly = fitting.Assembly(
+    return fitting.Assembly(
         parts=run_folder.unet_parts(unet),
         variables=unet.trainable_variables,
         loss=steps.finetune_loss(unet),
         stream=batches.finetune_batches(cohort, table, stage.finetune),
         make_hooks=make_hooks,
     )
-    saved = fitting.fit(session, assembly)
-    session.run.finish(saved.result(), int(saved.step), saved.scores())
 
 
 def _validate_action(shown: Validator, monitor: Monitor, saved: Checkpoints):

@@ -2,14 +2,15 @@
 
 import dataclasses
 import json
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Callable
 
 import tensorflow as tf
 
-from dscl_tf import config_json
+from dscl_tf import config, config_json
 from dscl_tf.pipeline.batches import Stream
-from dscl_tf.stages.session import Session
+from dscl_tf.stages.session import Session, open_session
 from dscl_tf.training import handover, loop, optimizers, run_folder, steps
 from dscl_tf.training.checkpoints import Checkpoints
 from dscl_tf.training.monitor import Monitor
@@ -26,6 +27,17 @@ class Assembly:
     loss: steps.LossFunction
     stream: Stream
     make_hooks: MakeHooks
+
+
+def run(
+    stage: config.StageConfig, assemble: Callable[[Session], Assembly]
+) -> pathlib.Path:
+    """Runs a stage, or goes on with it, or finds it finished; its run folder."""
+    with open_session(stage) as session:
+        if session is not None:
+            saved = fit(session, assemble(session))
+            session.run.finish(saved.result(), int(saved.step), saved.scores())
+    return pathlib.Path(stage.workdir)
 
 
 def fit(session: Session, assembly: Assembly) -> Checkpoints:

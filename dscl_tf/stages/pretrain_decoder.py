@@ -31,13 +31,15 @@ def run(stage: config.StageConfig) -> pathlib.Path:
             "into the same --workdir first, or name its run with --init."
         )
     stage.network.check_blocks(stage.local.num_blocks)
-    with sessions.open_session(stage) as session:
-        if session is not None:
-            _train(session)
-    return pathlib.Path(stage.workdir)
+    return fitting.run(stage, assemble)
 
 
-def _train(session: sessions.Session) -> None:
+def assemble(session: sessions.Session) -> fitting.Assembly:
+    """Builds the networks, the loss and the batches of the stage.
+
+    Raises:
+      UserError: a mistake in the settings or the cohort.
+    """
     stage, cohort, local = session.config, session.cohort, session.config.local
     names, _ = sessions.hold_out_probe(session.split.pretrain, stage.num_probe)
     table = sampling.slice_table(cohort, names, local.num_partitions)
@@ -59,7 +61,7 @@ def _train(session: sessions.Session) -> None:
 
         return [loop.Hook(stage.runtime.panel_every, show)]
 
-    assembly = fitting.Assembly(
+    return fitting.Assembly(
         parts={
             "encoder": encoder,
             **run_folder.decoder_parts(decoder),
@@ -70,8 +72,6 @@ def _train(session: sessions.Session) -> None:
         stream=stream,
         make_hooks=make_hooks,
     )
-    saved = fitting.fit(session, assembly)
-    session.run.finish(saved.result(), int(saved.step), {})
 
 
 def make_regions(

@@ -27,13 +27,15 @@ def run(stage: config.StageConfig) -> pathlib.Path:
       UserError: a mistake in the settings or the cohort.
       Interrupted: by a signal, after saving.
     """
-    with sessions.open_session(stage) as session:
-        if session is not None:
-            _train(session)
-    return pathlib.Path(stage.workdir)
+    return fitting.run(stage, assemble)
 
 
-def _train(session: sessions.Session) -> None:
+def assemble(session: sessions.Session) -> fitting.Assembly:
+    """Builds the networks, the loss and the batches of the stage.
+
+    Raises:
+      UserError: a mistake in the settings or the cohort.
+    """
     stage, cohort = session.config, session.cohort
     names, probed = sessions.hold_out_probe(session.split.pretrain, stage.num_probe)
     table = sampling.slice_table(cohort, names, stage.global_.num_partitions)
@@ -52,15 +54,13 @@ def _train(session: sessions.Session) -> None:
             hooks.append(loop.Hook(every, _probe_action(probe, monitor)))
         return hooks
 
-    assembly = fitting.Assembly(
+    return fitting.Assembly(
         parts={"encoder": encoder, "global_head": head},
         variables=encoder.trainable_variables + head.trainable_variables,
         loss=steps.encoder_loss(encoder, head, stage.global_),
         stream=stream,
         make_hooks=make_hooks,
     )
-    saved = fitting.fit(session, assembly)
-    session.run.finish(saved.result(), int(saved.step), {})
 
 
 def _panel_action(session: sessions.Session, stream: batches.Stream, monitor: Monitor):
