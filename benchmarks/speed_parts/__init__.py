@@ -1,0 +1,1 @@
+"""Parts of benchmarks/speed.py: contenders, their protocol, their common data."""

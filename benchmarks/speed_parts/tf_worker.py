@@ -1,0 +1,80 @@
+"""This project's own steps, as its stages build them."""
+
+import argparse
+import dataclasses
+import importlib
+import itertools
+import os
+import pathlib
+import tempfile
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import protocol
+
+from dscl_tf import config
+from dscl_tf.stages import session as sessions
+from dscl_tf.training import optimizers, steps
+
+MODULES = {
+    "encoder": "pretrain_encoder",
+    "decoder": "pretrain_decoder",
+    "finetune": "finetune",
+}
+
+
+def stage_config(
+    stage: str, prepared: str, workdir: pathlib.Path, precision: str
+) -> config.StageConfig:
+    """A stage at its defaults, but for the sizes of batches, which peers share."""
+    return config.StageConfig(
+        stage=stage,
+        prepared=prepared,
+        workdir=str(workdir / stage),
+        runtime=config.RuntimeConfig(precision=precision),
+        local=dataclasses.replace(config.LocalConfig(), num_negatives=0),
+        split=config.SplitConfig(num_train=4, num_validation=0, num_test=0),
+    )
+
+
+def make_step(stage: config.StageConfig, from_memory: bool):
+    """A training step, on the stage's own batches or on one of them again and again."""
+    module = importlib.import_module(f"dscl_tf.stages.{MODULES[stage.stage]}")
+    context = sessions.open_session(stage)
+    session = context.__enter__()
+    assembly = module.assemble(session)
+    optimizer = optimizers.build(stage.optimizer, session.runtime.precision)
+    step = steps.make_step(
+        assembly.loss, assembly.variables, optimizer, session.runtime.jit
+    )
+    batches = iter(assembly.stream.open(stage.seed, 0, 1 << 30))
+    if from_memory:
+        batches = itertools.repeat(next(batches))
+
+    def take() -> None:
+        # The context stays referenced, and so open, as long as the step is.
+        assert context is not None
+        float(step(next(batches))["loss"])
+
+    return take
+
+
+def main() -> None:
+    """Serves steps."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--prepared", required=True)
+    parser.add_argument("--precision", required=True)
+    parser.add_argument("--from_memory", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        workdir = pathlib.Path(folder)
+        protocol.serve(
+            lambda stage: make_step(
+                stage_config(stage, options.prepared, workdir, options.precision),
+                options.from_memory,
+            )
+        )
+
+
+if __name__ == "__main__":
+    main()
