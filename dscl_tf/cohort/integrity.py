@@ -8,8 +8,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import errors
-from dscl_tf.cohort import geometry, volumes
-from dscl_tf.cohort.layouts import Case
+from dscl_tf.cohort import cases, geometry
+from dscl_tf.cohort.cases import Case, Dataset
 
 _SPACING_TOLERANCE_MM = 1e-3
 # Of direction cosines: far above rounding in headers, far below a turned axis.
@@ -34,7 +34,10 @@ class Problem:
 
 
 def check_case(
-    case: Case, num_classes: Optional[int], num_partitions: int
+    case: Case,
+    num_classes: Optional[int],
+    num_partitions: int,
+    dataset: Optional[Dataset] = None,
 ) -> list[Problem]:
     """Reads a case whole and lists what is wrong with it.
 
@@ -42,22 +45,27 @@ def check_case(
       case: the files.
       num_classes: background included; None: any whole numbers.
       num_partitions: S, the fewest slices a volume may have.
+      dataset: what it belongs to; None: the values of labels are classes.
 
     Returns:
       The problems; empty for a good case.
     """
     try:
-        image = volumes.read_image(case.image)
+        image = cases.read_image(case)
     except errors.UserError as error:
         return [_from_message(case.image, error)]
     try:
-        label = volumes.read_label(case.label) if case.label else None
+        label = _read_label(case, dataset) if case.label else None
     except errors.UserError as error:
         return [_from_message(case.label, error)]
     problems = check_image(case.image, image, num_partitions)
     if label is not None:
         problems += check_label(case, image, label, num_classes)
     return problems
+
+
+def _read_label(case: Case, dataset: Optional[Dataset]) -> sitk.Image:
+    return cases.read_label(case, dataset) if dataset else cases.read_raw_label(case)
 
 
 def check_image(

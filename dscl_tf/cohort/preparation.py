@@ -13,15 +13,15 @@ import SimpleITK as sitk
 
 from dscl_tf import config_json, errors, files
 from dscl_tf.cohort import (
+    cases,
     integrity,
     layouts,
     parallel,
     prepared,
     preprocessing,
     requests,
-    volumes,
 )
-from dscl_tf.cohort.layouts import Case, Dataset
+from dscl_tf.cohort.cases import Case, Dataset
 from dscl_tf.cohort.prepared import PreparedVolume
 from dscl_tf.config import PreprocessingConfig
 
@@ -38,6 +38,7 @@ class PreparationConfig:
     labels: Optional[str] = None
     label_names: Optional[tuple[str, ...]] = None  # Without the background.
     acdc_frames: str = "ED"
+    channel: int = 0  # Of several images of a subject.
     num_partitions: int = 4  # Checked for: the fewest slices.
     num_workers: int = 0  # 0: one a core.
     overwrite: bool = False  # Replace a cohort that was prepared otherwise.
@@ -76,7 +77,7 @@ def prepare(config: PreparationConfig) -> pathlib.Path:
     found = parallel.run_all(
         _prepare_case,
         {case.name: case for case in dataset.cases},
-        (config.settings, output, _num_classes(config, dataset)),
+        (config.settings, output, _vocabulary(dataset), _num_classes(config, dataset)),
         config.num_workers,
     )
     _require_all_good(found)
@@ -104,7 +105,7 @@ def check(config: PreparationConfig) -> list[integrity.Problem]:
     found = parallel.run_all(
         _check_case,
         {case.name: case for case in dataset.cases},
-        (_num_classes(config, dataset), config.num_partitions),
+        (_vocabulary(dataset), _num_classes(config, dataset), config.num_partitions),
         config.num_workers,
     )
     problems = []
@@ -118,7 +119,9 @@ def check(config: PreparationConfig) -> list[integrity.Problem]:
 def find(config: PreparationConfig) -> Dataset:
     """The cases that a configuration names."""
     labels = pathlib.Path(config.labels) if config.labels else None
-    request = layouts.Request(pathlib.Path(config.source), labels, config.acdc_frames)
+    request = cases.Request(
+        pathlib.Path(config.source), labels, config.acdc_frames, config.channel
+    )
     dataset = layouts.find(request, config.format)
     labelled = sum(case.label is not None for case in dataset.cases)
     _LOG.info(
@@ -137,12 +140,23 @@ def _num_classes(config: PreparationConfig, dataset: Dataset) -> Optional[int]:
     return len(dataset.label_names) if dataset.label_names else None
 
 
-def _check_case(case: Case, num_classes, num_partitions) -> list[integrity.Problem]:
-    return integrity.check_case(case, num_classes, num_partitions)
+def _vocabulary(dataset: Dataset) -> Dataset:
+    """What every worker needs of a dataset: all but its cases."""
+    return dataclasses.replace(dataset, cases=())
+
+
+def _check_case(
+    case: Case, dataset: Dataset, num_classes, num_partitions
+) -> list[integrity.Problem]:
+    return integrity.check_case(case, num_classes, num_partitions, dataset)
 
 
 def _prepare_case(
-    case: Case, settings: PreprocessingConfig, output: pathlib.Path, num_classes
+    case: Case,
+    settings: PreprocessingConfig,
+    output: pathlib.Path,
+    dataset: Dataset,
+    num_classes,
 ) -> dict:
     """Prepares one case, unless it is there; what the index says of it.
 
@@ -153,11 +167,11 @@ def _prepare_case(
     before = _prepared_before(part, case, settings, output)
     if before:
         return before
-    image = volumes.read_image(case.image)
+    image = cases.read_image(case)
     problems = integrity.check_image(case.image, image)
     label = None
     if case.label:
-        label = volumes.read_label(case.label)
+        label = cases.read_label(case, dataset)
         problems += integrity.check_label(case, image, label, num_classes)
     if problems:
         raise errors.UserError(" ".join(map(str, problems)))
@@ -171,7 +185,7 @@ def _prepare_case(
         arrays["label"] = preprocessing.prepare_label(label, grid)
     content = {
         "originals": requests.stamps(case),
-        "volume": config_json.to_json(_describe(case, image, len(slices))),
+        "volume": config_json.to_json(_describe(case, dataset, image, len(slices))),
         "checksums": {
             k: _write_array(output, case.name, k, a) for k, a in arrays.items()
         },
@@ -201,7 +215,9 @@ def _has_arrays(output, volume: PreparedVolume, settings) -> bool:
     return True
 
 
-def _describe(case: Case, image: sitk.Image, num_slices: int) -> PreparedVolume:
+def _describe(
+    case: Case, dataset: Dataset, image: sitk.Image, num_slices: int
+) -> PreparedVolume:
     return PreparedVolume(
         name=case.name,
         subject=case.subject,
@@ -213,6 +229,8 @@ def _describe(case: Case, image: sitk.Image, num_slices: int) -> PreparedVolume:
         spacing_mm=image.GetSpacing(),
         origin=image.GetOrigin(),
         direction=image.GetDirection(),
+        fourth=case.fourth,
+        label_map=cases.label_map(dataset) if case.label else None,
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from dscl_tf import config_json, errors, files
 from dscl_tf.config import PreprocessingConfig
 
-FORMAT = 1
+FORMAT = 2
 INDEX = "index.json"
 ARRAYS = "arrays"
 # Volumes whose arrays stay open: file descriptors are few, volumes may be many.
@@ -31,6 +31,9 @@ class PreparedVolume:
     spacing_mm: tuple[float, ...]
     origin: tuple[float, ...]
     direction: tuple[float, ...]
+    fourth: Optional[int] = None  # Index along the fourth axis of a 4-D original.
+    # Raw value and class of each value of the original label; None: they are classes.
+    label_map: Optional[tuple[tuple[int, int], ...]] = None
 
     @property
     def has_label(self) -> bool:

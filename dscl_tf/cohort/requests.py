@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Optional
 
 from dscl_tf import config_json
-from dscl_tf.cohort.layouts import Case, Dataset
+from dscl_tf.cohort.cases import Case, Dataset
 from dscl_tf.config import PreprocessingConfig
 
 # Keys that say which original files there were.
@@ -33,7 +33,7 @@ def describe(
 
 def stamps(case: Case) -> list:
     """Name, size and time of a case's image and label; they tell a changed file."""
-    return [_stamp(case.image), _stamp(case.label)]
+    return [_stamp(case.image), _stamp(case.label), case.fourth]
 
 
 def differences(before: dict, now: dict) -> str:

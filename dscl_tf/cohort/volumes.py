@@ -43,7 +43,7 @@ def read_header(path: files.PathLike) -> sitk.ImageFileReader:
     """Reads what a file says of its image, without the voxels.
 
     Raises:
-      UserError: missing, unreadable, not of 2 or 3 dimensions, empty, or huge.
+      UserError: missing, unreadable, not of 2 to 4 dimensions, empty, or huge.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -55,11 +55,11 @@ def read_header(path: files.PathLike) -> sitk.ImageFileReader:
     except RuntimeError as error:
         raise _unreadable(path, error) from None
     size = reader.GetSize()
-    if len(size) not in (2, 3) or reader.GetNumberOfComponents() != 1:
+    if len(size) not in (2, 3, 4) or reader.GetNumberOfComponents() != 1:
         raise errors.UserError(
             f"{path}: found {len(size)} dimensions and "
-            f"{reader.GetNumberOfComponents()} channels, expected one 2-D or 3-D "
-            "image of one channel: split it first."
+            f"{reader.GetNumberOfComponents()} values a voxel, expected one 2-D or 3-D "
+            "image of one channel, or a 4-D file: split it first."
         )
     if not 1 <= int(np.prod(size, dtype=object)) <= MAX_VOXELS:
         raise errors.UserError(
@@ -69,16 +69,20 @@ def read_header(path: files.PathLike) -> sitk.ImageFileReader:
     return reader
 
 
-def read_image(path: files.PathLike) -> sitk.Image:
+def read_image(path: files.PathLike, fourth: Optional[int] = None) -> sitk.Image:
     """Reads an image; a 2-D one becomes a volume of one slice.
+
+    Args:
+      path: the file.
+      fourth: index along the fourth axis of a 4-D file; None: the file is not one.
 
     Returns:
       3-D float32 image.
 
     Raises:
-      UserError: the file is missing, unreadable, or not a 2-D or 3-D scalar image.
+      UserError: the file is missing, unreadable, no scalar image, or has no such index.
     """
-    return sitk.Cast(_read(pathlib.Path(path)), sitk.sitkFloat32)
+    return sitk.Cast(_read(pathlib.Path(path), fourth), sitk.sitkFloat32)
 
 
 def read_label(path: files.PathLike) -> sitk.Image:
@@ -137,10 +141,14 @@ def _write(image: sitk.Image, partial: pathlib.Path, path: pathlib.Path) -> None
         raise errors.UserError(f"Cannot write {path}: {_reason(error)}") from None
 
 
-def _read(path: pathlib.Path) -> sitk.Image:
+def _read(path: pathlib.Path, fourth: Optional[int] = None) -> sitk.Image:
     reader = read_header(path)
+    fourth = _fourth_index(path, reader, fourth)
     if path.name.lower().endswith((".nii", ".nii.gz")):
-        _check_voxels(path, reader)
+        _check_voxels(path, reader, fourth)
+    if fourth is not None:
+        reader.SetExtractIndex([0, 0, 0, fourth])
+        reader.SetExtractSize([*reader.GetSize()[:3], 0])
     try:
         image = reader.Execute()
     except RuntimeError as error:
@@ -150,17 +158,52 @@ def _read(path: pathlib.Path) -> sitk.Image:
     return image
 
 
-def _check_voxels(path: pathlib.Path, reader: sitk.ImageFileReader) -> None:
+def _fourth_index(
+    path: pathlib.Path, reader: sitk.ImageFileReader, wanted: Optional[int]
+) -> Optional[int]:
+    """Index to take of a 4-D file; None for a file of fewer axes."""
+    if reader.GetDimension() < 4:
+        # ITK leaves out a fourth axis of length 1.
+        if wanted:
+            raise errors.UserError(
+                f"{path}: image {wanted} along a fourth axis is wanted (counted from "
+                f"0), found a file of {reader.GetDimension()} dimensions: does it "
+                "belong to this dataset? For other data there is --channel."
+            )
+        return None
+    length = reader.GetSize()[3]
+    if wanted is None and length > 1:
+        raise errors.UserError(
+            f"{path}: found {length} images along a fourth axis, expected one volume: "
+            "split the file, or keep one of them (dscl-prepare --channel chooses one "
+            "in a Decathlon dataset)."
+        )
+    if not 0 <= (wanted or 0) < length:
+        raise errors.UserError(
+            f"{path}: image {wanted} along the fourth axis is wanted (counted from 0), "
+            f"found {length}: choose another --channel, or download the file again."
+        )
+    return wanted or 0
+
+
+def _check_voxels(
+    path: pathlib.Path, reader: sitk.ImageFileReader, fourth: Optional[int]
+) -> None:
     """Refuses NIfTI files of which ITK would read zeros without a word.
 
     Those are files that are cut short, and voxels that are NaN or infinite.
     """
     voxels = int(np.prod(reader.GetSize(), dtype=object))
     start = int(float(reader.GetMetaData("vox_offset")))
-    expected = start + voxels * int(reader.GetMetaData("bitpix")) // 8
+    width = int(reader.GetMetaData("bitpix")) // 8
+    expected = start + voxels * width
     kind = _NIFTI_FLOATS.get(int(reader.GetMetaData("datatype")))
+    region = start, expected
+    if fourth is not None:
+        length = int(np.prod(reader.GetSize()[:3], dtype=object)) * width
+        region = start + fourth * length, start + (fourth + 1) * length
     try:
-        found, odd = _scan(path, start, expected, kind)
+        found, odd = _scan(path, start, region, kind)
     except (OSError, EOFError, zlib.error) as error:
         raise _unreadable(path, error) from None
     if found < expected:
@@ -176,14 +219,14 @@ def _check_voxels(path: pathlib.Path, reader: sitk.ImageFileReader) -> None:
 
 
 def _scan(
-    path: pathlib.Path, start: int, end: int, kind: Optional[str]
+    path: pathlib.Path, start: int, region: tuple[int, int], kind: Optional[str]
 ) -> tuple[int, int]:
-    """Bytes of the file (uncompressed), and floats in [start, end) that are no numbers.
+    """Bytes of the file (uncompressed), and floats in a region that are no numbers.
 
     Args:
       path: a NIfTI file, compressed or not whatever it is called.
       start: of the voxels, in bytes.
-      end: of the voxels, in bytes.
+      region: start and end, in bytes, of the voxels to look at.
       kind: NumPy's code of the voxels' float type; None: of another type.
     """
     with path.open("rb") as file:
@@ -196,7 +239,7 @@ def _scan(
         for chunk in iter(lambda: content.read(_CHUNK), b""):
             if kind:
                 width = np.dtype(kind).itemsize
-                inside = chunk[: max(0, end - found)]
+                inside = chunk[max(0, region[0] - found) : max(0, region[1] - found)]
                 inside = inside[: len(inside) // width * width]
                 values = np.frombuffer(inside, order + kind)
                 odd += int(np.count_nonzero(~np.isfinite(values)))

@@ -9,7 +9,7 @@ from typing import Any, Optional
 import SimpleITK as sitk
 
 from dscl_tf import config, errors, files
-from dscl_tf.cohort import geometry, prepared, splits, volumes
+from dscl_tf.cohort import cases, geometry, prepared, splits, volumes
 from dscl_tf.inference import case_views, metrics, overlays, summary
 from dscl_tf.inference import predictor as predictors
 from dscl_tf.training import run_folder
@@ -207,12 +207,11 @@ def _read_originals(
     volume: prepared.PreparedVolume,
 ) -> tuple[sitk.Image, sitk.Image]:
     """Image and truth, both with the geometry of the image when it was prepared."""
+    image = volumes.read_image(volume.image_file, volume.fourth)
+    label = volumes.read_label(volume.label_file)
+    truth = cases.to_classes(label, volume.label_map, volume.label_file)
     originals = []
-    for read, path in (
-        (volumes.read_image, volume.image_file),
-        (volumes.read_label, volume.label_file),
-    ):
-        original = read(path)
+    for original, path in (image, volume.image_file), (truth, volume.label_file):
         if original.GetSize() != tuple(volume.size):
             raise errors.UserError(
                 f"{path} has {original.GetSize()} voxels, but {volume.name} had "

@@ -108,8 +108,8 @@ def test_no_cohort_or_an_unfinished_one(folder, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c.update(format=2), "format 2, expected 1: prepare"),
-        (lambda c: c.pop("format"), "format None, expected 1"),
+        (lambda c: c.update(format=1), "format 1, expected 2: prepare"),
+        (lambda c: c.pop("format"), "format None, expected 2"),
         (lambda c: c.pop("settings"), r"missing keys \['settings'\]"),
         (lambda c: c.update(more=1), r"unknown keys \['more'\]"),
         (lambda c: c["volumes"][1].update(num_slices="3"), r"volumes\[1\].num_slices"),

@@ -166,14 +166,61 @@ def test_16_bit_and_uncompressed_under_a_compressed_name(tmp_path):
     np.testing.assert_array_equal(found, making.labels())
 
 
-def test_four_dimensions_and_colours_are_refused(tmp_path):
-    series = sitk.JoinSeries([making.image_of(making.labels())] * 2)
-    sitk.WriteImage(series, str(tmp_path / "series.nii.gz"))
-    with pytest.raises(errors.UserError, match=r"found 4 dimensions"):
-        volumes.read_image(tmp_path / "series.nii.gz")
+@pytest.fixture
+def series(tmp_path):
+    """Three volumes along a fourth axis, turned in space; the second has a NaN."""
+    parts = [making.intensities(k) for k in range(3)]
+    parts[1][1, 2, 3] = np.nan
+    turned = [[0, 1, 0], [-1, 0, 0], [0, 0, 1]]
+    images = [making.image_of(part, direction=turned) for part in parts]
+    sitk.WriteImage(sitk.JoinSeries(images), str(tmp_path / "series.nii.gz"))
+    return tmp_path / "series.nii.gz", parts, images[0]
+
+
+@pytest.mark.parametrize("fourth", [0, 2])
+def test_one_volume_of_a_series(series, fourth):
+    path, parts, image = series
+    found = volumes.read_image(path, fourth)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(found), parts[fourth])
+    assert found.GetSize() == image.GetSize()
+    np.testing.assert_allclose(found.GetSpacing(), image.GetSpacing())
+    np.testing.assert_allclose(found.GetOrigin(), image.GetOrigin())
+    np.testing.assert_allclose(found.GetDirection(), image.GetDirection(), atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("fourth", "message"),
+    [
+        (None, "found 3 images along a fourth axis, expected one"),
+        (1, "found 1 voxels that are NaN"),
+        (3, "image 3 along the fourth axis .* found 3"),
+        (-1, "image -1 along the fourth axis"),
+    ],
+)
+def test_what_is_wrong_with_a_series_is_named(series, fourth, message):
+    with pytest.raises(errors.UserError, match=rf"series\.nii\.gz: {message}"):
+        volumes.read_image(series[0], fourth)
+
+
+def test_a_series_that_is_cut_short_is_named_whatever_volume_is_read(series):
+    path = series[0].with_suffix("")
+    path.write_bytes(gzip.decompress(series[0].read_bytes())[:-10])
+    with pytest.raises(errors.UserError, match=r"series\.nii: .*cut short"):
+        volumes.read_image(path, 0)
+
+
+def test_a_volume_is_the_first_of_its_series_and_has_no_second(tmp_path):
+    path = making.write(tmp_path / "a.nii.gz", making.intensities())
+    found = sitk.GetArrayFromImage(volumes.read_image(path, 0))
+    np.testing.assert_array_equal(found, making.intensities())
+    with pytest.raises(errors.UserError, match=r"a\.nii\.gz: image 1 along a fourth"):
+        volumes.read_image(path, 1)
+
+
+def test_colours_are_refused(tmp_path):
     colours = sitk.GetImageFromArray(np.zeros((2, 3, 4, 3), np.uint8), isVector=True)
     sitk.WriteImage(colours, str(tmp_path / "colours.nrrd"))
-    with pytest.raises(errors.UserError, match=r"3 channels"):
+    with pytest.raises(errors.UserError, match=r"3 values a voxel"):
         volumes.read_image(tmp_path / "colours.nrrd")
 
 

@@ -3,46 +3,18 @@
 One function a layout; each returns the cases it finds and reads no voxels.
 """
 
-import dataclasses
 import pathlib
 from collections.abc import Iterator
 from typing import Callable, Optional
 
 from dscl_tf import errors
 from dscl_tf.cohort import volumes
+from dscl_tf.cohort.cases import Case, Dataset, Request
+
+__all__ = ["FORMATS", "Case", "Dataset", "Request", "find"]
 
 FORMATS = ("acdc", "folder")
 ACDC_LABELS = ("background", "RV", "MYO", "LV")
-
-
-@dataclasses.dataclass(frozen=True)
-class Case:
-    """One volume of a dataset."""
-
-    name: str
-    subject: str
-    image: pathlib.Path
-    label: Optional[pathlib.Path]
-    frame: str = ""
-
-
-@dataclasses.dataclass(frozen=True)
-class Dataset:
-    """What a layout's reader found."""
-
-    format: str
-    root: pathlib.Path
-    cases: tuple[Case, ...]
-    label_names: Optional[tuple[str, ...]]  # None: only the labels' values tell.
-
-
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """Where to look, and for what."""
-
-    source: pathlib.Path
-    labels: Optional[pathlib.Path] = None  # Of the folder layout.
-    acdc_frames: str = "ED"  # ED, ES or both.
 
 
 def find(request: Request, layout: str = "auto") -> Dataset:

@@ -1,0 +1,148 @@
+"""A volume of a dataset, whatever its layout, and how it is read."""
+
+import dataclasses
+import pathlib
+from collections.abc import Mapping
+from typing import Optional
+
+import numpy as np
+import SimpleITK as sitk
+
+from dscl_tf import errors, files
+from dscl_tf.cohort import volumes
+
+_SHOWN = 8  # Values that a message names.
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One volume of a dataset."""
+
+    name: str
+    subject: str
+    image: pathlib.Path
+    label: Optional[pathlib.Path]
+    frame: str = ""
+    fourth: Optional[int] = None  # Channel or time point in a 4-D file, from 0.
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """What a layout's reader found."""
+
+    format: str
+    root: pathlib.Path
+    cases: tuple[Case, ...]
+    label_names: Optional[tuple[str, ...]]  # None: only the labels' values tell.
+    # Raw voxel value to class, all there may be; None: the values are classes.
+    label_values: Optional[Mapping[int, int]] = None
+    # Known wrong raw values to the raw ones that they stand for.
+    strays: Mapping[int, int] = dataclasses.field(default_factory=dict)
+    why: str = ""  # What the layout was recognised by, one sentence.
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """Where to look, and for what."""
+
+    source: pathlib.Path
+    labels: Optional[pathlib.Path] = None  # Of the folder layout.
+    acdc_frames: str = "ED"  # ED, ES, both or all.
+    channel: int = 0  # Of the layouts with several images of a subject.
+
+
+def read_image(case: Case) -> sitk.Image:
+    """Reads the image of a case.
+
+    Returns:
+      3-D float32 image.
+
+    Raises:
+      UserError: as `volumes.read_image`.
+    """
+    return volumes.read_image(case.image, case.fourth)
+
+
+def read_raw_label(case: Case) -> sitk.Image:
+    """Reads the label volume of a case with the values that the file has.
+
+    Returns:
+      3-D int32 image.
+
+    Raises:
+      UserError: as `volumes.read_label`.
+    """
+    return volumes.read_label(case.label)
+
+
+def read_label(case: Case, dataset: Dataset) -> sitk.Image:
+    """Reads the label volume of a case as classes.
+
+    Returns:
+      3-D int32 image.
+
+    Raises:
+      UserError: as `volumes.read_label`, or a value that the dataset does not have.
+    """
+    return to_classes(read_raw_label(case), label_map(dataset), case.label)
+
+
+def label_map(dataset: Dataset) -> Optional[tuple[tuple[int, int], ...]]:
+    """Pairs of raw value and class, strays included; None: values are classes."""
+    if dataset.label_values is None:
+        return None
+    classes = dict(dataset.label_values)
+    strays = {raw: classes[meant] for raw, meant in dataset.strays.items()}
+    return tuple(sorted({**strays, **classes}.items()))
+
+
+def to_classes(
+    raw: sitk.Image,
+    pairs: Optional[tuple[tuple[int, int], ...]],
+    path: Optional[files.PathLike],
+) -> sitk.Image:
+    """Replaces raw voxel values by classes.
+
+    Args:
+      raw: 3-D int32 image.
+      pairs: from `label_map`.
+      path: of the file, for the message.
+
+    Returns:
+      3-D int32 image of the same geometry.
+
+    Raises:
+      UserError: there is a value without a class; the message counts its voxels.
+    """
+    if pairs is None:
+        return raw
+    known = dict(pairs)
+    counts = value_counts(raw)
+    odd = {value: count for value, count in counts.items() if value not in known}
+    if odd:
+        found = ", ".join(f"{v} ({n} voxels)" for v, n in list(odd.items())[:_SHOWN])
+        expected = ", ".join(map(str, known))
+        raise errors.UserError(
+            f"{path}: values: found {found}, expected {expected}; correct them, or "
+            "leave the file out."
+        )
+    values = sitk.GetArrayViewFromImage(raw)
+    present = np.array(sorted(counts))
+    classes = np.array([known[value] for value in sorted(counts)], np.int32)
+    mapped = sitk.GetImageFromArray(classes[np.searchsorted(present, values)])
+    mapped.CopyInformation(raw)
+    return mapped
+
+
+def stray_counts(raw: sitk.Image, dataset: Dataset) -> dict[int, int]:
+    """Voxels of each known wrong value that a raw label volume has."""
+    if not dataset.strays:
+        return {}
+    counts = value_counts(raw)
+    return {value: counts[value] for value in dataset.strays if value in counts}
+
+
+def value_counts(label: sitk.Image) -> dict[int, int]:
+    """Voxels of each value of a label volume, by value."""
+    values, counts = np.unique(sitk.GetArrayViewFromImage(label), return_counts=True)
+    return dict(zip(values.tolist(), counts.tolist()))
