@@ -7,12 +7,11 @@ import statistics
 import sys
 import tempfile
 
+import speed_parts
 from absl import flags
 from dscl_flags import binary
 
 STAGES = ("encoder", "decoder", "finetune")
-# Images of a step at the defaults, all views counted.
-IMAGES = {"encoder": 36, "decoder": 24, "finetune": 20}
 _PARTS = pathlib.Path(__file__).parent / "speed_parts"
 
 _SIZE = flags.DEFINE_integer("size_px", 192, "Side of a slice, pixels.", 32)
@@ -56,7 +55,9 @@ def contenders(prepared: pathlib.Path) -> dict[str, list[str]]:
         path = f"PYTHONPATH={_OTHER.value}"
         found["other checkout"] = ["env", path, *ours, precision]
     if _TORCH.value:
-        batches = ",".join(f"{stage}={count}" for stage, count in IMAGES.items())
+        batches = ",".join(
+            f"{stage}={count}" for stage, count in speed_parts.IMAGES.items()
+        )
         found["PyTorch, bfloat16"] = [
             _TORCH.value,
             str(_PARTS / "torch_worker.py"),
@@ -100,7 +101,7 @@ def table(results: dict) -> str:
             low, middle, high = statistics.quantiles(row["step_s"], n=4)
             lines.append(
                 f"| {stage} | {name} | {middle:.3f} | {low:.3f} to {high:.3f} | "
-                f"{IMAGES[stage] / middle:.0f} | {base / middle:.2f} | "
+                f"{speed_parts.IMAGES[stage] / middle:.0f} | {base / middle:.2f} | "
                 f"{row['first_step_s']:.1f} | {row['peak_memory_mib']:.0f} |"
             )
     return "\n".join(lines)
