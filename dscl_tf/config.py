@@ -5,6 +5,7 @@ Defaults are those of the paper and of its released commands (docs/method.md).
 
 import dataclasses
 import enum
+import math
 from typing import Any, Optional
 
 from dscl_tf import errors
@@ -52,6 +53,8 @@ class PreprocessingConfig:
     size_px: tuple[int, int] = (192, 192)  # Rows, columns of a prepared slice.
     spacing_mm: float = 1.367  # In-plane pixel size of a prepared slice.
     percentiles: tuple[float, float] = (1.0, 99.0)  # Mapped to 0 and 1, per volume.
+    # Intensities (of CT in HU) mapped to 0 and 1 and clipped; None: the percentiles.
+    window: Optional[tuple[float, float]] = None
     bias_correction: bool = True  # N4, as the paper does for its MR data.
     bias_shrink: int = 2  # In-plane shrink factor of the image that N4 fits.
     bias_levels: int = 4
@@ -67,6 +70,13 @@ class PreprocessingConfig:
             "percentiles",
             self.percentiles,
             "two increasing numbers in [0, 100]",
+        )
+        low, high = self.window or (0, 1)
+        _require(
+            -math.inf < low < high < math.inf,
+            "window",
+            self.window,
+            "two increasing numbers",
         )
         for name in ("bias_shrink", "bias_levels", "bias_iterations"):
             _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")

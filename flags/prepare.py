@@ -27,7 +27,18 @@ _LABEL_NAMES = flags.DEFINE_list(
     "label_names", None, "Names of the labels 1, 2, ..., in this order."
 )
 _ACDC_FRAMES = flags.DEFINE_enum(
-    "acdc_frames", "ED", ["ED", "ES", "both"], "Frames to take of an ACDC patient."
+    "acdc_frames",
+    "ED",
+    list(layouts.ACDC_FRAMES),
+    "Frames to take of an ACDC patient; all: both, and every other frame of the 4-D "
+    "file as unlabelled data.",
+)
+_CHANNEL = flags.DEFINE_integer(
+    "channel",
+    0,
+    "Which image of a subject to take where a dataset has several (Decathlon, nnU-Net),"
+    " counted from 0.",
+    0,
 )
 _CHECK_ONLY = flags.DEFINE_bool(
     "check_only", False, "Read everything, list what is wrong, and write nothing."
@@ -61,6 +72,12 @@ _PERCENTILES = flags.DEFINE_list(
     "percentiles",
     [f"{value:g}" for value in _DEFAULT.percentiles],
     "Percentiles of a volume's intensity that become 0 and 1.",
+)
+_WINDOW = flags.DEFINE_list(
+    "window",
+    None,
+    "Two intensities (Hounsfield units of CT) that become 0 and 1, clipped, instead of "
+    "--percentiles.",
 )
 _BIAS = flags.DEFINE_bool(
     "bias_correction", _DEFAULT.bias_correction, "Correct the bias field by N4 first."
@@ -106,6 +123,7 @@ def preparation_config() -> PreparationConfig:
         labels=_LABELS.value,
         label_names=_label_names(),
         acdc_frames=_ACDC_FRAMES.value,
+        channel=_CHANNEL.value,
         num_partitions=_NUM_PARTITIONS.value,
         num_workers=_NUM_WORKERS.value,
         overwrite=_OVERWRITE.value,
@@ -113,6 +131,7 @@ def preparation_config() -> PreparationConfig:
             size_px=_pair(_SIZE, int),
             spacing_mm=_SPACING.value,
             percentiles=_pair(_PERCENTILES, float),
+            window=_pair(_WINDOW, float) if _WINDOW.value else None,
             bias_correction=_BIAS.value,
             bias_shrink=_BIAS_SHRINK.value,
             bias_levels=_BIAS_LEVELS.value,

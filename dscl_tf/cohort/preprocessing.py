@@ -32,7 +32,11 @@ def prepare_image(
     oriented = geometry.orient(image)
     if settings.bias_correction:
         oriented = correct_bias(oriented, settings)
-    normalised = normalise(sitk.GetArrayFromImage(oriented), settings.percentiles)
+    values = sitk.GetArrayFromImage(oriented)
+    if settings.window:
+        normalised = apply_window(values, settings.window)
+    else:
+        normalised = normalise(values, settings.percentiles)
     result = sitk.GetImageFromArray(normalised)
     result.CopyInformation(oriented)
     grid = geometry.in_plane_grid(oriented, settings)
@@ -73,6 +77,29 @@ def normalise(values: np.ndarray, percentiles: tuple[float, float]) -> np.ndarra
             "the image is constant, or nearly; leave it out."
         )
     return ((values - low) / (high - low)).astype(np.float32)
+
+
+def apply_window(values: np.ndarray, window: tuple[float, float]) -> np.ndarray:
+    """(x - low) / (high - low), clipped to [0, 1]: for CT, whose units are absolute.
+
+    Args:
+      values: float [...].
+      window: low and high, in the unit of `values` (HU).
+
+    Returns:
+      float32 [...] in [0, 1].
+
+    Raises:
+      UserError: all values are on one side of the window.
+    """
+    low, high = window
+    if values.max() <= low or values.min() >= high:
+        raise errors.UserError(
+            f"its values {values.min():g} to {values.max():g} are all outside of the "
+            f"window {low:g} to {high:g}: is it CT, in Hounsfield units? Choose "
+            "another --window, or percentiles."
+        )
+    return np.clip((values - low) / (high - low), 0, 1).astype(np.float32)
 
 
 def correct_bias(image: sitk.Image, settings: PreprocessingConfig) -> sitk.Image:

@@ -19,6 +19,8 @@ _CHUNK = 2**22  # Bytes; a multiple of the width of every voxel type.
 # NIfTI's codes of float voxels to NumPy's, and the header lengths of its versions.
 _NIFTI_FLOATS = {16: "f4", 64: "f8"}
 _NIFTI_HEADERS = (348, 540)
+# Of the products of axes: above rounding in headers, below a shear worth a voxel.
+_RIGHT_ANGLE = 0.02
 # Larger headers are a damaged file or not for this machine: 2^31 voxels are 8 GiB.
 MAX_VOXELS = 2**31
 
@@ -66,7 +68,16 @@ def read_header(path: files.PathLike) -> sitk.ImageFileReader:
             f"{path}: its header says {size} voxels, expected 1 to {MAX_VOXELS} in "
             "all: the file is damaged or too large."
         )
+    _check_axes(path, reader)
     return reader
+
+
+def _check_axes(path: pathlib.Path, reader: sitk.ImageFileReader) -> None:
+    """Refuses the sheared axes that ITK reads from formats other than NIfTI."""
+    extent = reader.GetDimension()
+    axes = np.reshape(reader.GetDirection(), (extent, extent))
+    if not np.all(np.abs(axes.T @ axes - np.eye(extent)) <= _RIGHT_ANGLE):
+        raise _unreadable(path, RuntimeError("no orthonormal directions"))
 
 
 def read_image(path: files.PathLike, fourth: Optional[int] = None) -> sitk.Image:

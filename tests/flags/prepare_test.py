@@ -30,6 +30,7 @@ def test_every_setting_has_a_flag():
         "size_px": ["24", "32"],
         "spacing_mm": 2.5,
         "percentiles": ["2", "98"],
+        "window": ["-200", "600"],
         "bias_correction": False,
         "bias_shrink": 3,
         "bias_levels": 2,
@@ -39,7 +40,9 @@ def test_every_setting_has_a_flag():
     fields = {field.name for field in dataclasses.fields(config.PreprocessingConfig)}
     assert set(values) == fields
     assert build(source="a", output="b", **values).settings == (
-        config.PreprocessingConfig((24, 32), 2.5, (2.0, 98.0), False, 3, 2, 7, 0.01)
+        config.PreprocessingConfig(
+            (24, 32), 2.5, (2.0, 98.0), (-200.0, 600.0), False, 3, 2, 7, 0.01
+        )
     )
 
 
@@ -65,6 +68,11 @@ def test_one_number_stands_for_two():
         ({"percentiles": ["99", "1"]}, "percentiles must be two increasing"),
         ({"percentiles": ["nan", "99"]}, "percentiles must be two increasing"),
         ({"percentiles": []}, "--percentiles must be"),
+        ({"window": ["600", "-200"]}, "window must be two increasing"),
+        ({"window": ["-200"]}, "window must be two increasing"),
+        ({"window": ["nan", "200"]}, "window must be two increasing"),
+        ({"window": ["0", "inf"]}, "window must be two increasing"),
+        ({"window": ["1", "2", "3"]}, "--window must be"),
         ({"label_names": ["RV", "RV"]}, "--label_names .*'RV,RV'"),
         ({"label_names": ["RV", ""]}, "--label_names .*'RV,'"),
     ],

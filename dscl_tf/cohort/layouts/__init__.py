@@ -1,179 +1,163 @@
 """Datasets as people download them: where the cases of each layout are.
 
-One function a layout; each returns the cases it finds and reads no voxels.
+One module a layout. Each has EXPECTED, what it looks for; `recognise`, what makes a
+folder one of it; `is_part`, whether the folder above is meant; and `read`, which lists
+the cases and reads no voxels.
 """
 
+import functools
+import logging
 import pathlib
-from collections.abc import Iterator
-from typing import Callable, Optional
+from types import ModuleType
 
 from dscl_tf import errors
-from dscl_tf.cohort import volumes
+from dscl_tf.cohort import nifti_headers
 from dscl_tf.cohort.cases import Case, Dataset, Request
+from dscl_tf.cohort.layouts import acdc, decathlon, folder, listing, mmwhs, nnunet
 
-__all__ = ["FORMATS", "Case", "Dataset", "Request", "find"]
+__all__ = ["ACDC_FRAMES", "FORMATS", "Case", "Dataset", "Request", "find"]
 
-FORMATS = ("acdc", "folder")
-ACDC_LABELS = ("background", "RV", "MYO", "LV")
+ACDC_FRAMES = acdc.FRAMES
+_MODULES = {
+    "acdc": acdc,
+    "decathlon": decathlon,
+    "mmwhs": mmwhs,
+    "mmwhs_ct": mmwhs,
+    "mmwhs_mr": mmwhs,
+    "nnunet": nnunet,
+    "folder": folder,
+}
+FORMATS = tuple(sorted(_MODULES))
+# The folder of volumes last: images of the other layouts look like one.
+_AUTO = ("nnunet", "decathlon", "acdc", "mmwhs")
+_WITH_CHANNELS = ("decathlon", "nnunet")
+_LOG = logging.getLogger(__name__)
 
 
 def find(request: Request, layout: str = "auto") -> Dataset:
     """Finds the cases of a dataset.
+
+    The folder above or below the source is taken where the dataset is there; the log
+    says what was recognised, and why.
 
     Args:
       request: where to look.
       layout: one of FORMATS, or "auto".
 
     Raises:
-      UserError: no such folder, no layout that fits, or no cases.
+      UserError: no such folder, no layout that fits or several datasets, no cases, or
+        one twice.
     """
-    source = request.source
+    _check_source(request.source)
+    name, root, why = _locate(request, layout)
+    _check_request(request, name)
+    read = _MODULES[name].read
+    if name.startswith("mmwhs_"):
+        read = functools.partial(read, modality=name[len("mmwhs_") :])
+    dataset = read(root, request, why)
+    _check_names(dataset)
+    _LOG.info("%s: the layout is %s, since %s.", dataset.root, dataset.format, why)
+    nifti_headers.warn_of_conflicts(
+        [path for case in dataset.cases for path in (case.image, case.label) if path]
+    )
+    return dataset
+
+
+def _check_source(source: pathlib.Path) -> None:
     if not source.is_dir():
         what = "is a file" if source.exists() else "does not exist"
         raise errors.UserError(
-            f"--source={source} {what}; expected the folder of a dataset."
+            f"--source={source} {what}; expected the folder of a dataset (unpacked)."
         )
-    readers: dict[str, Callable[[Request], Dataset]] = {
-        "acdc": _acdc,
-        "folder": _folder,
-    }
-    if layout == "auto":
-        layout = "acdc" if _acdc_patients(source) else "folder"
-    return readers[layout](request)
 
 
-def _acdc(request: Request) -> Dataset:
-    """ACDC: patientNNN folders with Info.cfg, at the root or below it."""
-    patients = _acdc_patients(request.source)
-    if not patients:
+def _locate(request: Request, layout: str) -> tuple[str, pathlib.Path, str]:
+    """Name of the layout, folder of the dataset, and what it was recognised by."""
+    source = request.source
+    names = _AUTO if layout == "auto" else (layout,)
+    found = _recognised(source, names)
+    if not found and not request.labels:
+        # With labels named, a folder of images is one, wherever it lies.
+        found = _above(source, names)
+    if not found and layout == "auto":
+        found = _recognised(source, ("folder",))
+    if not found:
+        found = _below(source, names)
+    if not found and layout == "auto":
+        found = _below(source, ("folder",))
+    if not found:
+        raise _unrecognised(source, layout)
+    if len(found) > 1:
+        several = ", ".join(f"{root} ({name})" for name, root, _ in found[:8])
         raise errors.UserError(
-            f"--source={request.source} is not in the ACDC layout: expected folders "
-            "patientNNN with an Info.cfg, here or in training/, testing/ or database/."
+            f"--source={source} has {len(found)} datasets in it: {several}; name the "
+            "folder of one."
         )
-    if request.labels:
+    name, root, why = found[0]
+    if root != source:
+        _LOG.info("The dataset is taken from %s, not from %s.", root, source)
+    return name, root, why
+
+
+def _recognised(root: pathlib.Path, names) -> list[tuple[str, pathlib.Path, str]]:
+    """The first layout that a folder has, in a list; or none."""
+    for name in names:
+        why = _MODULES[name].recognise(root)
+        if why:
+            return [(name, root, why)]
+    return []
+
+
+def _above(source: pathlib.Path, names) -> list[tuple[str, pathlib.Path, str]]:
+    above = source.resolve().parent
+    parts = [name for name in names if _MODULES[name].is_part(source)]
+    return _recognised(above, parts)
+
+
+def _below(source: pathlib.Path, names) -> list[tuple[str, pathlib.Path, str]]:
+    folders = [path for path in listing.visible(source) if path.is_dir()]
+    return [found for path in folders for found in _recognised(path, names)]
+
+
+def _unrecognised(source: pathlib.Path, layout: str) -> errors.UserError:
+    modules: dict[ModuleType, None] = dict.fromkeys(_MODULES.values())
+    if layout != "auto":
+        modules = {_MODULES[layout]: None}
+    expected = "".join(f"\n  {module.EXPECTED}" for module in modules)
+    what = "any known layout" if layout == "auto" else f"the layout {layout}"
+    return errors.UserError(
+        f"--source={source} is not in {what}. Found there: {listing.summary(source)}. "
+        f"Expected:{expected}"
+    )
+
+
+def _check_request(request: Request, name: str) -> None:
+    """Refuses what would be ignored in silence."""
+    if request.labels and name != "folder":
         raise errors.UserError(
-            f"--labels={request.labels}: ACDC labels are read from beside the images; "
-            "leave --labels out, or say --format=folder."
+            f"--labels={request.labels}: the labels of {name} are read from beside the "
+            "images; leave --labels out, or say --format=folder."
         )
-    wanted = ("ED", "ES") if request.acdc_frames == "both" else (request.acdc_frames,)
-    cases = tuple(
-        _acdc_case(patient, frame) for patient in patients for frame in wanted
-    )
-    return Dataset("acdc", request.source, cases, ACDC_LABELS)
+    if request.channel and name not in _WITH_CHANNELS:
+        raise errors.UserError(
+            f"--channel={request.channel}: the layout {name} has one image of each "
+            "subject; leave --channel out, or see --format."
+        )
+    if request.acdc_frames != "ED" and name != "acdc":
+        raise errors.UserError(
+            f"--acdc_frames={request.acdc_frames}: the dataset is {name}, not ACDC; "
+            "leave --acdc_frames out, or see --format."
+        )
 
 
-def _acdc_patients(source: pathlib.Path) -> list[pathlib.Path]:
-    """Patient folders at the usual depths, by name."""
-    levels = (
-        "",
-        "training",
-        "testing",
-        "database",
-        "database/training",
-        "database/testing",
-    )
-    found = [
-        folder
-        for level in levels
-        for folder in _visible(source / level)
-        if folder.is_dir() and (folder / "Info.cfg").is_file()
-    ]
-    found.sort(key=lambda folder: folder.name)
-    for first, second in zip(found, found[1:]):
-        if first.name == second.name:
-            raise errors.UserError(
-                f"{first} and {second} are both there: name the folder of one of them "
-                "as --source."
+def _check_names(dataset: Dataset) -> None:
+    before: dict[str, Case] = {}
+    faults = []
+    for case in dataset.cases:
+        if case.name in before:
+            faults.append(
+                f"The subject {case.name} is there twice: {before[case.name].image} "
+                f"and {case.image}; keep one."
             )
-    return found
-
-
-def _acdc_case(patient: pathlib.Path, frame: str) -> Case:
-    number = _acdc_frame_number(patient / "Info.cfg", frame)
-    name = f"{patient.name}_frame{number:02d}"
-    image = _with_suffix(patient, name)
-    if image is None:
-        raise errors.UserError(
-            f"{patient / 'Info.cfg'}: {frame} is frame {number}, but there is no "
-            f"{name}.nii.gz beside it."
-        )
-    return Case(name, patient.name, image, _with_suffix(patient, f"{name}_gt"), frame)
-
-
-def _acdc_frame_number(path: pathlib.Path, key: str) -> int:
-    """A frame number of Info.cfg; file names do not tell which is ED or ES."""
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError as error:
-        raise errors.UserError(f"Cannot read {path}: {error.strerror}.") from None
-    pairs = (line.split(":", 1) for line in lines if ":" in line)
-    value = {name.strip(): text.strip() for name, text in pairs}.get(key, "")
-    if not value.isdecimal() or not 1 <= int(value) <= 9999:
-        raise errors.UserError(
-            f"{path}: field {key} must be a frame number from 1, found {value!r}."
-        )
-    return int(value)
-
-
-def _folder(request: Request) -> Dataset:
-    """A plain folder of volumes, and optionally one of labels of the same names."""
-    images = _images_by_name(request.source)
-    if not images:
-        here = sorted(path.name for path in _visible(request.source))[:8]
-        raise errors.UserError(
-            f"--source={request.source}: no images ({', '.join(volumes.IMAGE_SUFFIXES)}"
-            f") and no ACDC patients there; found {', '.join(here) or 'nothing'}. Name "
-            "the folder that holds them."
-        )
-    labels = _labels_by_name(request, images) if request.labels else {}
-    cases = tuple(
-        Case(name, name, image, labels.get(name))
-        for name, image in sorted(images.items())
-    )
-    return Dataset("folder", request.source, cases, None)
-
-
-def _labels_by_name(request: Request, images: dict) -> dict:
-    if not request.labels.is_dir():
-        raise errors.UserError(f"--labels={request.labels} is not a folder.")
-    labels = _images_by_name(request.labels)
-    strangers = sorted(set(labels) - set(images))
-    if strangers or not labels:
-        raise errors.UserError(
-            f"--labels={request.labels}: each label needs an image of the same name in "
-            f"{request.source}; found without one: {', '.join(strangers[:5]) or '-'} "
-            f"({len(labels)} labels in all)."
-        )
-    return labels
-
-
-def _images_by_name(folder: pathlib.Path) -> dict[str, pathlib.Path]:
-    found: dict[str, pathlib.Path] = {}
-    for path in _visible(folder):
-        if not volumes.has_image_suffix(path.name) or not path.is_file():
-            continue
-        name = volumes.strip_suffix(path.name)
-        if name in found:
-            raise errors.UserError(
-                f"{folder} has two volumes called {name!r}: {found[name].name} and "
-                f"{path.name}; keep one."
-            )
-        found[name] = path
-    return found
-
-
-def _visible(folder: pathlib.Path) -> Iterator[pathlib.Path]:
-    """What is in a folder, hidden names left out; nothing if it is not one."""
-    if not folder.is_dir():
-        return
-    try:
-        yield from (path for path in folder.iterdir() if path.name[0] != ".")
-    except OSError as error:
-        raise errors.UserError(f"Cannot list {folder}: {error.strerror}.") from None
-
-
-def _with_suffix(folder: pathlib.Path, name: str) -> Optional[pathlib.Path]:
-    for suffix in (".nii.gz", ".nii"):
-        if (folder / (name + suffix)).is_file():
-            return folder / (name + suffix)
-    return None
+        before[case.name] = case
+    listing.refuse_faults(faults)

@@ -1,0 +1,131 @@
+"""ACDC: patientNNN folders with Info.cfg, at the root or below it."""
+
+import pathlib
+from collections.abc import Iterator
+
+from dscl_tf import errors
+from dscl_tf.cohort import volumes
+from dscl_tf.cohort.cases import Case, Dataset, Request
+from dscl_tf.cohort.layouts import listing
+
+EXPECTED = (
+    "acdc: folders patientNNN with an Info.cfg, in the folder itself or in training/, "
+    "testing/ or database/ (ACDC)"
+)
+LABELS = ("background", "RV", "MYO", "LV")
+FRAMES = ("ED", "ES", "both", "all")
+_INFO = "Info.cfg"
+_MAX_FRAME = 9999
+_LEVELS = ("", "training", "testing")
+
+
+def recognise(folder: pathlib.Path) -> str:
+    """What makes a folder ACDC, or nothing."""
+    first = next(_patients(folder), None)
+    return f"it has folders of patients such as {first.name}/{_INFO}" if first else ""
+
+
+def is_part(folder: pathlib.Path) -> bool:
+    """Whether a folder is that of one patient."""
+    return (folder / _INFO).is_file()
+
+
+def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
+    """The frames that are asked for, of all patients.
+
+    Raises:
+      UserError: a patient is there twice, or files are missing or wrong; it names all.
+    """
+    patients = sorted(_patients(root), key=lambda folder: folder.name)
+    for first, second in zip(patients, patients[1:]):
+        if first.name == second.name:
+            raise errors.UserError(
+                f"{first} and {second} are both there: name the folder of one of them "
+                "as --source."
+            )
+    cases, faults = [], []
+    for patient in patients:
+        try:
+            cases += _cases(patient, request.acdc_frames)
+        except errors.UserError as error:
+            faults.append(str(error))
+    listing.refuse_faults(faults)
+    return Dataset("acdc", root, tuple(cases), LABELS, why=why)
+
+
+def _patients(root: pathlib.Path) -> Iterator[pathlib.Path]:
+    for base in (root, root / "database"):
+        for level in _LEVELS:
+            for folder in listing.visible(base / level):
+                if folder.is_dir() and (folder / _INFO).is_file():
+                    yield folder
+
+
+def _cases(patient: pathlib.Path, frames: str) -> list[Case]:
+    wanted = (frames,) if frames in ("ED", "ES") else ("ED", "ES")
+    numbers = {key: _frame_number(patient / _INFO, key) for key in wanted}
+    if len(set(numbers.values())) < len(numbers):
+        raise errors.UserError(
+            f"{patient / _INFO}: ED and ES are both frame {numbers['ED']}; correct "
+            "them, or take one (--acdc_frames=ED)."
+        )
+    cases = [_frame(patient, key, number) for key, number in numbers.items()]
+    if frames == "all":
+        cases += _other_frames(patient, set(numbers.values()))
+    return cases
+
+
+def _frame(patient: pathlib.Path, key: str, number: int) -> Case:
+    name = f"{patient.name}_frame{number:02d}"
+    image = listing.with_suffix(patient, name)
+    if image is None:
+        raise errors.UserError(
+            f"{patient / _INFO}: {key} is frame {number}, but there is no "
+            f"{name}.nii.gz beside it."
+        )
+    label = listing.with_suffix(patient, f"{name}_gt")
+    return Case(name, patient.name, image, label, key)
+
+
+def _other_frames(patient: pathlib.Path, taken: set[int]) -> list[Case]:
+    """The frames of the 4-D file that have no file of their own, unlabelled."""
+    path = listing.with_suffix(patient, f"{patient.name}_4d")
+    if path is None:
+        raise errors.UserError(
+            f"{patient}: --acdc_frames=all takes the frames of {patient.name}_4d"
+            ".nii.gz, which is not there; take fewer (--acdc_frames=both)."
+        )
+    size = volumes.read_header(path).GetSize()
+    if len(size) != 4 or not max(taken) <= size[3] <= _MAX_FRAME:
+        raise errors.UserError(
+            f"{path}: found the size {'x'.join(map(str, size))}, expected four axes "
+            f"with {max(taken)} (see {_INFO}) to {_MAX_FRAME} frames."
+        )
+    return [
+        Case(
+            f"{patient.name}_frame{number:02d}",
+            patient.name,
+            path,
+            None,
+            fourth=number - 1,
+        )
+        for number in range(1, size[3] + 1)
+        if number not in taken
+    ]
+
+
+def _frame_number(path: pathlib.Path, key: str) -> int:
+    """A frame number of Info.cfg; file names do not tell which is ED or ES."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        raise errors.UserError(f"Cannot read {path}: {error.strerror}.") from None
+    pairs = (line.split(":", 1) for line in lines if ":" in line)
+    value = {name.strip(): text.strip() for name, text in pairs}.get(key, "")
+    if not (
+        value.isdecimal() and value.isascii() and 1 <= int(value[:5]) <= _MAX_FRAME
+    ):
+        raise errors.UserError(
+            f"{path}: field {key} must be a frame number from 1, found {value!r:.80}."
+        )
+    return int(value)

@@ -1,0 +1,130 @@
+"""dataset.json of the Decathlon and of nnU-Net: untrusted, so each field is checked."""
+
+import pathlib
+from collections.abc import Mapping
+from typing import Any, Optional
+
+from dscl_tf import errors, files
+
+NAME = "dataset.json"
+# Folders of both layouts; one of them named as the source means the one above.
+PARTS = ("imagesTr", "imagesTs", "labelsTr", "labelsTs")
+_NNUNET = ("channel_names", "file_ending")
+_DECATHLON = ("modality", "training")
+_MAX_CLASSES = 256  # Prepared labels are bytes.
+_MAX_BYTES = 2**26  # Of a dataset.json; the largest public ones have a few hundred kB.
+
+
+def read(folder: pathlib.Path) -> dict:
+    """The content of a folder's dataset.json.
+
+    Raises:
+      UserError: it is missing, too large, or no JSON object.
+    """
+    path = folder / NAME
+    if path.is_file() and path.stat().st_size > _MAX_BYTES:
+        raise errors.UserError(
+            f"{path}: found {path.stat().st_size} bytes, expected at most {_MAX_BYTES}:"
+            " it is not a dataset's description."
+        )
+    return files.read_json_object(path, "description of the dataset")
+
+
+def kind(folder: pathlib.Path) -> Optional[str]:
+    """Whose dataset.json a folder has: "decathlon", "nnunet", or None.
+
+    Raises:
+      UserError: there is one, but of neither.
+    """
+    if not (folder / NAME).is_file():
+        return None
+    content = read(folder)
+    if any(key in content for key in _NNUNET):
+        return "nnunet"
+    if any(key in content for key in _DECATHLON):
+        return "decathlon"
+    found = ", ".join(map(repr, list(content)[:8])) or "none"
+    raise errors.UserError(
+        f"{folder / NAME}: found the fields {found}, expected modality, labels and "
+        "training (Decathlon) or channel_names, labels and file_ending (nnU-Net); "
+        "download it again, or say --format=folder."
+    )
+
+
+def is_part(folder: pathlib.Path) -> bool:
+    """Whether a folder is one of images or labels of the dataset above it."""
+    return folder.name in PARTS and (folder.resolve().parent / NAME).is_file()
+
+
+def field(path: pathlib.Path, content: Mapping, name: str, expected: type) -> Any:
+    """A field of the right type.
+
+    Raises:
+      UserError: it is missing or of another type.
+    """
+    value = content.get(name)
+    if not isinstance(value, expected) or isinstance(value, bool):
+        what = {dict: "an object", list: "a list", int: "a whole number", str: "a text"}
+        found = f"{value!r:.80}" if name in content else "nothing"
+        raise errors.UserError(
+            f"{path}: field {name}: found {found}, expected {what[expected]}."
+        )
+    return value
+
+
+def channel_names(path: pathlib.Path, content: Mapping, name: str) -> list[str]:
+    """The channels of `modality` or `channel_names`, which count from "0".
+
+    Raises:
+      UserError: the field is missing or counts otherwise.
+    """
+    channels = field(path, content, name, dict)
+    expected = [str(k) for k in range(len(channels))]
+    if not channels or sorted(channels, key=lambda key: (len(key), key)) != expected:
+        raise errors.UserError(
+            f"{path}: field {name}: found the keys {list(channels)!r:.80}, "
+            'expected "0", "1", ... for the channels.'
+        )
+    return [str(channels[key]) for key in expected]
+
+
+def check_channel(path: pathlib.Path, names: list[str], channel: int) -> None:
+    """Raises UserError unless the dataset has a channel of this number."""
+    if channel >= len(names):
+        known = ", ".join(f"{k} ({name})" for k, name in enumerate(names))
+        raise errors.UserError(
+            f"--channel={channel}: {path} has the channels {known}; choose one of them."
+        )
+
+
+def vocabulary(
+    path: pathlib.Path, named: Mapping[int, str]
+) -> tuple[tuple[str, ...], Optional[dict[int, int]]]:
+    """Names of the classes, and the class of each voxel value where they differ.
+
+    Args:
+      path: of the dataset.json.
+      named: name of each voxel value; 0 may be left out.
+
+    Returns:
+      Names, the background first; and value to class, or None if they are the same.
+
+    Raises:
+      UserError: negative values, names that are empty or there twice, or too many.
+    """
+    named = {0: "background", **named}
+    values = sorted(named)
+    names = [named[value] for value in values]
+    if (
+        not 2 <= len(names) <= _MAX_CLASSES
+        or values[0] < 0
+        or len(set(names)) < len(names)
+        or not all(names)
+    ):
+        raise errors.UserError(
+            f"{path}: field labels: found {dict(sorted(named.items()))!r:.200}, "
+            f"expected 1 to {_MAX_CLASSES - 1} different names of voxel values from 1."
+        )
+    if values == list(range(len(values))):
+        return tuple(names), None
+    return tuple(names), {value: k for k, value in enumerate(values)}

@@ -1,0 +1,118 @@
+"""The Medical Segmentation Decathlon: dataset.json lists the files of each case.
+
+nnU-Net's first format has the same dataset.json; its files end in _0000, _0001, ...
+"""
+
+import pathlib
+from collections.abc import Mapping
+from typing import Optional
+
+from dscl_tf import errors
+from dscl_tf.cohort import volumes
+from dscl_tf.cohort.cases import Case, Dataset, Request
+from dscl_tf.cohort.layouts import dataset_json, listing
+
+EXPECTED = (
+    "decathlon: dataset.json with modality, labels and training, beside imagesTr/ and "
+    "labelsTr/ (Task05_Prostate)"
+)
+
+
+def recognise(folder: pathlib.Path) -> str:
+    """What makes a folder a Decathlon task, or nothing.
+
+    Raises:
+      UserError: its dataset.json is unreadable, or nobody's.
+    """
+    if dataset_json.kind(folder) != "decathlon":
+        return ""
+    return f"{dataset_json.NAME} lists its files under training"
+
+
+def is_part(folder: pathlib.Path) -> bool:
+    """Whether the dataset is the folder above."""
+    return dataset_json.is_part(folder) and bool(recognise(folder.resolve().parent))
+
+
+def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
+    """The cases that dataset.json lists; those under test have no labels.
+
+    Raises:
+      UserError: dataset.json lacks something, names a file that is missing or outside
+        of `root`, or has no such channel.
+    """
+    path, content = root / dataset_json.NAME, dataset_json.read(root)
+    channels = dataset_json.channel_names(path, content, "modality")
+    dataset_json.check_channel(path, channels, request.channel)
+    names, values = dataset_json.vocabulary(path, _named_values(path, content))
+    channel = request.channel if len(channels) > 1 else None
+    cases, faults = [], []
+    for field, entry in _entries(path, content):
+        try:
+            case = _case(root, entry, channel, field.startswith("training"))
+        except ValueError as error:
+            faults.append(f"{path}: {field}: {error}.")
+        else:
+            cases += [case] if case else []
+    listing.refuse_faults(faults)
+    if not cases:
+        raise errors.UserError(
+            f"{path}: training and test list no file: download the dataset again."
+        )
+    return Dataset("decathlon", root, tuple(cases), names, values, why=why)
+
+
+def _named_values(path: pathlib.Path, content: Mapping) -> dict[int, str]:
+    """Name of each voxel value: {"0": "background", "1": "PZ"}."""
+    labels = dataset_json.field(path, content, "labels", dict)
+    if not all(
+        key.isascii() and key.isdigit() and len(key) <= 9 and isinstance(name, str)
+        for key, name in labels.items()
+    ):
+        raise errors.UserError(
+            f"{path}: field labels: found {labels!r:.200}, expected names by voxel "
+            'value such as {"0": "background", "1": "PZ"}.'
+        )
+    return {int(key): name for key, name in labels.items()}
+
+
+def _entries(path: pathlib.Path, content: Mapping) -> list[tuple[str, object]]:
+    """Each listed case with the name of its field."""
+    training = dataset_json.field(path, content, "training", list)
+    test = dataset_json.field(path, {"test": [], **content}, "test", list)
+    return [
+        *((f"training[{k}]", entry) for k, entry in enumerate(training)),
+        *((f"test[{k}]", entry) for k, entry in enumerate(test)),
+    ]
+
+
+def _case(
+    root: pathlib.Path, entry: object, channel: Optional[int], labelled: bool
+) -> Optional[Case]:
+    """A case, or None for a hidden name (the ._ files of macOS)."""
+    if labelled and not (isinstance(entry, dict) and {"image", "label"} <= set(entry)):
+        raise ValueError(f"found {entry!r:.120}, expected an image and a label")
+    image = entry.get("image") if isinstance(entry, dict) else entry
+    if isinstance(image, str) and pathlib.PurePosixPath(image).name[:1] == ".":
+        return None
+    path, fourth = _image(root, image, channel)
+    label = listing.inside(root, entry["label"]) if labelled else None
+    name = volumes.strip_suffix(pathlib.PurePosixPath(image).name)
+    return Case(name, name, path, label, fourth=fourth)
+
+
+def _image(
+    root: pathlib.Path, text: object, channel: Optional[int]
+) -> tuple[pathlib.Path, Optional[int]]:
+    """The file of an image, and its channel there."""
+    try:
+        return listing.inside(root, text), channel
+    except ValueError:
+        if not isinstance(text, str):
+            raise
+        stem = volumes.strip_suffix(text)
+        try:
+            return listing.inside(root, f"{stem}_{channel or 0:04d}.nii.gz"), None
+        except ValueError:
+            pass
+        raise

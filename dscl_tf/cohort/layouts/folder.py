@@ -1,0 +1,69 @@
+"""A plain folder of volumes, and optionally one of labels of the same names."""
+
+import dataclasses
+import pathlib
+
+from dscl_tf import errors
+from dscl_tf.cohort import volumes
+from dscl_tf.cohort.cases import Case, Dataset, Request
+from dscl_tf.cohort.layouts import listing
+
+EXPECTED = (
+    f"folder: volumes ({', '.join(volumes.IMAGE_SUFFIXES)}) in the folder itself; "
+    "--labels=DIR names one of label volumes of the same names"
+)
+_IMAGES, _LABELS = "images", "labels"
+
+
+def recognise(folder: pathlib.Path) -> str:
+    """What makes a folder one of volumes, or nothing."""
+    if _has_images(folder):
+        return "it has volumes in it, and no other layout fits"
+    if _has_images(folder / _IMAGES) and _has_images(folder / _LABELS):
+        return f"it has volumes in {_IMAGES}/ and {_LABELS}/"
+    return ""
+
+
+def is_part(folder: pathlib.Path) -> bool:
+    """Never: any folder of volumes is a dataset."""
+    return False
+
+
+def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
+    """The volumes of a folder; each is a subject.
+
+    Raises:
+      UserError: two of a name, or labels that fit no image.
+    """
+    if not _has_images(root):
+        labels = request.labels or root / _LABELS
+        request = dataclasses.replace(request, labels=labels)
+        root = root / _IMAGES
+    images = listing.images_by_name(root)
+    labels = _labels_by_name(root, request, images) if request.labels else {}
+    cases = tuple(
+        Case(name, name, image, labels.get(name))
+        for name, image in sorted(images.items())
+    )
+    return Dataset("folder", root, cases, None, why=why)
+
+
+def _has_images(folder: pathlib.Path) -> bool:
+    return any(
+        volumes.has_image_suffix(path.name) and path.is_file()
+        for path in listing.visible(folder)
+    )
+
+
+def _labels_by_name(root: pathlib.Path, request: Request, images: dict) -> dict:
+    if not request.labels.is_dir():
+        raise errors.UserError(f"--labels={request.labels} is not a folder.")
+    labels = listing.images_by_name(request.labels)
+    strangers = sorted(set(labels) - set(images))
+    if strangers or not labels:
+        raise errors.UserError(
+            f"--labels={request.labels}: each label needs an image of the same name in "
+            f"{root}; found without one: {', '.join(strangers[:5]) or '-'} "
+            f"({len(labels)} labels in all)."
+        )
+    return labels

@@ -1,0 +1,115 @@
+"""What every layout needs: names in folders, faults together, paths kept inside."""
+
+import os
+import pathlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Optional
+
+from dscl_tf import errors
+from dscl_tf.cohort import volumes
+
+_SHOWN = 8  # Names or faults that a message lists.
+
+
+def visible(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """What is in a folder by name, hidden names left out; nothing if it is not one.
+
+    Raises:
+      UserError: the folder cannot be read.
+    """
+    if not folder.is_dir():
+        return
+    try:
+        found = sorted(folder.iterdir())
+    except OSError as error:
+        raise errors.UserError(f"Cannot list {folder}: {error.strerror}.") from None
+    yield from (path for path in found if path.name[0] != ".")
+
+
+def summary(folder: pathlib.Path) -> str:
+    """The first names in a folder, for a message."""
+    names = [f"{path.name}{'/' * path.is_dir()}" for path in visible(folder)]
+    more = f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return (", ".join(names[:_SHOWN]) or "nothing") + more
+
+
+def images_by_name(folder: pathlib.Path) -> dict[str, pathlib.Path]:
+    """The volumes in a folder by name without suffix.
+
+    Raises:
+      UserError: two have the same name.
+    """
+    found: dict[str, pathlib.Path] = {}
+    for path in visible(folder):
+        if not volumes.has_image_suffix(path.name) or not path.is_file():
+            continue
+        name = volumes.strip_suffix(path.name)
+        if name in found:
+            raise errors.UserError(
+                f"{folder} has two volumes called {name!r}: {found[name].name} and "
+                f"{path.name}; keep one."
+            )
+        found[name] = path
+    return found
+
+
+def with_suffix(folder: pathlib.Path, name: str) -> Optional[pathlib.Path]:
+    """The NIfTI file of a name, compressed or not, or None."""
+    for suffix in (".nii.gz", ".nii"):
+        if os.path.isfile(folder / (name + suffix)):
+            return folder / (name + suffix)
+    return None
+
+
+def inside(root: pathlib.Path, text: object) -> pathlib.Path:
+    """The file that a relative path, from a file that nobody checked, names.
+
+    Raises:
+      ValueError: no path, one that leaves `root` (links followed), or no file there;
+        the message says which, to go on a sentence about the field.
+    """
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError(f"found {text!r:.80}, expected a path relative to {root}")
+    pure = pathlib.PurePosixPath(text)
+    windows = pathlib.PureWindowsPath(text)
+    if pure.is_absolute() or windows.drive or ".." in (*pure.parts, *windows.parts):
+        raise ValueError(f"found {text!r:.200}, expected a path that stays in {root}")
+    path = root / pure
+    if not os.path.isfile(path):
+        # Unpacked, or packed, by a tool on the way.
+        path = with_suffix(path.parent, volumes.strip_suffix(path.name)) or path
+    if not _stays(path, root):
+        raise ValueError(
+            f"found {text!r:.200}, a link that leaves {root}; copy the file there"
+        )
+    if not os.path.isfile(path):
+        raise ValueError(f"there is no {path!s:.300}; is the download complete?")
+    return path
+
+
+def _stays(path: pathlib.Path, root: pathlib.Path) -> bool:
+    """Whether a path, links followed, is below a folder."""
+    real_root = os.path.realpath(root)
+    try:
+        return os.path.commonpath([os.path.realpath(path), real_root]) == real_root
+    except (OSError, ValueError):  # No file can have such a name.
+        return True
+
+
+def refuse_faults(faults: Sequence[str]) -> None:
+    """Raises one UserError that names the faults, if there are any."""
+    if not faults:
+        return
+    more = len(faults) - _SHOWN
+    lines = [*faults[:_SHOWN], *([f"and {more} more"] if more > 0 else [])]
+    raise errors.UserError("\n  ".join(lines))
+
+
+def first_twice(names: Iterable[str]) -> Optional[str]:
+    """The first of the names that is there before, or None."""
+    seen = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None

@@ -1,0 +1,87 @@
+"""MM-WHS 2017, MR or CT: names tell everything, voxel values are three-digit codes."""
+
+import pathlib
+import re
+
+from dscl_tf import errors
+from dscl_tf.cohort.cases import Case, Dataset, Request
+from dscl_tf.cohort.layouts import listing
+
+EXPECTED = (
+    "mmwhs, mmwhs_mr or mmwhs_ct: mr_train/mr_train_1001_image.nii.gz and "
+    "mr_train_1001_label.nii.gz, or ct_ (MM-WHS 2017)"
+)
+NAMES = (
+    "background",
+    "myocardium",
+    "left atrium",
+    "left ventricle",
+    "right atrium",
+    "right ventricle",
+    "ascending aorta",
+    "pulmonary artery",
+)
+VALUES = {0: 0, 205: 1, 420: 2, 500: 3, 550: 4, 600: 5, 820: 6, 850: 7}
+STRAYS = {421: 420}  # Some released labels have a few voxels of it.
+_FILE = re.compile(r"((mr|ct)_(?:train|test)_\d+)_(image|label)\.nii(\.gz)?", re.ASCII)
+
+
+def recognise(folder: pathlib.Path) -> str:
+    """What makes a folder MM-WHS, or nothing."""
+    files = _files(folder)
+    return f"it has files such as {files[0].name}" if files else ""
+
+
+def is_part(folder: pathlib.Path) -> bool:
+    """Never: mr_train alone is a dataset."""
+    return False
+
+
+def read(root: pathlib.Path, request: Request, why: str, modality: str = "") -> Dataset:
+    """The images of one modality, those of *_test too, with their labels.
+
+    Args:
+      root: a folder that has them, or folders of them.
+      request: not looked at.
+      why: what the layout was recognised by.
+      modality: "mr", "ct", or "" for the one that is there.
+
+    Raises:
+      UserError: both are there and none is chosen, or one subject twice.
+    """
+    matches = [(_FILE.fullmatch(path.name), path) for path in _files(root)]
+    there = sorted({match[2] for match, _ in matches})
+    if not modality and len(there) > 1:
+        raise errors.UserError(
+            f"{root} has MM-WHS cases of MR and of CT, which are not trained together: "
+            "choose --format=mmwhs_mr or --format=mmwhs_ct."
+        )
+    modality = modality or there[0]
+    found: dict[str, dict[str, pathlib.Path]] = {"image": {}, "label": {}}
+    faults = []
+    for match, path in matches:
+        if match[2] != modality:
+            continue
+        before = found[match[3]].setdefault(match[1], path)
+        if before != path:
+            faults.append(f"{before} and {path} are both there; keep one.")
+    faults += [
+        f"{path}: a label without an image beside it."
+        for name, path in found["label"].items()
+        if name not in found["image"]
+    ]
+    if not found["image"]:
+        faults.append(f"{root} has no {modality}_..._image.nii.gz of MM-WHS.")
+    listing.refuse_faults(faults)
+    cases = tuple(
+        Case(name, name, path, found["label"].get(name))
+        for name, path in sorted(found["image"].items())
+    )
+    return Dataset("mmwhs", root, cases, NAMES, VALUES, STRAYS, why)
+
+
+def _files(folder: pathlib.Path) -> list[pathlib.Path]:
+    """Files with names of MM-WHS in a folder and the folders in it."""
+    here = list(listing.visible(folder))
+    below = [path for each in here if each.is_dir() for path in listing.visible(each)]
+    return [path for path in (*here, *below) if _FILE.fullmatch(path.name)]

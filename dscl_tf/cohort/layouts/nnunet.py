@@ -1,0 +1,154 @@
+"""nnU-Net v2: the files' names tell case and channel, dataset.json the labels."""
+
+import logging
+import pathlib
+from collections.abc import Mapping
+
+from dscl_tf import errors
+from dscl_tf.cohort import volumes
+from dscl_tf.cohort.cases import Case, Dataset, Request
+from dscl_tf.cohort.layouts import dataset_json, listing
+
+EXPECTED = (
+    "nnunet: dataset.json with channel_names, labels and file_ending, beside "
+    "imagesTr/CASE_0000.nii.gz and labelsTr/CASE.nii.gz (nnU-Net v2)"
+)
+_LOG = logging.getLogger(__name__)
+
+
+def recognise(folder: pathlib.Path) -> str:
+    """What makes a folder an nnU-Net v2 dataset, or nothing.
+
+    Raises:
+      UserError: its dataset.json is unreadable, or nobody's.
+    """
+    if dataset_json.kind(folder) != "nnunet":
+        return ""
+    return f"{dataset_json.NAME} has channel_names or file_ending"
+
+
+def is_part(folder: pathlib.Path) -> bool:
+    """Whether the dataset is the folder above."""
+    return dataset_json.is_part(folder) and bool(recognise(folder.resolve().parent))
+
+
+def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
+    """The cases of imagesTr and imagesTs; a label is not needed.
+
+    Raises:
+      UserError: dataset.json lacks something, files are missing, or there is no such
+        channel.
+    """
+    path, content = root / dataset_json.NAME, dataset_json.read(root)
+    channels = dataset_json.channel_names(path, content, "channel_names")
+    dataset_json.check_channel(path, channels, request.channel)
+    suffix = _suffix(path, content)
+    names, values = dataset_json.vocabulary(path, _named_values(path, content))
+    cases, faults = [], []
+    for kind in ("Tr", "Ts"):
+        found = _cases(root, kind, suffix, request.channel, faults)
+        if kind == "Tr":
+            faults += _count_fault(path, content, len(found))
+        cases += found
+    listing.refuse_faults(faults)
+    return Dataset("nnunet", root, tuple(cases), names, values, why=why)
+
+
+def _suffix(path: pathlib.Path, content: Mapping) -> str:
+    suffix = dataset_json.field(path, content, "file_ending", str)
+    if suffix.lower() not in volumes.IMAGE_SUFFIXES:
+        raise errors.UserError(
+            f"{path}: field file_ending: found {suffix!r:.80}, expected one of "
+            f"{', '.join(volumes.IMAGE_SUFFIXES)}; convert the images first."
+        )
+    return suffix
+
+
+def _cases(root, kind: str, suffix: str, channel: int, faults: list) -> list[Case]:
+    """The cases of imagesTr or imagesTs; what is wrong is added to `faults`."""
+    images, others = root / f"images{kind}", root / f"labels{kind}"
+    files = [path for path in listing.visible(images) if path.name.endswith(suffix)]
+    stems = {path.name[: -len(suffix)] for path in files}
+    odd = sorted(stem for stem in stems if not _is_channel(stem))
+    faults += [f"{images / (s + suffix)}: no channel such as _0000 in it." for s in odd]
+    cases = []
+    for name in sorted({stem[:-5] for stem in stems if _is_channel(stem)}):
+        image = images / f"{name}_{channel:04d}{suffix}"
+        if not image.is_file():
+            faults.append(f"{image} is missing; other channels of {name} are there.")
+        label = others / f"{name}{suffix}"
+        cases.append(Case(name, name, image, label if label.is_file() else None))
+    names = {case.name for case in cases}
+    faults += [
+        f"{path}: a label without image {images / path.name[: -len(suffix)]}_"
+        f"{channel:04d}{suffix}."
+        for path in listing.visible(others)
+        if path.name.endswith(suffix) and path.name[: -len(suffix)] not in names
+    ]
+    return cases
+
+
+def _is_channel(stem: str) -> bool:
+    number = stem[-4:]
+    return stem[-5:-4] == "_" and number.isascii() and number.isdigit() and stem[:-5]
+
+
+def _count_fault(path: pathlib.Path, content: Mapping, found: int) -> list[str]:
+    """The files are not listed, so their number alone tells that some are missing."""
+    expected = content.get("numTraining", found)
+    if expected == found and found:
+        return []
+    return [
+        f"{path}: field numTraining: found {expected!r:.40}, but imagesTr has {found} "
+        "cases; copy the dataset again, or correct the number."
+    ]
+
+
+def _named_values(path: pathlib.Path, content: Mapping) -> dict[int, str]:
+    """Name of each voxel value: {"background": 0, "PZ": 1}, or of regions of values."""
+    labels = dataset_json.field(path, content, "labels", dict)
+    if "ignore" in labels:
+        raise errors.UserError(
+            f"{path}: field labels: found 'ignore', voxels that nobody labelled; they "
+            "cannot be left out of training here: label them, or give them a class."
+        )
+    regions = {name: _values(path, name, value) for name, value in labels.items()}
+    taken = [region[0] for region in regions.values() if len(region) == 1]
+    twice = listing.first_twice(map(str, taken))
+    if twice is not None:
+        raise errors.UserError(
+            f"{path}: field labels: the value {twice} has two names; keep one."
+        )
+    if any(len(region) > 1 for region in regions.values()):
+        return _named_by_region(path, regions)
+    return {region[0]: name for name, region in regions.items()}
+
+
+def _values(path: pathlib.Path, name: str, value: object) -> list[int]:
+    values = value if isinstance(value, list) else [value]
+    if not values or not all(type(item) is int and item >= 0 for item in values):
+        raise errors.UserError(
+            f"{path}: field labels: {name}: found {value!r:.80}, expected a voxel "
+            "value, or a list of them."
+        )
+    return values
+
+
+def _named_by_region(path: pathlib.Path, regions: Mapping) -> dict[int, str]:
+    """Each value by its smallest region: classes here exclude each other."""
+    smallest = {}
+    for value in sorted({value for region in regions.values() for value in region}):
+        having = [name for name, region in regions.items() if value in region]
+        smallest[value] = min(having, key=lambda name: len(regions[name]))
+    shared = list(smallest.values())
+    named = {
+        value: name if shared.count(name) == 1 else f"{name} ({value})"
+        for value, name in smallest.items()
+    }
+    _LOG.warning(
+        "%s: labels has regions that overlap. Classes here do not: each voxel value is "
+        "one, named by the smallest region that has it (%s).",
+        path,
+        ", ".join(f"{value}: {name}" for value, name in named.items() if value),
+    )
+    return named
