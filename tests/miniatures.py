@@ -36,7 +36,7 @@ def subject(seed, num_structures=3, shape=(6, 24, 20)):
     for k in range(num_structures):
         # Three pixels a structure: more than any resampling here takes away.
         label[1:, top + 3 * k : top + 3 * k + 3, left : left + 9 + k] = k + 1
-    image = 80 + 60 * label + rng.normal(0, 8, shape)
+    image = 80 + 60.0 * label + rng.normal(0, 8, shape)
     return image.astype(np.int16), label
 
 

@@ -112,3 +112,28 @@ def test_axis_orders_of_one_subject_give_the_same_corrected_slices():
     turned = sitk.DICOMOrient(image, "SRA")
     second, _ = preprocessing.prepare_image(turned, settings)
     np.testing.assert_allclose(first, second, atol=1e-4)
+
+
+def test_a_window_is_linear_inside_and_clipped_outside():
+    values = np.array([-1000, -200, 0, 200, 600, 3000], np.float32)
+    found = preprocessing.apply_window(values, (-200, 600))
+    np.testing.assert_allclose(found, [0, 0, 0.25, 0.5, 1, 1])
+    assert found.dtype == np.float32
+
+
+@pytest.mark.parametrize("values", [[-1024, -200], [600, 700]])
+def test_an_image_beside_the_window_is_refused(values):
+    with pytest.raises(errors.UserError, match=r"outside of the window -200 to 600"):
+        preprocessing.apply_window(np.array(values, np.float32), (-200, 600))
+
+
+def test_a_window_does_not_depend_on_the_rest_of_the_image():
+    settings = config.PreprocessingConfig(
+        (14, 12), 2.0, window=(0, 200), bias_correction=False
+    )
+    values = making.intensities()
+    first, _ = preprocessing.prepare_image(making.image_of(values), settings)
+    values[0, 0, 0] = 9999  # Metal.
+    second, _ = preprocessing.prepare_image(making.image_of(values), settings)
+    np.testing.assert_array_equal(first[1:], second[1:])
+    assert first.max() < second.max() == 1

@@ -93,11 +93,13 @@ def _case(
     if labelled and not (isinstance(entry, dict) and {"image", "label"} <= set(entry)):
         raise ValueError(f"found {entry!r:.120}, expected an image and a label")
     image = entry.get("image") if isinstance(entry, dict) else entry
-    if isinstance(image, str) and pathlib.PurePosixPath(image).name[:1] == ".":
+    # A Windows path has both separators.
+    file_name = pathlib.PureWindowsPath(image).name if isinstance(image, str) else ""
+    if file_name.startswith(".") and file_name != "..":
         return None
     path, fourth = _image(root, image, channel)
     label = listing.inside(root, entry["label"]) if labelled else None
-    name = volumes.strip_suffix(pathlib.PurePosixPath(image).name)
+    name = volumes.strip_suffix(file_name)
     return Case(name, name, path, label, fourth=fourth)
 
 

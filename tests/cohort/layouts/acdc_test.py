@@ -1,7 +1,11 @@
+import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from dscl_tf import errors
+from dscl_tf.cohort import cases as case_module
 from dscl_tf.cohort import layouts, phantom
+from tests import miniatures
 from tests.cohort import making
 
 _INFO = "ED: 1\nES: 12\nGroup: DCM\nHeight: 184.0\nNbFrame: 30\nWeight: 95.0\n"
@@ -138,62 +142,80 @@ def test_labels_folder_is_not_for_acdc(acdc):
         find(acdc, labels=acdc)
 
 
+def test_one_patient_means_the_dataset_around_it(acdc, caplog):
+    caplog.set_level("INFO")
+    cases = find(acdc / "training" / "patient090").cases
+    assert [case.subject for case in cases] == ["patient001", "patient090"]
+    assert f"taken from {acdc / 'training'}, not from" in caplog.text
+
+
+def test_every_bad_patient_is_named_at_once(acdc):
+    (acdc / "training" / "patient001" / "Info.cfg").write_text("")
+    (acdc / "training" / "patient090" / "Info.cfg").write_text("ED: 3\n")
+    with pytest.raises(errors.UserError, match=r"(?s)patient001/.*patient090/"):
+        find(acdc)
+
+
+def test_ed_and_es_of_one_frame_are_refused(acdc):
+    (acdc / "training" / "patient001" / "Info.cfg").write_text("ED: 1\nES: 1\n")
+    with pytest.raises(errors.UserError, match=r"ED and ES are both frame 1"):
+        find(acdc, acdc_frames="both")
+    assert len(find(acdc, acdc_frames="ED").cases) == 2
+
+
+def test_a_long_number_is_no_frame(acdc):
+    path = acdc / "training" / "patient001" / "Info.cfg"
+    path.write_text(f"ED: {'9' * 5000}\n")
+    with pytest.raises(errors.UserError, match=r"field ED must be a frame number"):
+        find(acdc)
+
+
 @pytest.fixture
-def plain(tmp_path):
-    """Three images; labels of two of them in a folder beside."""
-    for name in ("p2.nii.gz", "p10.nrrd", "p1.nii"):
-        making.write(tmp_path / "images" / name, making.intensities())
-    for name in ("p1.nii.gz", "p10.nii.gz", "._p1.nii.gz"):
-        making.write(tmp_path / "labels" / name, making.labels())
-    (tmp_path / "images" / "._p2.nii.gz").touch()
-    (tmp_path / "images" / "notes.txt").touch()
-    (tmp_path / "images" / "more.nii.gz").mkdir()
-    return tmp_path
+def cine(tmp_path):
+    return miniatures.acdc(tmp_path, training=(2, 90), testing=(), num_frames=12)
 
 
-def test_plain_folder(plain):
-    dataset = find(plain / "images")
-    assert dataset.format == "folder" and dataset.label_names is None
-    assert [case.name for case in dataset.cases] == ["p1", "p10", "p2"]
-    assert [case.image.name for case in dataset.cases] == [
-        "p1.nii",
-        "p10.nrrd",
-        "p2.nii.gz",
+def test_all_frames_are_both_and_the_others_unlabelled(cine):
+    cases = [
+        c for c in find(cine, acdc_frames="all").cases if c.subject != "patient002"
     ]
-    assert all(c.subject == c.name and c.label is None for c in dataset.cases)
+    assert [(c.frame, c.name, c.fourth) for c in cases[:2]] == [
+        ("ED", "patient090_frame11", None),
+        ("ES", "patient090_frame04", None),
+    ]
+    others = [1, 2, 3, 5, 6, 7, 8, 9, 10, 12]
+    assert [c.name for c in cases[2:]] == [f"patient090_frame{n:02d}" for n in others]
+    assert [c.fourth for c in cases[2:]] == [n - 1 for n in others]
+    assert all(c.image.name == "patient090_4d.nii.gz" for c in cases[2:])
+    assert [c.label is not None for c in cases] == [True, True] + 10 * [False]
 
 
-def test_labels_of_the_same_names(plain):
-    cases = find(plain / "images", labels=plain / "labels").cases
-    found = {case.name: case.label and case.label.name for case in cases}
-    assert found == {"p1": "p1.nii.gz", "p10": "p10.nii.gz", "p2": None}
+def test_a_frame_of_the_4d_file_has_its_own_voxels_where_its_neighbours_are(cine):
+    dataset = find(cine, acdc_frames="all")
+    by_name = {case.name: case for case in dataset.cases}
+    fifth = case_module.read_image(by_name["patient090_frame05"])
+    fourth = case_module.read_image(by_name["patient090_frame04"])
+    # The miniature's frames differ from their neighbours by one.
+    assert set(np.unique(sitk.GetArrayFromImage(fifth - fourth))) == {1}
+    assert fifth.GetSpacing() == fourth.GetSpacing()
+    assert fifth.GetDirection() == fourth.GetDirection()
 
 
-def test_a_label_without_image_is_refused(plain):
-    making.write(plain / "labels" / "p3.nii.gz", making.labels())
-    with pytest.raises(errors.UserError, match=r"without one: p3 \(3 labels"):
-        find(plain / "images", labels=plain / "labels")
-
-
-def test_no_labels_or_no_folder_of_them_is_refused(plain):
-    (plain / "empty").mkdir()
-    with pytest.raises(errors.UserError, match=r"--labels=.*empty.*0 labels"):
-        find(plain / "images", labels=plain / "empty")
-    with pytest.raises(errors.UserError, match=r"--labels=.*typo is not a folder"):
-        find(plain / "images", labels=plain / "typo")
-
-
-def test_two_files_of_one_name_are_refused(plain):
-    making.write(plain / "images" / "p1.nrrd", making.intensities())
-    with pytest.raises(errors.UserError, match=r"two volumes called 'p1'"):
-        find(plain / "images")
-
-
-def test_what_is_no_dataset_is_named(plain):
-    with pytest.raises(errors.UserError, match=r"--source=.*typo does not exist"):
-        find(plain / "typo")
-    with pytest.raises(errors.UserError, match=r"notes.txt is a file"):
-        find(plain / "images" / "notes.txt")
-    (plain / "empty").mkdir()
-    with pytest.raises(errors.UserError, match=r"known layout. Found there: nothing"):
-        find(plain / "empty")
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda path: path.unlink(), "patient002_4d.nii.gz, which is not there"),
+        (
+            lambda path: path.write_bytes(
+                path.with_name("patient002_frame01.nii.gz").read_bytes()
+            ),
+            r"size 20x24x6, expected four axes with 12 \(see Info.cfg\)",
+        ),
+        (lambda path: path.write_bytes(b""), r"Cannot read .*patient002_4d"),
+    ],
+)
+def test_a_bad_4d_file_is_named_when_its_frames_are_wanted(cine, spoil, message):
+    spoil(cine / "database" / "training" / "patient002" / "patient002_4d.nii.gz")
+    assert len(find(cine, acdc_frames="both").cases) == 4
+    with pytest.raises(errors.UserError, match=message):
+        find(cine, acdc_frames="all")

@@ -1,0 +1,100 @@
+import pytest
+
+from dscl_tf import errors
+from dscl_tf.cohort import layouts
+from tests import miniatures
+from tests.cohort import making
+
+
+def find(source, layout="auto", **more):
+    return layouts.find(layouts.Request(source, **more), layout)
+
+
+@pytest.fixture
+def plain(tmp_path):
+    """Three images; labels of two of them in a folder beside."""
+    for name in ("p2.nii.gz", "p10.nrrd", "p1.nii"):
+        making.write(tmp_path / "images" / name, making.intensities())
+    for name in ("p1.nii.gz", "p10.nii.gz", "._p1.nii.gz"):
+        making.write(tmp_path / "labels" / name, making.labels())
+    (tmp_path / "images" / "._p2.nii.gz").touch()
+    (tmp_path / "images" / "notes.txt").touch()
+    (tmp_path / "images" / "more.nii.gz").mkdir()
+    return tmp_path
+
+
+def test_plain_folder(plain):
+    dataset = find(plain / "images")
+    assert dataset.format == "folder" and dataset.label_names is None
+    assert [case.name for case in dataset.cases] == ["p1", "p10", "p2"]
+    assert [case.image.name for case in dataset.cases] == [
+        "p1.nii",
+        "p10.nrrd",
+        "p2.nii.gz",
+    ]
+    assert all(c.subject == c.name and c.label is None for c in dataset.cases)
+
+
+def test_labels_of_the_same_names(plain):
+    cases = find(plain / "images", labels=plain / "labels").cases
+    found = {case.name: case.label and case.label.name for case in cases}
+    assert found == {"p1": "p1.nii.gz", "p10": "p10.nii.gz", "p2": None}
+
+
+def test_a_label_without_image_is_refused(plain):
+    making.write(plain / "labels" / "p3.nii.gz", making.labels())
+    with pytest.raises(errors.UserError, match=r"without one: p3 \(3 labels"):
+        find(plain / "images", labels=plain / "labels")
+
+
+def test_no_labels_or_no_folder_of_them_is_refused(plain):
+    (plain / "empty").mkdir()
+    with pytest.raises(errors.UserError, match=r"--labels=.*empty.*0 labels"):
+        find(plain / "images", labels=plain / "empty")
+    with pytest.raises(errors.UserError, match=r"--labels=.*typo is not a folder"):
+        find(plain / "images", labels=plain / "typo")
+
+
+def test_two_files_of_one_name_are_refused(plain):
+    making.write(plain / "images" / "p1.nrrd", making.intensities())
+    with pytest.raises(errors.UserError, match=r"two volumes called 'p1'"):
+        find(plain / "images")
+
+
+def test_what_is_no_dataset_is_named(plain):
+    with pytest.raises(errors.UserError, match=r"--source=.*typo does not exist"):
+        find(plain / "typo")
+    with pytest.raises(errors.UserError, match=r"notes.txt is a file"):
+        find(plain / "images" / "notes.txt")
+    (plain / "empty").mkdir()
+    with pytest.raises(errors.UserError, match=r"known layout. Found there: nothing"):
+        find(plain / "empty")
+
+
+def test_images_and_labels_in_one_folder_are_found_from_it(plain, caplog):
+    caplog.set_level("INFO")
+    cases = find(plain).cases
+    found = {case.name: case.label and case.label.name for case in cases}
+    assert found == {"p1": "p1.nii.gz", "p10": "p10.nii.gz", "p2": None}
+    assert "volumes in images/ and labels/" in caplog.text
+
+
+def test_one_folder_below_is_found(plain):
+    (plain / "top").mkdir()
+    (plain / "images").rename(plain / "top" / "scans")
+    dataset = find(plain / "top")
+    assert dataset.root == plain / "top" / "scans" and len(dataset.cases) == 3
+
+
+def test_several_folders_below_are_named(plain):
+    (plain / "images").rename(plain / "site1")
+    (plain / "labels").rename(plain / "site2")
+    with pytest.raises(errors.UserError, match=r"2 datasets in it: .*site1.*site2"):
+        find(plain)
+
+
+def test_a_folder_of_a_dataset_is_plain_when_labels_are_named(tmp_path):
+    base = miniatures.decathlon(tmp_path)
+    dataset = find(base / "imagesTr", labels=base / "labelsTr")
+    assert dataset.format == "folder"
+    assert [c.label is not None for c in dataset.cases] == 3 * [True]

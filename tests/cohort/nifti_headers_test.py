@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from dscl_tf import errors
+from dscl_tf.cohort import layouts, nifti_headers, volumes
+from tests import miniatures
+from tests.cohort import making
+
+
+@pytest.fixture(params=["a.nii", "a.nii.gz"])
+def path(request, tmp_path):
+    return making.write(tmp_path / request.param, making.intensities())
+
+
+@pytest.mark.parametrize("order", ["LPS", "RAS", "PIR", "ASL", "SRA", "ILP", "RIP"])
+def test_what_simpleitk_writes_is_consistent(tmp_path, order):
+    image = miniatures.volume(making.intensities(), order=order)
+    sitk.WriteImage(image, str(tmp_path / "a.nii.gz"))
+    assert nifti_headers.conflict(tmp_path / "a.nii.gz") is None
+
+
+def test_an_oblique_volume_is_consistent(tmp_path):
+    rotation = sitk.VersorTransform((0.36, 0.48, 0.8), 0.7).GetMatrix()
+    image = making.image_of(making.intensities(), direction=rotation)
+    sitk.WriteImage(image, str(tmp_path / "a.nii"))
+    assert nifti_headers.conflict(tmp_path / "a.nii") is None
+
+
+# The image has 2 x 2 x 8 mm, LPS axes, and its first voxel at (-10, 20, 3): in NIfTI's
+# RAS at (10, -20, 3).
+@pytest.mark.parametrize(
+    ("rows", "codes", "expected"),
+    [
+        ([-1, 0, 0, 10, 0, -1, 0, -20, 0, 0, 1, 3], (1, 1), "scale is not the voxel"),
+        ([-2, 0, 0, 10, 0, -2, 0, -20, 0, 0, 8, 3], (1, 1), None),
+        ([2, 0, 0, 10, 0, -2, 0, -20, 0, 0, 8, 3], (1, 1), "other directions"),
+        ([-2, 0, 0, 11, 0, -2, 0, -20, 0, 0, 8, 3], (1, 1), "other origins"),
+        ([-2, 0, 0, np.nan, 0, -2, 0, -20, 0, 0, 8, 3], (1, 1), "other origins"),
+        ([0] * 12, (1, 1), "scale is not the voxel"),
+        ([2, 0, 0, 11, 0, -2, 0, -20, 0, 0, 8, 3], (0, 1), None),
+        ([-1, 0, 0, 10, 0, -1, 0, -20, 0, 0, 1, 3], (1, 0), None),
+    ],
+)
+def test_conflicts(path, rows, codes, expected):
+    miniatures.set_sform(path, rows, codes)
+    found = nifti_headers.conflict(path)
+    assert found is None if expected is None else expected in found
+
+
+@pytest.mark.parametrize("content", [b"", b"\x1f\x8b\x08", b"x" * 400, None])
+def test_what_is_no_nifti_has_no_conflict(tmp_path, content):
+    if content is not None:
+        (tmp_path / "a.nii.gz").write_bytes(content)
+    assert nifti_headers.conflict(tmp_path / "a.nii.gz") is None
+    assert nifti_headers.conflict(tmp_path / "a.nrrd") is None
+
+
+def test_acdcs_headers_are_said_once_for_all_files(tmp_path, caplog, capfd):
+    dataset = layouts.find(layouts.Request(miniatures.acdc(tmp_path)))
+    (said,) = [r for r in caplog.records if r.levelname == "WARNING"]
+    # Three patients with a label, one without.
+    assert "Headers of 7 of 7 files" in said.getMessage()
+    for case in dataset.cases:
+        image = volumes.read_image(case.image)
+        assert image.GetSpacing() == pytest.approx((1.5, 1.5, 8))
+    assert "sform" not in capfd.readouterr().err
+
+
+def test_good_headers_are_not_spoken_of(tmp_path, caplog):
+    layouts.find(layouts.Request(miniatures.mmwhs(tmp_path)))
+    assert not [r for r in caplog.records if r.levelname == "WARNING"]
+
+
+def test_sheared_axes_of_nifti_are_refused_by_name(path):
+    miniatures.shear(path)
+    message = r"a\.nii.*orthonormal.*not at right angles; re-save"
+    with pytest.raises(errors.UserError, match=message):
+        volumes.read_image(path)
+
+
+@pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
+def test_sheared_axes_of_other_formats_are_refused_by_name(tmp_path, suffix):
+    sheared = [[1, 0.2, 0], [0, 1, 0], [0, 0, 1]]
+    path = making.write(
+        tmp_path / f"a{suffix}", making.intensities(), direction=sheared
+    )
+    with pytest.raises(errors.UserError, match=r"a\..*not at right angles; re-save"):
+        volumes.read_image(path)
