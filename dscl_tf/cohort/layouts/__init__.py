@@ -115,8 +115,8 @@ def _above(source: pathlib.Path, names) -> list[tuple[str, pathlib.Path, str]]:
 
 
 def _below(source: pathlib.Path, names) -> list[tuple[str, pathlib.Path, str]]:
-    folders = [path for path in listing.visible(source) if path.is_dir()]
-    return [found for path in folders for found in _recognised(path, names)]
+    below = listing.folders(source)
+    return [found for path in below for found in _recognised(path, names)]
 
 
 def _unrecognised(source: pathlib.Path, layout: str) -> errors.UserError:

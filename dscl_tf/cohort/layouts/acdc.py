@@ -16,6 +16,7 @@ LABELS = ("background", "RV", "MYO", "LV")
 FRAMES = ("ED", "ES", "both", "all")
 _INFO = "Info.cfg"
 _MAX_FRAME = 9999
+_MAX_INFO = 2**16  # Characters of an Info.cfg that are read; real ones have 80.
 _LEVELS = ("", "training", "testing")
 
 
@@ -56,8 +57,8 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
 def _patients(root: pathlib.Path) -> Iterator[pathlib.Path]:
     for base in (root, root / "database"):
         for level in _LEVELS:
-            for folder in listing.visible(base / level):
-                if folder.is_dir() and (folder / _INFO).is_file():
+            for folder in listing.folders(base / level):
+                if (folder / _INFO).is_file():
                     yield folder
 
 
@@ -117,7 +118,8 @@ def _other_frames(patient: pathlib.Path, taken: set[int]) -> list[Case]:
 def _frame_number(path: pathlib.Path, key: str) -> int:
     """A frame number of Info.cfg; file names do not tell which is ED or ES."""
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        with path.open(encoding="utf-8", errors="replace") as file:
+            lines = file.read(_MAX_INFO).splitlines()
     except OSError as error:
         raise errors.UserError(f"Cannot read {path}: {error.strerror}.") from None
     pairs = (line.split(":", 1) for line in lines if ":" in line)

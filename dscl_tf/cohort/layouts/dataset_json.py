@@ -11,7 +11,7 @@ NAME = "dataset.json"
 PARTS = ("imagesTr", "imagesTs", "labelsTr", "labelsTs")
 _NNUNET = ("channel_names", "file_ending")
 _DECATHLON = ("modality", "training")
-_MAX_CLASSES = 256  # Prepared labels are bytes.
+MAX_CLASSES = 256  # Prepared labels are bytes.
 _MAX_BYTES = 2**26  # Of a dataset.json; the largest public ones have a few hundred kB.
 
 
@@ -116,14 +116,14 @@ def vocabulary(
     values = sorted(named)
     names = [named[value] for value in values]
     if (
-        not 2 <= len(names) <= _MAX_CLASSES
+        not 2 <= len(names) <= MAX_CLASSES
         or values[0] < 0
         or len(set(names)) < len(names)
         or not all(names)
     ):
         raise errors.UserError(
             f"{path}: field labels: found {dict(sorted(named.items()))!r:.200}, "
-            f"expected 1 to {_MAX_CLASSES - 1} different names of voxel values from 1."
+            f"expected 1 to {MAX_CLASSES - 1} different names of voxel values from 1."
         )
     if values == list(range(len(values))):
         return tuple(names), None

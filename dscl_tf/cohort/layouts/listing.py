@@ -1,5 +1,6 @@
 """What every layout needs: names in folders, faults together, paths kept inside."""
 
+import logging
 import os
 import pathlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,6 +9,7 @@ from typing import Optional
 from dscl_tf import errors
 from dscl_tf.cohort import volumes
 
+_LOG = logging.getLogger(__name__)
 _SHOWN = 8  # Names or faults that a message lists.
 
 
@@ -24,6 +26,21 @@ def visible(folder: pathlib.Path) -> Iterator[pathlib.Path]:
     except OSError as error:
         raise errors.UserError(f"Cannot list {folder}: {error.strerror}.") from None
     yield from (path for path in found if path.name[0] != ".")
+
+
+def folders(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """The folders in a folder, by name; those that cannot be read are named in the log.
+
+    Raises:
+      UserError: the folder itself cannot be read.
+    """
+    for path in visible(folder):
+        if not path.is_dir():
+            continue
+        if os.access(path, os.R_OK | os.X_OK):
+            yield path
+        else:
+            _LOG.warning("%s cannot be read and is left out: see its rights.", path)
 
 
 def summary(folder: pathlib.Path) -> str:

@@ -82,6 +82,6 @@ def read(root: pathlib.Path, request: Request, why: str, modality: str = "") -> 
 
 def _files(folder: pathlib.Path) -> list[pathlib.Path]:
     """Files with names of MM-WHS in a folder and the folders in it."""
-    here = list(listing.visible(folder))
-    below = [path for each in here if each.is_dir() for path in listing.visible(each)]
+    here = listing.visible(folder)
+    below = (p for each in listing.folders(folder) for p in listing.visible(each))
     return [path for path in (*here, *below) if _FILE.fullmatch(path.name)]

@@ -112,6 +112,11 @@ def _named_values(path: pathlib.Path, content: Mapping) -> dict[int, str]:
             f"{path}: field labels: found 'ignore', voxels that nobody labelled; they "
             "cannot be left out of training here: label them, or give them a class."
         )
+    if len(labels) > dataset_json.MAX_CLASSES:
+        raise errors.UserError(
+            f"{path}: field labels: found {len(labels)} names, expected at most "
+            f"{dataset_json.MAX_CLASSES}."
+        )
     regions = {name: _values(path, name, value) for name, value in labels.items()}
     taken = [region[0] for region in regions.values() if len(region) == 1]
     twice = listing.first_twice(map(str, taken))
@@ -126,7 +131,8 @@ def _named_values(path: pathlib.Path, content: Mapping) -> dict[int, str]:
 
 def _values(path: pathlib.Path, name: str, value: object) -> list[int]:
     values = value if isinstance(value, list) else [value]
-    if not values or not all(type(item) is int and item >= 0 for item in values):
+    fits = 1 <= len(values) <= dataset_json.MAX_CLASSES
+    if not fits or not all(type(item) is int and item >= 0 for item in values):
         raise errors.UserError(
             f"{path}: field labels: {name}: found {value!r:.80}, expected a voxel "
             "value, or a list of them."

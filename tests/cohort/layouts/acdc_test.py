@@ -170,6 +170,12 @@ def test_a_long_number_is_no_frame(acdc):
         find(acdc)
 
 
+def test_the_end_of_a_huge_info_cfg_is_not_read(acdc):
+    path = acdc / "training" / "patient001" / "Info.cfg"
+    path.write_text("ED: 1\n" + "x" * 70_000 + "\nED: 2\n")
+    assert find(acdc).cases[0].name == "patient001_frame01"
+
+
 @pytest.fixture
 def cine(tmp_path):
     return miniatures.acdc(tmp_path, training=(2, 90), testing=(), num_frames=12)

@@ -1,6 +1,7 @@
 """What all layouts share: recognising, refusing, and what prepare makes of them."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -38,6 +39,18 @@ def test_what_was_there_and_every_layout_are_named(tmp_path):
     assert "study0/, study1/, " in message and "and 2 more" in message
     for word in ("Info.cfg", "dataset.json", "mr_train_1001", "channel_names", ".mha"):
         assert word in message
+
+
+def test_a_folder_that_cannot_be_read_is_left_out_aloud(tmp_path, monkeypatch, caplog):
+    miniatures.acdc(tmp_path / "top")
+    (tmp_path / "top" / "lost+found").mkdir()
+    readable = os.access
+    # Tests may run as root, who may read everything.
+    monkeypatch.setattr(
+        os, "access", lambda p, mode: "lost" not in str(p) and readable(p, mode)
+    )
+    assert len(layouts.find(layouts.Request(tmp_path / "top")).cases) == 4
+    assert "lost+found cannot be read and is left out" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -103,7 +116,9 @@ def test_another_channel_is_another_cohort(tmp_path):
         prepare(task, tmp_path / "t2", channel=1, settings=inside)
 
 
-def test_one_subject_in_every_axis_order_gives_the_same_slices(tmp_path):
+# Nearly isotropic, as MM-WHS is, and a stack of thick slices.
+@pytest.mark.parametrize("slice_mm", [1.8, 8.0])
+def test_one_subject_in_every_axis_order_gives_the_same_slices(tmp_path, slice_mm):
     image, label = miniatures.subject(7, num_structures=7, shape=(8, 30, 28))
     raw = np.array(miniatures.MMWHS_VALUES, np.uint16)[label]
     orders = ("LPS", "RAS", "PIR", "ASL", "SRA", "ILP")
@@ -111,7 +126,7 @@ def test_one_subject_in_every_axis_order_gives_the_same_slices(tmp_path):
         stem = tmp_path / "mr_train" / f"mr_train_{number}"
         for kind, values in ("image", image), ("label", raw):
             miniatures.write(
-                miniatures.volume(values, spacing_mm=(1.5, 1.5, 1.8), order=order),
+                miniatures.volume(values, spacing_mm=(1.5, 1.5, slice_mm), order=order),
                 stem.with_name(f"{stem.name}_{kind}.nii.gz"),
             )
     cohort = prepare(tmp_path / "mr_train", tmp_path / "out")
