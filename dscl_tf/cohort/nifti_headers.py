@@ -1,7 +1,8 @@
-"""NIfTI headers that contradict themselves: said once for all files of a dataset.
+"""NIfTI headers that are wrong, and those that contradict themselves.
 
-A NIfTI file gives its place in space twice, by qform and by sform. ITK warns of each
-file whose sform has another scale than the voxels, which is nearly every one of ACDC.
+The latter are said once for all files of a dataset. A NIfTI file gives its place in
+space twice, by qform and by sform. ITK warns of each file whose sform has another scale
+than the voxels, which is nearly every one of ACDC.
 """
 
 import gzip
@@ -14,6 +15,7 @@ from typing import Optional
 
 import numpy as np
 
+_NO_DATATYPES = (0, 1)  # Unknown, and single bits.
 _LENGTH = 348  # Bytes of the header.
 _TOLERANCE = 0.02  # Of scales and direction cosines: far above rounding.
 _TOLERANCE_MM = 0.5  # Of the first voxel's position.
@@ -49,14 +51,8 @@ def conflict(path: pathlib.Path) -> Optional[str]:
     Files that cannot be read, or are of another format, have no conflict here; who
     reads their voxels says what is wrong.
     """
-    if not path.name.lower().endswith((".nii", ".nii.gz")):
-        return None
-    try:
-        head = _head(path)
-    except (OSError, EOFError, zlib.error):
-        return None
-    order = "<" if head[:4] == struct.pack("<i", _LENGTH) else ">"
-    if len(head) < _LENGTH or head[:4] != struct.pack(f"{order}i", _LENGTH):
+    head, order = _read(path)
+    if not order:
         return None
     qform_code, sform_code = struct.unpack_from(f"{order}2h", head, 252)
     if sform_code <= 0:
@@ -77,6 +73,38 @@ def conflict(path: pathlib.Path) -> Optional[str]:
         if not np.all(np.abs(rows[:, 3] - quaternion[3:]) <= _TOLERANCE_MM):
             return "sform and qform have other origins"
     return None
+
+
+def fault(path: pathlib.Path) -> Optional[str]:
+    """What makes the header of a NIfTI file no header of an image, or None.
+
+    ITK refuses these too, but prints of them past every handler.
+    """
+    head, order = _read(path)
+    if not order:
+        return None
+    axes, *extents = struct.unpack_from(f"{order}8h", head, 40)
+    (datatype,) = struct.unpack_from(f"{order}h", head, 70)
+    if not 1 <= axes <= 7 or extents[0] < 1:
+        return f"field dim: found {(axes, *extents)}, expected 1 to 7 axes and voxels"
+    if datatype in _NO_DATATYPES:
+        return f"field datatype: found {datatype}, expected that of a voxel"
+    return None
+
+
+def _read(path: pathlib.Path) -> tuple[bytes, str]:
+    """The header and its byte order; "" if it is none of NIfTI-1."""
+    if not path.name.lower().endswith((".nii", ".nii.gz")):
+        return b"", ""
+    try:
+        head = _head(path)
+    except (OSError, EOFError, zlib.error):
+        return b"", ""
+    if len(head) == _LENGTH:
+        for order in "<>":
+            if head[:4] == struct.pack(f"{order}i", _LENGTH):
+                return head, order
+    return head, ""
 
 
 def _head(path: pathlib.Path) -> bytes:

@@ -11,6 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import errors, files
+from dscl_tf.cohort import nifti_headers
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 _HEADER_SUFFIXES = (".nhdr", ".mhd")  # The voxels are in a file of their own.
@@ -50,6 +51,11 @@ def read_header(path: files.PathLike) -> sitk.ImageFileReader:
     path = pathlib.Path(path)
     if not path.is_file():
         raise errors.UserError(f"No image file at {path}: check the path.")
+    fault = nifti_headers.fault(path)
+    if fault:
+        raise errors.UserError(
+            f"Cannot read {path} ({fault}): copy or download it again."
+        )
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:

@@ -1,3 +1,5 @@
+import struct
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -70,6 +72,30 @@ def test_acdcs_headers_are_said_once_for_all_files(tmp_path, caplog, capfd):
 def test_good_headers_are_not_spoken_of(tmp_path, caplog):
     layouts.find(layouts.Request(miniatures.mmwhs(tmp_path)))
     assert not [r for r in caplog.records if r.levelname == "WARNING"]
+
+
+@pytest.mark.parametrize(
+    ("byte", "value", "message"),
+    [
+        (40, 0, r"field dim: found \(0, 12, 14, 5"),
+        (40, 8, r"field dim: found \(8, 12"),
+        (40, -3, r"field dim: found \(-3, 12"),
+        (42, 0, r"field dim: found \(3, 0, 14"),
+        (42, -12, r"field dim: found \(3, -12, 14"),
+        (70, 0, "field datatype: found 0"),
+        (70, 1, "field datatype: found 1"),
+    ],
+)
+def test_a_header_of_no_image_is_named_and_nothing_printed(
+    path, byte, value, message, capfd
+):
+    assert nifti_headers.fault(path) is None
+    miniatures.change_header(
+        path, lambda head: struct.pack_into("<h", head, byte, value)
+    )
+    with pytest.raises(errors.UserError, match=rf"a\.nii.*{message}"):
+        volumes.read_image(path)
+    assert capfd.readouterr().err == ""
 
 
 def test_sheared_axes_of_nifti_are_refused_by_name(path):
