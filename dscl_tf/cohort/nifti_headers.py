@@ -15,7 +15,11 @@ from typing import Optional
 
 import numpy as np
 
-_NO_DATATYPES = (0, 1)  # Unknown, and single bits.
+# The codes of nifti1.h that have whole bytes.
+_DATATYPES = frozenset(
+    (2, 4, 8, 16, 32, 64, 128, 256, 512, 768, 1024, 1280, 1536, 1792, 2048, 2304)
+)
+_NIFTI_2 = tuple(int.from_bytes(struct.pack(f"{o}i", 540), "little") for o in "<>")
 _LENGTH = 348  # Bytes of the header.
 _TOLERANCE = 0.02  # Of scales and direction cosines: far above rounding.
 _TOLERANCE_MM = 0.5  # Of the first voxel's position.
@@ -82,13 +86,25 @@ def fault(path: pathlib.Path) -> Optional[str]:
     """
     head, order = _read(path)
     if not order:
-        return None
+        start = int.from_bytes(head[:4], "little")
+        # Of NIfTI-2 ITK says what there is to say; an unreadable file has no header.
+        if len(head) < _LENGTH or start in _NIFTI_2:
+            return None
+        return f"field sizeof_hdr: found {start}, expected {_LENGTH}"
     axes, *extents = struct.unpack_from(f"{order}8h", head, 40)
-    (datatype,) = struct.unpack_from(f"{order}h", head, 70)
     if not 1 <= axes <= 7 or extents[0] < 1:
         return f"field dim: found {(axes, *extents)}, expected 1 to 7 axes and voxels"
-    if datatype in _NO_DATATYPES:
+    (datatype,) = struct.unpack_from(f"{order}h", head, 70)
+    if datatype not in _DATATYPES:
         return f"field datatype: found {datatype}, expected that of a voxel"
+    place = struct.unpack_from(f"{order}18f", head, 256)
+    for name, code, values in zip(
+        ("qform", "sform"),
+        struct.unpack_from(f"{order}2h", head, 252),
+        (place[:6], place[6:]),
+    ):
+        if code > 0 and not np.isfinite(values).all():
+            return f"{name}: found numbers that are NaN or infinite, expected a place"
     return None
 
 

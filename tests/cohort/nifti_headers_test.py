@@ -84,6 +84,10 @@ def test_good_headers_are_not_spoken_of(tmp_path, caplog):
         (42, -12, r"field dim: found \(3, -12, 14"),
         (70, 0, "field datatype: found 0"),
         (70, 1, "field datatype: found 1"),
+        (70, 77, "field datatype: found 77"),
+        (0, 0, "field sizeof_hdr: found 0, expected 348"),
+        (282, 0x7FC0, "sform: found numbers that are NaN"),
+        (258, 0x7FC0, "qform: found numbers that are NaN"),
     ],
 )
 def test_a_header_of_no_image_is_named_and_nothing_printed(
