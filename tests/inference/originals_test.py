@@ -1,0 +1,43 @@
+"""Evaluation reads channels and raw label values as preparation did."""
+
+import numpy as np
+import SimpleITK as sitk
+
+from dscl_tf import config
+from dscl_tf.cohort import cases, layouts, preparation, prepared
+from dscl_tf.inference import evaluate
+from tests import miniatures
+
+
+def originals(source, output, name, **more):
+    made = preparation.PreparationConfig(
+        str(source),
+        str(output),
+        num_workers=1,
+        settings=config.PreprocessingConfig((16, 16), 1.5, bias_correction=False),
+        **more,
+    )
+    cohort = prepared.PreparedCohort.open(preparation.prepare(made))
+    image, truth = evaluate._read_originals(cohort.volume(name))
+    request = layouts.Request(source, channel=more.get("channel", 0))
+    dataset = layouts.find(request)
+    (case,) = [case for case in dataset.cases if case.name == name]
+    expected = cases.read_image(case), cases.read_label(case, dataset)
+    for found, wanted in zip((image, truth), expected):
+        np.testing.assert_array_equal(
+            sitk.GetArrayFromImage(found), sitk.GetArrayFromImage(wanted)
+        )
+    return sitk.GetArrayFromImage(image), sitk.GetArrayFromImage(truth)
+
+
+def test_raw_values_of_mmwhs_are_compared_as_classes(tmp_path):
+    source = miniatures.mmwhs(tmp_path)
+    _, truth = originals(source, tmp_path / "out", "mr_train_1002")
+    assert set(np.unique(truth)) == set(range(8))
+
+
+def test_the_second_channel_is_drawn_where_it_was_prepared(tmp_path):
+    source = miniatures.decathlon(tmp_path)
+    image, truth = originals(source, tmp_path / "out", "prostate_01", channel=1)
+    # The miniature's ADC is 1000 less its T2, which is about 80 + 60 * label.
+    assert abs(image[truth == 2].mean() - (1000 - 200)) < 10
