@@ -6,7 +6,7 @@ from dscl_flags import binary, prepare
 USAGE = """
 dscl-prepare --source=DIR --output=DIR [--labels=DIR] [--check_only]
 
-Reads a dataset as it was downloaded (ACDC layout, or a plain folder of volumes)
+Reads a dataset as it was downloaded (ACDC, Decathlon, MM-WHS, nnU-Net, or a folder)
 and writes a prepared cohort: an index and arrays that training opens by memory map.
 A second run with the same settings does nothing; an interrupted one goes on.
 """
