@@ -5,9 +5,11 @@ Each step is the command that a user would type. All of them recognise finished 
 so a demo that was killed goes on where it was.
 """
 
+import ctypes
 import json
 import pathlib
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -48,6 +50,15 @@ def commands(root: str) -> list[list[str]]:
     ]
 
 
+def _stop_with_demo() -> None:
+    """Has the kernel ask a command to stop when the demo is killed.
+
+    It would go on alone otherwise, and hold the run folder against the next demo.
+    """
+    set_parent_death_signal = 1  # PR_SET_PDEATHSIG of prctl(2).
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
+
+
 def table(root: pathlib.Path) -> str:
     """Dice of each structure, random initialisation beside pre-trained."""
     rows = {}
@@ -73,7 +84,10 @@ def main() -> None:
     for number, (name, *arguments) in enumerate(steps, 1):
         shown = shlex.join([f"bin/{name}.py", *arguments])
         print(f"\n[{number}/{len(steps)}] {shown}", flush=True)
-        done = subprocess.run([sys.executable, _BIN / f"{name}.py", *arguments])
+        done = subprocess.run(
+            [sys.executable, _BIN / f"{name}.py", *arguments],
+            preexec_fn=_stop_with_demo,
+        )
         if done.returncode:
             print("The demo stopped there; `make demo` goes on from it.", flush=True)
             sys.exit(done.returncode if done.returncode > 0 else 1)
