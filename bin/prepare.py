@@ -4,29 +4,47 @@
 from dscl_flags import binary, prepare
 
 USAGE = """
-dscl-prepare --source=DIR --output=DIR [--labels=DIR] [--check_only]
+dscl-prepare --source=DIR --output=DIR [--labels=DIR] [--skip_bad]
+dscl-prepare --source=DIR --check_only [--report=FILE]
 
 Reads a dataset as it was downloaded (ACDC, Decathlon, MM-WHS, nnU-Net, or a folder)
 and writes a prepared cohort: an index and arrays that training opens by memory map.
+Every file is checked before any work; bad ones are listed with their cure.
 A second run with the same settings does nothing; an interrupted one goes on.
 """
 
 
 def main() -> None:
     """Checks or prepares what the flags name."""
-    from dscl_tf import errors
     from dscl_tf.cohort import preparation
 
     config = prepare.preparation_config()
-    if not prepare.check_only():
+    if prepare.check_only():
+        check(config)
+    else:
         preparation.prepare(config)
-        return
-    problems = preparation.check(config)
-    if problems:
+
+
+def check(config) -> None:
+    """Prints what the check finds, and writes it where it is asked for.
+
+    Raises:
+      UserError: there are errors; or warnings, if those count.
+    """
+    from dscl_tf import errors, files
+    from dscl_tf.cohort import check_report, preparation
+
+    dataset, report = preparation.check(config)
+    bad = report.bad_cases(config.strict)
+    if prepare.report_file():
+        files.write_json(prepare.report_file(), check_report.to_json(report))
+    table = check_report.table(report, dataset)
+    print(check_report.summary(report, dataset.label_names, config.num_partitions))
+    print(f"\n{table}" if table else "\nNo problems found.")
+    if report.is_bad(config.strict):
         raise errors.UserError(
-            f"Problems found: {len(problems)}\n  " + "\n  ".join(map(str, problems))
+            f"{len(bad)} of {len(dataset.cases)} volumes have errors, listed above."
         )
-    print("No problems found.")
 
 
 def cli() -> None:

@@ -43,11 +43,22 @@ _CHANNEL = flags.DEFINE_integer(
 _CHECK_ONLY = flags.DEFINE_bool(
     "check_only", False, "Read everything, list what is wrong, and write nothing."
 )
+_STRICT = flags.DEFINE_bool(
+    "strict", False, "Take the check's warnings for errors, too."
+)
+_SKIP_BAD = flags.DEFINE_bool(
+    "skip_bad", False, "Prepare the good volumes and leave out those with errors."
+)
+_REPORT = flags.DEFINE_string(
+    "report",
+    None,
+    "JSON file for what --check_only finds; preparing writes check.json.",
+)
 # Others have --num_partitions and --overwrite too; a process runs one binary.
 _NUM_PARTITIONS = flags.DEFINE_integer(
     "num_partitions",
     4,
-    "S, the fewest slices that a volume may have; --check_only looks at it.",
+    "S: the check warns of volumes with fewer slices, which cannot be pre-trained on.",
     1,
     allow_override=True,
 )
@@ -127,6 +138,8 @@ def preparation_config() -> PreparationConfig:
         num_partitions=_NUM_PARTITIONS.value,
         num_workers=_NUM_WORKERS.value,
         overwrite=_OVERWRITE.value,
+        strict=_STRICT.value,
+        skip_bad=_SKIP_BAD.value,
         settings=config.PreprocessingConfig(
             size_px=_pair(_SIZE, int),
             spacing_mm=_SPACING.value,
@@ -144,6 +157,11 @@ def preparation_config() -> PreparationConfig:
 def check_only() -> bool:
     """Whether to check and write nothing."""
     return _CHECK_ONLY.value
+
+
+def report_file() -> Optional[str]:
+    """Where to write what a check finds."""
+    return _REPORT.value
 
 
 def _label_names() -> Optional[tuple[str, ...]]:

@@ -34,12 +34,17 @@ def orientation_code(image: sitk.Image) -> str:
     others = np.delete(spacing, slice_axis)
     if spacing[slice_axis] <= _STACK_RATIO * others.max():
         return "LPS"
-    letters = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(
-        image.GetDirection()
-    )
+    letters = orientation_letters(image)
     positive = [_OPPOSITE.get(letter, letter) for letter in letters]
     across = positive.pop(slice_axis)
     return "".join(sorted(positive, key="LPS".index)) + across
+
+
+def orientation_letters(image: sitk.Image) -> str:
+    """The three-letter orientation that a 3-D image has: "LPS", "RAI", ..."""
+    return sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(
+        image.GetDirection()
+    )
 
 
 def in_plane_grid(oriented: sitk.Image, settings: PreprocessingConfig) -> sitk.Image:

@@ -1,25 +1,34 @@
-"""What is wrong with a case, found before or while it is prepared."""
+"""What is wrong with a case, found before any work: headers first, then voxels."""
 
 import dataclasses
+import hashlib
 import pathlib
+from collections.abc import Iterator
 from typing import Optional
 
 import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import errors
-from dscl_tf.cohort import cases, geometry
+from dscl_tf.cohort import cases, geometry, preprocessing, volumes
 from dscl_tf.cohort.cases import Case, Dataset
+from dscl_tf.config import PreprocessingConfig
 
+ERROR, WARNING = "error", "warning"
 _SPACING_TOLERANCE_MM = 1e-3
+_ORIGIN_TOLERANCE_MM = 0.5
 # Of direction cosines: far above rounding in headers, far below a turned axis.
 _DIRECTION_TOLERANCE = 0.02
+# No scanner's voxels are smaller or larger; a unit other than mm is likelier.
+_PLAUSIBLE_MM = (0.05, 20.0)
 
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """One finding, with its cure."""
+    """One finding, with its cure; only errors keep a case from being prepared."""
 
+    severity: str  # ERROR or WARNING.
+    case: str
     file: str
     field: str
     found: str
@@ -33,78 +42,167 @@ class Problem:
         )
 
 
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """What a readable case is, for the summary and to compare cases."""
+
+    size: tuple[int, ...]  # As SimpleITK orders it.
+    spacing_mm: tuple[float, ...]
+    orientation: str  # Of its axes as acquired: "LPS", "RAI", ...
+    sliced: str  # Of its axes when prepared; the last one counts the slices.
+    num_slices: int
+    voxels_id: str  # The same for the same voxels.
+    label_voxels: tuple[tuple[int, int], ...]  # Class and voxels, if labelled.
+
+
+@dataclasses.dataclass(frozen=True)
+class CaseCheck:
+    """What was found of one case."""
+
+    case: str
+    subject: str
+    facts: Optional[Facts]  # None where it cannot be read.
+    problems: tuple[Problem, ...]
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether it cannot be prepared."""
+        return any(problem.severity == ERROR for problem in self.problems)
+
+
 def check_case(
     case: Case,
+    dataset: Dataset,
     num_classes: Optional[int],
-    num_partitions: int,
-    dataset: Optional[Dataset] = None,
-) -> list[Problem]:
-    """Reads a case whole and lists what is wrong with it.
+    settings: PreprocessingConfig,
+) -> CaseCheck:
+    """Reads a case whole and says what it is and what is wrong with it.
 
     Args:
       case: the files.
+      dataset: what it belongs to; its cases are not looked at.
       num_classes: background included; None: any whole numbers.
-      num_partitions: S, the fewest slices a volume may have.
-      dataset: what it belongs to; None: the values of labels are classes.
-
-    Returns:
-      The problems; empty for a good case.
+      settings: how it would be prepared; its intensities must allow that.
     """
+    problems = [*check_headers(case, dataset.format)]
+    facts = None
+    if not any(problem.severity == ERROR for problem in problems):
+        facts, found = _check_voxels(case, dataset, num_classes, settings)
+        problems += found
+    return CaseCheck(case.name, case.subject, facts, tuple(problems))
+
+
+def check_headers(case: Case, layout: str) -> Iterator[Problem]:
+    """What the headers of a case's files tell, without their voxels."""
+    headers = {}
+    for kind, path in (("image", case.image), ("label", case.label)):
+        if path is None:
+            continue
+        try:
+            headers[kind] = volumes.read_header(path)
+        except errors.UserError as error:
+            yield _unreadable(case, path, error)
+    if "image" in headers:
+        yield from _check_spacing(case, headers["image"].GetSpacing()[:3], layout)
+    if len(headers) == 2:
+        yield from _check_same_extent(case, headers["image"], headers["label"])
+
+
+def _check_spacing(case: Case, spacing_mm, layout: str) -> Iterator[Problem]:
+    low, high = _PLAUSIBLE_MM
+    expected = cure = ""
+    if not all(low <= value <= high for value in spacing_mm):
+        expected, cure = f"{low:g} to {high:g}", "is it in mm? Correct the header"
+    elif layout == "acdc" and sorted(spacing_mm)[:2] == [1.0, 1.0]:
+        expected = "1.3 to 2 in-plane"
+        cure = "exactly 1 is a lost header as a rule: compare with the original"
+    if cure:
+        yield Problem(
+            WARNING,
+            case.name,
+            str(case.image),
+            "spacing (mm)",
+            _numbers(spacing_mm),
+            expected,
+            cure,
+        )
+
+
+def _check_same_extent(case: Case, image, label) -> Iterator[Problem]:
+    cure = f"use the label that was drawn on {case.image}"
+    for field, found, expected, tolerance in (
+        ("size", label.GetSize()[:3], image.GetSize()[:3], 0),
+        (
+            "spacing (mm)",
+            label.GetSpacing()[:3],
+            image.GetSpacing()[:3],
+            _SPACING_TOLERANCE_MM,
+        ),
+    ):
+        same = len(found) == len(expected)
+        if not same or not np.allclose(found, expected, rtol=0, atol=tolerance):
+            yield Problem(
+                ERROR,
+                case.name,
+                str(case.label),
+                field,
+                _numbers(found),
+                _numbers(expected),
+                cure,
+            )
+
+
+def _check_voxels(
+    case: Case, dataset: Dataset, num_classes, settings
+) -> tuple[Optional[Facts], list[Problem]]:
     try:
         image = cases.read_image(case)
+        fault = preprocessing.intensity_fault(image, settings)
     except errors.UserError as error:
-        return [_from_message(case.image, error)]
-    try:
-        label = _read_label(case, dataset) if case.label else None
-    except errors.UserError as error:
-        return [_from_message(case.label, error)]
-    problems = check_image(case.image, image, num_partitions)
-    if label is not None:
-        problems += check_label(case, image, label, num_classes)
-    return problems
+        return None, [_unreadable(case, case.image, error)]
+    problems = []
+    if fault:
+        found, expected, cure = fault
+        problems.append(
+            Problem(ERROR, case.name, str(case.image), "voxels", found, expected, cure)
+        )
+    counts: dict[int, int] = {}
+    if case.label:
+        try:
+            raw = cases.read_raw_label(case)
+            label = cases.to_classes(raw, cases.label_map(dataset), case.label)
+        except errors.UserError as error:
+            return None, [*problems, _unreadable(case, case.label, error)]
+        counts = cases.value_counts(label)
+        strays = cases.stray_counts(raw, dataset)
+        problems += _check_label(case, image, label, counts, num_classes)
+        problems += _report_strays(case, strays, dataset)
+    return _facts(image, counts), problems
 
 
-def _read_label(case: Case, dataset: Optional[Dataset]) -> sitk.Image:
-    return cases.read_label(case, dataset) if dataset else cases.read_raw_label(case)
+def _facts(image: sitk.Image, counts: dict[int, int]) -> Facts:
+    values = np.ascontiguousarray(sitk.GetArrayViewFromImage(image))
+    return Facts(
+        size=image.GetSize(),
+        spacing_mm=tuple(round(value, 4) for value in image.GetSpacing()),
+        orientation=geometry.orientation_letters(image),
+        sliced=geometry.orientation_code(image),
+        num_slices=geometry.orient(image).GetSize()[2],
+        voxels_id=hashlib.sha256(values.tobytes()).hexdigest()[:16],
+        label_voxels=tuple(sorted(counts.items())),
+    )
 
 
-def check_image(
-    path: pathlib.Path, image: sitk.Image, num_partitions: int = 1
-) -> list[Problem]:
-    """What is wrong with an image alone."""
-    values = sitk.GetArrayViewFromImage(image)
-    bad = int(np.count_nonzero(~np.isfinite(values)))
-    name = str(path)
-    if bad:
-        return [
-            Problem(name, "voxels", f"{bad} NaN or infinite", "numbers", "repair it")
-        ]
-    if values.min() == values.max():
-        return [
-            Problem(name, "voxels", f"all {values.min():g}", "contrast", "leave it out")
-        ]
-    slices = geometry.orient(image).GetSize()[2]
-    if slices < num_partitions:
-        return [
-            Problem(
-                name,
-                "slices",
-                str(slices),
-                f"{num_partitions} or more (--num_partitions)",
-                "leave it out or train with fewer partitions",
-            )
-        ]
-    return []
+def _check_label(
+    case: Case, image: sitk.Image, label: sitk.Image, counts, num_classes
+) -> Iterator[Problem]:
+    def problem(severity, field, found, expected, cure) -> Problem:
+        return Problem(
+            severity, case.name, str(case.label), field, found, expected, cure
+        )
 
-
-def check_label(
-    case: Case, image: sitk.Image, label: sitk.Image, num_classes: Optional[int]
-) -> list[Problem]:
-    """What is wrong with a label volume, alone and beside its image."""
-    name, problems = str(case.label), []
     for field, found, expected, tolerance in (
-        ("size", label.GetSize(), image.GetSize(), 0),
-        ("spacing (mm)", label.GetSpacing(), image.GetSpacing(), _SPACING_TOLERANCE_MM),
+        ("origin (mm)", label.GetOrigin(), image.GetOrigin(), _ORIGIN_TOLERANCE_MM),
         (
             "direction",
             label.GetDirection(),
@@ -113,31 +211,40 @@ def check_label(
         ),
     ):
         if not np.allclose(found, expected, rtol=0, atol=tolerance):
-            cure = f"use the label that was drawn on {case.image}"
-            problems.append(
-                Problem(name, field, _numbers(found), _numbers(expected), cure)
-            )
-    counts = dict(
-        zip(*np.unique(sitk.GetArrayViewFromImage(label), return_counts=True))
-    )
+            cure = "it is laid voxel by voxel on the image: look at an overlay"
+            yield problem(WARNING, field, _numbers(found), _numbers(expected), cure)
     limit = 256 if num_classes is None else num_classes
-    odd = {int(v): int(n) for v, n in counts.items() if not 0 <= v < limit}
+    odd = {value: n for value, n in counts.items() if not 0 <= value < limit}
     if odd:
         found = ", ".join(f"{v} ({n} voxels)" for v, n in list(odd.items())[:8])
-        problems.append(
-            Problem(name, "values", found, f"0 to {limit - 1}", "map or remove them")
-        )
+        yield problem(ERROR, "values", found, f"0 to {limit - 1}", "map or remove them")
     if set(counts) == {0}:
-        problems.append(
-            Problem(name, "values", "background only", "a structure", "leave it out")
+        cure = "it is kept as a volume without structures; leave it out if it has some"
+        yield problem(WARNING, "values", "background only", "a structure", cure)
+
+
+def _report_strays(case: Case, strays: dict, dataset: Dataset) -> list[Problem]:
+    return [
+        Problem(
+            WARNING,
+            case.name,
+            str(case.label),
+            "values",
+            f"{value} ({count} voxels)",
+            str(dataset.strays[value]),
+            f"taken for {dataset.strays[value]}",
         )
-    return problems
+        for value, count in strays.items()
+    ]
 
 
 def _numbers(values) -> str:
-    separator = "x" if len(values) == 3 else " "  # A direction has nine.
+    separator = "x" if len(values) in (2, 3) else " "  # A direction has nine.
     return separator.join(f"{round(value, 4) + 0:g}" for value in values)
 
 
-def _from_message(path: pathlib.Path, error: errors.UserError) -> Problem:
-    return Problem(str(path), "file", str(error), "a readable volume", "see there")
+def _unreadable(case: Case, path: pathlib.Path, error: errors.UserError) -> Problem:
+    text = str(error).removeprefix(f"{path}: ").rstrip(".")
+    return Problem(
+        ERROR, case.name, str(path), "file", text, "a readable volume", "see there"
+    )

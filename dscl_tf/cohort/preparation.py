@@ -8,12 +8,12 @@ import pathlib
 import shutil
 from typing import Any, Optional
 
-import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import config_json, errors, files
 from dscl_tf.cohort import (
     cases,
+    check_report,
     integrity,
     layouts,
     parallel,
@@ -22,10 +22,12 @@ from dscl_tf.cohort import (
     requests,
 )
 from dscl_tf.cohort.cases import Case, Dataset
+from dscl_tf.cohort.check_report import Report
 from dscl_tf.cohort.prepared import PreparedVolume
 from dscl_tf.config import PreprocessingConfig
 
 _LOG = logging.getLogger(__name__)
+CHECK = "check.json"  # What the check found of the originals.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +43,8 @@ class PreparationConfig:
     channel: int = 0  # Of several images of a subject.
     num_partitions: int = 4  # Checked for: the fewest slices.
     num_workers: int = 0  # 0: one a core.
+    strict: bool = False  # Warnings of the check count as errors.
+    skip_bad: bool = False  # Go on without the cases that have errors.
     overwrite: bool = False  # Replace a cohort that was prepared otherwise.
     settings: PreprocessingConfig = dataclasses.field(
         default_factory=PreprocessingConfig
@@ -57,8 +61,8 @@ def prepare(config: PreparationConfig) -> pathlib.Path:
       The folder of the prepared cohort.
 
     Raises:
-      UserError: nothing to prepare, other settings in the folder, or bad cases: each
-        is named, after the good ones have been prepared.
+      UserError: nothing to prepare, other settings in the folder, or bad cases: all
+        are named, before any is prepared.
     """
     dataset = find(config)
     output = pathlib.Path(config.output)
@@ -72,17 +76,40 @@ def prepare(config: PreparationConfig) -> pathlib.Path:
     if not changed and _is_whole(output):
         _LOG.info("%s is already prepared with these settings.", output)
         return output
+    report = _check(config, dataset)
+    dataset = _without_bad(config, dataset, report)
     _clear(output, everything=bool(changed))
     files.write_json(output / "request.json", request)
     found = parallel.run_all(
         _prepare_case,
         {case.name: case for case in dataset.cases},
-        (config.settings, output, _vocabulary(dataset), _num_classes(config, dataset)),
+        (config.settings, output, _vocabulary(dataset)),
         config.num_workers,
     )
     _require_all_good(found)
+    skipped = report.bad_cases(config.strict)
+    files.write_json(output / CHECK, check_report.to_json(report, skipped))
     _write_index(output, config, dataset, list(found.values()), request)
     return output
+
+
+def _without_bad(
+    config: PreparationConfig, dataset: Dataset, report: Report
+) -> Dataset:
+    """The dataset without its bad cases, if those may be left out."""
+    table = check_report.table(report, dataset)
+    bad = report.bad_cases(config.strict)
+    kept = tuple(case for case in dataset.cases if case.name not in bad)
+    if bad and not (config.skip_bad and kept):
+        raise errors.UserError(
+            f"{len(bad)} of {len(dataset.cases)} volumes cannot be prepared:\n{table}\n"
+            "Mend or remove these and start again, or leave them out by --skip_bad."
+        )
+    if table:
+        _LOG.warning("The check found:\n%s", table)
+    if bad:
+        _LOG.warning("Left out: %s.", ", ".join(sorted(bad)))
+    return dataclasses.replace(dataset, cases=kept)
 
 
 def _require_all_good(found: dict) -> None:
@@ -93,27 +120,30 @@ def _require_all_good(found: dict) -> None:
     ]
     if bad:
         raise errors.UserError(
-            f"{len(bad)} of {len(found)} volumes cannot be prepared:\n  "
+            f"{len(bad)} of {len(found)} volumes could not be prepared:\n  "
             + "\n  ".join(bad)
             + "\nMend or remove these and start again; the others are kept."
         )
 
 
-def check(config: PreparationConfig) -> list[integrity.Problem]:
-    """Reads every case and lists what is wrong; writes nothing."""
+def check(config: PreparationConfig) -> tuple[Dataset, Report]:
+    """Reads every case and says what is wrong; writes nothing."""
     dataset = find(config)
+    return dataset, _check(config, dataset)
+
+
+def _check(config: PreparationConfig, dataset: Dataset) -> Report:
+    _LOG.info("Checking %d volumes.", len(dataset.cases))
     found = parallel.run_all(
-        _check_case,
+        integrity.check_case,
         {case.name: case for case in dataset.cases},
-        (_vocabulary(dataset), _num_classes(config, dataset), config.num_partitions),
+        (_vocabulary(dataset), _num_classes(config, dataset), config.settings),
         config.num_workers,
     )
-    problems = []
     for name, result in found.items():
         if isinstance(result, BaseException):
             raise errors.UserError(parallel.describe(name, result))
-        problems += result
-    return problems
+    return check_report.make(list(found.values()), dataset, config.num_partitions)
 
 
 def find(config: PreparationConfig) -> Dataset:
@@ -145,36 +175,23 @@ def _vocabulary(dataset: Dataset) -> Dataset:
     return dataclasses.replace(dataset, cases=())
 
 
-def _check_case(
-    case: Case, dataset: Dataset, num_classes, num_partitions
-) -> list[integrity.Problem]:
-    return integrity.check_case(case, num_classes, num_partitions, dataset)
-
-
 def _prepare_case(
     case: Case,
     settings: PreprocessingConfig,
     output: pathlib.Path,
     dataset: Dataset,
-    num_classes,
 ) -> dict:
     """Prepares one case, unless it is there; what the index says of it.
 
     Raises:
-      UserError: the case is bad; the message names its file.
+      UserError: the case has become bad since its check; the message names its file.
     """
     part = output / "parts" / f"{case.name}.json"
     before = _prepared_before(part, case, settings, output)
     if before:
         return before
     image = cases.read_image(case)
-    problems = integrity.check_image(case.image, image)
-    label = None
-    if case.label:
-        label = cases.read_label(case, dataset)
-        problems += integrity.check_label(case, image, label, num_classes)
-    if problems:
-        raise errors.UserError(" ".join(map(str, problems)))
+    label = cases.read_label(case, dataset) if case.label else None
     try:
         slices, grid = preprocessing.prepare_image(image, settings)
     except errors.UserError as error:
@@ -187,7 +204,7 @@ def _prepare_case(
         "originals": requests.stamps(case),
         "volume": config_json.to_json(_describe(case, dataset, image, len(slices))),
         "checksums": {
-            k: _write_array(output, case.name, k, a) for k, a in arrays.items()
+            k: prepared.write_array(output, case.name, k, a) for k, a in arrays.items()
         },
         "max_label": int(arrays["label"].max()) if label is not None else 0,
     }
@@ -234,13 +251,6 @@ def _describe(
     )
 
 
-def _write_array(folder, name: str, kind: str, array: np.ndarray) -> str:
-    path = prepared.array_path(folder, name, kind)
-    with files.atomic_path(path) as partial, partial.open("wb") as file:
-        np.save(file, array, allow_pickle=False)
-    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
-
-
 def _changes(output: pathlib.Path, request: dict) -> str:
     """How the cohort in a folder was prepared otherwise; empty if it was not.
 
@@ -278,6 +288,8 @@ def _clear(output: pathlib.Path, everything: bool) -> None:
         for name in ("parts", prepared.ARRAYS) if everything else ():
             if (output / name).exists():
                 shutil.rmtree(output / name)
+        for leftover in output.rglob(".partial-*"):
+            leftover.unlink()
     except OSError as error:
         raise files.cannot_write(output, error) from error
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import hashlib
 import pathlib
 from typing import Any, Optional
 
@@ -141,6 +142,18 @@ def map_array(
             f"{np.dtype(dtype)} {expected}: prepare the cohort again."
         )
     return array
+
+
+def write_array(folder: pathlib.Path, name: str, kind: str, array: np.ndarray) -> str:
+    """Writes the array "image" or "label" of a volume, whole or not at all.
+
+    Returns:
+      A checksum of its values.
+    """
+    path = array_path(folder, name, kind)
+    with files.atomic_path(path) as partial, partial.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
 def array_path(folder: pathlib.Path, name: str, kind: str) -> pathlib.Path:

@@ -1,5 +1,7 @@
 """From one volume to a stack of normalised slices; the same for training and use."""
 
+from typing import Optional
+
 import numpy as np
 import SimpleITK as sitk
 
@@ -23,24 +25,49 @@ def prepare_image(
     Raises:
       UserError: NaN or infinite values, or no contrast at all.
     """
-    values = sitk.GetArrayViewFromImage(image)
-    if not np.isfinite(values).all():
-        raise errors.UserError(
-            f"found {np.count_nonzero(~np.isfinite(values))} voxels that are NaN or "
-            "infinite, expected numbers: repair or leave out the image."
-        )
+    fault = intensity_fault(image, settings)
+    if fault:
+        found, expected, cure = fault
+        raise errors.UserError(f"voxels: found {found}, expected {expected}; {cure}.")
     oriented = geometry.orient(image)
     if settings.bias_correction:
         oriented = correct_bias(oriented, settings)
     values = sitk.GetArrayFromImage(oriented)
-    if settings.window:
-        normalised = apply_window(values, settings.window)
-    else:
-        normalised = normalise(values, settings.percentiles)
-    result = sitk.GetImageFromArray(normalised)
+    result = sitk.GetImageFromArray(_normalised(values, settings))
     result.CopyInformation(oriented)
     grid = geometry.in_plane_grid(oriented, settings)
     return sitk.GetArrayFromImage(geometry.to_grid(result, grid, False)), grid
+
+
+def intensity_fault(
+    image: sitk.Image, settings: PreprocessingConfig
+) -> Optional[tuple[str, str, str]]:
+    """Why an image's values cannot be normalised.
+
+    Args:
+      image: 3-D.
+      settings: what would be done.
+
+    Returns:
+      What was found, what was expected, and the cure; None for a good image.
+    """
+    values = sitk.GetArrayViewFromImage(image)
+    bad = int(np.count_nonzero(~np.isfinite(values)))
+    if bad:
+        return f"{bad} NaN or infinite", "numbers", "repair it or leave it out"
+    if values.min() == values.max():
+        return f"all {values.min():g}", "contrast", "leave it out"
+    try:
+        _normalised(values, settings)
+    except errors.UserError as error:
+        return str(error).rstrip("."), "contrast", "look at it"
+    return None
+
+
+def _normalised(values: np.ndarray, settings: PreprocessingConfig) -> np.ndarray:
+    if settings.window:
+        return apply_window(values, settings.window)
+    return normalise(values, settings.percentiles)
 
 
 def prepare_label(label: sitk.Image, grid: sitk.Image) -> np.ndarray:

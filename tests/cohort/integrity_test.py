@@ -1,59 +1,99 @@
+import dataclasses
+import itertools
+import pathlib
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from dscl_tf.cohort import integrity
-from dscl_tf.cohort.layouts import Case
+from dscl_tf import config
+from dscl_tf.cohort import check_report, integrity
+from dscl_tf.cohort.cases import Case, Dataset
 from tests.cohort import making
+
+SETTINGS = config.PreprocessingConfig()
+NAMES = ("background", "a", "b", "c")
+
+
+def dataset_of(*cases, layout="folder", **fields):
+    return Dataset(layout, pathlib.Path("/data"), tuple(cases), NAMES, **fields)
 
 
 @pytest.fixture
 def check(tmp_path):
     """A function that writes an image and a label and lists what is wrong."""
 
-    def run(values=None, label=None, num_classes=4, num_partitions=4, **geometry):
+    def run(
+        values=None, label=None, num_classes=4, layout="folder", image_mm=None, **other
+    ):
         image = making.intensities() if values is None else values
+        geometry = {"spacing_mm": image_mm} if image_mm else {}
         case = Case(
             "p1",
             "p1",
-            making.write(tmp_path / "image.mha", image),
+            making.write(tmp_path / "image.mha", image, **geometry),
             making.write(
                 tmp_path / "label.nii.gz",
                 making.labels() if label is None else label,
-                **geometry,
+                **{**geometry, **other},
             ),
         )
-        problems = integrity.check_case(case, num_classes, num_partitions)
-        return [str(problem) for problem in problems]
+        dataset = dataset_of(layout=layout)
+        return integrity.check_case(case, dataset, num_classes, SETTINGS).problems
 
     return run
 
 
 def test_a_good_case_has_no_problems(check):
-    assert check() == []
-    assert check(num_classes=None) == []
-    assert check(num_partitions=5) == []
+    assert check() == ()
+    assert check(num_classes=None) == ()
 
 
-def test_a_label_of_another_size_names_both(check):
-    (problem,) = check(label=making.labels((5, 14, 13)))
-    assert "label.nii.gz: size: found 13x14x5, expected 12x14x5" in problem
-    assert "image.mha" in problem
+def test_facts_of_a_case(tmp_path):
+    image = making.write(tmp_path / "a.mha", making.intensities())
+    label = making.write(tmp_path / "a_gt.mha", making.labels())
+    case = Case("a", "s", image, label)
+    facts = integrity.check_case(case, dataset_of(), 4, SETTINGS).facts
+    assert facts.size == (12, 14, 5) and facts.spacing_mm == (2, 2, 8)
+    assert facts.orientation == "LPS" and facts.num_slices == 5
+    counts = np.bincount(making.labels().ravel())
+    assert facts.label_voxels == tuple(enumerate(counts.tolist()))
 
 
-def test_a_label_of_another_spacing_names_both(check):
-    (problem,) = check(spacing_mm=(2.0, 2.1, 8.0))
-    assert "label.nii.gz: spacing (mm): found 2x2.1x8, expected 2x2x8" in problem
-    assert "image.mha" in problem
-    assert check(spacing_mm=(2.0, 2.0002, 8.0)) == []  # As headers round.
+@pytest.mark.parametrize(
+    "changes, field, found, expected",
+    [
+        ({"label": making.labels((5, 14, 13))}, "size", "13x14x5", "12x14x5"),
+        ({"spacing_mm": (2.0, 2.1, 8.0)}, "spacing (mm)", "2x2.1x8", "2x2x8"),
+    ],
+)
+def test_another_extent_of_the_label_is_an_error(
+    check, changes, field, found, expected
+):
+    (problem,) = check(**changes)
+    assert problem.severity == integrity.ERROR
+    assert (problem.field, problem.found, problem.expected) == (field, found, expected)
+    assert problem.file.endswith("label.nii.gz") and "image.mha" in problem.cure
 
 
-def test_a_label_with_turned_axes_is_named(check):
-    (problem,) = check(direction=np.diag([-1, -1, 1]))
-    found = "direction: found -1 0 0 0 -1 0 0 0 1, expected 1 0 0 0 1 0 0 0 1"
-    assert f"label.nii.gz: {found}" in problem
+def test_rounded_headers_are_no_problem(check):
+    assert check(spacing_mm=(2.0, 2.0002, 8.0)) == ()
+    assert check(origin=(-10.2, 20, 3)) == ()
     turn = sitk.Euler3DTransform((0, 0, 0), 0, 0, 0.001)
-    assert check(direction=turn.GetMatrix()) == []
+    assert check(direction=turn.GetMatrix()) == ()
+
+
+@pytest.mark.parametrize(
+    "changes, field, found",
+    [
+        ({"origin": (-10, 25, 3)}, "origin (mm)", "-10x25x3"),
+        ({"direction": np.diag([-1, -1, 1])}, "direction", "-1 0 0 0 -1 0 0 0 1"),
+    ],
+)
+def test_a_label_that_lies_elsewhere_is_a_warning(check, changes, field, found):
+    (problem,) = check(**changes)
+    assert problem.severity == integrity.WARNING
+    assert (problem.field, problem.found) == (field, found)
 
 
 def test_unexpected_values_are_counted(check):
@@ -62,38 +102,70 @@ def test_unexpected_values_are_counted(check):
     label[1, 0, :2] = -1
     label[2, 0, :1] = 500
     (problem,) = check(label=label)
-    found = "values: found -1 (2 voxels), 4 (3 voxels), 500 (1 voxels), expected 0 to 3"
-    assert found in problem
+    assert problem.severity == integrity.ERROR
+    assert problem.found == "-1 (2 voxels), 4 (3 voxels), 500 (1 voxels)"
+    assert problem.expected == "0 to 3"
     (problem,) = check(label=label, num_classes=None)
-    assert "values: found -1 (2 voxels), 500 (1 voxels), expected 0 to 255" in problem
+    assert problem.found == "-1 (2 voxels), 500 (1 voxels)"
 
 
-def test_a_label_of_background_only_is_named(check):
-    (problem,) = check(label=0 * making.labels())
-    assert "values: found background only" in problem
-
-
-def test_too_few_slices_for_the_partitions(check):
-    (problem,) = check(num_partitions=6)
-    assert (
-        "image.mha: slices: found 5, expected 6 or more (--num_partitions)" in problem
+def test_known_strays_are_counted(tmp_path):
+    label = making.labels().astype(np.int16)
+    label[0, 0, :3] = 421
+    case = Case(
+        "a",
+        "a",
+        making.write(tmp_path / "a.mha", making.intensities()),
+        making.write(tmp_path / "b.mha", label),
     )
+    values = {0: 0, 1: 1, 2: 2, 3: 3, 420: 2}
+    dataset = dataset_of(label_values=values, strays={421: 420})
+    (problem,) = integrity.check_case(case, dataset, 4, SETTINGS).problems
+    assert problem.severity == integrity.WARNING
+    assert problem.found == "421 (3 voxels)" and problem.cure == "taken for 420"
 
 
-def test_slices_are_counted_along_the_acquired_axis(tmp_path):
-    values = making.intensities(shape=(14, 12, 3))
-    path = making.write(tmp_path / "a.mha", values, spacing_mm=(8.0, 2.0, 2.0))
-    (problem,) = integrity.check_case(Case("a", "a", path, None), None, 4)
-    assert (problem.field, problem.found) == ("slices", "3")
+def test_a_label_of_background_only_is_a_warning(check):
+    (problem,) = check(label=0 * making.labels())
+    assert (problem.severity, problem.found) == ("warning", "background only")
 
 
-def test_constant_and_nan_images(check):
+def _nearly_constant():
+    values = np.zeros((5, 14, 12), np.float32)
+    values[0, 0, 0] = 1
+    return values
+
+
+def _with_nan():
     values = making.intensities()
-    (problem,) = check(values=0 * values + 7)
-    assert "image.mha: voxels: found all 7, expected contrast" in problem
     values[0, 0, :2] = np.nan
+    return values
+
+
+@pytest.mark.parametrize(
+    "values, found",
+    [
+        (0 * making.intensities() + 7, "all 7"),
+        (_with_nan(), "2 NaN or infinite"),
+        (_nearly_constant(), "percentiles 1 and 99 are both 0"),
+    ],
+)
+def test_images_without_contrast(check, values, found):
     (problem,) = check(values=values)
-    assert "image.mha: voxels: found 2 NaN or infinite, expected numbers" in problem
+    assert problem.severity == integrity.ERROR and problem.field == "voxels"
+    assert problem.found.startswith(found)
+
+
+@pytest.mark.parametrize("spacing_mm", [(0.01, 0.01, 0.1), (2.0, 2.0, 60.0)])
+def test_spacing_in_another_unit_is_a_warning(check, spacing_mm):
+    (problem,) = check(image_mm=spacing_mm)
+    assert problem.severity == "warning" and problem.expected == "0.05 to 20"
+
+
+def test_a_spacing_of_one_is_suspicious_in_acdc(check):
+    assert check(image_mm=(1.0, 1.0, 8.0)) == ()
+    (problem,) = check(image_mm=(1.0, 1.0, 8.0), layout="acdc")
+    assert problem.severity == "warning" and problem.found == "1x1x8"
 
 
 def test_an_unreadable_file_is_named_by_its_own_name(tmp_path, check):
@@ -101,6 +173,99 @@ def test_an_unreadable_file_is_named_by_its_own_name(tmp_path, check):
     good, bad = tmp_path / "image.mha", tmp_path / "bad.nii.gz"
     bad.write_text("no image")
     for case in (Case("p", "p", bad, None), Case("p", "p", good, bad)):
-        (problem,) = integrity.check_case(case, 4, 4)
-        assert problem.file == str(bad)
-        assert "Cannot read" in str(problem)
+        found = integrity.check_case(case, dataset_of(), 4, SETTINGS)
+        (problem,) = found.problems
+        assert problem.file == str(bad) and found.is_bad and found.facts is None
+        assert "Cannot read" in problem.found
+
+
+_NUMBERS = itertools.count()
+
+
+def facts_of(**changes):
+    facts = integrity.Facts(
+        size=(12, 14, 5),
+        spacing_mm=(2.0, 2.0, 8.0),
+        orientation="LPS",
+        sliced="LPS",
+        num_slices=5,
+        voxels_id=str(next(_NUMBERS)),
+        label_voxels=((0, 800), (2, 40)),
+    )
+    return dataclasses.replace(facts, **changes)
+
+
+def report_of(*facts, num_partitions=4, problems=()):
+    cases = [
+        Case(f"p{k}", f"p{k}", pathlib.Path(f"/data/p{k}.mha"), None)
+        for k in range(len(facts))
+    ]
+    checks = [
+        integrity.CaseCheck(case.name, case.subject, each, tuple(problems))
+        for case, each in zip(cases, facts)
+    ]
+    dataset = dataset_of(*cases)
+    return check_report.make(checks, dataset, num_partitions), dataset
+
+
+def test_too_few_slices_for_the_partitions_is_a_warning():
+    report, _ = report_of(facts_of(), facts_of(num_slices=3))
+    (problem,) = report.problems
+    assert (problem.case, problem.field, problem.found) == ("p1", "slices", "3")
+    assert not report.is_bad(strict=False) and report.is_bad(strict=True)
+    assert report.bad_cases(strict=True) == {"p1"}
+    assert report_of(facts_of(num_slices=3), num_partitions=3)[0].problems == ()
+
+
+def test_a_volume_that_would_be_cut_otherwise_is_named():
+    report, _ = report_of(facts_of(), facts_of(sliced="LSP"), facts_of())
+    (problem,) = report.problems
+    assert (problem.case, problem.found) == ("p1", "LSP")
+
+
+def test_the_same_voxels_under_two_names():
+    same = facts_of(voxels_id="x")
+    report, _ = report_of(same, facts_of(), same)
+    (problem,) = report.problems
+    assert problem.case == "p2" and problem.found == "those of /data/p0.mha"
+
+
+def test_the_table_has_a_row_a_problem_errors_first():
+    error = integrity.Problem(
+        integrity.ERROR, "p0", "/data/p0.mha", "size", "1x1x1", "2x2x2", "mend it"
+    )
+    report, dataset = report_of(facts_of(num_slices=1), problems=[error])
+    lines = check_report.table(report, dataset).splitlines()
+    assert lines[0].split() == list(check_report._COLUMNS)
+    assert lines[1].split() == [
+        "error",
+        "p0.mha",
+        "size",
+        "1x1x1",
+        "2x2x2",
+        "mend",
+        "it",
+    ]
+    assert lines[2].startswith("warning   p0.mha  slices  1 ")
+    assert check_report.table(report_of(facts_of())[0], dataset) == ""
+
+
+def test_the_summary_of_a_cohort():
+    report, _ = report_of(
+        facts_of(), facts_of(size=(12, 14, 9), num_slices=9, label_voxels=())
+    )
+    lines = check_report.summary(report, NAMES, 4).splitlines()
+    assert [line.split()[:2] for line in lines] == [
+        ["subjects", "2"],
+        ["volumes", "2,"],
+        ["sizes", "12x14x5"],
+        ["spacings", "(mm)"],
+        ["orientations", "LPS"],
+        ["slices", "5"],
+        ["in", "a"],
+        ["b", "1.3"],  # 40 voxels of 32 mm^3.
+    ]
+    assert "1 labelled" in lines[1] and "12x14x5 (1), 12x14x9 (1)" in lines[2]
+    assert "2 x 2 x 8" in lines[3] and "5 to 9, across LPS (2)" in lines[5]
+    assert "1 to 3 slices (4 partitions)" in lines[6]
+    assert "1.3 to 1.3 ml, in 1 of 1 labelled" in lines[7]

@@ -1,12 +1,13 @@
 import dataclasses
 import json
 import os
+import re
 
 import numpy as np
 import pytest
 
 from dscl_tf import config, errors
-from dscl_tf.cohort import parallel, preparation, prepared
+from dscl_tf.cohort import parallel, preparation, prepared, preprocessing
 from tests.cohort import making
 
 _SETTINGS = config.PreprocessingConfig(
@@ -14,21 +15,22 @@ _SETTINGS = config.PreprocessingConfig(
 )
 
 
+def in_this_process(function, items, arguments, num_workers):
+    """As `parallel.run_all`."""
+    results = {}
+    for name, item in items.items():
+        try:
+            results[name] = function(item, *arguments)
+        except Exception as error:
+            results[name] = error
+    return results
+
+
 @pytest.fixture(autouse=True)
 def in_process(monkeypatch, request):
     """Runs all in this process, since starting one takes long; see `processes`."""
-
-    def run_all(function, items, arguments, num_workers):
-        results = {}
-        for name, item in items.items():
-            try:
-                results[name] = function(item, *arguments)
-            except Exception as error:
-                results[name] = error
-        return results
-
     if "processes" not in request.fixturenames:
-        monkeypatch.setattr(parallel, "run_all", run_all)
+        monkeypatch.setattr(parallel, "run_all", in_this_process)
 
 
 @pytest.fixture
@@ -221,7 +223,7 @@ def test_a_lost_array_is_made_again_and_others_are_left(source, lost, how, index
     after = state_of(folder)
     assert {k: v[1] for k, v in after.items()} == {k: v[1] for k, v in before.items()}
     changed = {k.name.split(".")[0] for k in after if after[k][0] != before[k][0]}
-    assert changed == {"index", "request", lost.split(".")[0]}
+    assert changed == {"check", "index", "request", lost.split(".")[0]}
 
 
 def test_a_repair_that_fails_leaves_no_index(source, monkeypatch):
@@ -259,21 +261,79 @@ def test_a_run_killed_at_its_first_file_starts(source):
     assert (source / "out" / "index.json").exists()
 
 
-def test_a_bad_volume_is_named_the_others_kept_and_it_may_be_mended(source):
-    bad = source / "images" / "p1.nii.gz"
-    good = bad.read_bytes()
-    making.write(bad, 0 * making.intensities())
-    message = r"1 of 3 volumes cannot be prepared:\n  .*images/p1\.nii\.gz: voxels"
-    with pytest.raises(errors.UserError, match=message):
+def test_bad_volumes_are_all_named_before_any_work(source):
+    making.write(source / "images" / "p1.nii.gz", 0 * making.intensities())
+    making.write(source / "labels" / "p2.nii.gz", making.labels((5, 14, 13)))
+    with pytest.raises(errors.UserError) as raised:
+        preparation.prepare(request_for(source))
+    message = str(raised.value)
+    assert message.startswith("2 of 3 volumes cannot be prepared:\nseverity  file")
+    assert re.search(r"error +p1\.nii\.gz +voxels +all 0 ", message)
+    assert re.search(r"p2\.nii\.gz +size +13x14x5 +12x14x5 ", message)
+    assert not (source / "out").exists()
+
+
+def test_bad_volumes_may_be_left_out(source, caplog):
+    making.write(source / "images" / "p1.nii.gz", 0 * making.intensities())
+    folder = preparation.prepare(request_for(source, skip_bad=True))
+    names = [v.name for v in prepared.PreparedCohort.open(folder).volumes]
+    assert names == ["p0", "p2"]
+    check = json.loads((folder / "check.json").read_text())
+    assert check["skipped"] == ["p1"] and check["errors"] == 1
+    assert "Left out: p1." in caplog.text
+    before = state_of(folder)
+    preparation.prepare(request_for(source, skip_bad=True))
+    assert state_of(folder) == before
+
+
+def test_nothing_is_left_when_all_are_bad(source):
+    for k in range(3):
+        making.write(source / "images" / f"p{k}.nii.gz", 0 * making.intensities())
+    with pytest.raises(errors.UserError, match="3 of 3 volumes"):
+        preparation.prepare(request_for(source, skip_bad=True))
+
+
+def test_warnings_are_errors_when_strict(source):
+    making.write(source / "labels" / "p2.nii.gz", 0 * making.labels())
+    with pytest.raises(errors.UserError, match="background only"):
+        preparation.prepare(request_for(source, strict=True))
+    folder = preparation.prepare(request_for(source))
+    check = json.loads((folder / "check.json").read_text())
+    assert (check["errors"], check["warnings"], check["skipped"]) == (0, 1, [])
+
+
+def test_a_volume_that_fails_after_its_check_is_named_the_others_kept(
+    source, monkeypatch
+):
+    right = preprocessing.prepare_image
+
+    def fail_once(image, settings):
+        if image.GetSize() == (12, 14, 6):
+            raise ValueError("out of luck")
+        return right(image, settings)
+
+    making.write(source / "images" / "p1.nii.gz", making.intensities(1, (6, 14, 12)))
+    monkeypatch.setattr(preprocessing, "prepare_image", fail_once)
+    with pytest.raises(errors.UserError, match=r"1 of 3 .*\n  p1: ValueError: out of"):
         preparation.prepare(request_for(source))
     folder = source / "out"
     assert not (folder / "index.json").exists()
     kept = {k: v for k, v in state_of(folder).items() if k.suffix == ".npy"}
     assert {path.name.split(".")[0] for path in kept} == {"p0", "p2"}
-    bad.write_bytes(good)
+    monkeypatch.undo()
+    monkeypatch.setattr(parallel, "run_all", in_this_process)
     preparation.prepare(request_for(source))
-    assert len(prepared.PreparedCohort.open(folder).volumes) == 3
     assert kept.items() <= state_of(folder).items()
+
+
+def test_leftovers_of_a_kill_are_removed(source, monkeypatch):
+    folder = preparation.prepare(request_for(source))
+    (folder / "index.json").unlink()
+    leftovers = [folder / ".partial-a", folder / "arrays" / ".partial-b"]
+    for path in leftovers:
+        path.touch()
+    preparation.prepare(request_for(source))
+    assert not any(path.exists() for path in leftovers)
 
 
 def test_a_bad_volume_may_be_removed(source):
@@ -306,25 +366,18 @@ def test_a_folder_with_other_files_is_refused(source):
     assert os.listdir(source / "out") == ["thesis.tex"]
 
 
-def test_percentiles_that_are_the_same_name_the_file(source):
-    values = np.zeros((5, 14, 12), np.float32)
-    values[0, 0, 0] = 1
-    making.write(source / "images" / "p2.nii.gz", values)
-    with pytest.raises(errors.UserError, match=r"p2\.nii\.gz: percentiles 1 and 99"):
-        preparation.prepare(request_for(source))
-
-
 def test_check_lists_everything_and_writes_nothing(source):
-    assert preparation.check(request_for(source, output=None)) == []
+    _, report = preparation.check(request_for(source, output=None))
+    assert report.problems == ()
     making.write(source / "images" / "p1.nii.gz", 0 * making.intensities())
     making.write(source / "labels" / "p2.nii.gz", making.labels((5, 14, 13)))
-    problems = preparation.check(request_for(source, num_partitions=6))
-    found = [(problem.file.split("/")[-1], problem.field) for problem in problems]
+    _, report = preparation.check(request_for(source, num_partitions=6))
+    found = [(each.file.split("/")[-1], each.field) for each in report.problems]
     assert found == [
-        ("p0.nii.gz", "slices"),
         ("p1.nii.gz", "voxels"),
-        ("p2.nii.gz", "slices"),
         ("p2.nii.gz", "size"),
+        ("p0.nii.gz", "slices"),
+        ("p1.nii.gz", "slices"),
     ]
     assert not (source / "out").exists()
 

@@ -38,7 +38,7 @@ def test_no_contrast_is_refused(odd_voxels):
 def test_voxels_that_are_no_numbers_are_refused(odd):
     values = making.intensities()
     values[0, :2, 0] = odd
-    with pytest.raises(errors.UserError, match=r"found 2 voxels that are NaN"):
+    with pytest.raises(errors.UserError, match=r"voxels: found 2 NaN or infinite"):
         preprocessing.prepare_image(
             making.image_of(values), config.PreprocessingConfig()
         )

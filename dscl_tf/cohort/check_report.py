@@ -1,0 +1,206 @@
+"""The integrity check of a cohort: what cases tell together, as a table and JSON."""
+
+import collections
+import dataclasses
+import itertools
+from collections.abc import Iterable, Sequence
+from typing import Optional
+
+from dscl_tf import config_json
+from dscl_tf.cohort.cases import Case, Dataset
+from dscl_tf.cohort.integrity import ERROR, WARNING, CaseCheck, Facts, Problem
+
+_COLUMNS = ("severity", "file", "field", "found", "expected", "cure")
+_SHOWN = 4  # Different sizes, orientations, ... that the summary names.
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """All that a check found."""
+
+    checks: tuple[CaseCheck, ...]
+    problems: tuple[Problem, ...]  # Of the cases, then of several cases together.
+
+    def is_bad(self, strict: bool) -> bool:
+        """Whether there are errors; or warnings, if those count."""
+        return any(strict or each.severity == ERROR for each in self.problems)
+
+    def bad_cases(self, strict: bool) -> set[str]:
+        """Names of the cases with errors; or with warnings, if those count."""
+        return {
+            problem.case
+            for problem in self.problems
+            if strict or problem.severity == ERROR
+        }
+
+
+def make(checks: Sequence[CaseCheck], dataset: Dataset, num_partitions: int) -> Report:
+    """A report of all cases.
+
+    Args:
+      checks: one for each case, in any order.
+      dataset: with the cases, for their files' names.
+      num_partitions: S, that volumes should have slices for.
+    """
+    by_name = {case.name: case for case in dataset.cases}
+    good = [(by_name[each.case], each.facts) for each in checks if each.facts]
+    problems = [problem for each in checks for problem in each.problems]
+    problems += _too_few_slices(good, num_partitions)
+    problems += _sliced_otherwise(good)
+    problems += _same_voxels(good)
+    return Report(tuple(checks), tuple(problems))
+
+
+def _warning(case: Case, field: str, found: str, expected: str, cure: str) -> Problem:
+    return Problem(WARNING, case.name, str(case.image), field, found, expected, cure)
+
+
+def _too_few_slices(good, num_partitions: int) -> Iterable[Problem]:
+    for case, facts in good:
+        if facts.num_slices < num_partitions:
+            yield _warning(
+                case,
+                "slices",
+                str(facts.num_slices),
+                f"{num_partitions} or more (--num_partitions)",
+                "it cannot be pre-trained on with so many partitions",
+            )
+
+
+def _sliced_otherwise(good) -> Iterable[Problem]:
+    """Cases whose slices are of another orientation than most cases' slices."""
+    counts = collections.Counter(facts.sliced for _, facts in good)
+    if len(counts) < 2:
+        return
+    usual = counts.most_common(1)[0][0]
+    for case, facts in good:
+        if facts.sliced != usual:
+            yield _warning(
+                case,
+                "slices across",
+                facts.sliced,
+                f"{usual}, as {counts[usual]} others",
+                "its partitions mean other anatomy: check its spacing and direction",
+            )
+
+
+def _same_voxels(good) -> Iterable[Problem]:
+    first: dict[str, Case] = {}
+    for case, facts in good:
+        twin = first.setdefault(facts.voxels_id, case)
+        if twin is not case:
+            yield _warning(
+                case,
+                "voxels",
+                f"those of {twin.image}",
+                "an image of its own",
+                "is it the same scan twice? Keep one",
+            )
+
+
+def table(report: Report, dataset: Dataset) -> str:
+    """The problems, errors first, a row each; empty without any."""
+    root = f"{dataset.root}/"
+    rows = [
+        tuple(
+            str(getattr(problem, column)).replace(root, "").replace("\n", " ")
+            for column in _COLUMNS
+        )
+        for problem in sorted(report.problems, key=lambda each: each.severity != ERROR)
+    ]
+    if not rows:
+        return ""
+    widths = [max(map(len, column)) for column in zip(_COLUMNS, *rows)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+        for row in (_COLUMNS, *rows)
+    )
+
+
+def summary(report: Report, label_names: Optional[Sequence[str]], parts: int) -> str:
+    """What the cohort is, in a few lines.
+
+    Args:
+      report: of the check.
+      label_names: background included; None: by number.
+      parts: S, to tell the slices of a partition.
+    """
+    facts = [check.facts for check in report.checks if check.facts]
+    if not facts:
+        return "No volume can be read."
+    subjects = {check.subject for check in report.checks if check.facts}
+    labelled = [each for each in facts if each.label_voxels]
+    slices = [each.num_slices for each in facts]
+    whole = [count for count in slices if count >= parts]
+    lines = [
+        f"subjects         {len(subjects)}",
+        f"volumes          {len(facts)}, {len(labelled)} labelled",
+        f"sizes            {_most_common(_joined(each.size, 'x') for each in facts)}",
+        f"spacings (mm)    {_ranges(facts)}",
+        f"orientations     {_most_common(each.orientation for each in facts)}",
+        f"slices           {min(slices)} to {max(slices)}, across "
+        f"{_most_common(each.sliced for each in facts)}",
+    ]
+    if whole:
+        least, most = min(whole) // parts, -(-max(whole) // parts)
+        lines.append(f"in a partition   {least} to {most} slices ({parts} partitions)")
+    lines += _label_lines(labelled, label_names)
+    return "\n".join(lines)
+
+
+def _label_lines(labelled: Sequence[Facts], names: Optional[Sequence[str]]):
+    volumes_ml: dict[int, list[float]] = {}
+    for facts in labelled:
+        x, y, z = facts.spacing_mm
+        for label, count in facts.label_voxels:
+            if label:
+                volumes_ml.setdefault(label, []).append(count * x * y * z / 1000)
+    for label, values in sorted(volumes_ml.items()):
+        name = names[label] if names and label < len(names) else f"class {label}"
+        yield (
+            f"{name:<16} {min(values):.1f} to {max(values):.1f} ml, in {len(values)} "
+            f"of {len(labelled)} labelled volumes"
+        )
+
+
+def _joined(values: Iterable, separator: str) -> str:
+    return separator.join(f"{value:g}" for value in values)
+
+
+def _most_common(values: Iterable[str]) -> str:
+    counts = collections.Counter(values)
+    shown = [f"{value} ({count})" for value, count in counts.most_common(_SHOWN)]
+    return ", ".join(shown) + (
+        f", {len(counts) - _SHOWN} more" * (len(counts) > _SHOWN)
+    )
+
+
+def _ranges(facts: Sequence[Facts]) -> str:
+    columns = itertools.zip_longest(*(each.spacing_mm for each in facts))
+    return " x ".join(
+        f"{min(column):g}" + f" to {max(column):g}" * (max(column) > min(column))
+        for column in columns
+    )
+
+
+def to_json(report: Report, skipped: Iterable[str] = ()) -> dict:
+    """The report as JSON values.
+
+    Args:
+      report: of the check.
+      skipped: names of the cases that were left out.
+    """
+    return {
+        "errors": sum(each.severity == ERROR for each in report.problems),
+        "warnings": sum(each.severity == WARNING for each in report.problems),
+        "skipped": sorted(skipped),
+        "problems": config_json.to_json(report.problems),
+        "cases": [
+            {
+                "case": check.case,
+                "subject": check.subject,
+                "facts": config_json.to_json(check.facts) if check.facts else None,
+            }
+            for check in report.checks
+        ],
+    }
