@@ -102,6 +102,8 @@ def read_json_object(path: PathLike, what: str) -> dict:
         raise errors.UserError(
             f"The {what} {path} is not valid JSON (line {error.lineno}: {error.msg})."
         ) from None
+    except ValueError as error:  # An integer of more digits than Python converts.
+        raise errors.UserError(f"Cannot read the {what} {path}: {error}.") from None
     if not isinstance(content, dict):
         raise errors.UserError(
             f"The {what} {path} must hold a JSON object, "

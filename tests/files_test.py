@@ -61,6 +61,7 @@ def test_nan_is_not_json(tmp_path):
         ('{"a": 1,\n', r"split file .*x\.json is not valid JSON \(line 2"),
         ("[1]", r"split file .*x\.json must hold a JSON object, found list"),
         (b"\xff\xfe\x00", r"Cannot read the split file .*x\.json"),
+        ("[1" + "0" * 5000 + "]", r"split file .*x\.json"),
         ("[" * 100_000, r"Cannot read the split file .*x\.json|not valid JSON"),
     ],
 )

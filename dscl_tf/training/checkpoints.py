@@ -73,9 +73,13 @@ class Checkpoints:
         return 0
 
     def save(self, step: int) -> None:
-        """Saves the run at `step`, the number of steps that were taken."""
+        """Saves the run at `step`, the number of steps that were taken.
+
+        Raises:
+          UserError: it cannot be written, as on a full disk.
+        """
         self.step.assign(step)
-        self._manager.save(checkpoint_number=step)
+        _save(self._manager, step)
 
     def keep_if_best(self, step: int, score: float) -> bool:
         """Saves the parts as the best when `score` is the highest so far."""
@@ -83,7 +87,7 @@ class Checkpoints:
             return False
         self.best_score.assign(score)
         self.best_step.assign(step)
-        self._best.save(checkpoint_number=step)
+        _save(self._best, step)
         return True
 
     def result(self) -> pathlib.Path:
@@ -100,6 +104,17 @@ class Checkpoints:
             "best_step": int(self.best_step),
             "validation_dice": float(self.best_score),
         }
+
+
+def _save(manager: tf.train.CheckpointManager, step: int) -> None:
+    try:
+        manager.save(checkpoint_number=step)
+    except (tf.errors.OpError, OSError) as error:
+        raise errors.UserError(
+            f"Cannot write the checkpoint of step {step} in {manager.directory}: "
+            f"{str(error).splitlines()[0]}. Free some space or make the folder "
+            "writable; the same command goes on from the checkpoint before."
+        ) from error
 
 
 def variables_by_part(path: pathlib.Path) -> dict[str, int]:

@@ -1,14 +1,15 @@
 """Numbers and pictures of a run: TensorBoard events and metrics.csv."""
 
+import contextlib
 import csv
 import logging
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
 
-from dscl_tf import files
+from dscl_tf import errors, files
 
 _LOG = logging.getLogger(__name__)
 _FIELDS = ("step", "name", "value")
@@ -26,34 +27,50 @@ class Monitor:
             last checkpoint, are dropped from metrics.csv.
         """
         folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
         self._csv = folder / "metrics.csv"
         _keep_rows_up_to(self._csv, first_step)
         self._writer = tf.summary.create_file_writer(str(folder / "tensorboard"))
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Reports numbers at `step`."""
-        with self._csv.open("a", newline="", encoding="utf-8") as file:
+        with self._writing(), self._csv.open("a", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows(
                 (step, name, repr(float(value))) for name, value in values.items()
             )
-        with self._writer.as_default(step=step):
+        with self._writing(), self._writer.as_default(step=step):
             for name, value in values.items():
                 tf.summary.scalar(name, value)
-        self._writer.flush()
+        with self._writing():
+            self._writer.flush()
 
     def picture(self, step: int, name: str, pixels: np.ndarray) -> None:
         """Shows a picture, uint8 [H, W, 3], in TensorBoard."""
-        with self._writer.as_default(step=step):
+        with self._writing(), self._writer.as_default(step=step):
             tf.summary.image(name, pixels[None])
 
     def text(self, name: str, markdown: str) -> None:
         """Shows a text in TensorBoard."""
-        with self._writer.as_default(step=0):
+        with self._writing(), self._writer.as_default(step=0):
             tf.summary.text(name, markdown)
 
     def close(self) -> None:
-        """Writes out what is buffered."""
-        self._writer.close()
+        """Writes out what is buffered; a failure is only logged, the run is safe."""
+        try:
+            self._writer.close()
+        except (tf.errors.OpError, OSError) as error:
+            _LOG.warning("Cannot write %s: %s", self._folder, str(error).split("\n")[0])
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except (tf.errors.OpError, OSError) as error:
+            raise errors.UserError(
+                f"Cannot write into {self._folder} ({str(error).splitlines()[0]}). "
+                "Free some space or make the folder writable; the same command goes on "
+                "from the last checkpoint."
+            ) from error
 
 
 def _keep_rows_up_to(path: pathlib.Path, last_step: int) -> None:
