@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from dscl_tf import config, stages
-from dscl_tf.cohort import preparation, prepared
+from dscl_tf.cohort import parallel, preparation, prepared
 from dscl_tf.training import run_folder
 from tests import miniatures
 from tests.campaigns import guarding, mutations
+from tests.cohort import making
 
 QUICK, FULL = range(24), range(24, 624)
 LAYOUTS = ("acdc", "decathlon", "mmwhs", "nnunet", "folder")
@@ -106,7 +107,9 @@ PARTS = [
 
 
 @pytest.mark.parametrize("seeds", PARTS)
-def test_mutated_datasets(datasets, tmp_path, capsys, seeds):
+def test_mutated_datasets(datasets, tmp_path, capsys, monkeypatch, seeds):
+    monkeypatch.setattr(parallel, "run_all", making.run_all_here)
+
     def once(folder, seed):
         return _prepare_once(datasets, folder, seed)
 

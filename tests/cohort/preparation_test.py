@@ -15,22 +15,11 @@ _SETTINGS = config.PreprocessingConfig(
 )
 
 
-def in_this_process(function, items, arguments, num_workers):
-    """As `parallel.run_all`."""
-    results = {}
-    for name, item in items.items():
-        try:
-            results[name] = function(item, *arguments)
-        except Exception as error:
-            results[name] = error
-    return results
-
-
 @pytest.fixture(autouse=True)
 def in_process(monkeypatch, request):
     """Runs all in this process, since starting one takes long; see `processes`."""
     if "processes" not in request.fixturenames:
-        monkeypatch.setattr(parallel, "run_all", in_this_process)
+        monkeypatch.setattr(parallel, "run_all", making.run_all_here)
 
 
 @pytest.fixture
@@ -321,7 +310,7 @@ def test_a_volume_that_fails_after_its_check_is_named_the_others_kept(
     kept = {k: v for k, v in state_of(folder).items() if k.suffix == ".npy"}
     assert {path.name.split(".")[0] for path in kept} == {"p0", "p2"}
     monkeypatch.undo()
-    monkeypatch.setattr(parallel, "run_all", in_this_process)
+    monkeypatch.setattr(parallel, "run_all", making.run_all_here)
     preparation.prepare(request_for(source))
     assert kept.items() <= state_of(folder).items()
 

@@ -91,7 +91,7 @@ def test_a_bad_file_is_named_and_the_others_go_on(model, tmp_path, caplog):
         _run(model, images, tmp_path / "out")
     written = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert written == ["a.nii.gz", "c.nii.gz"]
-    assert "d.nii.gz: percentiles" in caplog.text
+    assert "d.nii.gz: voxels: found all 7, expected contrast" in caplog.text
     assert "e.mhd keeps its voxels in a second file" in caplog.text
 
 
