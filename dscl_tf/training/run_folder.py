@@ -102,9 +102,10 @@ class RunFolder:
                 "end first, by the command that started it."
             )
         name = result.get("checkpoint")
-        path = self.path / str(name)
+        path = self.path / str(name).replace("\0", "")  # No path may hold one.
         if (
             not isinstance(name, str)
+            or "\0" in name
             or self.path.resolve() not in path.resolve().parents
         ):
             raise errors.UserError(

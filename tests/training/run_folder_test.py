@@ -166,7 +166,7 @@ def test_result(run):
     assert run.final_checkpoint() == run.path / "best" / "ckpt-3"
 
 
-@pytest.mark.parametrize("name", ["../other/ckpt-1", "/etc/passwd", 3, None])
+@pytest.mark.parametrize("name", ["../other/ckpt-1", "/etc/passwd", "a\0b", 3, None])
 def test_result_points_into_the_run(run, name):
     run.result_file.write_text(json.dumps({"checkpoint": name}))
     with pytest.raises(errors.UserError, match="must be a path inside the run folder"):
