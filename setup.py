@@ -41,7 +41,7 @@ setuptools.setup(
         "matplotlib>=3.7",
     ],
     extras_require={
-        "test": ["pytest>=7", "ruff", "nilearn"],
+        "test": ["pytest>=7", "hypothesis>=6", "ruff", "nilearn"],
     },
     entry_points={
         "console_scripts": [f"dscl-{name}=dscl_bin.{name}:cli" for name in BINARIES],

@@ -14,6 +14,7 @@ from dscl_tf import config_json, errors, files
 from dscl_tf.cohort import (
     cases,
     check_report,
+    geometry,
     integrity,
     layouts,
     parallel,
@@ -199,7 +200,7 @@ def _prepare_case(
     arrays = {"image": slices}
     if label is not None:
         label.CopyInformation(image)
-        arrays["label"] = preprocessing.prepare_label(label, grid)
+        arrays["label"] = geometry.labels_on_grid(label, grid)
     content = {
         "originals": requests.stamps(case),
         "volume": config_json.to_json(_describe(case, dataset, image, len(slices))),

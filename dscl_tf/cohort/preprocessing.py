@@ -36,7 +36,7 @@ def prepare_image(
     result = sitk.GetImageFromArray(_normalised(values, settings))
     result.CopyInformation(oriented)
     grid = geometry.in_plane_grid(oriented, settings)
-    return sitk.GetArrayFromImage(geometry.to_grid(result, grid, False)), grid
+    return sitk.GetArrayFromImage(geometry.to_grid(result, grid)), grid
 
 
 def intensity_fault(
@@ -68,20 +68,6 @@ def _normalised(values: np.ndarray, settings: PreprocessingConfig) -> np.ndarray
     if settings.window:
         return apply_window(values, settings.window)
     return normalise(values, settings.percentiles)
-
-
-def prepare_label(label: sitk.Image, grid: sitk.Image) -> np.ndarray:
-    """Resamples a label volume to its image's grid.
-
-    Args:
-      label: 3-D integer, in the geometry of its image.
-      grid: from `prepare_image`.
-
-    Returns:
-      uint8 [Q, rows, columns].
-    """
-    on_grid = geometry.to_grid(sitk.Cast(label, sitk.sitkUInt8), grid, True)
-    return sitk.GetArrayFromImage(on_grid)
 
 
 def normalise(values: np.ndarray, percentiles: tuple[float, float]) -> np.ndarray:

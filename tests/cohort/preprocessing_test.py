@@ -3,7 +3,7 @@ import pytest
 import SimpleITK as sitk
 
 from dscl_tf import config, errors
-from dscl_tf.cohort import preprocessing
+from dscl_tf.cohort import geometry, preprocessing
 from tests.cohort import making
 
 
@@ -56,7 +56,7 @@ def test_prepared_slices_by_hand():
     expected = np.zeros((3, 4, 6))
     expected[:, :, 1:5] = (values[:, 1:5] - low) / (high - low)
     np.testing.assert_allclose(found, expected, atol=1e-5)
-    label = preprocessing.prepare_label(
+    label = geometry.labels_on_grid(
         making.image_of((values > 50).astype(np.int32)), grid
     )
     assert label.dtype == np.uint8
