@@ -133,3 +133,39 @@ def test_sizes(path):
     ]
     assert not long
     assert "import *" not in text
+
+
+def unsafe_loads(tree: ast.AST) -> list[str]:
+    """Imports and calls that may run code from a file."""
+    banned = {"pickle", "cPickle", "dill", "joblib", "shelve", "marshal"}
+    found = [name for name in imported_modules(tree) if name.split(".")[0] in banned]
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        call = ast.unparse(node.func)
+        keywords = {word.arg: ast.unparse(word.value) for word in node.keywords}
+        if call in ("eval", "exec") or call.endswith("load_model"):
+            found.append(call)
+        if call in ("np.load", "np.save") and keywords.get("allow_pickle") != "False":
+            found.append(f"{call} without allow_pickle=False")
+    return found
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=str)
+def test_nothing_runs_code_from_files(path):
+    assert unsafe_loads(ast.parse((ROOT / path).read_text())) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import pickle",
+        "from joblib import load",
+        "np.load(path)",
+        "np.load(path, allow_pickle=True)",
+        "tf.keras.models.load_model(path)",
+        "eval(text)",
+    ],
+)
+def test_unsafe_loads_are_seen(text):
+    assert unsafe_loads(ast.parse(text))
