@@ -38,9 +38,7 @@ def stamps(case: Case) -> list:
 
 def differences(before: dict, now: dict) -> str:
     """What differs between two requests, in words."""
-    flat = [{**content, **content.get("settings", {})} for content in (before, now)]
-    for content in flat:
-        content.pop("settings", None)
+    flat = [_flat(content) for content in (before, now)]
     return "; ".join(
         "the original files have changed"
         if key == "sources_id"
@@ -48,6 +46,14 @@ def differences(before: dict, now: dict) -> str:
         for key in sorted(set(flat[0]) | set(flat[1]))
         if flat[0].get(key) != flat[1].get(key)
     )
+
+
+def _flat(content: dict) -> dict:
+    """A request with its settings among the other fields."""
+    settings = content.get("settings")
+    if not isinstance(settings, dict):
+        return content  # Damaged, and so different.
+    return {**{key: content[key] for key in content if key != "settings"}, **settings}
 
 
 def _stamp(path: Optional[pathlib.Path]) -> Optional[list]:

@@ -1,12 +1,13 @@
 """Mutated inputs: each ends with a clear sentence, or with a correct result."""
 
+import json
 import shutil
 
 import numpy as np
 import pytest
 
 from dscl_tf import config, stages
-from dscl_tf.cohort import parallel, preparation, prepared
+from dscl_tf.cohort import parallel, preparation, prepared, splits
 from dscl_tf.training import run_folder
 from tests import miniatures
 from tests.campaigns import guarding, mutations
@@ -73,16 +74,50 @@ def _is_whole(folder):
     return bool(images) and all(np.isfinite(image).all() for image in images)
 
 
+def _open_run(root):
+    return run_folder.load_segmenter(root)
+
+
+def _open_split(root):
+    cohort = prepared.PreparedCohort.open(root)
+    return splits.resolve(cohort, config.SplitConfig(file=str(root / "split.json")))
+
+
+def _prepare_again(root):
+    raw = root / "raw"
+    settings = preparation.PreparationConfig(
+        source=str(raw / "images"),
+        labels=str(raw / "labels"),
+        output=str(root),
+        format="folder",
+        label_names=("disc",),
+        settings=prepared.PreparedCohort.open(root).settings,
+    )
+    return preparation.prepare(settings)
+
+
+# What reads a file, by the file's name.
+_READERS = {
+    "config.json": _open_run,
+    "result.json": _open_run,
+    "index.json": _is_whole,
+    "split.json": _open_split,
+    "request.json": _prepare_again,
+}
+_SPLIT = {"pretrain": ["p0"], "train": ["p1"], "validation": ["p2"], "test": ["p3"]}
+
+
 def _open_once(tiny_folder, finished, tmp_path, seed):
     rng = np.random.default_rng(seed)
-    name = ("config.json", "result.json", "index.json")[seed % 3]
+    name, read = list(_READERS.items())[seed % len(_READERS)]
     root = tmp_path / "copy"
-    shutil.copytree(tiny_folder if name == "index.json" else finished, root)
+    shutil.copytree(finished if read is _open_run else tiny_folder, root)
+    (root / "split.json").write_text(json.dumps(_SPLIT))
+    if read is _prepare_again:
+        for folder in ("images", "labels"):
+            shutil.copytree(tiny_folder.parent / folder, root / "raw" / folder)
     done = mutations.mutate(root / name, rng)
-    if name == "index.json":
-        code, stderr = guarding.run(lambda: _is_whole(root))
-    else:
-        code, stderr = guarding.run(lambda: run_folder.load_segmenter(root))
+    code, stderr = guarding.run(lambda: read(root))
     wrong = _verdict(code, stderr, lambda: True)
     return wrong and f"{seed}: {name}: {done}: {wrong}"
 
@@ -117,7 +152,11 @@ def test_mutated_datasets(datasets, tmp_path, capsys, monkeypatch, seeds):
 
 
 @pytest.mark.parametrize("seeds", PARTS)
-def test_mutated_runs_and_cohorts(tiny_folder, finished, tmp_path, capsys, seeds):
+def test_mutated_runs_and_cohorts(
+    tiny_folder, finished, tmp_path, capsys, monkeypatch, seeds
+):
+    monkeypatch.setattr(parallel, "run_all", making.run_all_here)
+
     def once(folder, seed):
         return _open_once(tiny_folder, finished, folder, seed)
 

@@ -389,3 +389,12 @@ def test_content_id_tells_contents(source):
         ids.append(prepared.PreparedCohort.open(folder).content_id)
         making.write(source / "labels" / "p2.nii.gz", making.labels()[::-1])
     assert ids[0] != ids[1]
+
+
+@pytest.mark.parametrize("settings", [0, "x", None, ["a"]])
+def test_a_damaged_request_is_another_request(source, settings):
+    folder = preparation.prepare(request_for(source))
+    content = json.loads((folder / "request.json").read_text())
+    (folder / "request.json").write_text(json.dumps({**content, "settings": settings}))
+    with pytest.raises(errors.UserError, match=r"prepared otherwise: .*settings was"):
+        preparation.prepare(request_for(source))
