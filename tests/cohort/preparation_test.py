@@ -396,5 +396,5 @@ def test_a_damaged_request_is_another_request(source, settings):
     folder = preparation.prepare(request_for(source))
     content = json.loads((folder / "request.json").read_text())
     (folder / "request.json").write_text(json.dumps({**content, "settings": settings}))
-    with pytest.raises(errors.UserError, match=r"prepared otherwise: .*settings was"):
+    with pytest.raises(errors.UserError, match="prepared otherwise: "):
         preparation.prepare(request_for(source))
