@@ -101,7 +101,7 @@ def segment_file(predictor: predictors.Predictor, path: files.PathLike) -> sitk.
         )
     header = volumes.read_header(path)
     mask = predictor.segment(volumes.read_image(path))
-    if header.GetDimension() == 3:
+    if header.GetDimension() != 2:
         return mask
     flat = sitk.GetImageFromArray(sitk.GetArrayViewFromImage(mask)[0])
     flat.SetSpacing(header.GetSpacing())

@@ -119,3 +119,14 @@ def test_inputs_that_cannot_be(tmp_path):
     for source in (tmp_path, tmp_path / "a.nii.gz"):
         with pytest.raises(errors.UserError, match="choose another folder"):
             predict.find_inputs(source, tmp_path / "." / "x" / "..")
+
+
+@pytest.mark.parametrize("name", ["a.mha", "a.nrrd", "a.nii.gz"])
+def test_a_fourth_axis_of_one_is_a_volume(model, tmp_path, name):
+    values = conftest.as_image(conftest.blocks())[np.newaxis]
+    path = conftest.write_volume(tmp_path / "plain.mha", values[0])
+    four = sitk.JoinSeries([sitk.ReadImage(str(path))])
+    sitk.WriteImage(four, str(tmp_path / name))
+    mask = predict.segment_file(model, tmp_path / name)
+    assert mask.GetSize() == values.shape[:0:-1]
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(mask), conftest.blocks())
