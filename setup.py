@@ -41,7 +41,7 @@ setuptools.setup(
         "matplotlib>=3.7",
     ],
     extras_require={
-        "test": ["pytest>=7", "hypothesis>=6", "ruff", "nilearn"],
+        "test": ["pytest>=7", "hypothesis>=6", "ruff", "nilearn", "scipy"],
     },
     entry_points={
         "console_scripts": [f"dscl-{name}=dscl_bin.{name}:cli" for name in BINARIES],

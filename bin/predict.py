@@ -15,12 +15,14 @@ cannot be segmented is named and the others go on; the exit code is then 1.
 def main() -> None:
     """Segments the files that the flags name."""
     source, output = prediction.source(), inference.output()
+    channel = prediction.channel()
     model, overwrite = inference.model(), inference.overwrite()
     # TensorFlow takes seconds to import: not before the flags are known to be right.
     from dscl_tf.inference import predict, predictor
 
-    inputs = predict.find_inputs(source, output)
-    predict.predict_files(predictor.open_predictor(model), inputs, output, overwrite)
+    inputs = predict.find_inputs(source, output, channel)
+    opened = predictor.open_predictor(model)
+    predict.predict_files(opened, inputs, output, overwrite, channel)
 
 
 def cli() -> None:

@@ -8,6 +8,7 @@ that the same command goes on.
 import logging
 import os
 import pathlib
+import signal
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -114,6 +115,8 @@ def _guarded(main: Callable[[], None]) -> int:
     absl_logging.get_absl_handler().setFormatter(
         logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
     )
+    # While it trains, the loop saves first; elsewhere what is whole is there already.
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         main()
     except errors.UserError as error:
@@ -127,7 +130,14 @@ def _guarded(main: Callable[[], None]) -> int:
     except Exception:
         logging.getLogger(__name__).exception("A defect of dscl_tf; please report it.")
         return EXIT_DEFECT
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return EXIT_DONE
+
+
+def _interrupt(number: int, frame: object) -> None:
+    """A cluster's SIGTERM ends a binary as the keyboard's SIGINT does."""
+    raise KeyboardInterrupt
 
 
 def _fail(message: str) -> None:

@@ -1,5 +1,7 @@
 """What to segment."""
 
+from typing import Optional
+
 from absl import flags
 from dscl_flags import inference
 
@@ -9,6 +11,19 @@ _INPUT = flags.DEFINE_string(
     "An image file (.nii.gz, .nii, .nrrd, .mha), 2-D or 3-D, or a folder of them, "
     "without its subfolders. Its spacing is read in mm.",
 )
+_CHANNEL = flags.DEFINE_integer(
+    "channel",
+    None,
+    "Which image (from 0) of 4-D files, or of folders with a file for each channel "
+    "(case_0000.nii.gz, case_0001.nii.gz): the one that the model was trained on.",
+    lower_bound=0,
+    allow_override=True,
+)
+
+
+def channel() -> Optional[int]:
+    """The image of 4-D files to segment; None: none are expected."""
+    return _CHANNEL.value
 
 
 def source() -> str:

@@ -35,10 +35,11 @@ _ACDC_FRAMES = flags.DEFINE_enum(
 )
 _CHANNEL = flags.DEFINE_integer(
     "channel",
-    0,
+    None,
     "Which image of a subject to take where a dataset has several (Decathlon, nnU-Net),"
-    " counted from 0.",
-    0,
+    " counted from 0; by default the first.",
+    lower_bound=0,
+    allow_override=True,
 )
 _CHECK_ONLY = flags.DEFINE_bool(
     "check_only", False, "Read everything, list what is wrong, and write nothing."
@@ -134,7 +135,7 @@ def preparation_config() -> PreparationConfig:
         labels=_LABELS.value,
         label_names=_label_names(),
         acdc_frames=_ACDC_FRAMES.value,
-        channel=_CHANNEL.value,
+        channel=_CHANNEL.value or 0,
         num_partitions=_NUM_PARTITIONS.value,
         num_workers=_NUM_WORKERS.value,
         overwrite=_OVERWRITE.value,

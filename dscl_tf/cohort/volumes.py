@@ -192,8 +192,8 @@ def _fourth_index(
     if wanted is None and length > 1:
         raise errors.UserError(
             f"{path}: found {length} images along a fourth axis, expected one volume: "
-            "split the file, or keep one of them (dscl-prepare --channel chooses one "
-            "in a Decathlon dataset)."
+            "choose one of them with --channel (dscl-prepare has it for Decathlon "
+            "datasets), or split the file."
         )
     if not 0 <= (wanted or 0) < length:
         raise errors.UserError(

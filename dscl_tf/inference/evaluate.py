@@ -6,6 +6,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any, Optional
 
+import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import config, errors, files
@@ -165,6 +166,7 @@ def _evaluate_all(
     results, thumbnails, output = [], [], pathlib.Path(settings.output)
     for number, volume in enumerate(chosen, 1):
         image, truth = _read_originals(volume)
+        _check_truth(cohort, volume, truth)
         mask = _segment(predictor, cohort, volume)
         mask_file = output / "masks" / f"{volume.name}.nii.gz"
         volumes.write_image(mask, mask_file)
@@ -208,19 +210,50 @@ def _read_originals(
 ) -> tuple[sitk.Image, sitk.Image]:
     """Image and truth, both with the geometry of the image when it was prepared."""
     image = volumes.read_image(volume.image_file, volume.fourth)
+    _check_geometry(image, volume)
     label = volumes.read_label(volume.label_file)
+    if label.GetSize() != tuple(volume.size):
+        raise errors.UserError(
+            f"{volume.label_file} has {label.GetSize()} voxels, but {volume.name} had "
+            f"{tuple(volume.size)} when it was prepared: prepare it again."
+        )
     truth = cases.to_classes(label, volume.label_map, volume.label_file)
-    originals = []
-    for original, path in (image, volume.image_file), (truth, volume.label_file):
-        if original.GetSize() != tuple(volume.size):
+    # Voxels correspond by index; headers of labels are at times a little off.
+    truth.CopyInformation(_blank(volume))
+    return image, truth
+
+
+def _check_geometry(image: sitk.Image, volume: prepared.PreparedVolume) -> None:
+    """Refuses an image that has another place in space than when it was prepared."""
+    for field, found, expected in (
+        ("size", image.GetSize(), volume.size),
+        ("spacing", image.GetSpacing(), volume.spacing_mm),
+        ("origin", image.GetOrigin(), volume.origin),
+        ("direction", image.GetDirection(), volume.direction),
+    ):
+        if not np.allclose(found, expected, rtol=1e-6, atol=1e-6):
             raise errors.UserError(
-                f"{path} has {original.GetSize()} voxels, but {volume.name} had "
-                f"{tuple(volume.size)} when it was prepared: prepare it again."
+                f"{volume.image_file}: {field}: found {found}, expected "
+                f"{tuple(expected)} as when {volume.name} was prepared: bring the file "
+                "back, or prepare again."
             )
-        # Voxels correspond by index; headers of labels are at times a little off.
-        original.CopyInformation(_blank(volume))
-        originals.append(original)
-    return tuple(originals)
+
+
+def _check_truth(
+    cohort: prepared.PreparedCohort,
+    volume: prepared.PreparedVolume,
+    truth: sitk.Image,
+) -> None:
+    """Refuses a truth that would not be prepared to the label that was learned."""
+    grid = geometry.in_plane_grid(geometry.orient(truth), cohort.settings)
+    now = geometry.labels_on_grid(truth, grid)
+    differing = int(np.count_nonzero(now != cohort.label(volume.name)))
+    if differing:
+        raise errors.UserError(
+            f"{volume.label_file}: values: found a label that differs in {differing} "
+            f"prepared voxels from that of {volume.name} when it was prepared: "
+            "bring the file back, or prepare again."
+        )
 
 
 def _compare(

@@ -2,7 +2,9 @@
 
 import logging
 import pathlib
+import re
 from collections.abc import Sequence
+from typing import Optional
 
 import numpy as np
 import SimpleITK as sitk
@@ -11,15 +13,21 @@ from dscl_tf import errors, files
 from dscl_tf.cohort import volumes
 from dscl_tf.inference import predictor as predictors
 
+# nnU-Net's file of one channel of a case.
+_CHANNEL = re.compile(r".+_(?P<channel>\d{4})\.")
 _LOG = logging.getLogger(__name__)
 
 
-def find_inputs(source: files.PathLike, output: files.PathLike) -> list[pathlib.Path]:
+def find_inputs(
+    source: files.PathLike, output: files.PathLike, channel: Optional[int] = None
+) -> list[pathlib.Path]:
     """The image at `source`, or those in the folder `source`, sorted by name.
 
     Args:
       source: a file, or a folder whose subfolders are not searched.
       output: where the masks will go; it must not be the folder of the images.
+      channel: which one, where the folder has several files of a case, as nnU-Net
+        names them: case_0000.nii.gz, case_0001.nii.gz.
 
     Raises:
       UserError: if there is no image, or the masks would replace the images.
@@ -40,7 +48,25 @@ def find_inputs(source: files.PathLike, output: files.PathLike) -> list[pathlib.
             f"No image in --input {source}: expected names that end in "
             f"{', '.join(volumes.IMAGE_SUFFIXES)}, found {len(found)} other files."
         )
-    return inputs
+    return _of_channel(inputs, channel) if source.is_dir() else inputs
+
+
+def _of_channel(
+    inputs: list[pathlib.Path], channel: Optional[int]
+) -> list[pathlib.Path]:
+    """Without the other channels of cases that have a file for each channel."""
+    matches = [(path, _CHANNEL.match(path.name)) for path in inputs]
+    channels = {int(found["channel"]) for _, found in matches if found}
+    if not all(found for _, found in matches) or len(channels) < 2:
+        return inputs
+    if channel not in channels:
+        known = ", ".join(map(str, sorted(channels)))
+        raise errors.UserError(
+            f"--input {inputs[0].parent} has files of the channels {known} of each "
+            f"case, found --channel={'' if channel is None else channel}: say which "
+            "of them the model was trained on."
+        )
+    return [path for path, found in matches if int(found["channel"]) == channel]
 
 
 def predict_files(
@@ -48,6 +74,7 @@ def predict_files(
     inputs: Sequence[pathlib.Path],
     output: files.PathLike,
     overwrite: bool = False,
+    channel: Optional[int] = None,
 ) -> int:
     """Writes a mask for each input into `output`, each whole or not at all.
 
@@ -58,6 +85,7 @@ def predict_files(
       inputs: 2-D or 3-D images.
       output: folder of the masks, uint8, with the names of their inputs.
       overwrite: makes masks again that exist.
+      channel: of 4-D files, from 0.
 
     Returns:
       The number of masks that were written.
@@ -72,13 +100,13 @@ def predict_files(
             _LOG.info("%s exists and is kept; --overwrite makes it again.", target)
             continue
         try:
-            mask = segment_file(predictor, path)
+            mask = segment_file(predictor, path, channel)
+            volumes.write_image(mask, target)
         # SimpleITK's own errors are RuntimeErrors.
         except (errors.UserError, RuntimeError) as error:
             failures.append(_reason(path, error))
             _LOG.error("No mask: %s", failures[-1])
             continue
-        volumes.write_image(mask, target)
         written += 1
         found = _describe(mask, predictor.label_names)
         _LOG.info("%d/%d %s: %s", number, len(inputs), target, found)
@@ -88,8 +116,17 @@ def predict_files(
     return written
 
 
-def segment_file(predictor: predictors.Predictor, path: files.PathLike) -> sitk.Image:
+def segment_file(
+    predictor: predictors.Predictor,
+    path: files.PathLike,
+    channel: Optional[int] = None,
+) -> sitk.Image:
     """The mask of one file, uint8, of exactly its size, spacing, origin, direction.
+
+    Args:
+      predictor: the segmenter.
+      path: a 2-D or 3-D image, or a 4-D one, whose mask is 3-D.
+      channel: which image along the fourth axis of a 4-D file, from 0.
 
     Raises:
       UserError: the file cannot be read, or not be segmented.
@@ -100,7 +137,9 @@ def segment_file(predictor: predictors.Predictor, path: files.PathLike) -> sitk.
             "whole: convert it to .mha, .nrrd or .nii.gz first."
         )
     header = volumes.read_header(path)
-    mask = predictor.segment(volumes.read_image(path))
+    is_series = header.GetDimension() == 4
+    image = volumes.read_image(path, channel if is_series else None)
+    mask = predictor.segment(image)
     if header.GetDimension() != 2:
         return mask
     flat = sitk.GetImageFromArray(sitk.GetArrayViewFromImage(mask)[0])

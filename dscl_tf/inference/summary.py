@@ -18,6 +18,7 @@ from dscl_tf.inference import metrics
 
 _COUNTS = ("TP", "FP", "FN", "TN", "n_pred", "n_ref")
 _STATUSES = ("missed", "spurious", "not_applicable")
+_WORDS = {"missed": "missed", "spurious": "spurious", "not_applicable": "-"}
 _COLUMNS = ("volume", "subject", "label", "structure", "status", "dice", "iou")
 _COLUMNS += ("hd95_mm", "assd_mm", "tp", "fp", "fn", "tn", "n_pred", "n_ref")
 
@@ -138,9 +139,10 @@ def write_table(
 
 
 def case_line(case: CaseResult, label_names: Sequence[str]) -> str:
-    """One line for the log: the Dice of each structure."""
+    """One line for the log: the Dice of each structure, or why it has none."""
     parts = [
-        f"{label_names[label]} " + ("-" if found.dice is None else f"{found.dice:.3f}")
+        f"{label_names[label]} "
+        + (f"{found.dice:.3f}" if found.status == "found" else _WORDS[found.status])
         for label, found in case.structures.items()
     ]
     return f"{case.name}: Dice " + ", ".join(parts)
@@ -151,13 +153,17 @@ def table(content: dict[str, Any]) -> str:
 
     Args:
       content: what `summarise` returned.
+
+    Returns:
+      Lines; `with mm` is the number of cases that the distances are means of, `no
+      truth` of those that have neither truth nor prediction.
     """
     rows = [
         (content["label_names"][key], each) for key, each in content["mean"].items()
     ]
-    rows.append(("mean", content["foreground_mean"]))
+    rows.append(("all", content["foreground_mean"]))
     width = max(len(name) for name, _ in rows)
-    head = f"{'':{width}}   Dice  HD95 mm  ASSD mm  missed  spurious"
+    head = f"{'':{width}}   Dice  HD95 mm  ASSD mm  with mm  missed  spurious  no truth"
     return "\n".join([head, *(_format_row(name, each, width) for name, each in rows)])
 
 
@@ -168,5 +174,6 @@ def _format_row(name: str, mean: dict[str, Any], width: int) -> str:
     ]
     return (
         f"{name:{width}}  {cells[0]:>5}  {cells[1]:>7}  {cells[2]:>7}"
-        f"  {mean['missed']:>6}  {mean['spurious']:>8}"
+        f"  {mean['n_distances']:>7}  {mean['missed']:>6}  {mean['spurious']:>8}"
+        f"  {mean['not_applicable']:>8}"
     )

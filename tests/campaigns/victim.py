@@ -63,6 +63,12 @@ def stage_list(folder, runs):
 if __name__ == "__main__":
     if len(sys.argv) > 3:
         _die_at(int(sys.argv[3]))
-    from dscl_tf import stages
 
-    stages.run(stage_list(sys.argv[1], str(pathlib.Path(sys.argv[2]))))
+    def main():
+        from dscl_tf import stages
+
+        stages.run(stage_list(sys.argv[1], str(pathlib.Path(sys.argv[2]))))
+
+    from dscl_flags import binary
+
+    sys.exit(binary._guarded(main))

@@ -151,12 +151,12 @@ def test_cohort_must_fit_the_model(model, cohort_folder, tmp_path, changes, mess
         evaluate.evaluate(other, asked)
 
 
-def _evaluate_moved(model, cohort_folder, tmp_path, label_file):
-    """Evaluates after the label file of p2 has become another one."""
+def _evaluate_moved(model, cohort_folder, tmp_path, path, field="label_file"):
+    """Evaluates after the label or image file of p2 has become another one."""
     folder = tmp_path / "prepared"
     shutil.copytree(cohort_folder, folder)
     index = json.loads((folder / "index.json").read_text())
-    index["volumes"][1]["label_file"] = str(label_file)
+    index["volumes"][1][field] = str(path)
     (folder / "index.json").write_text(json.dumps(index))
     settings = evaluate.EvaluationConfig(str(folder), str(tmp_path / "out"), "all")
     evaluate.evaluate(model, settings)
@@ -175,3 +175,29 @@ def test_original_of_another_size(model, cohort_folder, tmp_path):
     with pytest.raises(errors.UserError, match=r"label\.nii\.gz has \(20, 20, 3\)"):
         _evaluate_moved(model, cohort_folder, tmp_path, other)
     assert not (tmp_path / "out" / "summary.json").exists()
+
+
+def test_truth_that_has_changed(model, dataset, cohort_folder, tmp_path):
+    truth = sitk.ReadImage(str(dataset / "labels" / "p2.nii.gz"))
+    truth[5, 20, 1] = 2
+    sitk.WriteImage(truth, str(tmp_path / "label.nii.gz"))
+    with pytest.raises(errors.UserError, match=r"label\.nii\.gz: .* in 1 prepared vox"):
+        _evaluate_moved(model, cohort_folder, tmp_path, tmp_path / "label.nii.gz")
+    assert not (tmp_path / "out" / "summary.json").exists()
+
+
+@pytest.mark.parametrize(
+    "field, change",
+    [
+        ("spacing", lambda image: image.SetSpacing((2.0, 2.5, 8.0))),
+        ("origin", lambda image: image.SetOrigin((-10.5, 20.25, 4.0))),
+        ("direction", lambda image: image.SetDirection((1, 0, 0, 0, 1, 0, 0, 0, 1))),
+    ],
+)
+def test_image_that_has_moved(model, dataset, cohort_folder, tmp_path, field, change):
+    image = sitk.ReadImage(str(dataset / "images" / "p2.nii.gz"))
+    change(image)
+    path = tmp_path / "image.nii.gz"
+    sitk.WriteImage(image, str(path))
+    with pytest.raises(errors.UserError, match=rf"image\.nii\.gz: {field}: found"):
+        _evaluate_moved(model, cohort_folder, tmp_path, path, "image_file")

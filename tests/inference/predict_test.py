@@ -130,3 +130,60 @@ def test_a_fourth_axis_of_one_is_a_volume(model, tmp_path, name):
     mask = predict.segment_file(model, tmp_path / name)
     assert mask.GetSize() == values.shape[:0:-1]
     np.testing.assert_array_equal(sitk.GetArrayFromImage(mask), conftest.blocks())
+
+
+def _series(path):
+    """A 4-D file whose second image is `blocks`, between noise."""
+    truth = conftest.as_image(conftest.blocks())
+    noise = np.random.default_rng(0).random(truth.shape).astype(np.float32)
+    images = [noise, truth, noise[::-1]]
+    first = conftest.write_volume(path.parent / "made" / "one.mha", truth)
+    joined = [sitk.GetImageFromArray(np.ascontiguousarray(each)) for each in images]
+    for image in joined:
+        image.CopyInformation(sitk.ReadImage(str(first)))
+    sitk.WriteImage(sitk.JoinSeries(joined), str(path))
+    return sitk.ReadImage(str(first))
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.nrrd"])
+def test_one_image_of_a_series_is_chosen(model, tmp_path, name):
+    volume = _series(tmp_path / name)
+    mask = predict.segment_file(model, tmp_path / name, channel=1)
+    _same_geometry(mask, volume)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(mask), conftest.blocks())
+    with pytest.raises(errors.UserError, match=r"3 images .* choose .* --channel"):
+        predict.segment_file(model, tmp_path / name)
+    with pytest.raises(errors.UserError, match=r"image 3 along .* found 3"):
+        predict.segment_file(model, tmp_path / name, channel=3)
+
+
+def test_a_volume_among_series_needs_no_channel(model, tmp_path):
+    path = conftest.write_volume(
+        tmp_path / "a.mha", conftest.as_image(conftest.blocks())
+    )
+    mask = predict.segment_file(model, path, channel=1)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(mask), conftest.blocks())
+
+
+def test_one_channel_of_nnunets_files_is_chosen(tmp_path):
+    source = tmp_path / "imagesTs"
+    source.mkdir()
+    for name in ("a_0000.nii.gz", "a_0001.nii.gz", "b_0000.nii.gz", "b_0001.nii.gz"):
+        (source / name).touch()
+    found = predict.find_inputs(source, tmp_path / "out", 1)
+    assert [path.name for path in found] == ["a_0001.nii.gz", "b_0001.nii.gz"]
+    for channel in (None, 2):
+        with pytest.raises(errors.UserError, match=r"channels 0, 1 of each case"):
+            predict.find_inputs(source, tmp_path / "out", channel)
+    for name in ("a_0001.nii.gz", "b_0001.nii.gz"):
+        (source / name).unlink()
+    found = predict.find_inputs(source, tmp_path / "out")
+    assert [path.name for path in found] == ["a_0000.nii.gz", "b_0000.nii.gz"]
+
+
+def test_a_mask_that_cannot_be_written_stops_no_other(model, dataset, tmp_path, caplog):
+    inputs = [dataset / "images" / name for name in ("p1.nii.gz", "p2.nii.gz")]
+    (tmp_path / "p1.nii.gz").mkdir()  # A folder is in the place of the mask.
+    with pytest.raises(errors.UserError, match=r"1 of 2 inputs.*p1\.nii\.gz"):
+        predict.predict_files(model, inputs, tmp_path, overwrite=True)
+    assert (tmp_path / "p2.nii.gz").is_file()

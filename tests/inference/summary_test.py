@@ -111,7 +111,8 @@ def test_table_of_cases(cases, tmp_path):
 
 
 def test_log_lines(cases):
-    assert summary.case_line(cases[1], NAMES) == "p2_ed: Dice RV 0.000, LV -"
+    assert summary.case_line(cases[0], NAMES) == "p1_ed: Dice RV 0.667, LV 1.000"
+    assert summary.case_line(cases[1], NAMES) == "p2_ed: Dice RV missed, LV -"
     lines = summary.table(summary.summarise(cases, NAMES)).splitlines()
-    assert lines[1].split() == ["RV", "0.333", "4.0", "2.0", "1", "0"]
-    assert lines[3].split() == ["mean", "0.417", "2.0", "1.0", "1", "1"]
+    assert lines[1].split() == ["RV", "0.333", "4.0", "2.0", "1", "1", "0", "1"]
+    assert lines[3].split() == ["all", "0.417", "2.0", "1.0", "2", "1", "1", "2"]
