@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, and JSON that is checked when read."""
 
 import contextlib
+import errno
 import json
 import os
 import pathlib
@@ -10,6 +11,8 @@ from typing import Any, Union
 
 from dscl_tf import errors
 
+# What a writer may raise in the middle of its work, whatever it writes.
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
 PathLike = Union[str, "os.PathLike[str]"]
 
 
@@ -24,7 +27,7 @@ def atomic_path(path: PathLike) -> Iterator[pathlib.Path]:
       path: the final path. Its folder is created.
 
     Raises:
-      UserError: if the folder cannot be created or written to.
+      UserError: if the folder cannot be created or written to, or the disk is full.
     """
     path = pathlib.Path(path)
     try:
@@ -39,6 +42,10 @@ def atomic_path(path: PathLike) -> Iterator[pathlib.Path]:
     try:
         yield partial
         _put_in_place(partial, path)
+    except OSError as error:
+        if error.errno in _OF_THE_DISK:
+            raise cannot_write(path, error) from error
+        raise
     finally:
         partial.unlink(missing_ok=True)
 
@@ -52,10 +59,11 @@ def _put_in_place(partial: pathlib.Path, path: pathlib.Path) -> None:
         raise cannot_write(path, error) from error
 
 
-def cannot_write(path: PathLike, error: OSError) -> errors.UserError:
+def cannot_write(path: PathLike, error: Exception) -> errors.UserError:
     """The UserError that says why `path` could not be written."""
+    reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
     return errors.UserError(
-        f"Cannot write {path}: {error.strerror or error}. Choose a folder that "
+        f"Cannot write {path}: {reason}. Choose a folder that "
         "exists or can be created, is writable, and has free space."
     )
 

@@ -42,21 +42,34 @@ def run(main: Callable[[], None], groups: Sequence[ModuleType], usage: str) -> N
     # bury the run's own messages; its errors still arrive as exceptions.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-    def parse(argv: Sequence[str]) -> Sequence[str]:
-        if _HELP.intersection(argv[1:]):
-            sys.stdout.write(help_text(usage, groups))
-            sys.exit(EXIT_DONE)
-        try:
-            rest = absl_flags.FLAGS([_expand_preset(word) for word in argv])
-        except errors.UserError as error:
-            _fail(str(error))
-        except (absl_flags.Error, OSError) as error:
-            _fail(f"{error} See --help.")
-        if len(rest) > 1:
-            _fail(f"Unexpected argument {rest[1]!r}: flags are --name=value.")
-        return rest
+    def parse_all(argv: Sequence[str]) -> Sequence[str]:
+        return parse(argv, groups, usage)
 
-    app.run(lambda argv: _guarded(main), flags_parser=parse)
+    app.run(lambda argv: guarded(main), flags_parser=parse_all)
+
+
+def parse(
+    argv: Sequence[str], groups: Sequence[ModuleType], usage: str
+) -> Sequence[str]:
+    """Parses a command line; exits after its help, or after saying what is wrong.
+
+    Args:
+      argv: the program's name first.
+      groups: as for `run`.
+      usage: as for `run`.
+    """
+    if _HELP.intersection(argv[1:]):
+        sys.stdout.write(help_text(usage, groups))
+        sys.exit(EXIT_DONE)
+    try:
+        rest = absl_flags.FLAGS([_expand_preset(word) for word in argv])
+    except errors.UserError as error:
+        _fail(str(error))
+    except (absl_flags.Error, OSError) as error:
+        _fail(f"{error} See --help.")
+    if len(rest) > 1:
+        _fail(f"Unexpected argument {rest[1]!r}: flags are --name=value.")
+    return rest
 
 
 def preset_names() -> list[str]:
@@ -110,7 +123,8 @@ def _flag_lines(flag: absl_flags.Flag) -> list[str]:
     ]
 
 
-def _guarded(main: Callable[[], None]) -> int:
+def guarded(main: Callable[[], None]) -> int:
+    """Calls `main` and gives the exit code; a UserError ends the process itself."""
     absl_logging.set_verbosity(absl_logging.INFO)
     absl_logging.get_absl_handler().setFormatter(
         logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")

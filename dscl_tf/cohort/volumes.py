@@ -25,6 +25,7 @@ _RIGHT_ANGLE = 0.02
 # Larger headers are a damaged file or not for this machine: 2^31 voxels are 8 GiB.
 MAX_VOXELS = 2**31
 
+_FLOATS = (sitk.sitkFloat32, sitk.sitkFloat64)
 # ITK repeats the same header warning for nearly every ACDC file.
 sitk.ProcessObject.SetGlobalWarningDisplay(False)
 
@@ -154,8 +155,20 @@ def _write_in_two(image: sitk.Image, path: pathlib.Path) -> None:
 def _write(image: sitk.Image, partial: pathlib.Path, path: pathlib.Path) -> None:
     try:
         sitk.WriteImage(image, str(partial), useCompression=True)
+        # On a full disk ITK's NIfTI writer leaves a cut file without a word.
+        written = sitk.ReadImage(str(partial))
     except RuntimeError as error:
-        raise errors.UserError(f"Cannot write {path}: {_reason(error)}") from None
+        raise _not_written(path, _reason(error)) from None
+    pixels = (sitk.GetArrayViewFromImage(each) for each in (image, written))
+    if not np.array_equal(*pixels, equal_nan=image.GetPixelID() in _FLOATS):
+        raise _not_written(path, "the file does not hold what was written")
+
+
+def _not_written(path: pathlib.Path, reason: str) -> errors.UserError:
+    return errors.UserError(
+        f"Cannot write {path}: {reason}. Choose a folder that is writable and has free "
+        "space."
+    )
 
 
 def _read(path: pathlib.Path, fourth: Optional[int] = None) -> sitk.Image:

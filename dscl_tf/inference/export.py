@@ -50,7 +50,7 @@ def export_model(
             prefix=".partial-", dir=output.parent
         ) as folder:
             _write(segmenter, settings, pathlib.Path(folder), output)
-    except OSError as error:
+    except (OSError, tf.errors.OpError) as error:
         raise files.cannot_write(output, error) from error
     return True
 

@@ -28,6 +28,17 @@ class Segmenter:
     label_names: tuple[str, ...]
 
 
+class _LogFile(logging.FileHandler):
+    """On a full disk it loses lines: the checkpoint that fails is what is said."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        del record
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            super().close()
+
+
 class RunFolder:
     """Where one stage of one run keeps its files."""
 
@@ -137,7 +148,7 @@ class RunFolder:
     def log_file(self) -> Iterator[None]:
         """Within the block, what the library logs also goes to log.txt."""
         self.path.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(self.path / "log.txt", encoding="utf-8")
+        handler = _LogFile(self.path / "log.txt", encoding="utf-8")
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
         logger = logging.getLogger("dscl_tf")
         logger.addHandler(handler)

@@ -10,21 +10,13 @@ import time
 import numpy as np
 import pytest
 
-from tests.inference.conftest import (  # noqa: F401
-    cohort_folder,
-    dataset,
-    export_folder,
-    mixed_run,
-    segmenter,
-)
-
 ROOT = pathlib.Path(__file__).parents[2]
 # A SavedModel's graph holds names that differ from one writing to the next.
 _NOT_COMPARED = ("saved_model.pb", "fingerprint.pb", "variables.index")
 
 
 @pytest.fixture
-def commands(request, dataset, cohort_folder, export_folder, mixed_run):  # noqa: F811
+def commands(request, dataset, cohort_folder, export_folder, mixed_run):
     """Flags of each command, without its output."""
     images = dataset / "images"
     return {
@@ -74,11 +66,11 @@ def _visible(output):
     return found
 
 
-def _campaign(name, flags, tmp_path, num_moments):
-    """Kills, looks, starts again and compares; how many were killed in time."""
+def _campaign(name, flags, tmp_path, num_moments, tally):
+    """Kills, looks, starts again and compares."""
     start = time.monotonic()
     expected = _finish(name, flags, tmp_path / "whole")
-    seconds, killed = time.monotonic() - start, 0
+    seconds = time.monotonic() - start
     assert expected
     for k, moment in enumerate(
         np.random.default_rng(0).uniform(0.3, 1, num_moments) * seconds
@@ -87,15 +79,15 @@ def _campaign(name, flags, tmp_path, num_moments):
         process = _start(name, flags, output)
         try:
             process.communicate(timeout=moment)
+            continue  # It was done before.
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
-            killed += 1
+        with tally.trial():
             left = _visible(output)
             partial = {key for key in left if left[key] != expected.get(key)}
             assert not partial, f"killed after {moment:.2f} s: {partial}"
-        assert _finish(name, flags, output) == expected
-    return killed
+            assert _finish(name, flags, output) == expected
 
 
 @pytest.mark.parametrize(
@@ -108,8 +100,7 @@ def _campaign(name, flags, tmp_path, num_moments):
         pytest.param("export", 12, marks=pytest.mark.slow),
     ],
 )
-def test_killed_at_random_moments(commands, tmp_path, capsys, name, num_moments):
-    killed = _campaign(name, commands[name], tmp_path, num_moments)
-    with capsys.disabled():
-        print(f"\nkill, {name}: {killed} of {num_moments} moments")  # noqa: T201
-    assert killed
+def test_killed_at_random_moments(commands, tmp_path, tally, name, num_moments):
+    counted = tally(f"{name}, moments of SIGKILL")
+    _campaign(name, commands[name], tmp_path, num_moments, counted)
+    assert counted.trials

@@ -71,4 +71,4 @@ if __name__ == "__main__":
 
     from dscl_flags import binary
 
-    sys.exit(binary._guarded(main))
+    sys.exit(binary.guarded(main))
