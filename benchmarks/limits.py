@@ -46,7 +46,7 @@ def layer_work(layer, passes: int) -> Work:
     kind = type(layer).__name__
     size_in, size_out = _elements(layer.input_shape), _elements(layer.output_shape)
     flops = 0.0
-    if kind == "Conv2D":
+    if kind in ("Conv2D", "DoubledConv2D"):
         rows, columns, inputs, _ = layer.kernel.shape
         flops = 2.0 * rows * columns * inputs * size_out
     elif kind == "Dense":

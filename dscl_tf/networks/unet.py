@@ -57,8 +57,7 @@ def build_decoder_block(
         [extent // 2 for extent in shape] + [network.filters[level + 1]], name="below"
     )
     skip = tf.keras.Input([*shape, filters], name="skip")
-    features = blocks.Doubled()(below)
-    features = blocks.conv_norm_relu(features, filters, 2, network)
+    features = blocks.norm_relu(blocks.DoubledConv2D(filters)(below), network)
     features = tf.keras.layers.Concatenate()([skip, features])
     features = blocks.double_conv(features, filters, network)
     return tf.keras.Model([below, skip], features, name=f"decoder_block_{number}")

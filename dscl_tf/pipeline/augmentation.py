@@ -57,14 +57,20 @@ def _affine(images, labels, seed, config: AugmentationConfig):
 
 
 def _elastic(images, labels, seed, config: AugmentationConfig, num_classes: int):
+    """About half of the images are warped; the others cost nothing."""
     count, size = tf.shape(images)[0], images.shape[1:3]
     seeds = tf.random.split(seed, 2)
     flow = warps.elastic_flow(seeds[0], count, config.elastic_sigma * size[0], size)
-    flow *= tf.cast(_half(seeds[1], count), tf.float32)[:, None, None, None]
+    rows = tf.where(_half(seeds[1], count))  # [K, 1]
+    flow, image, label = (tf.gather_nd(all_, rows) for all_ in (flow, images, labels))
     # Labels as soft maps: an interpolated class number would be another class.
-    soft = tf.one_hot(labels, num_classes)
-    warped = warps.elastic(tf.concat([images, soft], axis=-1), flow)
-    return warped[..., :1], tf.argmax(warped[..., 1:], axis=-1, output_type=tf.int32)
+    soft = tf.concat([image, tf.one_hot(label, num_classes)], axis=-1)
+    warped = warps.elastic(soft, flow)
+    label = tf.argmax(warped[..., 1:], axis=-1, output_type=tf.int32)
+    return (
+        tf.tensor_scatter_nd_update(images, rows, warped[..., :1]),
+        tf.tensor_scatter_nd_update(labels, rows, label),
+    )
 
 
 def _half(seed: tf.Tensor, count: tf.Tensor) -> tf.Tensor:

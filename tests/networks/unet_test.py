@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from dscl_tf import config, errors, networks
+from dscl_tf.networks import blocks
 
 SMALL = config.NetworkConfig(filters=(4, 6, 8), global_head_units=(10, 5))
 
@@ -80,3 +81,23 @@ def test_local_head_dense_layer_acts_on_each_flattened_region():
     features = np.random.default_rng(0).normal(size=[1, 6, 7, 2]).astype(np.float32)
     region = plain(features).numpy()[0, 2:5, 1:4].reshape(-1)
     np.testing.assert_allclose(head(features)[0, 2, 1], region @ dense, rtol=1e-4)
+
+
+def test_doubling_convolution_is_upsampling_and_a_convolution():
+    tf.keras.utils.set_random_seed(0)
+    below = tf.random.normal([2, 3, 4, 5])
+    layer = blocks.DoubledConv2D(6)
+    with tf.GradientTape() as tape:
+        tape.watch(below)
+        found = layer(below)
+        loss = tf.reduce_sum(found**2)
+    gradients = tape.gradient(loss, [below, layer.kernel])
+    with tf.GradientTape() as tape:
+        tape.watch(below)
+        large = tf.keras.layers.UpSampling2D()(below)
+        expected = tf.nn.conv2d(large, layer.kernel, 1, "SAME")
+        loss = tf.reduce_sum(expected**2)
+    assert found.shape == (2, 6, 8, 6)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    for one, other in zip(gradients, tape.gradient(loss, [below, layer.kernel])):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
