@@ -7,7 +7,7 @@ from typing import Union
 import tensorflow as tf
 
 from dscl_tf import config
-from dscl_tf.losses import contrast
+from dscl_tf.losses import chunks, contrast
 
 Ids = Mapping[str, tf.Tensor]
 
@@ -93,31 +93,61 @@ def global_contrastive_terms(
     """
     pairs = global_pairs(ids, strategy)
     units = contrast.unit_vectors(embeddings)
-    similarity = tf.matmul(units, units, transpose_b=True)  # [N, N]
-    logits = similarity / temperature
-    negatives = contrast.log_sum_of_negatives(
-        logits, contrast.log_weights(pairs.negative)
+    count = units.shape[0]
+    loss, chance, top1, similar, num_pairs, repelled, num_negatives = tf.unstack(
+        chunks.sum_over_rows(
+            _row_sums(pairs, temperature),
+            units,
+            [tf.range(count)],
+            num_sums=7,
+            chunk=chunks.rows_at_once(count, count),
+        )
     )
-    per_pair = contrast.contrast(logits, negatives[:, None])
-    pair_loss = _mean_where(per_pair, pairs.positive)
-    hardest = tf.reduce_max(tf.where(pairs.negative, similarity, -2.0), axis=1)
-    num_negatives = tf.reduce_sum(tf.cast(pairs.negative, tf.float32), axis=1)
+    pair_loss = tf.math.divide_no_nan(loss, num_pairs)
     dimension = tf.cast(tf.shape(units)[-1], tf.float32)
     return {
         # Each unordered pair gives l(a, b) + l(b, a): twice the mean over ordered.
         "loss": 2.0 * pair_loss,
         "pair_loss": pair_loss,
-        "chance": tf.math.log1p(
-            _mean_where(num_negatives[:, None] + 0.0 * per_pair, pairs.positive)
-        ),
-        "top1": _mean_where(
-            tf.cast(similarity > hardest[:, None], tf.float32), pairs.positive
-        ),
-        "positive_similarity": _mean_where(similarity, pairs.positive),
-        "negative_similarity": _mean_where(similarity, pairs.negative),
+        "chance": tf.math.log1p(tf.math.divide_no_nan(chance, num_pairs)),
+        "top1": tf.math.divide_no_nan(top1, num_pairs),
+        "positive_similarity": tf.math.divide_no_nan(similar, num_pairs),
+        "negative_similarity": tf.math.divide_no_nan(repelled, num_negatives),
         "embedding_std": tf.reduce_mean(tf.math.reduce_std(units, axis=0))
         * tf.sqrt(dimension),
     }
+
+
+def _row_sums(pairs: Pairs, temperature: float) -> chunks.RowSums:
+    """Sums over some anchors: of losses, negatives, hits, similarities, and counts."""
+
+    def sums(units: tf.Tensor, anchor: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+        counts = weight[:, None] > 0
+        positive = tf.gather(pairs.positive, anchor) & counts
+        negative = tf.gather(pairs.negative, anchor) & counts
+        similarity = tf.matmul(tf.gather(units, anchor), units, transpose_b=True)
+        logits = similarity / temperature
+        negatives = contrast.log_sum_of_negatives(
+            logits, contrast.log_weights(negative)
+        )
+        per_pair = contrast.contrast(logits, negatives[:, None])
+        hardest = tf.reduce_max(tf.where(negative, similarity, -2.0), axis=1)
+        is_hit = positive & (similarity > hardest[:, None])
+        num_positives = tf.reduce_sum(tf.cast(positive, tf.float32), axis=1)
+        num_negatives = tf.reduce_sum(tf.cast(negative, tf.float32), axis=1)
+        return tf.stack(
+            [
+                tf.reduce_sum(tf.where(positive, per_pair, 0.0)),
+                tf.reduce_sum(num_positives * num_negatives),
+                tf.reduce_sum(tf.cast(is_hit, tf.float32)),
+                tf.reduce_sum(tf.where(positive, similarity, 0.0)),
+                tf.reduce_sum(num_positives),
+                tf.reduce_sum(tf.where(negative, similarity, 0.0)),
+                tf.reduce_sum(num_negatives),
+            ]
+        )
+
+    return sums
 
 
 def global_contrastive_loss(
@@ -142,10 +172,3 @@ def global_contrastive_loss(
       ValueError: unknown strategy.
     """
     return global_contrastive_terms(embeddings, ids, strategy, temperature)["loss"]
-
-
-def _mean_where(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """The mean of `values` where `mask` holds; 0 where it never does."""
-    count = tf.reduce_sum(tf.cast(mask, tf.float32))
-    total = tf.reduce_sum(tf.where(mask, values, 0.0))
-    return tf.math.divide_no_nan(total, count)

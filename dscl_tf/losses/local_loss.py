@@ -5,7 +5,7 @@ from typing import Union
 import tensorflow as tf
 
 from dscl_tf import config
-from dscl_tf.losses import contrast, global_loss
+from dscl_tf.losses import chunks, contrast, global_loss
 from dscl_tf.losses.global_loss import Ids
 from dscl_tf.losses.regions import LocalRegions
 
@@ -53,32 +53,65 @@ def local_contrastive_terms(
       float32 scalars, named as in `global_contrastive_terms`.
     """
     units = contrast.unit_vectors(regions.gather(features))  # [N, U, D]
-    anchors = units[:, : len(regions.corners)]  # [N, A, D]
-    log_weight = contrast.log_weights(regions.counts)  # [A, U]
-    own = tf.matmul(anchors, units, transpose_b=True)  # [N, A, U]
     pairs = tf.where(local_pairs(ids, strategy))  # [P, 2], both orders of each.
     # Not by slices, whose lengths XLA cannot prove equal.
     first, second = tf.unstack(pairs, axis=1)
-    other = tf.matmul(
-        tf.gather(anchors, first), tf.gather(units, second), transpose_b=True
-    )  # [P, A, U]
-    # Not the diagonal of a part of `other`: XLA cannot prove that a slice of a
-    # tensor of P rows still has P.
-    positive = tf.reduce_sum(
-        tf.gather(anchors, first) * tf.gather(anchors, second), axis=-1
-    )  # [P, A]
-    own_negatives = contrast.log_sum_of_negatives(own / temperature, log_weight)
-    negatives = _log_add(
-        tf.gather(own_negatives, first),
-        contrast.log_sum_of_negatives(other / temperature, log_weight),
+    num_regions, num_candidates = regions.counts.shape
+    chunk = chunks.rows_at_once(units.shape[0], num_regions * num_candidates)
+    loss, top1, similar, num_pairs, repelled, num_negatives = tf.unstack(
+        chunks.sum_over_rows(
+            _pair_sums(regions, temperature), units, [first, second], 6, chunk
+        )
     )
-    loss = _mean(contrast.contrast(positive / temperature, negatives))
+    pair_loss = tf.math.divide_no_nan(loss, num_pairs)
     return {
-        "loss": loss,
-        "pair_loss": loss,
-        **_statistics(own, other, positive, first, regions),
-        "embedding_std": _spread(anchors),
+        "loss": pair_loss,
+        "pair_loss": pair_loss,
+        "chance": tf.math.log1p(2.0 * tf.constant(regions.counts.sum(1).mean())),
+        "top1": tf.math.divide_no_nan(top1, num_pairs),
+        "positive_similarity": tf.math.divide_no_nan(similar, num_pairs),
+        "negative_similarity": tf.math.divide_no_nan(repelled, num_negatives),
+        "embedding_std": _spread(units[:, :num_regions]),
     }
+
+
+def _pair_sums(regions: LocalRegions, temperature: float) -> chunks.RowSums:
+    """Sums over some pairs of maps: of losses, hits, similarities, and counts."""
+    num_regions = len(regions.corners)
+    log_weight = contrast.log_weights(regions.counts)  # [A, U]
+    is_negative = tf.constant(regions.counts > 0)
+
+    def sums(
+        units: tf.Tensor, first: tf.Tensor, second: tf.Tensor, weight: tf.Tensor
+    ) -> tf.Tensor:
+        # Cut before gathering: XLA cannot prove that a slice of P rows still has P.
+        heads = units[:, :num_regions]
+        anchors, partners = tf.gather(heads, first), tf.gather(heads, second)
+        own, other = (  # [P, A, U]
+            tf.matmul(anchors, tf.gather(units, maps), transpose_b=True)
+            for maps in (first, second)
+        )
+        positive = tf.reduce_sum(anchors * partners, axis=-1)  # [P, A]
+        negatives = _log_add(
+            contrast.log_sum_of_negatives(own / temperature, log_weight),
+            contrast.log_sum_of_negatives(other / temperature, log_weight),
+        )
+        hardest = tf.maximum(*(_hardest(near, is_negative) for near in (own, other)))
+        repelled = tf.reduce_sum(tf.where(is_negative, other, 0.0), axis=[1, 2])
+        weights = tf.expand_dims(weight, 1) * tf.ones_like(positive)  # [P, A]
+        loss = contrast.contrast(positive / temperature, negatives)
+        return tf.stack(
+            [
+                tf.reduce_sum(weights * loss),
+                tf.reduce_sum(weights * tf.cast(positive > hardest, tf.float32)),
+                tf.reduce_sum(weights * positive),
+                tf.reduce_sum(weights),
+                tf.reduce_sum(weight * repelled),
+                tf.reduce_sum(weight) * float((regions.counts > 0).sum()),
+            ]
+        )
+
+    return sums
 
 
 def local_contrastive_loss(
@@ -111,20 +144,9 @@ def local_contrastive_loss(
     ]
 
 
-def _statistics(own, other, positive, first, regions: LocalRegions) -> dict:
-    is_negative = tf.constant(regions.counts > 0)
-    num_negatives = 2.0 * regions.counts.sum(axis=1).mean()
-    hardest_own = tf.reduce_max(tf.where(is_negative, own, -2.0), axis=-1)
-    hardest = tf.maximum(
-        tf.gather(hardest_own, first),
-        tf.reduce_max(tf.where(is_negative, other, -2.0), axis=-1),
-    )
-    return {
-        "chance": tf.math.log1p(tf.constant(num_negatives, tf.float32)),
-        "top1": _mean(tf.cast(positive > hardest, tf.float32)),
-        "positive_similarity": _mean(positive),
-        "negative_similarity": _mean(tf.boolean_mask(other, is_negative, axis=1)),
-    }
+def _hardest(similarity: tf.Tensor, is_negative: tf.Tensor) -> tf.Tensor:
+    """The similarity of each region's most similar negative: [P, A]."""
+    return tf.reduce_max(tf.where(is_negative, similarity, -2.0), axis=-1)
 
 
 def _spread(units: tf.Tensor) -> tf.Tensor:
@@ -136,9 +158,3 @@ def _spread(units: tf.Tensor) -> tf.Tensor:
 def _log_add(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
     """log(e^first + e^second), without overflow."""
     return tf.maximum(first, second) + tf.nn.softplus(-tf.abs(first - second))
-
-
-def _mean(values: tf.Tensor) -> tf.Tensor:
-    """The mean; 0, with a gradient of 0, when there are no values."""
-    count = tf.cast(tf.size(values), tf.float32)
-    return tf.math.divide_no_nan(tf.reduce_sum(values), count)

@@ -1,0 +1,77 @@
+"""Sums over many rows of a similarity matrix, some rows at a time."""
+
+from collections.abc import Sequence
+from typing import Callable, Optional
+
+import tensorflow as tf
+
+# Elements of a similarity matrix that are made at once: 16 MiB, of which a loss and
+# its gradient hold about ten. Batches of the paper's sizes stay far below.
+MAX_ELEMENTS = 2**22
+
+# From units, rows of each tensor and their weights, float32, to float32 [K] sums.
+RowSums = Callable[..., tf.Tensor]
+
+
+def rows_at_once(num_rows: int, num_columns: int) -> Optional[int]:
+    """How many rows to take at a time; None: all of them.
+
+    Args:
+      num_rows: of the matrix.
+      num_columns: of the matrix.
+    """
+    if num_rows * num_columns <= MAX_ELEMENTS:
+        return None
+    return max(1, MAX_ELEMENTS // num_columns)
+
+
+def sum_over_rows(
+    function: RowSums,
+    units: tf.Tensor,
+    rows: Sequence[tf.Tensor],
+    num_sums: int,
+    chunk: Optional[int],
+) -> tf.Tensor:
+    """function(units, *rows, weights), in chunks whose results are added.
+
+    With chunks the gradient is computed along with the sums, so that no chunk's
+    matrices outlive it; only the first of the sums then has a gradient.
+
+    Args:
+      function: from `units`, the rows and a float32 weight for each row (0: it is not
+        to count) to float32 [K]; of the sums, the first is to be differentiated.
+      units: float32, what the gradient is of.
+      rows: of the same first dimension R, without gradients.
+      num_sums: K.
+      chunk: rows at a time; None: all at once.
+
+    Returns:
+      float32 [K].
+    """
+    if chunk is None:
+        return function(units, *rows, tf.ones_like(rows[0], tf.float32))
+    num_rows = tf.shape(rows[0])[0]
+
+    @tf.custom_gradient
+    def total(units: tf.Tensor):
+        def add(number, sums, gradient):
+            # As many rows in every chunk, as XLA wants it: the last ones repeat.
+            index = number * chunk + tf.range(chunk)
+            weights = tf.cast(index < num_rows, tf.float32)
+            index = tf.minimum(index, num_rows - 1)
+            with tf.GradientTape() as tape:
+                tape.watch(units)
+                more = function(units, *(tf.gather(r, index) for r in rows), weights)
+                first = more[0]
+            slope = tf.convert_to_tensor(tape.gradient(first, units))
+            return number + 1, sums + more, gradient + slope
+
+        _, sums, gradient = tf.while_loop(
+            lambda number, *_: number * chunk < num_rows,
+            add,
+            (0, tf.zeros(num_sums), tf.zeros_like(units)),
+            parallel_iterations=1,
+        )
+        return sums, lambda upstream: upstream[0] * gradient
+
+    return total(units)
