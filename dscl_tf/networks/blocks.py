@@ -18,7 +18,9 @@ def conv_norm_relu(
         inputs
     )
     outputs = Layers.BatchNormalization(
-        momentum=network.batch_norm_momentum, epsilon=network.batch_norm_epsilon
+        momentum=network.batch_norm_momentum,
+        epsilon=network.batch_norm_epsilon,
+        synchronized=network.sync_batch_norm,
     )(outputs)
     return Layers.ReLU()(outputs)
 
