@@ -1,0 +1,177 @@
+"""Trains on one device and on replicas; run by distribution_test.py in a process of its
+own, since logical devices can only be made before TensorFlow starts.
+
+    python mirrored_runs.py OUT.npz
+"""
+
+import itertools
+import sys
+
+import numpy as np
+import tensorflow as tf
+
+from dscl_tf import config, networks
+from dscl_tf.losses import regions as local_regions
+from dscl_tf.training import distribution, optimizers, steps
+
+NUM_STEPS = 3
+SIZE = (8, 8)
+CASES = ("gr", "gd_minus", "gd", "lr", "ld", "finetune")
+# Not to be divided by 2 nor by 3.
+NUM_ROWS = 17
+
+
+def batch_of(step):
+    """A batch whose rows are in no order: views of slices of volumes, with labels."""
+    rng = np.random.default_rng(step)
+    rows = [
+        (10 * volume + partition, volume, partition, view)
+        for volume, partition, view in itertools.product(range(3), range(2), range(3))
+    ]
+    rows = rng.permutation(rows)[:NUM_ROWS].astype(np.int32)
+    names = ("image_id", "volume", "partition", "view")
+    ids = {name: tf.constant(rows[:, k]) for k, name in enumerate(names)}
+    image = rng.normal(size=(NUM_ROWS, *SIZE, 1)).astype(np.float32)
+    label = rng.integers(0, 3, (NUM_ROWS, *SIZE)).astype(np.int32)
+    return {**ids, "image": tf.constant(image), "label": tf.constant(label)}
+
+
+def network_of(sync):
+    return config.NetworkConfig(
+        filters=(3, 4), global_head_units=(8, 4), sync_batch_norm=sync
+    )
+
+
+def build(case, devices, sync, parts=None):
+    """(loss function, trained variables, models) of a case, from a fixed seed.
+
+    Args:
+      case: a strategy, or "finetune".
+      devices: what computes it.
+      sync: whether BatchNorm is synchronised.
+      parts: row bounds; each part is then normalised alone, on one device.
+    """
+    tf.keras.utils.set_random_seed(1)
+    network = network_of(sync)
+    by_parts = apart(parts) if parts else lambda model: model
+    if case == "finetune":
+        unet = networks.build_unet(network, SIZE, 3)
+        loss = steps.finetune_loss(by_parts(unet), devices)
+        return loss, unet.trainable_variables, [unet]
+    encoder = networks.build_encoder(network, SIZE)
+    if case in ("gr", "gd_minus", "gd"):
+        head = networks.build_global_head(network, encoder.outputs[-1].shape[1:])
+        settings = config.GlobalConfig(strategy=config.GlobalStrategy(case))
+        loss = steps.encoder_loss(by_parts(encoder), head, settings, devices)
+        variables = encoder.trainable_variables + head.trainable_variables
+        return loss, variables, [encoder, head]
+    encoder.trainable = False
+    decoder = networks.build_decoder(network, SIZE, 1)
+    head = networks.build_local_head(network, (*SIZE, 3))
+    settings = config.LocalConfig(strategy=config.LocalStrategy(case))
+    regions = local_regions.make_regions(SIZE, 2, 3, 2)
+    loss = steps.decoder_loss(encoder, decoder, head, settings, regions, devices)
+    variables = decoder.trainable_variables + head.trainable_variables
+    return loss, variables, [encoder, decoder, head]
+
+
+def apart(bounds):
+    """Calls a model on parts of the rows, each by its own batch statistics."""
+
+    def of(model):
+        def call(images, training):
+            parts = [
+                model(images[a:b], training=training)
+                for a, b in zip(bounds, bounds[1:])
+            ]
+            return tf.nest.map_structure(lambda *p: tf.concat(p, 0), *parts)
+
+        return call
+
+    return of
+
+
+def train(case, devices, sync, parts=None, num_steps=NUM_STEPS):
+    """What some steps came to, by name."""
+    with devices.scope():
+        loss, variables, models = build(case, devices, sync, parts)
+        adam = optimizers.build(config.OptimizerConfig(learning_rate=0.01), "float32")
+    step = steps.make_step(loss, variables, adam, False, devices)
+    scalars = [step(batch_of(0))]
+    # Adam's first moment after one step is a tenth of the gradient.
+    slots = adam._momentums
+    assert len(slots) == len(variables)
+    found = {f"gradient/{k}": 10 * v.numpy() for k, v in enumerate(slots)}
+    scalars += [step(batch_of(number)) for number in range(1, num_steps)]
+    for name in scalars[0]:
+        found[f"scalar/{name}"] = np.array([float(s[name]) for s in scalars])
+    found.update({f"weight/{k}": v.numpy() for k, v in enumerate(variables)})
+    devices.settle(models)
+    moving = [v for m in models for v in m.variables if "moving_" in v.name]
+    found.update({f"moving/{k}": v.numpy() for k, v in enumerate(moving)})
+    return found
+
+
+def moving_by_parts(bounds):
+    """The mean of the parts' moving statistics after a step that each takes alone."""
+    found = []
+    for a, b in zip(bounds, bounds[1:]):
+        _, _, (unet,) = build("finetune", distribution.ONE, False)
+        unet(batch_of(0)["image"][a:b], training=True)
+        found.append([v.numpy() for v in unet.variables if "moving_" in v.name])
+    return {f"moving/{k}": np.mean(values, 0) for k, values in enumerate(zip(*found))}
+
+
+def float16_scales(devices):
+    """Weight and loss scale after a step that overflows on one replica, and one not."""
+    tf.keras.mixed_precision.set_global_policy("mixed_float16")
+    with devices.scope():
+        weight = tf.Variable([1.0, 2.0])
+        scaler = optimizers.build(config.OptimizerConfig(), "mixed_float16")
+
+    def loss(batch):
+        own = tf.reduce_sum(tf.cast(batch["image"], tf.float16))
+        part = tf.reduce_sum(tf.cast(weight, tf.float16) * own)
+        return {"loss": devices.sum(tf.cast(part, tf.float32))}
+
+    step = steps.make_step(loss, [weight], scaler, False, devices)
+    found = []
+    for values in ([0.0, 3.0], [0.125, 0.125]):
+        scalars = step({"image": tf.constant(values)[:, None]})
+        found += [weight.numpy().tolist(), float(scaler.loss_scale)]
+    tf.keras.mixed_precision.set_global_policy("float32")
+    return {"float16/weights": np.array([found[0], found[2]]),
+            "float16/scales": np.array([found[1], found[3]]),
+            "float16/grad_norm": np.array(scalars["grad_norm"])}
+
+
+def main():
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    logical = [tf.config.LogicalDeviceConfiguration()] * 3
+    tf.config.set_logical_device_configuration(cpu, logical)
+    names = [device.name for device in tf.config.list_logical_devices("CPU")]
+    # TensorFlow has one size of collective group in a process; the second strategy
+    # exchanges by copies.
+    copies = tf.distribute.ReductionToOneDevice()
+    two = distribution.Replicas(tf.distribute.MirroredStrategy(names[:2]))
+    three = distribution.Replicas(tf.distribute.MirroredStrategy(names, copies))
+    devices = {"one": distribution.ONE, "two": two, "three": three}
+    out = {}
+
+    def keep(run, found):
+        out.update({f"{run}/{name}": value for name, value in found.items()})
+
+    for case, (name, where) in itertools.product(CASES, devices.items()):
+        keep(f"{case}/{name}", train(case, where, sync=True))
+    for case in ("gd", "finetune"):
+        keep(f"{case}/apart", train(case, three, sync=False))
+        bounds = distribution.row_bounds(NUM_ROWS, 3)
+        keep(f"{case}/parts", train(case, distribution.ONE, False, bounds))
+    keep("apart", train("finetune", three, sync=False, num_steps=1))
+    keep("parts", moving_by_parts(bounds))
+    keep("two", float16_scales(two))
+    np.savez(sys.argv[1], **out)
+
+
+if __name__ == "__main__":
+    main()
