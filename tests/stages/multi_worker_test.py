@@ -17,13 +17,24 @@ import tensorflow as tf
 from dscl_tf.training import run_folder
 
 ROOT = pathlib.Path(__file__).parents[2]
-FLAGS = (
-    "--filters=4,6,8 --batch_norm_momentum=0.9 --num_partitions=2 --batch_volumes=2 "
-    "--local_strategy=ld --num_blocks=1 --region_grid=2 --num_negatives=0 "
-    "--finetune_batch_size=3 --validate_every=2 --num_test_volumes=1 "
-    "--num_train_volumes=1 --num_validation_volumes=1 --precision=float32 "
-    "--sync_batch_norm --log_every=1"
-).split()
+FLAGS = [
+    "--filters=4,6,8",
+    "--batch_norm_momentum=0.9",
+    "--num_partitions=2",
+    "--batch_volumes=2",
+    "--local_strategy=ld",
+    "--num_blocks=1",
+    "--region_grid=2",
+    "--num_negatives=0",
+    "--finetune_batch_size=3",
+    "--validate_every=2",
+    "--num_test_volumes=1",
+    "--num_train_volumes=1",
+    "--num_validation_volumes=1",
+    "--precision=float32",
+    "--sync_batch_norm",
+    "--log_every=1",
+]
 STAGES = ("encoder", "decoder", "finetune")
 pytestmark = pytest.mark.slow
 
@@ -134,3 +145,50 @@ def test_all_stages_equal_one_process(workers, tmp_path):
         ]
         scores = [result.pop("validation_dice", 0) for result in results]
         assert results[0] == results[1] and scores[0] == pytest.approx(scores[1])
+
+
+FINETUNE = [
+    "--stage=finetune",
+    "--global_strategy=none",
+    "--local_strategy=none",
+    "--finetune_steps=300",
+    "--checkpoint_every=10",
+    "--validate_every=50",
+    "--distribution=multi_worker",
+]
+
+
+def test_killed_and_signalled_workers_go_on_where_they_were(workers, tmp_path):
+    codes, said = workers.train(tmp_path / "whole", *FINETUNE)
+    assert codes == [0, 0], said[0][-2000:] + said[1][-2000:]
+    for victim, step in ((1, 40), (0, 100)):
+        both = workers.start(tmp_path / "cut", *FINETUNE)
+        wait_for(both, f"step {step}/300")
+        both[victim].send_signal(signal.SIGKILL)
+        codes, said = finish(both)
+        assert codes[victim] == -signal.SIGKILL
+        left = 1 - victim
+        assert codes[left] == 1, said[left][-2000:]
+        assert "Error: Another worker of this run has ended" in said[left]
+        assert "Traceback" not in said[left]
+    # A worker that is not the chief is asked to stop; both save and stop at one step.
+    both = workers.start(tmp_path / "cut", *FINETUNE)
+    wait_for(both, "step 180/300")
+    both[1].send_signal(signal.SIGTERM)
+    codes, said = finish(both)
+    assert codes == [75, 75], said[0][-2000:] + said[1][-2000:]
+    stopped = [re.search(r"Interrupted: (.*) at step (\d+)", text) for text in said]
+    assert [found[1] for found in stopped] == ["A signal to another worker", "SIGTERM"]
+    assert stopped[0][2] == stopped[1][2]
+    codes, said = workers.train(tmp_path / "cut", *FINETUNE)
+    assert codes == [0, 0], said[0][-2000:] + said[1][-2000:]
+    assert f"Going on at step {stopped[0][2]} of 300" in said[0]
+    assert_same_weights(tmp_path / "cut" / "finetune", tmp_path / "whole" / "finetune")
+
+
+def test_workers_with_other_settings_are_refused(workers, tmp_path):
+    codes, said = workers.train(tmp_path / "run", *FINETUNE, differing=["--seed=5"])
+    assert codes == [1, 1]
+    for text in said:
+        assert "Error: The workers differ in their settings" in text
+    assert not (tmp_path / "run" / "finetune" / "checkpoints").exists()

@@ -1,7 +1,9 @@
 """Trains on one device and on replicas; run by distribution_test.py in a process of its
 own, since logical devices can only be made before TensorFlow starts.
 
-    python mirrored_runs.py OUT.npz
+    python mirrored_runs.py quick|all OUT.npz
+
+"quick" has whole networks in two cases; in the others one layer takes their place.
 """
 
 import itertools
@@ -17,6 +19,8 @@ from dscl_tf.training import distribution, optimizers, steps
 NUM_STEPS = 3
 SIZE = (8, 8)
 CASES = ("gr", "gd_minus", "gd", "lr", "ld", "finetune")
+QUICK = ("gd", "finetune")
+PLAIN = ("gr-plain", "gd_minus-plain", "gd-plain", "lr-plain", "ld-plain")
 # Not to be divided by 2 nor by 3.
 NUM_ROWS = 17
 
@@ -58,6 +62,9 @@ def build(case, devices, sync, parts=None):
         unet = networks.build_unet(network, SIZE, 3)
         loss = steps.finetune_loss(by_parts(unet), devices)
         return loss, unet.trainable_variables, [unet]
+    strategy, _, plain = case.partition("-")
+    if plain:
+        return build_plain(strategy, devices)
     encoder = networks.build_encoder(network, SIZE)
     if case in ("gr", "gd_minus", "gd"):
         head = networks.build_global_head(network, encoder.outputs[-1].shape[1:])
@@ -73,6 +80,28 @@ def build(case, devices, sync, parts=None):
     loss = steps.decoder_loss(encoder, decoder, head, settings, regions, devices)
     variables = decoder.trainable_variables + head.trainable_variables
     return loss, variables, [encoder, decoder, head]
+
+
+def build_plain(strategy, devices):
+    """As `build`, with one layer in place of the networks."""
+    if strategy in ("lr", "ld"):
+        layer = tf.keras.layers.Conv2D(3, 3, padding="same")
+        models = [itself, itself, tf.keras.Sequential([layer])]
+        settings = config.LocalConfig(strategy=config.LocalStrategy(strategy))
+        regions = local_regions.make_regions(SIZE, 2, 3, 2)
+        loss = steps.decoder_loss(*models, settings, regions, devices)
+    else:
+        layers = [tf.keras.layers.Flatten(), tf.keras.layers.Dense(4)]
+        models = [lambda images, training: [images], tf.keras.Sequential(layers)]
+        settings = config.GlobalConfig(strategy=config.GlobalStrategy(strategy))
+        loss = steps.encoder_loss(*models, settings, devices)
+    models[-1].build([None, *SIZE, 1])
+    return loss, models[-1].trainable_variables, models[-1:]
+
+
+def itself(images, training):
+    del training
+    return images
 
 
 def apart(bounds):
@@ -140,12 +169,16 @@ def float16_scales(devices):
         scalars = step({"image": tf.constant(values)[:, None]})
         found += [weight.numpy().tolist(), float(scaler.loss_scale)]
     tf.keras.mixed_precision.set_global_policy("float32")
-    return {"float16/weights": np.array([found[0], found[2]]),
-            "float16/scales": np.array([found[1], found[3]]),
-            "float16/grad_norm": np.array(scalars["grad_norm"])}
+    return {
+        "float16/weights": np.array([found[0], found[2]]),
+        "float16/scales": np.array([found[1], found[3]]),
+        "float16/grad_norm": np.array(scalars["grad_norm"]),
+    }
 
 
 def main():
+    # Three steps do not earn back what optimising their graph takes.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     cpu = tf.config.list_physical_devices("CPU")[0]
     logical = [tf.config.LogicalDeviceConfiguration()] * 3
     tf.config.set_logical_device_configuration(cpu, logical)
@@ -161,16 +194,27 @@ def main():
     def keep(run, found):
         out.update({f"{run}/{name}": value for name, value in found.items()})
 
-    for case, (name, where) in itertools.product(CASES, devices.items()):
-        keep(f"{case}/{name}", train(case, where, sync=True))
+    if sys.argv[1] == "quick":
+        runs = itertools.product(QUICK, ("one", "two"))
+        runs = [*runs, *itertools.product(PLAIN, ("one", "three"))]
+    else:
+        runs = itertools.product(CASES, devices)
+    for case, name in runs:
+        keep(f"{case}/{name}", train(case, devices[name], sync=True))
+    keep("two", float16_scales(two))
+    if sys.argv[1] == "all":
+        keep_apart(keep, three)
+    np.savez(sys.argv[2], **out)
+
+
+def keep_apart(keep, three):
+    """Runs whose BatchNorm is not synchronised, and what they must equal."""
+    bounds = distribution.row_bounds(NUM_ROWS, 3)
     for case in ("gd", "finetune"):
         keep(f"{case}/apart", train(case, three, sync=False))
-        bounds = distribution.row_bounds(NUM_ROWS, 3)
         keep(f"{case}/parts", train(case, distribution.ONE, False, bounds))
     keep("apart", train("finetune", three, sync=False, num_steps=1))
     keep("parts", moving_by_parts(bounds))
-    keep("two", float16_scales(two))
-    np.savez(sys.argv[1], **out)
 
 
 if __name__ == "__main__":
