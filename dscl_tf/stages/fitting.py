@@ -13,7 +13,6 @@ from dscl_tf.pipeline.batches import Stream
 from dscl_tf.stages.session import Session, open_session
 from dscl_tf.training import handover, loop, optimizers, run_folder, steps
 from dscl_tf.training.checkpoints import Checkpoints
-from dscl_tf.training.distribution import Devices
 from dscl_tf.training.monitor import Monitor
 
 MakeHooks = Callable[[Monitor, Checkpoints], Sequence[loop.Hook]]
@@ -71,10 +70,8 @@ def fit(session: Session, assembly: Assembly) -> Checkpoints:
     monitor = Monitor(folder, first)
     settings = json.dumps(config_json.to_json(stage), indent=2)
     monitor.text("config", f"```json\n{settings}\n```")
-    hooks = [
-        _settled(hook, devices, list(assembly.parts.values()))
-        for hook in assembly.make_hooks(monitor, saved)
-    ]
+    settle = devices.settler(list(assembly.parts.values()))
+    hooks = [_settled(hook, settle) for hook in assembly.make_hooks(monitor, saved)]
     training = loop.Training(
         stage, assembly.stream, step, saved, monitor, hooks, devices
     )
@@ -85,13 +82,11 @@ def fit(session: Session, assembly: Assembly) -> Checkpoints:
     return saved
 
 
-def _settled(
-    hook: loop.Hook, devices: Devices, models: Sequence[tf.keras.Model]
-) -> loop.Hook:
+def _settled(hook: loop.Hook, settle: Callable[[], None]) -> loop.Hook:
     """A hook that looks at networks whose replicas agree."""
 
     def action(done: int) -> None:
-        devices.settle(models)
+        settle()
         hook.action(done)
 
     return loop.Hook(hook.every, action)

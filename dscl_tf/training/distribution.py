@@ -8,10 +8,10 @@ share in it: the sum of the replicas' gradients is the gradient on one device.
 
 import contextlib
 import functools
-import json
 import logging
 import os
 import pathlib
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Callable
@@ -20,6 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from dscl_tf import errors
+from dscl_tf.training import tf_config
 
 _LOG = logging.getLogger(__name__)
 _KINDS = ("none", "mirrored", "multi_worker")
@@ -36,12 +37,6 @@ _LOST = (
     tf.errors.FailedPreconditionError,
     tf.errors.InternalError,
     tf.errors.UnavailableError,
-)
-_TF_CONFIG_CURE = (
-    "set it in each worker's environment, as "
-    '{"cluster": {"worker": ["host0:12345", "host1:12345"]}, '
-    '"task": {"type": "worker", "index": 0}} with its own index '
-    "(docs/distribution.md)."
 )
 
 
@@ -80,8 +75,14 @@ class Devices:
         """In a step: each gradient's sum over replicas."""
         return gradients
 
-    def settle(self, models: Sequence[tf.keras.Model]) -> None:
-        """Makes BatchNorm's moving statistics the same on all replicas: their mean."""
+    def settler(self, models: Sequence[tf.keras.Model]) -> Callable[[], None]:
+        """A function that gives all replicas the mean of their moving statistics.
+
+        The mean of moving averages is the moving average of the means, so it changes
+        nothing of what comes after.
+        """
+        del models
+        return lambda: None
 
     def stop_now(self, done: int, asked: bool) -> bool:
         """Whether all processes stop after step `done`; `asked` is of this one."""
@@ -170,13 +171,24 @@ class Replicas(Devices):
         replica = tf.distribute.get_replica_context()
         return replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
 
-    def settle(self, models: Sequence[tf.keras.Model]) -> None:
-        with self._strategy.scope():
-            for model in models:
-                for variable in model.non_trainable_variables:
-                    if variable.synchronization is tf.VariableSynchronization.ON_READ:
-                        # Read here, it is the mean over replicas.
-                        variable.assign(variable.read_value())
+    def settler(self, models: Sequence[tf.keras.Model]) -> Callable[[], None]:
+        statistics = [
+            variable
+            for model in models
+            for variable in model.non_trainable_variables
+            if variable.synchronization is tf.VariableSynchronization.ON_READ
+        ]
+
+        def average() -> None:
+            replica = tf.distribute.get_replica_context()
+            values = [variable.read_value() for variable in statistics]
+            means = replica.all_reduce(tf.distribute.ReduceOp.MEAN, values)
+            for variable, mean in zip(statistics, means):
+                variable.assign(mean)
+
+        if not statistics:
+            return lambda: None
+        return tf.function(lambda: self._strategy.run(average))
 
 
 class Workers(Replicas):
@@ -185,6 +197,11 @@ class Workers(Replicas):
     def __init__(self, strategy: tf.distribute.MultiWorkerMirroredStrategy):
         """Replicas on the devices of all workers of `strategy`."""
         super().__init__(strategy)
+        self._reduce = tf.function(
+            lambda values: strategy.reduce(
+                tf.distribute.ReduceOp.SUM, values, axis=None
+            )
+        )
         resolver = strategy.cluster_resolver
         self.is_chief = resolver.task_type == "chief" or (
             resolver.task_id == 0 and "chief" not in resolver.cluster_spec().jobs
@@ -195,8 +212,8 @@ class Workers(Replicas):
         values = self._strategy.experimental_distribute_values_from_function(
             lambda context: tf.constant(value, tf.float64)
         )
-        total = self._strategy.reduce(tf.distribute.ReduceOp.SUM, values, axis=None)
-        return float(total) / len(self._strategy.experimental_local_results(values))
+        num_local = len(self._strategy.experimental_local_results(values))
+        return float(self._reduce(values)) / num_local
 
     def stop_now(self, done: int, asked: bool) -> bool:
         return done % _STEPS_BETWEEN_STOPS == 0 and self._total(float(asked)) > 0
@@ -268,8 +285,10 @@ def start(distribution: str) -> Devices:
         )
     if distribution == "none":
         return ONE
+    # It tells of each collective operation that it builds.
+    tf.get_logger().setLevel(logging.WARNING)
     if distribution == "multi_worker":
-        check_tf_config(os.environ.get("TF_CONFIG"))
+        tf_config.check(os.environ.get("TF_CONFIG"))
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
         devices: Replicas = Workers(strategy)
     else:
@@ -280,42 +299,9 @@ def start(distribution: str) -> Devices:
     return devices
 
 
-def check_tf_config(text: Any) -> None:
-    """Refuses what is not a cluster of workers and the place of this one in it.
-
-    Args:
-      text: of the environment variable `TF_CONFIG`; None: it is not set.
-
-    Raises:
-      UserError: naming what is missing.
-    """
-    if not text:
-        raise errors.UserError(
-            f"--distribution=multi_worker needs TF_CONFIG: {_TF_CONFIG_CURE}"
-        )
-    try:
-        content = json.loads(text)
-        cluster, task = content["cluster"], content["task"]
-        addresses, index = cluster[task["type"]], task["index"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise errors.UserError(
-            f"TF_CONFIG is not valid ({type(error).__name__}: {error}), found "
-            f"{text[:200]!r}: {_TF_CONFIG_CURE}"
-        ) from None
-    if set(cluster) - {"chief", "worker"} or not isinstance(addresses, list):
-        raise errors.UserError(
-            f"TF_CONFIG: cluster must have lists of addresses of a worker and perhaps "
-            f"a chief, found {cluster}: {_TF_CONFIG_CURE}"
-        )
-    if isinstance(index, bool) or index not in range(len(addresses)):
-        raise errors.UserError(
-            f"TF_CONFIG: task.index must be 0 to {len(addresses) - 1}, found "
-            f"{index!r}: {_TF_CONFIG_CURE}"
-        )
-
-
 def _reason(error: BaseException) -> str:
-    """The line of TensorFlow's message that tells what happened."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = [line for line in lines if "abort" in line or "Unavailable" in line]
-    return (told or lines or [type(error).__name__])[0][:200]
+    """What TensorFlow's message tells of the cause, without its operations."""
+    text = re.sub(r"\{\{.*?\}\}", "", str(error))
+    told = re.search(r"aborted by: (.*)", text)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return (told[1] if told else [*lines, type(error).__name__][0])[:200]

@@ -90,13 +90,13 @@ class Workers:
 
 
 def finish(processes):
-    codes = [process.wait(timeout=300) for process in processes]
+    codes = [process.wait(timeout=600) for process in processes]
     return codes, [process.log.read_text() for process in processes]
 
 
 def wait_for(processes, text):
     """Waits until the first of the processes has logged `text`."""
-    for _ in range(3000):
+    for _ in range(9000):
         if re.search(text, processes[0].log.read_text()):
             return
         assert processes[0].poll() is None, processes[0].log.read_text()[-2000:]
@@ -151,7 +151,7 @@ FINETUNE = [
     "--stage=finetune",
     "--global_strategy=none",
     "--local_strategy=none",
-    "--finetune_steps=300",
+    "--finetune_steps=150",
     "--checkpoint_every=10",
     "--validate_every=50",
     "--distribution=multi_worker",
@@ -161,9 +161,9 @@ FINETUNE = [
 def test_killed_and_signalled_workers_go_on_where_they_were(workers, tmp_path):
     codes, said = workers.train(tmp_path / "whole", *FINETUNE)
     assert codes == [0, 0], said[0][-2000:] + said[1][-2000:]
-    for victim, step in ((1, 40), (0, 100)):
+    for victim, step in ((1, 20), (0, 50)):
         both = workers.start(tmp_path / "cut", *FINETUNE)
-        wait_for(both, f"step {step}/300")
+        wait_for(both, f"step {step}/150")
         both[victim].send_signal(signal.SIGKILL)
         codes, said = finish(both)
         assert codes[victim] == -signal.SIGKILL
@@ -173,7 +173,7 @@ def test_killed_and_signalled_workers_go_on_where_they_were(workers, tmp_path):
         assert "Traceback" not in said[left]
     # A worker that is not the chief is asked to stop; both save and stop at one step.
     both = workers.start(tmp_path / "cut", *FINETUNE)
-    wait_for(both, "step 180/300")
+    wait_for(both, "step 80/150")
     both[1].send_signal(signal.SIGTERM)
     codes, said = finish(both)
     assert codes == [75, 75], said[0][-2000:] + said[1][-2000:]
@@ -182,7 +182,7 @@ def test_killed_and_signalled_workers_go_on_where_they_were(workers, tmp_path):
     assert stopped[0][2] == stopped[1][2]
     codes, said = workers.train(tmp_path / "cut", *FINETUNE)
     assert codes == [0, 0], said[0][-2000:] + said[1][-2000:]
-    assert f"Going on at step {stopped[0][2]} of 300" in said[0]
+    assert f"Going on at step {stopped[0][2]} of 150" in said[0]
     assert_same_weights(tmp_path / "cut" / "finetune", tmp_path / "whole" / "finetune")
 
 

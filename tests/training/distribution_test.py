@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from dscl_tf import config, errors
-from dscl_tf.training import distribution, runtime
+from dscl_tf.training import distribution, runtime, tf_config
 
 SCRIPT = pathlib.Path(__file__).with_name("mirrored_runs.py")
 
@@ -58,7 +58,6 @@ def assert_equal_runs(found, expected):
 @pytest.mark.parametrize(
     "case, replicas",
     [
-        ("gd", "two"),
         ("finetune", "two"),
         ("gr-plain", "three"),
         ("gd_minus-plain", "three"),
@@ -193,4 +192,4 @@ def test_bad_tf_config(monkeypatch, content, message):
 def test_good_tf_config(kind):
     cluster = {"chief": ["c:1"], **WORKERS}
     text = json.dumps({"cluster": cluster, "task": {"type": kind, "index": 0}})
-    distribution.check_tf_config(text)
+    tf_config.check(text)

@@ -3,7 +3,7 @@ own, since logical devices can only be made before TensorFlow starts.
 
     python mirrored_runs.py quick|all OUT.npz
 
-"quick" has whole networks in two cases; in the others one layer takes their place.
+"quick" has whole networks in one case; in the others one layer takes their place.
 """
 
 import itertools
@@ -19,7 +19,7 @@ from dscl_tf.training import distribution, optimizers, steps
 NUM_STEPS = 3
 SIZE = (8, 8)
 CASES = ("gr", "gd_minus", "gd", "lr", "ld", "finetune")
-QUICK = ("gd", "finetune")
+QUICK = ("finetune",)
 PLAIN = ("gr-plain", "gd_minus-plain", "gd-plain", "lr-plain", "ld-plain")
 # Not to be divided by 2 nor by 3.
 NUM_ROWS = 17
@@ -135,7 +135,7 @@ def train(case, devices, sync, parts=None, num_steps=NUM_STEPS):
     for name in scalars[0]:
         found[f"scalar/{name}"] = np.array([float(s[name]) for s in scalars])
     found.update({f"weight/{k}": v.numpy() for k, v in enumerate(variables)})
-    devices.settle(models)
+    devices.settler(models)()
     moving = [v for m in models for v in m.variables if "moving_" in v.name]
     found.update({f"moving/{k}": v.numpy() for k, v in enumerate(moving)})
     return found
