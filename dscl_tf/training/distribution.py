@@ -93,8 +93,11 @@ class Devices:
         """The chief's value, in every process."""
         return value
 
+    def barrier(self) -> None:
+        """Waits for all processes."""
+
     def check_same(self, value: float, what: str) -> None:
-        """Waits for all processes and refuses different values.
+        """Refuses values that differ between processes.
 
         Raises:
           UserError: naming `what`.
@@ -221,6 +224,9 @@ class Workers(Replicas):
     def chiefs(self, value: float) -> float:
         return self._total(value if self.is_chief else 0.0)
 
+    def barrier(self) -> None:
+        self._total(0.0)
+
     def check_same(self, value: float, what: str) -> None:
         # All of them raise, so that none is left waiting for the others.
         if self._total(float(value != self.chiefs(value))):
@@ -296,6 +302,10 @@ def start(distribution: str) -> Devices:
         names = [device.name for device in found("GPU") or found("CPU")]
         devices = Replicas(tf.distribute.MirroredStrategy(names))
     _LOG.info("Distribution %s: %d replicas.", distribution, devices.num_replicas)
+    if devices.num_replicas == 1:
+        _LOG.warning(
+            "--distribution=%s has one device only: nothing is divided.", distribution
+        )
     return devices
 
 

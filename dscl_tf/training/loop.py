@@ -74,7 +74,7 @@ def train(training: Training) -> int:
             if done == last or stopping or done % config.runtime.checkpoint_every == 0:
                 meter.check_finite(done)
                 checkpoints.save(done)
-                training.devices.check_same(done, "their step")
+                training.devices.barrier()
             if stopping and done < last:
                 by = stop.signal_name or "A signal to another worker"
                 raise errors.Interrupted(

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from dscl_tf import config, errors
-from dscl_tf.training import distribution, runtime, tf_config
+from dscl_tf.training import distribution, run_folder, runtime, tf_config
 
 SCRIPT = pathlib.Path(__file__).with_name("mirrored_runs.py")
 
@@ -93,6 +93,31 @@ def test_unsynchronised_replicas_equal_parts_that_are_normalised_alone(all_runs,
 def test_unsynchronised_moving_statistics_settle_at_their_mean(all_runs):
     found, parts = (of(all_runs, name, ("moving",)) for name in ("apart", "parts"))
     assert_equal_runs(found, parts)
+
+
+@pytest.mark.slow
+def test_stages_on_two_devices(tiny_folder, tmp_path):
+    command = [sys.executable, str(SCRIPT), "stages", str(tiny_folder), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-3000:]
+    for stage in ("encoder", "finetune"):
+        one, two = (
+            weights_of(tmp_path / kind / stage) for kind in ("none", "mirrored")
+        )
+        assert one.keys() == two.keys()
+        for name, value in one.items():
+            np.testing.assert_allclose(
+                two[name], value, rtol=2e-5, atol=5e-5, err_msg=name
+            )
+
+
+def weights_of(folder):
+    path = str(run_folder.RunFolder(folder).final_checkpoint())
+    return {
+        name: tf.train.load_variable(path, name)
+        for name, _ in tf.train.list_variables(path)
+        if "OBJECT_GRAPH" not in name and "save_counter" not in name
+    }
 
 
 def test_overflow_on_one_replica_skips_the_step_of_all(quick):

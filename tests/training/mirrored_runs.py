@@ -2,17 +2,20 @@
 own, since logical devices can only be made before TensorFlow starts.
 
     python mirrored_runs.py quick|all OUT.npz
+    python mirrored_runs.py stages PREPARED FOLDER
 
 "quick" has whole networks in one case; in the others one layer takes their place.
+"stages" runs stages into FOLDER/none and FOLDER/mirrored.
 """
 
+import dataclasses
 import itertools
 import sys
 
 import numpy as np
 import tensorflow as tf
 
-from dscl_tf import config, networks
+from dscl_tf import config, networks, stages
 from dscl_tf.losses import regions as local_regions
 from dscl_tf.training import distribution, optimizers, steps
 
@@ -176,13 +179,45 @@ def float16_scales(devices):
     }
 
 
+def run_stages(prepared, folder):
+    """Runs two stages on one device and on two."""
+    for kind in ("none", "mirrored"):
+        encoder = config.StageConfig(
+            stage="encoder",
+            prepared=prepared,
+            workdir=f"{folder}/{kind}/encoder",
+            network=network_of(sync=True),
+            global_=config.GlobalConfig(num_partitions=2, batch_volumes=2),
+            finetune=config.FinetuneConfig(batch_size=3, validate_every=2),
+            optimizer=config.OptimizerConfig(num_steps=3),
+            runtime=config.RuntimeConfig(precision="float32", distribution=kind),
+            split=config.SplitConfig(num_train=2, num_validation=1, num_test=1),
+        )
+        finetune = dataclasses.replace(
+            encoder,
+            stage="finetune",
+            workdir=f"{folder}/{kind}/finetune",
+            init=encoder.workdir,
+        )
+        stages.run([encoder, finetune])
+
+
+def make_devices(count):
+    """Logical CPU devices; their names."""
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    logical = [tf.config.LogicalDeviceConfiguration()] * count
+    tf.config.set_logical_device_configuration(cpu, logical)
+    return [device.name for device in tf.config.list_logical_devices("CPU")]
+
+
 def main():
+    if sys.argv[1] == "stages":
+        make_devices(2)
+        run_stages(*sys.argv[2:])
+        return
     # Three steps do not earn back what optimising their graph takes.
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    logical = [tf.config.LogicalDeviceConfiguration()] * 3
-    tf.config.set_logical_device_configuration(cpu, logical)
-    names = [device.name for device in tf.config.list_logical_devices("CPU")]
+    names = make_devices(3)
     # TensorFlow has one size of collective group in a process; the second strategy
     # exchanges by copies.
     copies = tf.distribute.ReductionToOneDevice()
