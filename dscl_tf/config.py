@@ -10,6 +10,9 @@ from typing import Any, Optional
 
 from dscl_tf import errors
 
+# Of a field that the config.json of an earlier version may lack.
+LATER = {"may_be_missing": True}
+
 
 def _check_contrast(config: Any) -> None:
     _require(config.temperature > 0, "temperature", config.temperature, "above 0")
@@ -91,6 +94,8 @@ class NetworkConfig:
     local_head_units: int = 0  # Per-region dense layer on g2; 0: none.
     batch_norm_momentum: float = 0.99
     batch_norm_epsilon: float = 1e-3
+    # Statistics of the whole batch where it is divided among devices.
+    sync_batch_norm: bool = dataclasses.field(default=False, metadata=LATER)
 
     def __post_init__(self):
         _require(len(self.filters) >= 2, "filters", self.filters, "two levels or more")
@@ -250,6 +255,8 @@ class RuntimeConfig:
     checkpoint_every: int = 500  # Steps.
     log_every: int = 50  # Steps.
     panel_every: int = 1000  # Steps between picture panels.
+    # none, mirrored or multi_worker.
+    distribution: str = dataclasses.field(default="none", metadata=LATER)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -32,7 +32,8 @@ def from_json(cls: Any, content: Any, where: str = "config") -> Any:
       where: name of the value, for error messages.
 
     Raises:
-      UserError: a key is missing or unknown, or a value has the wrong type.
+      UserError: a key is missing or unknown, or a value has the wrong type. A field
+        whose metadata say "may_be_missing" then has its default.
     """
     if dataclasses.is_dataclass(cls):
         return _dataclass_from_json(cls, content, where)
@@ -60,7 +61,12 @@ def _dataclass_from_json(cls: Any, content: Any, where: str) -> Any:
     if not isinstance(content, dict):
         raise errors.UserError(f"{where}: found {content!r}, expected an object.")
     names = [field.name for field in dataclasses.fields(cls)]
-    unknown, missing = set(content) - set(names), set(names) - set(content)
+    required = [
+        field.name
+        for field in dataclasses.fields(cls)
+        if not field.metadata.get("may_be_missing")
+    ]
+    unknown, missing = set(content) - set(names), set(required) - set(content)
     if unknown or missing:
         raise errors.UserError(
             f"{where}: unknown keys {sorted(unknown)}, missing keys {sorted(missing)}; "
@@ -71,6 +77,7 @@ def _dataclass_from_json(cls: Any, content: Any, where: str) -> Any:
         **{
             name: from_json(hints[name], content[name], f"{where}.{name}")
             for name in names
+            if name in content
         }
     )
 

@@ -26,6 +26,12 @@ _BATCH_NORM_MOMENTUM = flags.DEFINE_float(
     lower_bound=0.0,
     upper_bound=0.9999,
 )
+_SYNC_BATCH_NORM = flags.DEFINE_boolean(
+    "sync_batch_norm",
+    _DEFAULT.sync_batch_norm,
+    "With --distribution, BatchNorm by the statistics of the whole batch, as on one "
+    "device; without, each device's by those of its own share.",
+)
 
 
 def network_config() -> config.NetworkConfig:
@@ -41,4 +47,5 @@ def network_config() -> config.NetworkConfig:
         filters=filters,
         local_head_units=_LOCAL_HEAD_UNITS.value,
         batch_norm_momentum=_BATCH_NORM_MOMENTUM.value,
+        sync_batch_norm=_SYNC_BATCH_NORM.value,
     )

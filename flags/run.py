@@ -46,6 +46,13 @@ _PRECISION = flags.DEFINE_enum(
 _JIT = flags.DEFINE_enum(
     "jit", "auto", ["auto", "on", "off"], "Compile steps with XLA; auto: on a GPU only."
 )
+_DISTRIBUTION = flags.DEFINE_enum(
+    "distribution",
+    "none",
+    ["none", "mirrored", "multi_worker"],
+    "Devices that share each batch: one; all GPUs of this machine; or those of all "
+    "workers in the environment's TF_CONFIG (docs/distribution.md).",
+)
 _CHECKPOINT_EVERY = flags.DEFINE_integer(
     "checkpoint_every", 500, "Steps between checkpoints.", lower_bound=1
 )
@@ -69,6 +76,7 @@ def runtime_config() -> config.RuntimeConfig:
     return config.RuntimeConfig(
         precision=_PRECISION.value,
         jit=_JIT.value,
+        distribution=_DISTRIBUTION.value,
         checkpoint_every=_CHECKPOINT_EVERY.value,
         log_every=_LOG_EVERY.value,
         panel_every=_PANEL_EVERY.value,

@@ -43,6 +43,13 @@ def test_unknown_and_missing_keys_are_named():
         config_json.from_json(config.StageConfig, content, "x")
 
 
+def test_settings_of_earlier_versions_have_the_defaults_of_new_fields():
+    content = config_json.to_json(stage())
+    del content["network"]["sync_batch_norm"]
+    del content["runtime"]["distribution"]
+    assert config_json.from_json(config.StageConfig, content) == stage()
+
+
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [

@@ -1,6 +1,6 @@
 """Losses: global and local contrast, and soft Dice."""
 
-from dscl_tf.losses.dice import soft_dice_loss
+from dscl_tf.losses.dice import soft_dice_loss, soft_dice_of_sums, soft_dice_sums
 from dscl_tf.losses.global_loss import (
     global_contrastive_loss,
     global_contrastive_terms,
@@ -16,4 +16,6 @@ __all__ = [
     "local_contrastive_terms",
     "make_regions",
     "soft_dice_loss",
+    "soft_dice_of_sums",
+    "soft_dice_sums",
 ]

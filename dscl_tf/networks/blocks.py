@@ -22,7 +22,9 @@ def conv_norm_relu(
 def norm_relu(inputs: tf.Tensor, network: NetworkConfig) -> tf.Tensor:
     """Batch normalisation and ReLU."""
     outputs = Layers.BatchNormalization(
-        momentum=network.batch_norm_momentum, epsilon=network.batch_norm_epsilon
+        momentum=network.batch_norm_momentum,
+        epsilon=network.batch_norm_epsilon,
+        synchronized=network.sync_batch_norm,
     )(inputs)
     return Layers.ReLU()(outputs)
 

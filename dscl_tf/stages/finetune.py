@@ -11,6 +11,7 @@ from dscl_tf.stages import fitting
 from dscl_tf.stages import session as sessions
 from dscl_tf.training import loop, panels, run_folder, steps
 from dscl_tf.training.checkpoints import Checkpoints
+from dscl_tf.training.distribution import Devices
 from dscl_tf.training.monitor import Monitor
 from dscl_tf.training.validation import Validator
 
@@ -58,24 +59,27 @@ def assemble(session: sessions.Session) -> fitting.Assembly:
     def make_hooks(monitor: Monitor, saved: Checkpoints) -> list[loop.Hook]:
         hooks = [loop.Hook(stage.runtime.panel_every, _panel_action(shown, monitor))]
         if split.validation:
-            validate = _validate_action(shown, monitor, saved)
+            validate = _validate_action(shown, monitor, saved, session.devices)
             hooks.append(loop.Hook(stage.finetune.validate_every, validate))
         return hooks
 
     return fitting.Assembly(
         parts=run_folder.unet_parts(unet),
         variables=unet.trainable_variables,
-        loss=steps.finetune_loss(unet),
+        loss=steps.finetune_loss(unet, session.devices),
         stream=batches.finetune_batches(cohort, table, stage.finetune),
         make_hooks=make_hooks,
     )
 
 
-def _validate_action(shown: Validator, monitor: Monitor, saved: Checkpoints):
+def _validate_action(
+    shown: Validator, monitor: Monitor, saved: Checkpoints, devices: Devices
+):
     def validate(done: int) -> None:
         scores = shown.scores()
         monitor.scalars(done, {f"validation/{k}": v for k, v in scores.items()})
-        best = saved.keep_if_best(done, scores["mean"])
+        # One score for all workers: they save together.
+        best = saved.keep_if_best(done, devices.chiefs(scores["mean"]))
         _LOG.info(
             "Validation at step %d: Dice %s%s",
             done,

@@ -35,8 +35,13 @@ def run(
     """Runs a stage, or goes on with it, or finds it finished; its run folder."""
     with open_session(stage) as session:
         if session is not None:
-            saved = fit(session, assemble(session))
-            session.run.finish(saved.result(), int(saved.step), saved.scores())
+            with session.devices.scope():
+                assembly = assemble(session)
+            saved = fit(session, assembly)
+            if session.devices.is_chief:
+                session.run.finish(saved.result(), int(saved.step), saved.scores())
+            # The next stage looks for this one's result.
+            session.devices.barrier()
     return pathlib.Path(stage.workdir)
 
 
@@ -50,25 +55,41 @@ def fit(session: Session, assembly: Assembly) -> Checkpoints:
       UserError: nothing fits of what is to be taken over, or a loss is not finite.
       Interrupted: by a signal, after saving.
     """
-    stage, folder = session.config, session.run.path
-    optimizer = optimizers.build(stage.optimizer, session.runtime.precision)
+    stage, folder, devices = session.config, session.run.path, session.devices
+    with devices.scope():
+        optimizer = optimizers.build(stage.optimizer, session.runtime.precision)
     step = steps.make_step(
-        assembly.loss, assembly.variables, optimizer, session.runtime.jit
+        assembly.loss, assembly.variables, optimizer, session.runtime.jit, devices
     )
     saved = Checkpoints(folder, assembly.parts, optimizer)
-    first = saved.restore()
+    first = saved.restore(None if devices.is_chief else pathlib.Path(stage.workdir))
+    devices.check_same(first, "the checkpoint that they go on from")
     if not first and stage.init is not None:
         source = run_folder.RunFolder(stage.init).final_checkpoint()
         handover.take_over(source, assembly.parts)
     monitor = Monitor(folder, first)
     settings = json.dumps(config_json.to_json(stage), indent=2)
     monitor.text("config", f"```json\n{settings}\n```")
-    hooks = assembly.make_hooks(monitor, saved)
+    settle = devices.settler(list(assembly.parts.values()))
+    hooks = [_settled(hook, settle) for hook in assembly.make_hooks(monitor, saved)]
+    training = loop.Training(
+        stage, assembly.stream, step, saved, monitor, hooks, devices
+    )
     try:
-        loop.train(loop.Training(stage, assembly.stream, step, saved, monitor, hooks))
+        loop.train(training)
     finally:
         monitor.close()
     return saved
+
+
+def _settled(hook: loop.Hook, settle: Callable[[], None]) -> loop.Hook:
+    """A hook that looks at networks whose replicas agree."""
+
+    def action(done: int) -> None:
+        settle()
+        hook.action(done)
+
+    return loop.Hook(hook.every, action)
 
 
 def batch_of(session: Session, stream: Stream, done: int) -> Mapping[str, tf.Tensor]:

@@ -68,7 +68,9 @@ def assemble(session: sessions.Session) -> fitting.Assembly:
             "local_head": head,
         },
         variables=decoder.trainable_variables + head.trainable_variables,
-        loss=steps.decoder_loss(encoder, decoder, head, local, regions),
+        loss=steps.decoder_loss(
+            encoder, decoder, head, local, regions, session.devices
+        ),
         stream=stream,
         make_hooks=make_hooks,
     )

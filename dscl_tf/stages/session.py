@@ -13,6 +13,7 @@ from dscl_tf import config, errors
 from dscl_tf.cohort import splits
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.training import records, runtime
+from dscl_tf.training.distribution import Devices
 from dscl_tf.training.run_folder import RunFolder
 
 _LOG = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ class Session:
     split: splits.Split
     run: RunFolder
     runtime: runtime.Runtime
+    devices: Devices
 
     @property
     def size_px(self) -> tuple[int, int]:
@@ -46,16 +48,25 @@ def open_session(stage: config.StageConfig) -> Iterator[Optional[Session]]:
       UserError: bad cohort, split, network size or run folder, or a run that was
         pre-trained on volumes of this split's test set.
     """
+    devices = runtime.devices(stage.runtime)
+    with devices.guard():
+        yield from _open(stage, devices)
+
+
+def _open(stage: config.StageConfig, devices: Devices) -> Iterator[Optional[Session]]:
     cohort = PreparedCohort.open(stage.prepared)
     split = splits.resolve(cohort, stage.split)
     stage.network.check_size(cohort.settings.size_px)
     if stage.init is not None:
         check_init(pathlib.Path(stage.init), cohort, split)
+    record = records.make_record(stage, cohort, split)
+    devices.check_same(records.fingerprint(record), "their settings or cohorts")
     run = RunFolder(stage.workdir)
     finished = run.read_result() is not None
     # A finished run is only looked at, perhaps where nothing can be written.
-    with contextlib.nullcontext() if finished else run.held():
-        run.start(records.make_record(stage, cohort, split))
+    with contextlib.nullcontext() if finished else _held(run, devices) as own:
+        run = own or run
+        run.start(record)
         if run.read_result() is not None:
             _LOG.info("%s is finished; nothing to do.", run.path)
             yield None
@@ -63,7 +74,16 @@ def open_session(stage: config.StageConfig) -> Iterator[Optional[Session]]:
         with run.log_file():
             _LOG.info("Stage %s in %s.", stage.stage, run.path)
             begun = runtime.start(stage.runtime, stage.seed)
-            yield Session(stage, cohort, split, run, begun)
+            yield Session(stage, cohort, split, run, begun, devices)
+
+
+@contextlib.contextmanager
+def _held(run: RunFolder, devices: Devices) -> Iterator[RunFolder]:
+    """The folder that this process writes, held: the run's, or a vanishing one."""
+    with devices.folder(run.path) as path:
+        own = RunFolder(path)
+        with own.held():
+            yield own
 
 
 def check_init(init: pathlib.Path, cohort: PreparedCohort, split: splits.Split) -> None:

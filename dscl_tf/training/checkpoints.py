@@ -1,8 +1,10 @@
 """Saving and restoring a run: the two newest checkpoints, and the best weights."""
 
 import logging
+import os
 import pathlib
 from collections.abc import Mapping
+from typing import Optional
 
 import tensorflow as tf
 
@@ -52,9 +54,14 @@ class Checkpoints:
             tf.train.Checkpoint(parts=dict(parts)), str(folder / "best"), max_to_keep=1
         )
 
-    def restore(self) -> int:
-        """Restores the newest checkpoint that can be read; its step, 0 for none."""
-        for path in reversed(self._manager.checkpoints):
+    def restore(self, folder: Optional[pathlib.Path] = None) -> int:
+        """Restores the newest checkpoint that can be read; its step, 0 for none.
+
+        Args:
+          folder: of the run, where it is not the one that this process writes.
+        """
+        paths = self._manager.checkpoints if folder is None else _saved_in(folder)
+        for path in reversed(paths):
             try:
                 self._checkpoint.restore(path).assert_consumed()
             except _UNREADABLE as error:
@@ -65,9 +72,9 @@ class Checkpoints:
                 )
                 continue
             return int(self.step)
-        if self._manager.checkpoints:
+        if paths:
             raise errors.UserError(
-                f"None of the checkpoints in {self._manager.directory} can be read: "
+                f"None of the checkpoints in {os.path.dirname(paths[0])} can be read: "
                 "delete the run folder to start the stage again."
             )
         return 0
@@ -104,6 +111,11 @@ class Checkpoints:
             "best_step": int(self.best_step),
             "validation_dice": float(self.best_score),
         }
+
+
+def _saved_in(folder: pathlib.Path) -> list[str]:
+    state = tf.train.get_checkpoint_state(str(folder / "checkpoints"))
+    return list(state.all_model_checkpoint_paths) if state else []
 
 
 def _save(manager: tf.train.CheckpointManager, step: int) -> None:

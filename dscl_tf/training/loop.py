@@ -12,8 +12,9 @@ import tensorflow as tf
 from dscl_tf import errors
 from dscl_tf.config import StageConfig
 from dscl_tf.pipeline.batches import Stream
-from dscl_tf.training import interruption
+from dscl_tf.training import distribution, interruption
 from dscl_tf.training.checkpoints import Checkpoints
+from dscl_tf.training.distribution import Devices
 from dscl_tf.training.monitor import Monitor
 
 _LOG = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class Training:
     checkpoints: Checkpoints
     monitor: Monitor
     hooks: Sequence[Hook] = ()
+    devices: Devices = distribution.ONE
 
 
 def train(training: Training) -> int:
@@ -68,12 +70,15 @@ def train(training: Training) -> int:
             for hook in training.hooks:
                 if done == last or done % hook.every == 0:
                     hook.action(done)
-            if done == last or stop or done % config.runtime.checkpoint_every == 0:
+            stopping = training.devices.stop_now(done, bool(stop))
+            if done == last or stopping or done % config.runtime.checkpoint_every == 0:
                 meter.check_finite(done)
                 checkpoints.save(done)
-            if stop and done < last:
+                training.devices.barrier()
+            if stopping and done < last:
+                by = stop.signal_name or "A signal to another worker"
                 raise errors.Interrupted(
-                    f"{stop.signal_name} at step {done} of {last}, saved in "
+                    f"{by} at step {done} of {last}, saved in "
                     f"{config.workdir}. Start the same command again to go on."
                 )
     return last

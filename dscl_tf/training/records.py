@@ -1,8 +1,10 @@
 """What a run was asked to be, and whether another request is the same run."""
 
 import dataclasses
+import json
 import os
 import platform
+import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,7 +20,7 @@ FORMAT = 1
 # What decides the weights that a stage ends with: settings, and subsets of the split.
 # The others may change, so that a finished encoder serves any fine-tuning.
 _COMMON = ("stage", "init", "seed", "optimizer")
-_NETWORK = ("filters", "batch_norm_momentum", "batch_norm_epsilon")
+_NETWORK = ("filters", "batch_norm_momentum", "batch_norm_epsilon", "sync_batch_norm")
 _SETTINGS = {
     "encoder": ("views", "global_", "num_probe"),
     "decoder": ("views", "local", "num_probe"),
@@ -127,6 +129,17 @@ def differences(old: RunRecord, new: RunRecord) -> str:
         f"{name} was {first!r}, is now {second!r}"
         for name, first, second in _unequal(before, now)
     )
+
+
+def fingerprint(record: RunRecord) -> int:
+    """A number that tells apart requests that processes cannot work on together."""
+    content = to_json(record)
+    settings = content["config"]
+    # Hosts may have the same files in other places, and other versions of Python.
+    for name in ("prepared", "workdir", "init"):
+        del settings[name]
+    del content["versions"]
+    return zlib.crc32(json.dumps(content, sort_keys=True).encode())
 
 
 def _decisive(record: RunRecord) -> dict:

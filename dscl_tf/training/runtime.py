@@ -8,6 +8,8 @@ import tensorflow as tf
 
 from dscl_tf import errors
 from dscl_tf.config import RuntimeConfig
+from dscl_tf.training import distribution
+from dscl_tf.training.distribution import Devices
 
 _LOG = logging.getLogger(__name__)
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
@@ -48,9 +50,28 @@ def resolve(config: RuntimeConfig) -> Runtime:
         )
     if config.jit not in ("auto", "on", "off"):
         raise errors.UserError(f"jit must be auto, on or off, found {config.jit!r}.")
+    if config.distribution != "none":
+        if config.jit == "on":
+            raise errors.UserError(
+                f"--jit=on does not go with --distribution={config.distribution}: XLA "
+                "cannot compile what devices exchange; leave it at auto."
+            )
+        return Runtime(precision=precision, jit=False)
     # XLA on a CPU was measured about 6 times slower than without.
     jit = has_gpu if config.jit == "auto" else config.jit == "on"
     return Runtime(precision=precision, jit=jit)
+
+
+def devices(config: RuntimeConfig) -> Devices:
+    """The devices of a run; to be called before anything is computed.
+
+    Raises:
+      UserError: they cannot be had.
+    """
+    for device in tf.config.list_physical_devices("GPU"):
+        # Otherwise one run takes all the memory of every card.
+        tf.config.experimental.set_memory_growth(device, True)
+    return distribution.start(config.distribution)
 
 
 def start(config: RuntimeConfig, seed: int) -> Runtime:
@@ -58,9 +79,6 @@ def start(config: RuntimeConfig, seed: int) -> Runtime:
     runtime = resolve(config)
     tf.keras.mixed_precision.set_global_policy(runtime.precision)
     tf.keras.utils.set_random_seed(seed)
-    for device in tf.config.list_physical_devices("GPU"):
-        # Otherwise one run takes all the memory of every card.
-        tf.config.experimental.set_memory_growth(device, True)
     _LOG.info(
         "Computing in %s on %s, XLA %s.",
         runtime.precision,

@@ -45,6 +45,8 @@ REACH = [
     ("seed", "5", "encoder", "seed", 5),
     ("precision", "mixed_float16", "encoder", "runtime.precision", "mixed_float16"),
     ("jit", "on", "encoder", "runtime.jit", "on"),
+    ("distribution", "mirrored", "encoder", "runtime.distribution", "mirrored"),
+    ("sync_batch_norm", "true", "encoder", "network.sync_batch_norm", True),
     ("checkpoint_every", "7", "encoder", "runtime.checkpoint_every", 7),
     ("log_every", "7", "encoder", "runtime.log_every", 7),
     ("panel_every", "7", "encoder", "runtime.panel_every", 7),

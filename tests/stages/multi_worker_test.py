@@ -1,0 +1,194 @@
+"""Two worker processes over loopback; each is `bin/train.py` with its TF_CONFIG."""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dscl_tf.training import run_folder
+
+ROOT = pathlib.Path(__file__).parents[2]
+FLAGS = [
+    "--filters=4,6,8",
+    "--batch_norm_momentum=0.9",
+    "--num_partitions=2",
+    "--batch_volumes=2",
+    "--local_strategy=ld",
+    "--num_blocks=1",
+    "--region_grid=2",
+    "--num_negatives=0",
+    "--finetune_batch_size=3",
+    "--validate_every=2",
+    "--num_test_volumes=1",
+    "--num_train_volumes=1",
+    "--num_validation_volumes=1",
+    "--precision=float32",
+    "--sync_batch_norm",
+    "--log_every=1",
+]
+STAGES = ("encoder", "decoder", "finetune")
+pytestmark = pytest.mark.slow
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+class Workers:
+    """Processes of one run, ended with the test."""
+
+    def __init__(self, prepared, folder):
+        self._prepared, self._folder = prepared, folder
+        self._started = []
+
+    def start(self, workdir, *flags, count=2, differing=()):
+        """Starts workers; `differing` are more flags of the last one."""
+        ports = free_ports(count)
+        addresses = [f"127.0.0.1:{port}" for port in ports]
+        found = []
+        for index in range(count):
+            task = {"type": "worker", "index": index}
+            tf_config = {"cluster": {"worker": addresses}, "task": task}
+            more = differing if index == count - 1 else ()
+            log = self._folder / f"{len(self._started)}.log"
+            command = [sys.executable, str(ROOT / "bin" / "train.py"), *FLAGS, *flags]
+            command += [f"--prepared={self._prepared}", f"--workdir={workdir}", *more]
+            environment = {**os.environ, "TF_CONFIG": json.dumps(tf_config)}
+            with log.open("w") as file:
+                process = subprocess.Popen(
+                    command, stdout=file, stderr=file, env=environment
+                )
+            process.log = log
+            self._started.append(process)
+            found.append(process)
+        return found
+
+    def train(self, *arguments, **keywords):
+        """Starts workers and waits for them: exit codes, and what each said."""
+        return finish(self.start(*arguments, **keywords))
+
+    def kill(self):
+        for process in self._started:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+
+def finish(processes):
+    codes = [process.wait(timeout=600) for process in processes]
+    return codes, [process.log.read_text() for process in processes]
+
+
+def wait_for(processes, text):
+    """Waits until the first of the processes has logged `text`."""
+    for _ in range(9000):
+        if re.search(text, processes[0].log.read_text()):
+            return
+        assert processes[0].poll() is None, processes[0].log.read_text()[-2000:]
+        time.sleep(0.05)
+    raise AssertionError(f"{text} was never logged.")
+
+
+@pytest.fixture
+def workers(tiny_folder, tmp_path):
+    found = Workers(tiny_folder, tmp_path)
+    yield found
+    found.kill()
+
+
+def weights_of(folder):
+    """The networks' variables and Adam's, of the result of a run."""
+    path = str(run_folder.RunFolder(folder).final_checkpoint())
+    return {
+        name: tf.train.load_variable(path, name)
+        for name, _ in tf.train.list_variables(path)
+        if "OBJECT_GRAPH" not in name and "save_counter" not in name
+    }
+
+
+def assert_same_weights(found, expected):
+    found, expected = weights_of(found), weights_of(expected)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_allclose(
+            found[name], value, rtol=1e-3, atol=3e-5, err_msg=name
+        )
+
+
+def test_all_stages_equal_one_process(workers, tmp_path):
+    steps = ["--encoder_steps=3", "--decoder_steps=3", "--finetune_steps=4"]
+    codes, said = workers.train(tmp_path / "one", *steps, count=1)
+    assert codes == [0], said[0][-2000:]
+    steps.append("--distribution=multi_worker")
+    codes, said = workers.train(tmp_path / "two", *steps)
+    assert codes == [0, 0], said[0][-2000:] + said[1][-2000:]
+    for stage in STAGES:
+        assert_same_weights(tmp_path / "two" / stage, tmp_path / "one" / stage)
+        results = [
+            json.loads((tmp_path / name / stage / "result.json").read_text())
+            for name in ("one", "two")
+        ]
+        scores = [result.pop("validation_dice", 0) for result in results]
+        assert results[0] == results[1] and scores[0] == pytest.approx(scores[1])
+
+
+FINETUNE = [
+    "--stage=finetune",
+    "--global_strategy=none",
+    "--local_strategy=none",
+    "--finetune_steps=150",
+    "--checkpoint_every=10",
+    "--validate_every=50",
+    "--distribution=multi_worker",
+]
+
+
+def test_killed_and_signalled_workers_go_on_where_they_were(workers, tmp_path):
+    codes, said = workers.train(tmp_path / "whole", *FINETUNE)
+    assert codes == [0, 0], said[0][-2000:] + said[1][-2000:]
+    for victim, step in ((1, 20), (0, 50)):
+        both = workers.start(tmp_path / "cut", *FINETUNE)
+        wait_for(both, f"step {step}/150")
+        both[victim].send_signal(signal.SIGKILL)
+        codes, said = finish(both)
+        assert codes[victim] == -signal.SIGKILL
+        left = 1 - victim
+        assert codes[left] == 1, said[left][-2000:]
+        assert "Error: Another worker of this run has ended" in said[left]
+        assert "Traceback" not in said[left]
+    # A worker that is not the chief is asked to stop; both save and stop at one step.
+    both = workers.start(tmp_path / "cut", *FINETUNE)
+    wait_for(both, "step 80/150")
+    both[1].send_signal(signal.SIGTERM)
+    codes, said = finish(both)
+    assert codes == [75, 75], said[0][-2000:] + said[1][-2000:]
+    stopped = [re.search(r"Interrupted: (.*) at step (\d+)", text) for text in said]
+    assert [found[1] for found in stopped] == ["A signal to another worker", "SIGTERM"]
+    assert stopped[0][2] == stopped[1][2]
+    codes, said = workers.train(tmp_path / "cut", *FINETUNE)
+    assert codes == [0, 0], said[0][-2000:] + said[1][-2000:]
+    assert f"Going on at step {stopped[0][2]} of 150" in said[0]
+    assert_same_weights(tmp_path / "cut" / "finetune", tmp_path / "whole" / "finetune")
+
+
+def test_workers_with_other_settings_are_refused(workers, tmp_path):
+    codes, said = workers.train(tmp_path / "run", *FINETUNE, differing=["--seed=5"])
+    assert codes == [1, 1]
+    for text in said:
+        assert "Error: The workers differ in their settings" in text
+    assert not (tmp_path / "run" / "finetune" / "checkpoints").exists()
