@@ -67,7 +67,7 @@ def make_step(stage: str, sync: bool, size_px: int, devices):
 
 
 def work(options: argparse.Namespace, stage: str, sync: bool) -> None:
-    """Takes steps; the chief prints their seconds."""
+    """Takes steps; the chief prints their seconds, of the clock and of its core."""
     import tensorflow as tf
 
     from dscl_tf.training import distribution
@@ -78,15 +78,17 @@ def work(options: argparse.Namespace, stage: str, sync: bool) -> None:
     step, batch = make_step(stage, sync, options.size_px, devices)
     seconds = []
     for _ in range(options.steps + 2):
-        before = time.perf_counter()
+        before = time.perf_counter(), time.process_time()
         float(step(batch)["loss"])
-        seconds.append(time.perf_counter() - before)
+        seconds.append(
+            (time.perf_counter() - before[0], time.process_time() - before[1])
+        )
     if devices.is_chief:
         print(json.dumps(seconds[2:]))
 
 
 def measure(options: argparse.Namespace, stage: str, sync: bool, count: int) -> list:
-    """Seconds of the steps of `count` processes, each on a core of its own."""
+    """Each step's seconds of clock and core, of processes on cores of their own."""
     cores = sorted(os.sched_getaffinity(0))
     sockets = [socket.socket() for _ in range(count)]
     for one in sockets:
@@ -123,20 +125,23 @@ def measure(options: argparse.Namespace, stage: str, sync: bool, count: int) -> 
 
 def report(options: argparse.Namespace, stage: str, sync: bool) -> str:
     """A row of the table; the contenders take turns."""
-    seconds = {1: [], 2: []}
+    found = {1: [], 2: []}
     for _ in range(options.turns):
-        for count, found in seconds.items():
-            found += measure(options, stage, sync, count)
-    one, two = (statistics.median(found) for found in seconds.values())
-    spread = [
-        "{0:.2f} to {2:.2f}".format(*statistics.quantiles(s, n=4))
-        for s in seconds.values()
+        for count, pairs in found.items():
+            pairs += measure(options, stage, sync, count)
+    walls, cpus = [], []
+    for pairs in found.values():
+        wall, cpu = zip(*pairs)
+        low, middle, high = statistics.quantiles(wall, n=4)
+        walls.append(f"{middle:.2f} ({low:.2f} to {high:.2f})")
+        cpus.append(statistics.median(cpu))
+    one, two = (statistics.median(w for w, _ in pairs) for pairs in found.values())
+    cells = [
+        *(stage, str(_BATCHES[stage]), "whole batch" if sync else "each share"),
+        *(*walls, f"{one / two:.2f}", f"{one / two / 2:.0%}"),
+        *(f"{cpus[0]:.2f}", f"{cpus[1]:.2f}", f"{cpus[0] / cpus[1] / 2:.0%}"),
     ]
-    norm = "synchronised" if sync else "of each worker"
-    return (
-        f"| {stage} | {_BATCHES[stage]} | {norm} | {one:.2f} ({spread[0]}) | "
-        f"{two:.2f} ({spread[1]}) | {one / two:.2f} | {one / two / 2:.0%} |"
-    )
+    return "| " + " | ".join(cells) + " |"
 
 
 def main() -> None:
@@ -148,10 +153,11 @@ def main() -> None:
         return
     print(f"{options.size_px} x {options.size_px} pixels, float32\n")
     print(
-        "| stage | images a step | BatchNorm | 1 process, s (quartiles) | "
-        "2 workers, s (quartiles) | speed-up | efficiency |"
+        "| stage | images | BatchNorm of | 1 process, s (quartiles) | 2 workers, s "
+        "(quartiles) | speed-up | efficiency | core, 1 process, s | core, each of 2, s "
+        "| efficiency by core |"
     )
-    print("|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for stage in options.stages.split(","):
         for sync in (False, True):
             print(report(options, stage, sync), flush=True)

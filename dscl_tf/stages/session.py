@@ -65,7 +65,7 @@ def _open(stage: config.StageConfig, devices: Devices) -> Iterator[Optional[Sess
     finished = run.read_result() is not None
     # A finished run is only looked at, perhaps where nothing can be written.
     with contextlib.nullcontext() if finished else _held(run, devices) as own:
-        run = own or run
+        run = own or run  # A worker that is not the chief writes elsewhere.
         run.start(record)
         if run.read_result() is not None:
             _LOG.info("%s is finished; nothing to do.", run.path)

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import pathlib
 import subprocess
@@ -8,7 +9,14 @@ import pytest
 import tensorflow as tf
 
 from dscl_tf import config, errors
-from dscl_tf.training import distribution, run_folder, runtime, tf_config
+from dscl_tf.cohort import splits
+from dscl_tf.training import (
+    distribution,
+    records,
+    run_folder,
+    runtime,
+    tf_config,
+)
 
 SCRIPT = pathlib.Path(__file__).with_name("mirrored_runs.py")
 
@@ -218,3 +226,53 @@ def test_good_tf_config(kind):
     cluster = {"chief": ["c:1"], **WORKERS}
     text = json.dumps({"cluster": cluster, "task": {"type": kind, "index": 0}})
     tf_config.check(text)
+
+
+def change(stage, part, **fields):
+    return dataclasses.replace(
+        stage, **{part: dataclasses.replace(getattr(stage, part), **fields)}
+    )
+
+
+@pytest.fixture
+def record_of(tiny_cohort):
+    split = splits.Split(("p0", "p1"), (), (), ("p2",))
+    return lambda stage: records.make_record(stage, tiny_cohort, split)
+
+
+def test_batch_norm_decides_what_a_run_is_and_the_devices_do_not(make_stage, record_of):
+    stage = make_stage("encoder", "run")
+    devices = change(stage, "runtime", distribution="mirrored")
+    assert records.differences(record_of(stage), record_of(devices)) == ""
+    norm = change(stage, "network", sync_batch_norm=True)
+    found = records.differences(record_of(stage), record_of(norm))
+    assert found == "config.network.sync_batch_norm was False, is now True"
+
+
+def test_fingerprint_tells_apart_what_workers_must_share(make_stage, record_of):
+    stage = make_stage("encoder", "run")
+    expected = records.fingerprint(record_of(stage))
+    elsewhere = dataclasses.replace(stage, prepared="a", workdir="b", init="c")
+    assert records.fingerprint(record_of(elsewhere)) == expected
+    for other in (
+        dataclasses.replace(stage, seed=1),
+        change(stage, "runtime", checkpoint_every=7),
+    ):
+        assert records.fingerprint(record_of(other)) != expected
+
+
+def lost_worker():
+    message = "{{node a/b}} Collective ops is aborted by: Socket closed\nmore"
+    return tf.errors.UnavailableError(None, None, message)
+
+
+def test_a_lost_worker_is_said():
+    workers = distribution.Workers.__new__(distribution.Workers)
+    message = r"Another worker of this run has ended.*\(Socket closed\).*start all"
+    with pytest.raises(errors.UserError, match=message), workers.guard():
+        raise lost_worker()
+    # As when it is lost while a checkpoint is saved.
+    with pytest.raises(errors.UserError, match=message), workers.guard():
+        raise errors.UserError("Cannot write") from lost_worker()
+    with pytest.raises(errors.UserError, match="Cannot write"), workers.guard():
+        raise errors.UserError("Cannot write") from OSError("disk full")
