@@ -20,7 +20,8 @@ def main() -> None:
     from dscl_tf.inference import predict, predictor
 
     inputs = predict.find_inputs(source, output)
-    predict.predict_files(predictor.open_predictor(model), inputs, output, overwrite)
+    opened = predictor.open_predictor(model, prediction.precision())
+    predict.predict_files(opened, inputs, output, overwrite)
 
 
 def cli() -> None:
