@@ -59,8 +59,8 @@ class PreprocessingConfig:
     # Intensities (of CT in HU) mapped to 0 and 1 and clipped; None: the percentiles.
     window: Optional[tuple[float, float]] = None
     bias_correction: bool = True  # N4, as the paper does for its MR data.
-    bias_shrink: int = 2  # In-plane shrink factor of the image that N4 fits.
-    bias_levels: int = 4
+    bias_shrink: int = 8  # In-plane shrink factor of the image that N4 fits.
+    bias_levels: int = 3  # Finer ones follow the anatomy (docs/scaling.md).
     bias_iterations: int = 50  # At each level.
     bias_convergence: float = 0.001
 

@@ -97,8 +97,8 @@ _BIAS = flags.DEFINE_bool(
 _BIAS_SHRINK = flags.DEFINE_integer(
     "bias_shrink",
     _DEFAULT.bias_shrink,
-    "In-plane shrink factor of the image that N4 fits its field to; 4 takes about a "
-    "quarter of the time of 2, and is a little less exact.",
+    "In-plane shrink factor of the image that N4 fits its field to, by averages; the "
+    "time goes with its square.",
     1,
 )
 _BIAS_LEVELS = flags.DEFINE_integer(

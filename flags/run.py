@@ -38,10 +38,11 @@ _SEED = flags.DEFINE_integer(
 )
 _PRECISION = flags.DEFINE_enum(
     "precision",
-    "auto",
+    None,  # dscl-predict has the flag, too, with another default.
     ["auto", "float32", "mixed_float16", "mixed_bfloat16"],
-    "Arithmetic; auto is mixed_float16 on a GPU, mixed_bfloat16 on a CPU with AMX or "
-    "AVX512-BF16, else float32.",
+    "Arithmetic; auto, the default, is mixed_float16 on a GPU, mixed_bfloat16 on a CPU "
+    "with AMX or AVX512-BF16, else float32.",
+    allow_override=True,
 )
 _JIT = flags.DEFINE_enum(
     "jit", "auto", ["auto", "on", "off"], "Compile steps with XLA; auto: on a GPU only."
@@ -74,7 +75,7 @@ _NUM_PROBE = flags.DEFINE_integer(
 def runtime_config() -> config.RuntimeConfig:
     """How runs compute and report."""
     return config.RuntimeConfig(
-        precision=_PRECISION.value,
+        precision=_PRECISION.value or "auto",
         jit=_JIT.value,
         distribution=_DISTRIBUTION.value,
         checkpoint_every=_CHECKPOINT_EVERY.value,

@@ -35,7 +35,7 @@ def run_all(
     Raises:
       UserError: a process was killed, by the system for want of memory as a rule.
     """
-    workers = min(num_workers or _num_cores(), max(1, len(items)))
+    workers = min(num_workers or num_cores(), max(1, len(items)))
     context = multiprocessing.get_context("spawn")
     results, start = {}, time.monotonic()
     with concurrent.futures.ProcessPoolExecutor(
@@ -68,7 +68,7 @@ def _died(left: Sequence[str]) -> errors.UserError:
     )
 
 
-def _num_cores() -> int:
+def num_cores() -> int:
     """Cores that this process may use: fewer than the machine's in a container."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -23,9 +23,11 @@ def export_model(
     """Writes `segmenter` as a SavedModel, whole or not at all.
 
     The signature `serving_default` maps `image`, float32 [N, H, W, 1] of prepared
-    slices, to `probabilities`, float32 [N, H, W, C]. It computes in float32 whatever
-    precision the run trained with. `assets/dscl_tf.json` holds the preprocessing
-    settings, the label names and the model's id.
+    slices, to `probabilities`, float32 [N, H, W, C]. Its program is float32
+    whatever precision the run trained with; TensorFlow's option
+    `auto_mixed_precision_onednn_bfloat16` runs it in bfloat16, as `Predictor` does.
+    `assets/dscl_tf.json` holds the preprocessing settings, the label names and the
+    model's id.
 
     Args:
       segmenter: a `training.run_folder.Segmenter`.

@@ -1,12 +1,16 @@
 """One way to call a trained segmenter, be it a training run or an export.
 
-Both compute in float32 whatever precision the run trained with, so that a run and
-its export give the same masks on every machine.
+Both hold a float32 program whatever precision the run trained with, so that a run and
+its export give the same masks, and in float32 the same on every machine. In bfloat16
+TensorFlow rewrites that program as it runs it, which needs no other export.
 """
 
+import concurrent.futures
+import contextlib
 import hashlib
 import json
 import pathlib
+from collections.abc import Iterator
 from typing import Any, Callable, Optional
 
 import numpy as np
@@ -14,12 +18,17 @@ import SimpleITK as sitk
 import tensorflow as tf
 
 from dscl_tf import config, config_json, errors, files
-from dscl_tf.cohort import geometry, preprocessing
-from dscl_tf.training import run_folder
+from dscl_tf.cohort import geometry, parallel, preprocessing
+from dscl_tf.training import run_folder, runtime
 
-BATCH_SIZE = 16  # Slices; bounds the memory, does not change the result.
+# Slices of a call; bounds the memory, does not change the result. On a CPU a few
+# slices' features stay in the caches, and calls run side by side.
+BATCH_SIZE = 2
+GPU_BATCH_SIZE = 16
 SETTINGS_ASSET = "dscl_tf.json"
 FORMAT = 1  # Of the settings asset.
+PRECISIONS = ("auto", "float32", "mixed_bfloat16")
+_BFLOAT16 = "auto_mixed_precision_onednn_bfloat16"  # TensorFlow's name of the rewrite.
 
 
 class Predictor:
@@ -39,7 +48,8 @@ class Predictor:
         label_names: tuple[str, ...],
         model_id: str,
         run: Optional[pathlib.Path] = None,
-        batch_size: int = BATCH_SIZE,
+        batch_size: Optional[int] = None,
+        precision: str = "float32",
     ):
         """Wraps `function`, of the signature that an export has.
 
@@ -49,10 +59,18 @@ class Predictor:
           label_names: C names.
           model_id: of the weights.
           run: the run that it came from.
-          batch_size: slices a call; every call has as many.
+          batch_size: slices a call; every call has as many. None: for the machine.
+          precision: one of PRECISIONS; auto is bfloat16 on a processor that
+            multiplies it, else float32.
+
+        Raises:
+          UserError: another precision.
         """
+        has_gpu = bool(tf.config.list_physical_devices("GPU"))
         self._function = function
-        self._batch_size = batch_size
+        self._batch_size = batch_size or (GPU_BATCH_SIZE if has_gpu else BATCH_SIZE)
+        self._threads = 1 if has_gpu else parallel.num_cores()
+        self._bfloat16 = _is_bfloat16(precision)
         self.settings = settings
         self.label_names = tuple(label_names)
         self.model_id = model_id
@@ -75,18 +93,21 @@ class Predictor:
                 f"Slices of {self.settings.size_px} pixels expected, found an array "
                 f"of shape {slices.shape}."
             )
-        shape = (*slices.shape, len(self.label_names))
-        result = np.empty(shape, np.float32)
-        for start in range(0, len(slices), self._batch_size):
-            batch = slices[start : start + self._batch_size]
-            result[start : start + len(batch)] = self._batch(batch)[: len(batch)]
-        return result
+        starts = range(0, len(slices), self._batch_size)
+        parts = [slices[start : start + self._batch_size] for start in starts]
+        # The pool is new: a thread reads TensorFlow's options when it first calls it.
+        with (
+            _rewriting(self._bfloat16),
+            concurrent.futures.ThreadPoolExecutor(self._threads) as pool,
+        ):
+            return np.concatenate(list(pool.map(self._batch, parts)))
 
     def _batch(self, slices: np.ndarray) -> np.ndarray:
         # One shape for every call: another would trace the graph again.
         padded = np.zeros((self._batch_size, *self.settings.size_px, 1), np.float32)
         padded[: len(slices), ..., 0] = slices
-        return self._function(tf.constant(padded))["probabilities"].numpy()
+        found = self._function(tf.constant(padded))["probabilities"].numpy()
+        return found[: len(slices)]
 
     def segment(self, image: sitk.Image) -> sitk.Image:
         """The label volume of `image`, uint8, with exactly its geometry."""
@@ -94,17 +115,42 @@ class Predictor:
         return geometry.restore_probabilities(self.probabilities(slices), grid, image)
 
 
-def open_predictor(path: files.PathLike) -> Predictor:
+def _is_bfloat16(precision: str) -> bool:
+    if precision not in PRECISIONS:
+        raise errors.UserError(
+            f"--precision={precision}: expected one of {', '.join(PRECISIONS)}."
+        )
+    return (
+        runtime.resolve(config.RuntimeConfig(precision)).precision == "mixed_bfloat16"
+    )
+
+
+@contextlib.contextmanager
+def _rewriting(wanted: bool) -> Iterator[None]:
+    """Has TensorFlow run convolutions in bfloat16, or not, and puts it back."""
+    before = tf.config.optimizer.get_experimental_options().get(_BFLOAT16, False)
+    tf.config.optimizer.set_experimental_options({_BFLOAT16: wanted})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({_BFLOAT16: before})
+
+
+def open_predictor(path: files.PathLike, precision: str = "float32") -> Predictor:
     """Opens an exported SavedModel, a fine-tuning run, or a workdir that has one.
+
+    Args:
+      path: of it.
+      precision: see `Predictor`.
 
     Raises:
       UserError: if `path` is none of them; it says what was found.
     """
     path = pathlib.Path(path)
     if (path / "saved_model.pb").is_file():
-        return _open_saved_model(path)
+        return _open_saved_model(path, precision)
     run = find_run(path)
-    return from_segmenter(run_folder.load_segmenter(run), run)
+    return from_segmenter(run_folder.load_segmenter(run), run, precision)
 
 
 def find_run(path: files.PathLike) -> pathlib.Path:
@@ -139,7 +185,9 @@ def _some_names(folder: pathlib.Path) -> str:
 
 
 def from_segmenter(
-    segmenter: run_folder.Segmenter, run: Optional[pathlib.Path] = None
+    segmenter: run_folder.Segmenter,
+    run: Optional[pathlib.Path] = None,
+    precision: str = "float32",
 ) -> Predictor:
     """The predictor of a `training.run_folder.Segmenter`."""
     return Predictor(
@@ -148,6 +196,7 @@ def from_segmenter(
         segmenter.label_names,
         settings_of(segmenter)["model_id"],
         run,
+        precision=precision,
     )
 
 
@@ -206,7 +255,7 @@ def read_settings(export: pathlib.Path) -> dict[str, Any]:
     return content
 
 
-def _open_saved_model(path: pathlib.Path) -> Predictor:
+def _open_saved_model(path: pathlib.Path, precision: str) -> Predictor:
     settings = read_settings(path)
     preprocessing_config = config_json.from_json(
         config.PreprocessingConfig, settings["preprocessing"], f"{path} preprocessing"
@@ -220,7 +269,13 @@ def _open_saved_model(path: pathlib.Path) -> Predictor:
         raise errors.UserError(
             f"The SavedModel {path} gives {found} classes but names {label_names}."
         )
-    return Predictor(serve, preprocessing_config, label_names, settings["model_id"])
+    return Predictor(
+        serve,
+        preprocessing_config,
+        label_names,
+        settings["model_id"],
+        precision=precision,
+    )
 
 
 def _signature(path: pathlib.Path) -> Any:

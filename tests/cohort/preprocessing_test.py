@@ -1,9 +1,11 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
 from dscl_tf import config, errors
-from dscl_tf.cohort import geometry, preprocessing
+from dscl_tf.cohort import geometry, phantom_acquisition, preprocessing
 from tests.cohort import making
 
 
@@ -92,6 +94,31 @@ def test_bias_correction_removes_most_of_a_known_field(shrink):
     # The noise of 2 % stays.
     assert _variation(values, tissue) > 0.12
     assert after < 0.03
+
+
+def test_default_bias_correction_finds_the_phantom_scanners_field():
+    # A trunk of two tissues at the size of an ACDC volume, with texture and noise.
+    rng = np.random.default_rng(3)
+    scan = dataclasses.replace(
+        phantom_acquisition.draw_scan(rng),
+        shape=(256, 216),
+        bias=np.array([0.45, -0.35, 0.1, -0.15, 0.1]),
+        gamma=1.0,
+        noise=0.05,
+    )
+    y, x = np.mgrid[-1:1:256j, -1:1:216j]
+    tissue = np.where(np.hypot(x, y) < 0.85, 0.5, 0.03)
+    tissue[np.hypot(x - 0.2, y) < 0.3] = 0.9
+    values = np.broadcast_to(tissue, (10, 256, 216))
+    acquired = phantom_acquisition.acquire(values, scan, rng).astype(np.float32)
+    image = making.image_of(acquired, (1.5, 1.5, 8))
+    found = preprocessing.correct_bias(image, config.PreprocessingConfig())
+    applied = acquired / np.maximum(sitk.GetArrayFromImage(found), 1e-3)
+    left = applied / phantom_acquisition.sensitivity(scan)
+    inside = (tissue > 0.3) & (acquired > 0)
+    true = np.broadcast_to(phantom_acquisition.sensitivity(scan), inside.shape)[inside]
+    assert true.std() / true.mean() > 0.2
+    assert left[inside].std() / left[inside].mean() < 0.06
 
 
 @pytest.mark.parametrize("shape", [(1, 20, 20), (2, 9, 7), (5, 3, 30)])

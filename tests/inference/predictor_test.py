@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from dscl_tf import config, errors
 from dscl_tf.inference import predictor
+from dscl_tf.training import runtime
 
 
 def _counting(segmenter, batch_size):
@@ -103,3 +104,27 @@ def test_workdir_leads_to_its_run(mixed_run, tmp_path):
         predictor.open_predictor(tmp_path / "encoder")
     with pytest.raises(errors.UserError, match="found encoder"):
         predictor.open_predictor(tmp_path)
+
+
+def test_bfloat16_rounds_and_leaves_float32_as_it_was(mixed_run, slices):
+    folder, _ = mixed_run
+    exact = predictor.open_predictor(folder)
+    before = exact.probabilities(slices)
+    coarse = predictor.open_predictor(folder, "mixed_bfloat16").probabilities(slices)
+    # Where the processor has no bfloat16, TensorFlow leaves float32.
+    assert np.abs(coarse - before).max() < 0.05
+    assert runtime.cpu_has_bfloat16() == bool(np.abs(coarse - before).max() > 0)
+    np.testing.assert_array_equal(exact.probabilities(slices), before)
+
+
+def test_unknown_precision(export_folder):
+    with pytest.raises(errors.UserError, match="--precision=half: expected one of"):
+        predictor.open_predictor(export_folder, "half")
+
+
+def test_parts_of_a_volume_keep_their_order(segmenter):
+    made = predictor.from_segmenter(segmenter)
+    low, high = np.zeros((32, 24)), np.ones((32, 24))
+    found = made.probabilities(np.stack([low, high, high, low, high, low, low]))
+    classes = found.argmax(-1)[:, 0, 0].tolist()
+    assert classes == [0, 2, 2, 0, 2, 0, 0]
