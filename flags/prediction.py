@@ -23,9 +23,9 @@ _PRECISION = flags.DEFINE_enum(
     "precision",
     None,  # dscl-train has the flag, too, with another default.
     ["float32", "auto", "mixed_bfloat16"],
-    "Arithmetic of the network. float32, the default, gives the same masks on every machine, and "
-    "those that dscl-evaluate measures. auto: bfloat16 on a processor that multiplies "
-    "it, about twice as fast.",
+    "Arithmetic of the network. float32, the default, gives the same masks on every "
+    "machine, and those that dscl-evaluate measures. auto: bfloat16 on a processor "
+    "that multiplies it, about twice as fast.",
     allow_override=True,
 )
 
