@@ -83,7 +83,7 @@ def make_subject(seed: int, number: int) -> PhantomVolume:
     group = phantom_subject.GROUPS[(number - 1) % len(phantom_subject.GROUPS)]
     subject = phantom_subject.draw_subject(rng, group)
     scan = phantom_acquisition.draw_scan(rng)
-    values, covers = _paint(subject, scan)
+    values, covers = paint(subject, scan)
     image = sitk.GetImageFromArray(phantom_acquisition.acquire(values, scan, rng))
     label = sitk.GetImageFromArray(_majority(covers))
     for volume in (image, label):
@@ -99,7 +99,7 @@ def make_subject(seed: int, number: int) -> PhantomVolume:
     return PhantomVolume(image, label, info)
 
 
-def _paint(
+def paint(
     subject: phantom_subject.Subject, scan: phantom_acquisition.Scan
 ) -> tuple[np.ndarray, np.ndarray]:
     """Intensities [Z, H, W] and label shares [3, Z, H, W], averaged over the slab."""

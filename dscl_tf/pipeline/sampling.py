@@ -1,6 +1,7 @@
 """Which slices a batch has: pure functions of a table of slices and a seed."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,6 +20,14 @@ class SliceTable:
     index: np.ndarray  # int32 [T], slice of the volume.
     partition: np.ndarray  # int32 [T], in [0, num_partitions).
     num_partitions: int
+
+    @functools.cached_property
+    def group_starts(self) -> np.ndarray:
+        """First row of each (volume, partition), in order, and T; int [V * S + 1]."""
+        # Kept: a search over all slices for every batch would grow with the cohort.
+        group = self.volume * self.num_partitions + self.partition
+        wanted = np.arange(len(self.names) * self.num_partitions + 1)
+        return np.searchsorted(group, wanted)
 
     def ids(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """The int32 ids that losses read, of the slices `rows`."""
@@ -83,15 +92,11 @@ def sample_by_partition(
             f"A batch needs {num_volumes} volumes (--batch_volumes), but only "
             f"{len(table.names)} are there to pre-train on."
         )
-    # Rows are sorted by (volume, partition), so a search finds each group's range.
-    group = table.volume * table.num_partitions + table.partition
     volumes = rng.choice(len(table.names), num_volumes, replace=False)
     wanted = (
         volumes[:, None] * table.num_partitions + np.arange(table.num_partitions)
     ).ravel()
-    first = np.searchsorted(group, wanted, side="left")
-    end = np.searchsorted(group, wanted, side="right")
-    return rng.integers(first, end)
+    return rng.integers(table.group_starts[wanted], table.group_starts[wanted + 1])
 
 
 def sample_slices(

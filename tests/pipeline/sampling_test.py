@@ -20,6 +20,7 @@ def test_table_lists_every_slice(tiny_cohort):
     assert table.index.tolist() == [0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4]
     assert table.partition.tolist() == [0, 0, 0, 1, 1, 1, 0, 0, 0, 1, 1]
     assert table.ids(np.array([7]))["image"].tolist() == [7]
+    assert table.group_starts.tolist() == [0, 3, 6, 9, 11]
 
 
 @pytest.mark.parametrize("num_partitions", [2, 3, 4, 5])
