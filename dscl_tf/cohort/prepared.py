@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import hashlib
 import pathlib
+import tokenize
 from typing import Any, Optional
 
 import numpy as np
@@ -16,6 +17,10 @@ INDEX = "index.json"
 ARRAYS = "arrays"
 # Volumes whose arrays stay open: file descriptors are few, volumes may be many.
 _MAX_OPEN = 256
+
+
+# What NumPy raises for a file that is missing, cut, or whose header does not parse.
+_DAMAGED = (OSError, ValueError, EOFError, SyntaxError, tokenize.TokenError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,7 +135,7 @@ def map_array(
     path = array_path(folder, volume.name, kind)
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except _DAMAGED as error:
         raise errors.UserError(
             f"Cannot read {path} ({error}): prepare the cohort again."
         ) from None

@@ -97,6 +97,16 @@ def test_damaged_and_lost_arrays_are_named(folder, kept):
         cohort.label("p1")
 
 
+@pytest.mark.parametrize("brackets", [b"[(", b"))"])
+def test_a_damaged_header_is_named(folder, brackets):
+    path = folder / "arrays" / "p1.label.npy"
+    content = path.read_bytes()
+    start = content.index(b"(")
+    path.write_bytes(content[:start] + brackets + content[start + 2 :])
+    with pytest.raises(errors.UserError, match=r"Cannot read .*p1\.label\.npy"):
+        prepared.PreparedCohort.open(folder).label("p1")
+
+
 def test_no_cohort_or_an_unfinished_one(folder, tmp_path):
     with pytest.raises(errors.UserError, match=r"No prepared cohort at .*typo.*none"):
         prepared.PreparedCohort.open(tmp_path / "typo")
