@@ -13,13 +13,15 @@ MAX_ELEMENTS = 2**22
 RowSums = Callable[..., tf.Tensor]
 
 
-def rows_at_once(num_rows: int, num_columns: int) -> Optional[int]:
+def rows_at_once(num_rows: Optional[int], num_columns: Optional[int]) -> Optional[int]:
     """How many rows to take at a time; None: all of them.
 
     Args:
-      num_rows: of the matrix.
-      num_columns: of the matrix.
+      num_rows: of the matrix; None: it is not known before it is computed.
+      num_columns: of the matrix, or None.
     """
+    if num_rows is None or num_columns is None:
+        return None
     if num_rows * num_columns <= MAX_ELEMENTS:
         return None
     return max(1, MAX_ELEMENTS // num_columns)

@@ -98,7 +98,7 @@ def global_contrastive_terms(
         chunks.sum_over_rows(
             _row_sums(pairs, temperature),
             units,
-            [tf.range(count)],
+            [tf.range(tf.shape(units)[0])],
             num_sums=7,
             chunk=chunks.rows_at_once(count, count),
         )

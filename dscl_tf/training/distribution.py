@@ -164,7 +164,8 @@ class Replicas(Devices):
         pieces = tf.split(replica.all_gather(padded, axis=0), self.num_replicas)
         pieces = [piece[:size] for piece, size in zip(pieces, sizes)]
         pieces[number] = rows
-        return tf.concat(pieces, axis=0)
+        # The losses choose their way by the size, which workers' values do not tell.
+        return tf.ensure_shape(tf.concat(pieces, axis=0), [total, *rows.shape[1:]])
 
     def sum(self, values: tf.Tensor) -> tf.Tensor:
         # TensorFlow's own gradient of it would sum the replicas' equal gradients.
