@@ -68,3 +68,24 @@ def test_large_batches_are_cut():
     assert chunks.rows_at_once(24, 13 * 13) is None
     assert chunks.rows_at_once(4096, 4096) == 1024
     assert chunks.rows_at_once(24, 2116 * 2116) == 1
+
+
+def test_the_size_of_a_batch_may_be_unknown():
+    embeddings, ids = global_loss_test.make_batch("gd")
+    spec = tf.TensorSpec([None, embeddings.shape[1]], tf.float32)
+
+    def loss(values):
+        return global_loss.global_contrastive_loss(values, ids, "gd")
+
+    found = tf.function(loss, input_signature=[spec])(embeddings)
+    np.testing.assert_allclose(found, loss(embeddings), rtol=1e-5)
+
+    features, ids = local_loss_test.make_batch("ld")
+    regions, _ = local_loss_test.make_regions(2, "all")
+    spec = tf.TensorSpec([None, *features.shape[1:]], tf.float32)
+
+    def local(values):
+        return local_loss.local_contrastive_loss(values, ids, "ld", regions)
+
+    found = tf.function(local, input_signature=[spec])(features)
+    np.testing.assert_allclose(found, local(features), rtol=1e-5)
