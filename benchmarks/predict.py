@@ -7,6 +7,7 @@ import sys
 
 from absl import flags
 from dscl_flags import binary
+from speed_parts import protocol
 
 _WORKER = pathlib.Path(__file__).parent / "speed_parts" / "predict_worker.py"
 _SIZE = flags.DEFINE_integer("size_px", 192, "Side of a slice, pixels.", 32)
@@ -37,17 +38,13 @@ def contenders() -> dict[str, list[str]]:
 
 def measure() -> dict[str, dict]:
     """Takes turns; what each contender answered, gathered."""
-    from speed_parts import protocol
-
     processes = {name: protocol.Contender(cmd) for name, cmd in contenders().items()}
     rows: dict[str, dict] = {}
     for _ in range(_ROUNDS.value):
         for name, process in processes.items():
             # The first of each turn finds the caches of another contender.
             answer = process.run("predict", _VOLUMES.value + 1)
-            row = rows.setdefault(name, {**answer, "step_s": []})
-            row["step_s"] += answer["step_s"][1:]
-            row["peak_memory_mib"] = answer["peak_memory_mib"]
+            protocol.add_turn(rows, name, answer, warm_up=1)
     for process in processes.values():
         process.close()
     return rows
@@ -61,12 +58,7 @@ def table(rows: dict[str, dict]) -> str:
     ]
     base = statistics.median(rows[_BASE]["step_s"])
     for name, row in rows.items():
-        low, middle, high = statistics.quantiles(row["step_s"], n=4)
-        lines.append(
-            f"| {name} | {middle:.3f} | {low:.3f} to {high:.3f} | "
-            f"{base / middle:.2f} | {row['first_step_s']:.1f} | "
-            f"{row['peak_memory_mib']:.0f} |"
-        )
+        lines.append(f"| {' | '.join([name, *protocol.cells(row, base)])} |")
     return "\n".join(lines)
 
 

@@ -10,6 +10,7 @@ import tempfile
 import speed_parts
 from absl import flags
 from dscl_flags import binary
+from speed_parts import protocol
 
 STAGES = ("encoder", "decoder", "finetune")
 _PARTS = pathlib.Path(__file__).parent / "speed_parts"
@@ -69,8 +70,6 @@ def contenders(prepared: pathlib.Path) -> dict[str, list[str]]:
 
 def measure(commands: dict[str, list[str]]) -> dict:
     """Takes turns; {stage: {contender: the answers' content, gathered}}."""
-    from speed_parts import protocol
-
     processes = {name: protocol.Contender(cmd) for name, cmd in commands.items()}
     results: dict = {}
     for stage in _STAGES.value:
@@ -79,9 +78,7 @@ def measure(commands: dict[str, list[str]]) -> dict:
             for name, process in processes.items():
                 # Without a warm-up of each turn, caches would belong to the last one.
                 answer = process.run(stage, _STEPS.value + 2)
-                row = rows.setdefault(name, {"step_s": [], **answer} | {"step_s": []})
-                row["step_s"] += answer["step_s"][2:]
-                row["peak_memory_mib"] = answer["peak_memory_mib"]
+                protocol.add_turn(rows, name, answer, warm_up=2)
             print(f"{stage}: turn {turn + 1} of {_ROUNDS.value}", file=sys.stderr)
     for process in processes.values():
         process.close()
@@ -98,12 +95,10 @@ def table(results: dict) -> str:
     for stage, rows in results.items():
         base = statistics.median(rows["float32"]["step_s"])
         for name, row in rows.items():
-            low, middle, high = statistics.quantiles(row["step_s"], n=4)
-            lines.append(
-                f"| {stage} | {name} | {middle:.3f} | {low:.3f} to {high:.3f} | "
-                f"{speed_parts.IMAGES[stage] / middle:.0f} | {base / middle:.2f} | "
-                f"{row['first_step_s']:.1f} | {row['peak_memory_mib']:.0f} |"
-            )
+            step, spread, *others = protocol.cells(row, base)
+            rate = speed_parts.IMAGES[stage] / statistics.median(row["step_s"])
+            cells = [stage, name, step, spread, f"{rate:.0f}", *others]
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

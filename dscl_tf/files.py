@@ -61,7 +61,8 @@ def _put_in_place(partial: pathlib.Path, path: pathlib.Path) -> None:
 
 def cannot_write(path: PathLike, error: Exception) -> errors.UserError:
     """The UserError that says why `path` could not be written."""
-    reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+    lines = str(error).splitlines() or [type(error).__name__]
+    reason = getattr(error, "strerror", None) or lines[0]
     return errors.UserError(
         f"Cannot write {path}: {reason}. Choose a folder that "
         "exists or can be created, is writable, and has free space."

@@ -6,6 +6,7 @@ thread pools and policies of their own can be timed in turn within one run.
 
 import json
 import resource
+import statistics
 import subprocess
 import sys
 import time
@@ -81,3 +82,18 @@ class Contender:
         """Ends the process."""
         self._process.stdin.close()
         self._process.wait()
+
+
+def add_turn(rows: dict[str, dict], name: str, answer: dict, warm_up: int) -> None:
+    """Adds a turn to what a contender answered before, without its first steps."""
+    row = rows.setdefault(name, {**answer, "step_s": []})
+    row["step_s"] += answer["step_s"][warm_up:]
+    row["peak_memory_mib"] = answer["peak_memory_mib"]
+
+
+def cells(row: dict, base_s: float) -> list[str]:
+    """Median, quartiles, times as fast as `base_s`, first step, and peak memory."""
+    low, middle, high = statistics.quantiles(row["step_s"], n=4)
+    times = f"{low:.3f} to {high:.3f}", f"{base_s / middle:.2f}"
+    first, peak = f"{row['first_step_s']:.1f}", f"{row['peak_memory_mib']:.0f}"
+    return [f"{middle:.3f}", *times, first, peak]

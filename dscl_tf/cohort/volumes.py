@@ -158,17 +158,11 @@ def _write(image: sitk.Image, partial: pathlib.Path, path: pathlib.Path) -> None
         # On a full disk ITK's NIfTI writer leaves a cut file without a word.
         written = sitk.ReadImage(str(partial))
     except RuntimeError as error:
-        raise _not_written(path, _reason(error)) from None
+        raise files.cannot_write(path, RuntimeError(_reason(error))) from None
     pixels = (sitk.GetArrayViewFromImage(each) for each in (image, written))
     if not np.array_equal(*pixels, equal_nan=image.GetPixelID() in _FLOATS):
-        raise _not_written(path, "the file does not hold what was written")
-
-
-def _not_written(path: pathlib.Path, reason: str) -> errors.UserError:
-    return errors.UserError(
-        f"Cannot write {path}: {reason}. Choose a folder that is writable and has free "
-        "space."
-    )
+        cut = RuntimeError("the file does not hold what was written")
+        raise files.cannot_write(path, cut)
 
 
 def _read(path: pathlib.Path, fourth: Optional[int] = None) -> sitk.Image:

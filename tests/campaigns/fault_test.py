@@ -10,7 +10,7 @@ import tensorflow as tf
 from dscl_bin import evaluate, export, predict, prepare
 
 from dscl_tf import stages
-from dscl_tf.cohort import parallel, prepared
+from dscl_tf.cohort import parallel, prepared, preprocessing
 from dscl_tf.training import run_folder
 from tests.campaigns import guarding
 from tests.cohort import making
@@ -186,8 +186,6 @@ def test_an_input_that_vanishes_is_named_and_the_others_go_on(
 def test_a_subject_that_fails_is_named_and_the_others_are_kept(
     commands, tmp_path, monkeypatch
 ):
-    from dscl_tf.cohort import preparation, preprocessing
-
     work, seen = preprocessing.prepare_image, []
 
     def fails(image, settings):
@@ -199,7 +197,7 @@ def test_a_subject_that_fails_is_named_and_the_others_are_kept(
     module, flags = commands["prepare"]
     output = tmp_path / "out"
     with monkeypatch.context() as patch:
-        patch.setattr(preparation.preprocessing, "prepare_image", fails)
+        patch.setattr(preprocessing, "prepare_image", fails)
         code, stderr = guarding.run_binary(module, *flags, f"--output={output}")
     assert code == 1 and "p2" in stderr and "a defect in one subject" in stderr
     assert len(seen) == 3

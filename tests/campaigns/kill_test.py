@@ -8,10 +8,10 @@ import time
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from dscl_flags import binary
 
 from dscl_tf.training import run_folder
+from tests import weights
 from tests.campaigns import victim
 
 STAGES = ("encoder", "decoder", "finetune")
@@ -41,10 +41,9 @@ def _weights(runs):
     found = {}
     for stage in STAGES:
         run = run_folder.RunFolder(runs / stage)
-        path = str(run.final_checkpoint())
-        for name, _ in tf.train.list_variables(path):
+        for name, value in weights.weights_of(run.path).items():
             if name.startswith("parts/"):
-                found[stage, name] = tf.train.load_variable(path, name)
+                found[stage, name] = value
         found[stage, "result"] = np.array(str(sorted(run.read_result().items())))
     return found
 

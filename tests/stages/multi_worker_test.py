@@ -12,9 +12,8 @@ import time
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from dscl_tf.training import run_folder
+from tests import weights
 
 ROOT = pathlib.Path(__file__).parents[2]
 FLAGS = [
@@ -111,18 +110,8 @@ def workers(tiny_folder, tmp_path):
     found.kill()
 
 
-def weights_of(folder):
-    """The networks' variables and Adam's, of the result of a run."""
-    path = str(run_folder.RunFolder(folder).final_checkpoint())
-    return {
-        name: tf.train.load_variable(path, name)
-        for name, _ in tf.train.list_variables(path)
-        if "OBJECT_GRAPH" not in name and "save_counter" not in name
-    }
-
-
 def assert_same_weights(found, expected):
-    found, expected = weights_of(found), weights_of(expected)
+    found, expected = weights.weights_of(found), weights.weights_of(expected)
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         np.testing.assert_allclose(

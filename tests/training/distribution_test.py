@@ -13,10 +13,10 @@ from dscl_tf.cohort import splits
 from dscl_tf.training import (
     distribution,
     records,
-    run_folder,
     runtime,
     tf_config,
 )
+from tests import weights
 
 SCRIPT = pathlib.Path(__file__).with_name("mirrored_runs.py")
 
@@ -110,22 +110,13 @@ def test_stages_on_two_devices(tiny_folder, tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     for stage in ("encoder", "finetune"):
         one, two = (
-            weights_of(tmp_path / kind / stage) for kind in ("none", "mirrored")
+            weights.weights_of(tmp_path / kind / stage) for kind in ("none", "mirrored")
         )
         assert one.keys() == two.keys()
         for name, value in one.items():
             np.testing.assert_allclose(
                 two[name], value, rtol=2e-5, atol=5e-5, err_msg=name
             )
-
-
-def weights_of(folder):
-    path = str(run_folder.RunFolder(folder).final_checkpoint())
-    return {
-        name: tf.train.load_variable(path, name)
-        for name, _ in tf.train.list_variables(path)
-        if "OBJECT_GRAPH" not in name and "save_counter" not in name
-    }
 
 
 def test_overflow_on_one_replica_skips_the_step_of_all(quick):
