@@ -63,7 +63,7 @@ def make_step(stage: str, sync: bool, size_px: int, devices):
         "view": number % 3,
     }
     batch = {name: tf.constant(values) for name, values in batch.items()}
-    return steps.make_step(loss, variables, adam, False, devices), batch
+    return steps.make_step(loss, {"loss": variables}, adam, False, devices), batch
 
 
 def work(options: argparse.Namespace, stage: str, sync: bool) -> None:

@@ -45,7 +45,7 @@ def make_step(stage: config.StageConfig, from_memory: bool):
     assembly = module.assemble(session)
     optimizer = optimizers.build(stage.optimizer, session.runtime.precision)
     step = steps.make_step(
-        assembly.loss, assembly.variables, optimizer, session.runtime.jit
+        assembly.loss, assembly.players, optimizer, session.runtime.jit
     )
     batches = iter(assembly.stream.open(stage.seed, 0, 1 << 30))
     if from_memory:

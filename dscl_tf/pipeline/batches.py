@@ -34,9 +34,9 @@ def loss_ids(batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     return {"image": batch["image_id"], **ids}
 
 
-def step_rng(seed: int, step: int) -> np.random.Generator:
+def step_rng(seed: int, step: int, salt: int = 0) -> np.random.Generator:
     """The generator that draws the slices of one step."""
-    return np.random.default_rng([seed, step])
+    return np.random.default_rng([seed, step, salt] if salt else [seed, step])
 
 
 def global_sampler(table: SliceTable, config: GlobalConfig) -> Sampler:
@@ -108,6 +108,7 @@ class Stream:
         sampler: Sampler,
         transform: Callable[[Batch, tf.Tensor], Batch],
         with_labels: bool = False,
+        salt: int = 0,
     ):
         """A stream of batches of the slices of `table`.
 
@@ -117,17 +118,18 @@ class Stream:
           sampler: from a step's generator to rows of the table, always as many.
           transform: from untransformed slices and an int32 [2] seed to a batch.
           with_labels: whether slices have labels.
+          salt: tells the draws of streams apart that a step uses together.
 
         Raises:
           UserError: the table is too small for a batch.
         """
         self._cohort, self._table = cohort, table
         self._sampler, self._transform = sampler, transform
-        self._with_labels = with_labels
+        self._with_labels, self._salt = with_labels, salt
         # Why a batch could not be read; TensorFlow's own error hides it.
         self.failure: Optional[errors.UserError] = None
         # Drawn here, so that a batch that cannot be drawn is refused at once.
-        self._batch_size = len(sampler(step_rng(0, 0)))
+        self._batch_size = len(sampler(step_rng(0, 0, salt)))
 
     def open(self, seed: int, first_step: int, num_steps: int) -> tf.data.Dataset:
         """Batches `first_step` to `num_steps` - 1, in order.
@@ -143,20 +145,22 @@ class Stream:
             batch = self._load_in_graph(seed, step)
             # Both seeds are below 2^31, so no two (seed, step) share a stream.
             draw = tf.stack([tf.cast(seed, tf.int32), tf.cast(step, tf.int32)])
+            if self._salt:
+                draw = tf.random.experimental.stateless_fold_in(draw, self._salt)
             return self._transform(batch, draw)
 
         return steps.map(make, num_parallel_calls=2, deterministic=True).prefetch(4)
 
     def ids(self, seed: int, step: int) -> dict[str, list]:
         """What batch `step` is made of, for messages: volume names and slices."""
-        rows = self._sampler(step_rng(seed, step))
+        rows = self._sampler(step_rng(seed, step, self._salt))
         return {
             "volume": [self._table.names[v] for v in self._table.volume[rows]],
             "slice": self._table.index[rows].tolist(),
         }
 
     def _load(self, seed: int, step: int) -> list[np.ndarray]:
-        rows = self._sampler(step_rng(seed, step))
+        rows = self._sampler(step_rng(seed, step, self._salt))
         found = [self._read(self._cohort.image, rows, np.float32)[..., None]]
         found += [self._table.ids(rows)[name] for name in _IDS]
         if self._with_labels:
@@ -194,6 +198,48 @@ class Stream:
             found[4].set_shape([count, *size])
             batch["label"] = found[4]
         return batch
+
+
+class JoinedStream:
+    """Several streams as one: a step gets a batch of each.
+
+    The first's keys stay; those of the others follow as "name/image" and so on.
+    """
+
+    def __init__(self, first: Stream, others: Mapping[str, Stream]):
+        """Joins `others`, by name, to `first`."""
+        self._first, self._others = first, dict(others)
+
+    @property
+    def failure(self) -> Optional[errors.UserError]:
+        """Why a batch could not be read."""
+        failures = [s.failure for s in (self._first, *self._others.values())]
+        return next((failure for failure in failures if failure is not None), None)
+
+    def open(self, seed: int, first_step: int, num_steps: int) -> tf.data.Dataset:
+        """Batches of all streams, as `Stream.open`."""
+        streams = {"": self._first, **self._others}
+        opened = {k: s.open(seed, first_step, num_steps) for k, s in streams.items()}
+
+        def join(parts: Mapping[str, Batch]) -> Batch:
+            return {
+                f"{name}/{key}" if name else key: value
+                for name, batch in parts.items()
+                for key, value in batch.items()
+            }
+
+        return tf.data.Dataset.zip(opened).map(join)
+
+    def ids(self, seed: int, step: int) -> dict[str, list]:
+        """What batch `step` is made of, as `Stream.ids`."""
+        found = [s.ids(seed, step) for s in (self._first, *self._others.values())]
+        return {key: sum((ids[key] for ids in found), []) for key in found[0]}
+
+
+def part_of(batch: Mapping[str, tf.Tensor], name: str) -> Batch:
+    """The batch of one of the streams that were joined, by its name."""
+    start = f"{name}/"
+    return {k[len(start) :]: v for k, v in batch.items() if k.startswith(start)}
 
 
 def _views_transform(

@@ -7,7 +7,7 @@ import numpy as np
 
 from dscl_tf import config, errors, networks
 from dscl_tf.pipeline import batches, sampling
-from dscl_tf.stages import fitting
+from dscl_tf.stages import extras, fitting
 from dscl_tf.stages import session as sessions
 from dscl_tf.training import loop, panels, run_folder, steps
 from dscl_tf.training.checkpoints import Checkpoints
@@ -55,6 +55,7 @@ def assemble(session: sessions.Session) -> fitting.Assembly:
         ", ".join(split.validation) or "nothing (the last weights are kept)",
     )
     shown = Validator(unet, cohort, split.validation or split.train)
+    added = extras.make_all(session, unet)
 
     def make_hooks(monitor: Monitor, saved: Checkpoints) -> list[loop.Hook]:
         hooks = [loop.Hook(stage.runtime.panel_every, _panel_action(shown, monitor))]
@@ -64,10 +65,13 @@ def assemble(session: sessions.Session) -> fitting.Assembly:
         return hooks
 
     return fitting.Assembly(
-        parts=run_folder.unet_parts(unet),
-        variables=unet.trainable_variables,
-        loss=steps.finetune_loss(unet, session.devices),
-        stream=batches.finetune_batches(cohort, table, stage.finetune),
+        parts={**run_folder.unet_parts(unet), **added.parts},
+        players={
+            **added.players,
+            "loss": unet.trainable_variables + list(added.players.get("loss", ())),
+        },
+        loss=steps.with_added(steps.finetune_loss(unet, session.devices), added.losses),
+        stream=added.joined(batches.finetune_batches(cohort, table, stage.finetune)),
         make_hooks=make_hooks,
     )
 

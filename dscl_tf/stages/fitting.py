@@ -23,7 +23,7 @@ class Assembly:
     """What is particular to a stage."""
 
     parts: Mapping[str, tf.keras.Model]  # By the names that stages hand over.
-    variables: Sequence[tf.Variable]  # What is trained.
+    players: steps.Players  # What is trained, by the loss that it lowers.
     loss: steps.LossFunction
     stream: Stream
     make_hooks: MakeHooks
@@ -59,7 +59,7 @@ def fit(session: Session, assembly: Assembly) -> Checkpoints:
     with devices.scope():
         optimizer = optimizers.build(stage.optimizer, session.runtime.precision)
     step = steps.make_step(
-        assembly.loss, assembly.variables, optimizer, session.runtime.jit, devices
+        assembly.loss, assembly.players, optimizer, session.runtime.jit, devices
     )
     saved = Checkpoints(folder, assembly.parts, optimizer)
     first = saved.restore(None if devices.is_chief else pathlib.Path(stage.workdir))

@@ -67,7 +67,7 @@ def assemble(session: sessions.Session) -> fitting.Assembly:
             **run_folder.decoder_parts(decoder),
             "local_head": head,
         },
-        variables=decoder.trainable_variables + head.trainable_variables,
+        players={"loss": decoder.trainable_variables + head.trainable_variables},
         loss=steps.decoder_loss(
             encoder, decoder, head, local, regions, session.devices
         ),

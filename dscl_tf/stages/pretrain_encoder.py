@@ -56,7 +56,7 @@ def assemble(session: sessions.Session) -> fitting.Assembly:
 
     return fitting.Assembly(
         parts={"encoder": encoder, "global_head": head},
-        variables=encoder.trainable_variables + head.trainable_variables,
+        players={"loss": encoder.trainable_variables + head.trainable_variables},
         loss=steps.encoder_loss(encoder, head, stage.global_, session.devices),
         stream=stream,
         make_hooks=make_hooks,

@@ -24,7 +24,8 @@ from dscl_tf.training import tf_config
 
 _LOG = logging.getLogger(__name__)
 _KINDS = ("none", "mirrored", "multi_worker")
-# What a batch has by row and only its row's replica needs; ids are needed by all.
+# What a batch (or one joined to it, "unlabelled/image") has by row and only its row's
+# replica needs; ids are needed by all.
 _DIVIDED = ("image", "label")
 # Workers look together, at the cost of waiting for each other, whether one of them
 # was asked to stop.
@@ -141,13 +142,18 @@ class Replicas(Devices):
         return lambda batch: run(self._divide(batch))
 
     def _divide(self, batch: Mapping[str, tf.Tensor]) -> Any:
-        bounds = row_bounds(batch["image"].shape[0], self.num_replicas)
+        bounds = {
+            name: row_bounds(values.shape[0], self.num_replicas)
+            for name, values in batch.items()
+            if name.split("/")[-1] in _DIVIDED
+        }
 
         def shard(context: tf.distribute.experimental.ValueContext) -> dict:
             number = context.replica_id_in_sync_group
-            first, end = bounds[number], bounds[number + 1]
             return {
-                name: values[first:end] if name in _DIVIDED else values
+                name: values[slice(*bounds[name][number : number + 2])]
+                if name in bounds
+                else values
                 for name, values in batch.items()
             }
 

@@ -116,7 +116,12 @@ class _Meter:
         Looking at every step would make the host wait for the device each time; the
         batch can be named afterwards, since it is a function of the step.
         """
-        losses = np.array([float(scalars["loss"]) for scalars in self._scalars])
+        losses = np.array(
+            [
+                sum(float(each) for name, each in scalars.items() if "loss" in name)
+                for scalars in self._scalars
+            ]
+        )
         if np.isfinite(losses).all():
             return
         offset = int(np.argmin(np.isfinite(losses)))

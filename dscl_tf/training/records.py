@@ -24,12 +24,15 @@ _NETWORK = ("filters", "batch_norm_momentum", "batch_norm_epsilon", "sync_batch_
 _SETTINGS = {
     "encoder": ("views", "global_", "num_probe"),
     "decoder": ("views", "local", "num_probe"),
+    "pretext": ("pretext",),
     "finetune": ("finetune",),
 }
+_JOINT = ("views", "global_", "local")
 _HEADS = {"encoder": ("global_head_units",), "decoder": ("local_head_units",)}
 _SUBSETS = {
     "encoder": ("pretrain",),
     "decoder": ("pretrain",),
+    "pretext": ("pretrain",),
     "finetune": ("train", "validation", "test"),
 }
 
@@ -47,7 +50,7 @@ class RunRecord:
 
     def volumes_learned_from(self) -> set[str]:
         """Names of the volumes that shaped its weights, by training or choosing."""
-        subsets = set(_SUBSETS[self.config.stage]) - {"test"}
+        subsets = set(_subsets(self.config)) - {"test"}
         return {name for subset in subsets for name in getattr(self.split, subset)}
 
 
@@ -145,16 +148,27 @@ def fingerprint(record: RunRecord) -> int:
 def _decisive(record: RunRecord) -> dict:
     content, stage = config_json.to_json(record), record.config.stage
     settings, network = content["config"], content["config"]["network"]
-    used = (*_NETWORK, *_HEADS.get(stage, ()))
+    joint = stage == "finetune" and record.config.finetune.is_joint
+    heads = sum(_HEADS.values(), ()) if joint else _HEADS.get(stage, ())
+    used = (*_NETWORK, *heads)
+    names = (*_COMMON, *_SETTINGS[stage], *(_JOINT if joint else ()))
     return {
         "config": {
-            **{name: settings[name] for name in (*_COMMON, *_SETTINGS[stage])},
+            **{name: settings[name] for name in names},
             "network": {name: network[name] for name in used},
         },
-        "split": {name: content["split"][name] for name in _SUBSETS[stage]},
+        "split": {name: content["split"][name] for name in _subsets(record.config)},
         "cohort_id": content["cohort_id"],
         "label_names": content["label_names"],
     }
+
+
+def _subsets(settings: config.StageConfig) -> tuple[str, ...]:
+    """The parts of the split that shape a run, its test set included."""
+    subsets = _SUBSETS[settings.stage]
+    if settings.stage == "finetune" and settings.finetune.uses_unlabelled:
+        subsets = ("pretrain", *subsets)
+    return subsets
 
 
 def _same_start(old: config.StageConfig, new: config.StageConfig) -> bool:

@@ -14,46 +14,60 @@ from dscl_tf.training.distribution import Devices
 Batch = Mapping[str, tf.Tensor]
 Scalars = dict[str, tf.Tensor]
 LossFunction = Callable[[Batch], Scalars]
+# The variables that learn from each loss, by the loss's name among the scalars.
+Players = Mapping[str, Sequence[tf.Variable]]
 
 
 def make_step(
     loss_function: LossFunction,
-    variables: Sequence[tf.Variable],
+    players: Players,
     optimizer: tf.keras.optimizers.Optimizer,
     jit: bool,
     devices: Devices = distribution.ONE,
 ) -> Callable[[Batch], Scalars]:
-    """A compiled step that updates `variables` to lower the loss.
+    """A compiled step in which each player's variables move to lower its loss.
 
     Args:
-      loss_function: from a batch to scalars, one of which is "loss".
-      variables: what is trained.
+      loss_function: from a batch to scalars, among them each player's loss.
+      players: what is trained; "loss" is the first. With opponents (a discriminator)
+        all of them move at once, each by the gradient of its own loss alone.
       optimizer: Keras optimizer; loss scaling is used when it scales losses.
       jit: whether XLA compiles the step.
       devices: what computes it; the loss function must know them, too.
 
     Returns:
-      A function from a batch to the loss function's scalars with "grad_norm"
-      and "learning_rate" added; it waits for nothing on the host.
+      A function from a batch to the loss function's scalars with "grad_norm" (of
+      "loss" alone) and "learning_rate" added; it waits for nothing on the host.
     """
     scaled = isinstance(optimizer, tf.keras.mixed_precision.LossScaleOptimizer)
     with devices.scope():
-        optimizer.build(list(variables))
+        # One optimizer for all: Adam moves each variable for itself.
+        optimizer.build([each for player in players.values() for each in player])
 
     def step(batch: Batch) -> Scalars:
-        with tf.GradientTape() as tape:
+        with tf.GradientTape(persistent=len(players) > 1) as tape:
             scalars = loss_function(batch)
-            loss = scalars["loss"]
-            target = optimizer.get_scaled_loss(loss) if scaled else loss
-        gradients = devices.sum_gradients(tape.gradient(target, variables))
+            targets = {
+                name: optimizer.get_scaled_loss(scalars[name])
+                if scaled
+                else scalars[name]
+                for name in players
+            }
+        pairs = [
+            pair
+            for name, variables in players.items()
+            for pair in zip(tape.gradient(targets[name], variables), variables)
+        ]
+        gradients = devices.sum_gradients([gradient for gradient, _ in pairs])
         if scaled:
             gradients = optimizer.get_unscaled_gradients(gradients)
         optimizer.apply_gradients(
-            zip(gradients, variables), skip_gradients_aggregation=True
+            zip(gradients, [variable for _, variable in pairs]),
+            skip_gradients_aggregation=True,
         )
         return {
             **scalars,
-            "grad_norm": tf.linalg.global_norm(gradients),
+            "grad_norm": tf.linalg.global_norm(gradients[: len(players["loss"])]),
             "learning_rate": tf.cast(optimizer.learning_rate, tf.float32),
         }
 
@@ -103,6 +117,31 @@ def decoder_loss(
             regions,
             config.temperature,
         )
+
+    return loss
+
+
+def with_added(loss_function: LossFunction, added: Sequence[LossFunction]):
+    """A loss with the (weighted) losses of others added to it.
+
+    Args:
+      loss_function: gives "loss".
+      added: each gives "loss" too, and scalars that tell more.
+
+    Returns:
+      A function from a batch to all scalars; "own_loss" is that of `loss_function`.
+    """
+    if not added:
+        return loss_function
+
+    def loss(batch: Batch) -> Scalars:
+        scalars = dict(loss_function(batch))
+        total = scalars["own_loss"] = scalars["loss"]
+        for function in added:
+            found = dict(function(batch))
+            total += found.pop("loss")
+            scalars.update(found)
+        return {**scalars, "loss": total}
 
     return loss
 

@@ -128,7 +128,7 @@ def train(case, devices, sync, parts=None, num_steps=NUM_STEPS):
     with devices.scope():
         loss, variables, models = build(case, devices, sync, parts)
         adam = optimizers.build(config.OptimizerConfig(learning_rate=0.01), "float32")
-    step = steps.make_step(loss, variables, adam, False, devices)
+    step = steps.make_step(loss, {"loss": variables}, adam, False, devices)
     scalars = [step(batch_of(0))]
     # Adam's first moment after one step is a tenth of the gradient.
     slots = adam._momentums
@@ -166,7 +166,7 @@ def float16_scales(devices):
         part = tf.reduce_sum(tf.cast(weight, tf.float16) * own)
         return {"loss": devices.sum(tf.cast(part, tf.float32))}
 
-    step = steps.make_step(loss, [weight], scaler, False, devices)
+    step = steps.make_step(loss, {"loss": [weight]}, scaler, False, devices)
     found = []
     for values in ([0.0, 3.0], [0.125, 0.125]):
         scalars = step({"image": tf.constant(values)[:, None]})

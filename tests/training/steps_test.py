@@ -55,7 +55,7 @@ def build(stage):
 def make(stage, jit=False, precision="float32"):
     loss, variables, models = build(stage)
     optimizer = optimizers.build(config.OptimizerConfig(), precision)
-    return steps.make_step(loss, variables, optimizer, jit), models, optimizer
+    return steps.make_step(loss, {"loss": variables}, optimizer, jit), models, optimizer
 
 
 def values(model):
@@ -151,7 +151,7 @@ def test_overflow_is_skipped_and_halves_the_scale():
                 tf.float32,
             )
         },
-        [variable],
+        {"loss": [variable]},
         optimizer,
         jit=False,
     )
@@ -173,9 +173,37 @@ def test_step_reports_the_rate_of_the_schedule():
     variable = tf.Variable(1.0)
     step = steps.make_step(
         lambda batch: {"loss": variable * batch["factor"]},
-        [variable],
+        {"loss": [variable]},
         optimizers.build(settings, "float32"),
         jit=False,
     )
     found = [float(step({"factor": tf.constant(1.0)})["learning_rate"]) for _ in "123"]
     assert found == pytest.approx([0.0, 0.2, 0.4])
+
+
+def test_opponents_move_at_once_each_by_its_own_loss():
+    first, second = tf.Variable(1.0), tf.Variable(2.0)
+    sgd = tf.keras.optimizers.SGD(0.1)
+    step = steps.make_step(
+        lambda batch: {"loss": first * second, "opponent_loss": -first * second},
+        {"loss": [first], "opponent_loss": [second]},
+        sgd,
+        jit=False,
+    )
+    step({"image": tf.zeros([1])})
+    # d(first second)/d first = 2 and d(-first second)/d second = -1.
+    assert float(first) == pytest.approx(1 - 0.2)
+    assert float(second) == pytest.approx(2 + 0.1)
+
+
+def test_added_losses_are_summed_and_told():
+    loss = steps.with_added(
+        lambda batch: {"loss": batch["x"]},
+        [lambda batch: {"loss": 2 * batch["x"], "other": batch["x"] + 1}],
+    )
+    found = loss({"x": tf.constant(3.0)})
+    assert {name: float(value) for name, value in found.items()} == {
+        "loss": 9.0,
+        "own_loss": 3.0,
+        "other": 4.0,
+    }

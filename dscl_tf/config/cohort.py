@@ -1,0 +1,64 @@
+"""Settings of preparing and of splits."""
+
+import dataclasses
+import math
+from typing import Optional
+
+from dscl_tf.config import checks
+
+
+@dataclasses.dataclass(frozen=True)
+class PreprocessingConfig:
+    """What `prepare` does to a volume before it is a stack of slices."""
+
+    size_px: tuple[int, int] = (192, 192)  # Rows, columns of a prepared slice.
+    spacing_mm: float = 1.367  # In-plane pixel size of a prepared slice.
+    percentiles: tuple[float, float] = (1.0, 99.0)  # Mapped to 0 and 1, per volume.
+    # Intensities (of CT in HU) mapped to 0 and 1 and clipped; None: the percentiles.
+    window: Optional[tuple[float, float]] = None
+    bias_correction: bool = True  # N4, as the paper does for its MR data.
+    bias_shrink: int = 8  # In-plane shrink factor of the image that N4 fits.
+    bias_levels: int = 3  # Finer ones follow the anatomy (docs/scaling.md).
+    bias_iterations: int = 50  # At each level.
+    bias_convergence: float = 0.001
+
+    def __post_init__(self):
+        checks.require(min(self.size_px) >= 1, "size_px", self.size_px, "at least 1")
+        checks.require(self.spacing_mm > 0, "spacing_mm", self.spacing_mm, "above 0")
+        low, high = self.percentiles
+        checks.require(
+            0 <= low < high <= 100,
+            "percentiles",
+            self.percentiles,
+            "two increasing numbers in [0, 100]",
+        )
+        low, high = self.window or (0, 1)
+        checks.require(
+            -math.inf < low < high < math.inf,
+            "window",
+            self.window,
+            "two increasing numbers",
+        )
+        for name in ("bias_shrink", "bias_levels", "bias_iterations"):
+            checks.require(
+                getattr(self, name) >= 1, name, getattr(self, name), "at least 1"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class SplitConfig:
+    """Which volumes are for what: from a file, or drawn by sizes from a seed."""
+
+    file: Optional[str] = None
+    name: Optional[str] = None  # Of one fine-tuning draw in a file that has several.
+    num_train: int = 1
+    num_validation: int = 2
+    num_test: int = 20
+    num_pretrain: int = 0  # 0: all volumes that are not for testing.
+    seed: int = 0
+
+    def __post_init__(self):
+        for field in ("num_train", "num_validation", "num_test", "num_pretrain"):
+            checks.require(
+                getattr(self, field) >= 0, field, getattr(self, field), "at least 0"
+            )

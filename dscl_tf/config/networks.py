@@ -1,0 +1,48 @@
+"""Settings of the networks."""
+
+import dataclasses
+
+from dscl_tf import errors
+from dscl_tf.config import checks
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkConfig:
+    """The U-Net and the two projection heads (design: settings table)."""
+
+    filters: tuple[int, ...] = (16, 32, 64, 128, 128, 128)  # Of each level.
+    global_head_units: tuple[int, int] = (1024, 128)
+    local_head_units: int = 0  # Per-region dense layer on g2; 0: none.
+    batch_norm_momentum: float = 0.99
+    batch_norm_epsilon: float = 1e-3
+    # Statistics of the whole batch where it is divided among devices.
+    sync_batch_norm: bool = dataclasses.field(default=False, metadata=checks.LATER)
+
+    def __post_init__(self):
+        checks.require(
+            len(self.filters) >= 2, "filters", self.filters, "two levels or more"
+        )
+        checks.require(min(self.filters) >= 1, "filters", self.filters, "all positive")
+
+    @property
+    def num_blocks(self) -> int:
+        """Decoder blocks of the whole U-Net: one less than its levels."""
+        return len(self.filters) - 1
+
+    def check_blocks(self, num_blocks: int) -> None:
+        """Raises UserError unless the U-Net has `num_blocks` decoder blocks."""
+        if not 1 <= num_blocks <= self.num_blocks:
+            raise errors.UserError(
+                f"num_blocks must be 1 to {self.num_blocks} for a U-Net of "
+                f"{len(self.filters)} levels, found {num_blocks}."
+            )
+
+    def check_size(self, size_px: tuple[int, int]) -> None:
+        """Raises UserError unless `size_px` halves evenly at each level."""
+        multiple = 2**self.num_blocks
+        if any(extent % multiple for extent in size_px):
+            raise errors.UserError(
+                f"The prepared slices are {size_px[0]}x{size_px[1]} pixels, but a "
+                f"U-Net of {len(self.filters)} levels needs multiples of {multiple}: "
+                "prepare with another --size_px or use fewer levels (--filters)."
+            )

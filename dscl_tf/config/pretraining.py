@@ -1,0 +1,163 @@
+"""Settings of the stages that learn without labels."""
+
+import dataclasses
+import enum
+from typing import Any
+
+from dscl_tf.config import checks
+
+
+class GlobalStrategy(enum.Enum):
+    """Which images the global loss attracts and repels (paper, section 3.2)."""
+
+    NONE = "none"  # No encoder stage: random initialisation.
+    GR = "gr"  # Every other slice is a negative.
+    GD_MINUS = "gd_minus"  # Slices of the same partition are never negatives ...
+    GD = "gd"  # ... and are positives across volumes.
+    # Slices at about the same height attract, those of other heights repel.
+    POSITIONAL = "positional"
+
+
+class LocalStrategy(enum.Enum):
+    """Which maps the local loss takes as positive pairs (paper, section 3.3)."""
+
+    NONE = "none"  # No decoder stage: the decoder starts at random.
+    LR = "lr"  # Two intensity views of one slice.
+    LD = "ld"  # ... and slices of the same partition across volumes.
+
+
+class PretextTask(enum.Enum):
+    """What the pretext stage has the network find out about a changed slice."""
+
+    NONE = "none"  # No pretext stage.
+    ROTATION = "rotation"  # By which quarter turns it was rotated.
+    INPAINTING = "inpainting"  # What was in the boxes that were masked.
+    CONTEXT_RESTORATION = "context_restoration"  # What it was before swaps of patches.
+
+
+@dataclasses.dataclass(frozen=True)
+class ViewConfig:
+    """The random views of the contrastive stages (design: settings table)."""
+
+    crop_fraction: float = 100 / 192  # Side of the global crop; 1: no crop.
+    # Where the crop starts, as fractions of the side; less where it would not fit.
+    crop_start: tuple[float, float] = (10 / 192, 69 / 192)
+    brightness: float = 0.3  # Added, uniform in +-.
+    contrast: tuple[float, float] = (0.7, 1.3)  # Factor about the image's mean.
+    clip: tuple[float, float] = (0.0, 1.5)
+
+    def __post_init__(self):
+        checks.require(
+            0 < self.crop_fraction <= 1, "crop_fraction", self.crop_fraction, "in (0,1]"
+        )
+        low, high = self.crop_start
+        checks.require(
+            0 <= low <= high < 1, "crop_start", self.crop_start, "ordered, in [0, 1)"
+        )
+        checks.require(
+            self.brightness >= 0, "brightness", self.brightness, "at least 0"
+        )
+
+
+def _check_contrast(config: Any) -> None:
+    checks.require(config.temperature > 0, "temperature", config.temperature, "above 0")
+    checks.require(
+        config.num_partitions >= 2,
+        "num_partitions",
+        config.num_partitions,
+        "at least 2, since negatives come from other partitions",
+    )
+    checks.require(
+        config.batch_volumes >= 1, "batch_volumes", config.batch_volumes, "at least 1"
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class GlobalConfig:
+    """The encoder stage: L_g and its batches."""
+
+    strategy: GlobalStrategy = GlobalStrategy.GD
+    temperature: float = 0.1
+    num_partitions: int = 4  # S.
+    batch_volumes: int = 3  # m; a batch has m x S slices.
+    # Of `positional`: the largest distance of a positive pair, as a fraction of the
+    # volume's height.
+    position_threshold: float = dataclasses.field(default=0.1, metadata=checks.LATER)
+
+    def __post_init__(self):
+        _check_contrast(self)
+        checks.require(
+            0 < self.position_threshold < 1,
+            "position_threshold",
+            self.position_threshold,
+            "in (0, 1)",
+        )
+        if self.strategy is GlobalStrategy.GD:
+            checks.require(
+                self.batch_volumes >= 2,
+                "batch_volumes",
+                self.batch_volumes,
+                "at least 2, since gd pairs slices across volumes",
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class LocalConfig:
+    """The decoder stage: L_l, its regions and its batches."""
+
+    strategy: LocalStrategy = LocalStrategy.LR
+    temperature: float = 0.1
+    num_partitions: int = 4  # S.
+    batch_volumes: int = 3
+    num_blocks: int = 3  # l, decoder blocks that are trained.
+    region_size: int = 3  # K.
+    grid: int = 0  # Corners per side of a regular grid; 0: the released 13.
+    num_negatives: int = 5  # Nearest other regions; 0: all of them.
+
+    def __post_init__(self):
+        _check_contrast(self)
+        checks.require(
+            self.num_blocks >= 1, "num_blocks", self.num_blocks, "at least 1"
+        )
+        checks.require(
+            self.region_size >= 1, "region_size", self.region_size, "at least 1"
+        )
+        checks.require(
+            self.grid == 0 or self.grid >= 2, "grid", self.grid, "0 or at least 2"
+        )
+        checks.require(
+            self.num_negatives >= 0, "num_negatives", self.num_negatives, "at least 0"
+        )
+        if self.strategy is LocalStrategy.LD:
+            checks.require(
+                self.batch_volumes >= 2,
+                "batch_volumes",
+                self.batch_volumes,
+                "at least 2, since ld pairs slices across volumes",
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class PretextConfig:
+    """The pretext stage, instead of the contrastive ones (paper, Table 2)."""
+
+    task: PretextTask = PretextTask.NONE
+    batch_size: int = 36  # The images of an encoder step: 3 views of 3 x 4 slices.
+    num_boxes: int = 3  # Of inpainting, per slice; they may overlap.
+    box_fraction: tuple[float, float] = (0.15, 0.3)  # Sides, of the slice's side.
+    num_swaps: int = 10  # Of context restoration, pairs of patches per slice.
+    patch_fraction: float = 0.1  # Side of a patch, of the slice's side.
+
+    def __post_init__(self):
+        for name in ("batch_size", "num_boxes", "num_swaps"):
+            checks.require(getattr(self, name) >= 1, name, getattr(self, name), ">= 1")
+        low, high = self.box_fraction
+        checks.require(
+            0 < low <= high < 1, "box_fraction", self.box_fraction, "ordered, in (0, 1)"
+        )
+        checks.require(
+            0 < self.patch_fraction <= 0.5,
+            "patch_fraction",
+            self.patch_fraction,
+            "in (0, 0.5]",
+        )

@@ -1,0 +1,73 @@
+"""Settings of a run as a whole."""
+
+import dataclasses
+from typing import Optional
+
+from dscl_tf.config import checks
+from dscl_tf.config.cohort import SplitConfig
+from dscl_tf.config.finetuning import FinetuneConfig
+from dscl_tf.config.networks import NetworkConfig
+from dscl_tf.config.pretraining import (
+    GlobalConfig,
+    LocalConfig,
+    PretextConfig,
+    ViewConfig,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizerConfig:
+    """Adam, and its learning rate over the steps."""
+
+    num_steps: int = 10_000
+    learning_rate: float = 1e-3
+    warmup_steps: int = 0  # Linear from 0.
+    cosine: bool = False  # Decay to 0 at `num_steps` after the warm-up.
+
+    def __post_init__(self):
+        checks.require(self.num_steps >= 1, "num_steps", self.num_steps, "at least 1")
+        checks.require(
+            self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0"
+        )
+        checks.require(
+            0 <= self.warmup_steps <= self.num_steps,
+            "warmup_steps",
+            self.warmup_steps,
+            f"in [0, num_steps = {self.num_steps}]",
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class RuntimeConfig:
+    """How a run computes and reports; none of it changes what is computed."""
+
+    precision: str = "auto"  # auto, float32, mixed_float16 or mixed_bfloat16.
+    jit: str = "auto"  # auto, on or off.
+    checkpoint_every: int = 500  # Steps.
+    log_every: int = 50  # Steps.
+    panel_every: int = 1000  # Steps between picture panels.
+    # none, mirrored or multi_worker.
+    distribution: str = dataclasses.field(default="none", metadata=checks.LATER)
+
+
+@dataclasses.dataclass(frozen=True)
+class StageConfig:
+    """Everything that one training stage needs; `config.json` of its run."""
+
+    stage: str  # "encoder", "decoder", "pretext" or "finetune".
+    prepared: str
+    workdir: str  # The run folder of this stage.
+    init: Optional[str] = None  # Run folder that is taken over.
+    seed: int = 0
+    network: NetworkConfig = NetworkConfig()
+    views: ViewConfig = ViewConfig()
+    global_: GlobalConfig = GlobalConfig()
+    local: LocalConfig = LocalConfig()
+    finetune: FinetuneConfig = FinetuneConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    runtime: RuntimeConfig = RuntimeConfig()
+    split: SplitConfig = SplitConfig()
+    num_probe: int = 2  # Pre-training volumes held out for the partition probe.
+    pretext: PretextConfig = dataclasses.field(
+        default=PretextConfig(), metadata=checks.LATER
+    )

@@ -1,0 +1,75 @@
+"""What methods add to fine-tuning beside the Dice loss of labelled slices."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Callable, Optional, Union
+
+import tensorflow as tf
+
+from dscl_tf.pipeline.batches import JoinedStream, Stream
+from dscl_tf.stages.session import Session
+from dscl_tf.training import steps
+
+
+@dataclasses.dataclass(frozen=True)
+class Extra:
+    """One method's part of the stage.
+
+    Its loss function gives "loss", weighted, which is added to the segmenter's; and
+    the losses of its players by their names. A player "loss" are variables that learn
+    together with the segmenter.
+    """
+
+    loss: steps.LossFunction
+    # Batches beside the labelled one, by name; equal names are the same stream.
+    streams: Mapping[str, Stream] = dataclasses.field(default_factory=dict)
+    players: steps.Players = dataclasses.field(default_factory=dict)
+    # Networks that are trained along, by name; they are not handed over.
+    parts: Mapping[str, tf.keras.Model] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Extras:
+    """All of them together."""
+
+    all: Sequence[Extra]
+
+    @property
+    def losses(self) -> list[steps.LossFunction]:
+        """Their loss functions."""
+        return [extra.loss for extra in self.all]
+
+    @property
+    def parts(self) -> dict[str, tf.keras.Model]:
+        """Their networks by name."""
+        return {k: model for extra in self.all for k, model in extra.parts.items()}
+
+    @property
+    def players(self) -> dict[str, Sequence[tf.Variable]]:
+        """Their players; those that learn with the segmenter are joined."""
+        joined: dict[str, list[tf.Variable]] = {}
+        for extra in self.all:
+            for name, variables in extra.players.items():
+                joined.setdefault(name, []).extend(variables)
+        return joined
+
+    def joined(self, labelled: Stream) -> Union[Stream, JoinedStream]:
+        """The labelled batches with what the methods need beside them."""
+        others = {
+            k: stream for extra in self.all for k, stream in extra.streams.items()
+        }
+        return JoinedStream(labelled, others) if others else labelled
+
+
+# Each gives its part of the stage, or None where the settings do not ask for it.
+_METHODS: tuple[Callable[[Session, tf.keras.Model], Optional[Extra]], ...] = ()
+
+
+def make_all(session: Session, unet: tf.keras.Model) -> Extras:
+    """What the settings of a fine-tuning stage ask for.
+
+    Raises:
+      UserError: a mistake in the settings or the cohort.
+    """
+    made = [method(session, unet) for method in _METHODS]
+    return Extras([extra for extra in made if extra is not None])
