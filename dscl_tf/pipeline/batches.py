@@ -233,7 +233,7 @@ class JoinedStream:
     def ids(self, seed: int, step: int) -> dict[str, list]:
         """What batch `step` is made of, as `Stream.ids`."""
         found = [s.ids(seed, step) for s in (self._first, *self._others.values())]
-        return {key: sum((ids[key] for ids in found), []) for key in found[0]}
+        return {key: [each for ids in found for each in ids[key]] for key in found[0]}
 
 
 def part_of(batch: Mapping[str, tf.Tensor], name: str) -> Batch:
