@@ -10,8 +10,6 @@ import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import protocol
-
 from dscl_tf import config
 from dscl_tf.stages import session as sessions
 from dscl_tf.training import optimizers, steps
@@ -38,7 +36,11 @@ def stage_config(
 
 
 def make_step(stage: config.StageConfig, from_memory: bool):
-    """A training step, on the stage's own batches or on one of them again and again."""
+    """A training step, on the stage's own batches or on one of them again and again.
+
+    Returns:
+      A function that takes a step and waits for it, and the stage's assembly.
+    """
     module = importlib.import_module(f"dscl_tf.stages.{MODULES[stage.stage]}")
     context = sessions.open_session(stage)
     session = context.__enter__()
@@ -56,11 +58,13 @@ def make_step(stage: config.StageConfig, from_memory: bool):
         assert context is not None
         float(step(next(batches))["loss"])
 
-    return take
+    return take, assembly
 
 
 def main() -> None:
     """Serves steps."""
+    import protocol  # Beside this file, which is the script then.
+
     parser = argparse.ArgumentParser()
     parser.add_argument("--prepared", required=True)
     parser.add_argument("--precision", required=True)
@@ -72,7 +76,7 @@ def main() -> None:
             lambda stage: make_step(
                 stage_config(stage, options.prepared, workdir, options.precision),
                 options.from_memory,
-            )
+            )[0]
         )
 
 

@@ -1,11 +1,23 @@
 """Layers that every network here is made of."""
 
+from collections.abc import Sequence
+from typing import Optional
+
 import numpy as np
 import tensorflow as tf
 
 from dscl_tf.config import NetworkConfig
 
 Layers = tf.keras.layers
+
+
+def features_input(shape: Sequence[int], name: Optional[str] = None) -> tf.Tensor:
+    """An input for features of another network, in the policy's compute dtype.
+
+    Keras' default, float32, would have each map cast there and back between networks.
+    """
+    dtype = tf.keras.mixed_precision.global_policy().compute_dtype
+    return tf.keras.Input(shape, name=name, dtype=dtype)
 
 
 def conv_norm_relu(
@@ -56,12 +68,16 @@ class DoubledConv2D(Layers.Conv2D):
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Convolves the small map and interleaves the four outputs."""
         kernel = tf.convert_to_tensor(self.kernel)  # In the policy's compute dtype.
-        meets = tf.cast(_MEETS, kernel.dtype)
-        kernels = tf.einsum("apd,bqe,pqcf->decabf", meets, meets, kernel)
+        meets = tf.constant(_MEETS, kernel.dtype)
+        taps = tf.reshape(kernel, [4, -1])
+        kernels = tf.reshape(tf.matmul(meets, taps), [2, 2, 4, -1, self.filters])
+        kernels = tf.transpose(kernels, [0, 1, 3, 2, 4])
         shape = [2, 2, inputs.shape[-1], 4 * self.filters]
         outputs = tf.nn.conv2d(inputs, tf.reshape(kernels, shape), 1, "SAME")
         return tf.nn.depth_to_space(outputs, 2)
 
 
 # [a, p, d] is 1 where tap p of output a (0 or 1) falls on pixel d of the small map.
-_MEETS = np.array([[[1, 0], [1, 0]], [[1, 0], [0, 1]]], np.float32)
+_MEETS_1D = np.array([[[1, 0], [1, 0]], [[1, 0], [0, 1]]], np.float32)
+# The same of rows and columns together: (d, e, a, b) by (p, q).
+_MEETS = np.einsum("apd,bqe->deabpq", _MEETS_1D, _MEETS_1D).reshape(16, 4)

@@ -20,7 +20,7 @@ def build_global_head(
     Returns:
       Model from [N, H, W, C] to float32 embeddings [N, D].
     """
-    features = tf.keras.Input(input_shape, name="features")
+    features = blocks.features_input(input_shape, "features")
     hidden_units, units = network.global_head_units
     hidden = Layers.Dense(hidden_units, activation="relu", use_bias=False)(
         Layers.Flatten()(features)
@@ -46,7 +46,7 @@ def build_local_head(
     Returns:
       Model from [N, H, W, C] to float32 [N, H, W, C], or [N, H-K+1, W-K+1, D].
     """
-    features = tf.keras.Input(input_shape, name="features")
+    features = blocks.features_input(input_shape, "features")
     channels = input_shape[-1]
     outputs = blocks.conv_norm_relu(features, channels, 1, network)
     outputs = Layers.Conv2D(channels, 1, use_bias=False)(outputs)

@@ -53,10 +53,10 @@ def build_decoder_block(
     level = network.num_blocks - number
     filters = network.filters[level]
     shape = [extent >> level for extent in size_px]
-    below = tf.keras.Input(
+    below = blocks.features_input(
         [extent // 2 for extent in shape] + [network.filters[level + 1]], name="below"
     )
-    skip = tf.keras.Input([*shape, filters], name="skip")
+    skip = blocks.features_input([*shape, filters], name="skip")
     features = blocks.norm_relu(blocks.DoubledConv2D(filters)(below), network)
     features = tf.keras.layers.Concatenate()([skip, features])
     features = blocks.double_conv(features, filters, network)
@@ -82,7 +82,7 @@ def build_decoder(
     """
     network.check_blocks(num_blocks)
     levels = [
-        tf.keras.Input([extent >> level for extent in size_px] + [filters])
+        blocks.features_input([extent >> level for extent in size_px] + [filters])
         for level, filters in enumerate(network.filters)
     ]
     features = levels[-1]

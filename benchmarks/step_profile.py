@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""Where the time of each stage's step goes, by resolution and by kind of operation."""
+
+import collections
+import glob
+import os
+import pathlib
+import re
+import sys
+import tempfile
+
+import speed_parts
+from absl import flags
+from dscl_flags import binary
+from speed_parts import synthetic
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+_OUTPUT = flags.DEFINE_string("output", None, "Folder for the traces.")
+_SIZE = flags.DEFINE_integer("size_px", 192, "Side of a slice, pixels.", 32)
+_STAGES = flags.DEFINE_list("stages", list(speed_parts.IMAGES), "Stages to trace.")
+_STEPS = flags.DEFINE_integer("steps", 3, "Steps that are traced.", 1)
+_PRECISION = flags.DEFINE_string("precision", "auto", "Arithmetic, as dscl-train's.")
+
+USAGE = """
+benchmarks/step_profile.py [--output=DIR] [--stages=encoder,decoder,finetune]
+
+Traces some steps of each stage with TensorFlow's profiler and sums the time of their
+operations. With --output the traces stay, for TensorBoard's profile plugin
+(pip install tensorboard-plugin-profile; tensorboard --logdir=DIR).
+"""
+
+KINDS = (
+    ("convolution, forward", re.compile(r"Conv2D$|MatMul$|BiasAdd$")),
+    ("convolution, weights' gradient", re.compile(r"Conv2DBackpropFilter$")),
+    ("convolution, input's gradient", re.compile(r"Conv2DBackpropInput$")),
+    ("BatchNorm", re.compile(r"FusedBatchNorm")),
+    ("ReLU", re.compile(r"Relu")),
+    ("pooling, joining, up-sampling", re.compile(r"Pool|Concat|Slice|DepthToSpace|Sp")),
+    ("optimizer", re.compile(r"Adam|Assign|ReadVariable|Sqrt|VarHandle")),
+)
+REST = "the rest"
+
+
+def kind_of(operation: str) -> str:
+    """The row of the table that an operation's type belongs to."""
+    name = operation.lstrip("_")
+    return next((kind for kind, wanted in KINDS if wanted.search(name)), REST)
+
+
+def levels_of(models) -> dict[str, int]:
+    """Halvings of the slice's side at the output of each layer, by the layer's name."""
+    found = {}
+    for model in models:
+        for layer in model.submodules:
+            shape = getattr(layer, "output_shape", None)
+            if isinstance(shape, tuple) and len(shape) == 4 and shape[1]:
+                found[layer.name] = round(_SIZE.value / shape[1]).bit_length() - 1
+    return found
+
+
+def row_of(name: str, operation: str, levels: dict[str, int]) -> tuple[str, str]:
+    """(resolution, kind) of an operation, by its name in the graph."""
+    layer = next((word for word in reversed(name.split("/")) if word in levels), None)
+    where = "elsewhere" if layer is None else f"1/{2 ** levels[layer]}"
+    return where, kind_of(operation)
+
+
+def operations(folder: pathlib.Path):
+    """(name, type, seconds) of each operation that ran on the CPU in a trace."""
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+    space = xplane_pb2.XSpace()
+    for path in glob.glob(str(folder / "**" / "*.xplane.pb"), recursive=True):
+        space.ParseFromString(pathlib.Path(path).read_bytes())
+    for plane in space.planes:
+        kinds = {key: meta.name for key, meta in plane.event_metadata.items()}
+        for line in plane.lines:
+            for event in line.events:
+                name, found, operation = kinds[event.metadata_id].rpartition(":")
+                if found and "/" in name + "/" and "::" not in name:
+                    yield name, operation, event.duration_ps / 1e12
+
+
+def measure(stage: str, prepared: str, folder: pathlib.Path) -> dict:
+    """Traces a stage; seconds a step of each (resolution, kind)."""
+    import tensorflow as tf
+    from speed_parts import tf_worker
+
+    settings = tf_worker.stage_config(stage, prepared, folder, _PRECISION.value)
+    take, assembly = tf_worker.make_step(settings, from_memory=True)
+    for _ in range(3):
+        take()
+    with tf.profiler.experimental.Profile(str(folder / "trace" / stage)):
+        for _ in range(_STEPS.value):
+            take()
+    levels = levels_of(assembly.parts.values())
+    seconds: dict = collections.defaultdict(float)
+    for name, operation, duration in operations(folder / "trace" / stage):
+        seconds[row_of(name, operation, levels)] += duration / _STEPS.value
+    return dict(seconds)
+
+
+def table(stage: str, seconds: dict) -> str:
+    """Milliseconds a step by resolution (rows) and kind (columns)."""
+    kinds = [*(kind for kind, _ in KINDS), REST]
+    places = sorted({place for place, _ in seconds}, key=lambda p: (len(p), p))
+    lines = [
+        f"| {stage} | " + " | ".join(kinds) + " | sum, ms |",
+        "|---" * (len(kinds) + 2) + "|",
+    ]
+    for place in [*places, None]:
+        cells = [
+            1e3
+            * sum(
+                s for (p, k), s in seconds.items() if k == kind and place in (p, None)
+            )
+            for kind in kinds
+        ]
+        shown = [f"{cell:.0f}" for cell in [*cells, sum(cells)]]
+        lines.append(f"| {place or 'sum'} | " + " | ".join(shown) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Traces each stage, then prints its table."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = pathlib.Path(_OUTPUT.value or scratch)
+        prepared = pathlib.Path(scratch) / "prepared"
+        synthetic.write(prepared, _SIZE.value, 64)
+        for stage in _STAGES.value:
+            print(table(stage, measure(stage, str(prepared), folder)), "\n", flush=True)
+
+
+if __name__ == "__main__":
+    binary.run(main, [sys.modules[__name__]], USAGE)
