@@ -53,8 +53,10 @@ def contenders(prepared: pathlib.Path) -> dict[str, list[str]]:
         "ours, batch in memory": [*ours, precision, "--from_memory"],
     }
     if _OTHER.value:
-        path = f"PYTHONPATH={_OTHER.value}"
-        found["other checkout"] = ["env", path, *ours, precision]
+        # Its own worker, which knows its own stages.
+        worker = f"{_OTHER.value}/benchmarks/speed_parts/tf_worker.py"
+        command = ["env", f"PYTHONPATH={_OTHER.value}", sys.executable, worker]
+        found["other checkout"] = [*command, ours[-1], precision]
     if _TORCH.value:
         batches = ",".join(
             f"{stage}={count}" for stage, count in speed_parts.IMAGES.items()

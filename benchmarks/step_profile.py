@@ -12,7 +12,7 @@ import tempfile
 import speed_parts
 from absl import flags
 from dscl_flags import binary
-from speed_parts import synthetic
+from speed_parts import synthetic, work
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -40,6 +40,8 @@ KINDS = (
     ("optimizer", re.compile(r"Adam|Assign|ReadVariable|Sqrt|VarHandle")),
 )
 REST = "the rest"
+# What the executor tells of itself, which holds the operations.
+_FRAMEWORK = re.compile(r"::|^Eager|^KernelAndDevice|^Function|^PyFunc")
 
 
 def kind_of(operation: str) -> str:
@@ -48,22 +50,20 @@ def kind_of(operation: str) -> str:
     return next((kind for kind, wanted in KINDS if wanted.search(name)), REST)
 
 
-def levels_of(models) -> dict[str, int]:
-    """Halvings of the slice's side at the output of each layer, by the layer's name."""
-    found = {}
-    for model in models:
-        for layer in model.submodules:
-            shape = getattr(layer, "output_shape", None)
-            if isinstance(shape, tuple) and len(shape) == 4 and shape[1]:
-                found[layer.name] = round(_SIZE.value / shape[1]).bit_length() - 1
-    return found
+def places_of(models) -> dict[str, str]:
+    """The place of each layer by its name."""
+    layers = [layer for model in models for layer in model.submodules]
+    return {
+        layer.name: work.place_of(layer, _SIZE.value)
+        for layer in layers
+        if hasattr(layer, "output_shape")
+    }
 
 
-def row_of(name: str, operation: str, levels: dict[str, int]) -> tuple[str, str]:
-    """(resolution, kind) of an operation, by its name in the graph."""
-    layer = next((word for word in reversed(name.split("/")) if word in levels), None)
-    where = "elsewhere" if layer is None else f"1/{2 ** levels[layer]}"
-    return where, kind_of(operation)
+def row_of(name: str, operation: str, places: dict[str, str]) -> tuple[str, str]:
+    """(place, kind) of an operation, by its name in the graph."""
+    layer = next((word for word in reversed(name.split("/")) if word in places), None)
+    return places.get(layer, work.ELSEWHERE), kind_of(operation)
 
 
 def operations(folder: pathlib.Path):
@@ -78,7 +78,7 @@ def operations(folder: pathlib.Path):
         for line in plane.lines:
             for event in line.events:
                 name, found, operation = kinds[event.metadata_id].rpartition(":")
-                if found and "/" in name + "/" and "::" not in name:
+                if found and not _FRAMEWORK.search(f"{name}:{operation}"):
                     yield name, operation, event.duration_ps / 1e12
 
 
@@ -94,42 +94,43 @@ def measure(stage: str, prepared: str, folder: pathlib.Path) -> dict:
     with tf.profiler.experimental.Profile(str(folder / "trace" / stage)):
         for _ in range(_STEPS.value):
             take()
-    levels = levels_of(assembly.parts.values())
+    places = places_of(assembly.parts.values())
     seconds: dict = collections.defaultdict(float)
     for name, operation, duration in operations(folder / "trace" / stage):
-        seconds[row_of(name, operation, levels)] += duration / _STEPS.value
+        seconds[row_of(name, operation, places)] += duration / _STEPS.value
     return dict(seconds)
 
 
-def table(stage: str, seconds: dict) -> str:
-    """Milliseconds a step by resolution (rows) and kind (columns)."""
+def table(stage: str, seconds: dict, needs: dict, ceilings: dict) -> str:
+    """Milliseconds a step by place (rows) and kind (columns), beside the limit."""
     kinds = [*(kind for kind, _ in KINDS), REST]
     places = sorted({place for place, _ in seconds}, key=lambda p: (len(p), p))
-    lines = [
-        f"| {stage} | " + " | ".join(kinds) + " | sum, ms |",
-        "|---" * (len(kinds) + 2) + "|",
-    ]
-    for place in [*places, None]:
+    head = [stage, *kinds, "sum", "limit", "share of the limit"]
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    needs = {**needs, "sum": sum(needs.values(), work.Work())}
+    for place in [*places, "sum"]:
         cells = [
-            1e3
-            * sum(
-                s for (p, k), s in seconds.items() if k == kind and place in (p, None)
-            )
+            sum(s for (p, k), s in seconds.items() if k == kind and place in (p, "sum"))
             for kind in kinds
         ]
-        shown = [f"{cell:.0f}" for cell in [*cells, sum(cells)]]
-        lines.append(f"| {place or 'sum'} | " + " | ".join(shown) + " |")
+        taken, least = sum(cells), needs.get(place, work.Work()).seconds(ceilings)
+        shown = [f"{1e3 * cell:.0f}" for cell in [*cells, taken, least]]
+        share = f"{least / taken:.0%}" if least else ""
+        lines.append(f"| {' | '.join([place, *shown, share])} |")
     return "\n".join(lines)
 
 
 def main() -> None:
     """Traces each stage, then prints its table."""
+    needs, ceilings = work.stage_work(_SIZE.value), work.measure_ceilings()
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(_OUTPUT.value or scratch)
         prepared = pathlib.Path(scratch) / "prepared"
         synthetic.write(prepared, _SIZE.value, 64)
+        print("Milliseconds of operations a step; two may run at once.\n")
         for stage in _STAGES.value:
-            print(table(stage, measure(stage, str(prepared), folder)), "\n", flush=True)
+            found = measure(stage, str(prepared), folder)
+            print(table(stage, found, needs[stage], ceilings), "\n", flush=True)
 
 
 if __name__ == "__main__":
