@@ -7,12 +7,13 @@ from dscl_flags import (
     finetuning,
     network,
     optimizer,
+    pretext,
     run,
     split,
 )
 
 USAGE = """
-dscl-train --prepared=DIR --workdir=DIR [--stage=encoder|decoder|finetune|all]
+dscl-train --prepared=DIR --workdir=DIR [--stage=encoder|decoder|pretext|finetune|all]
 
 Pre-trains an encoder and a decoder on unlabelled volumes, then fine-tunes the
 whole U-Net on a few labelled ones. A finished stage is recognised; an interrupted
@@ -31,7 +32,7 @@ def main() -> None:
 
 def cli() -> None:
     """Entry point of `dscl-train`."""
-    groups = [run, split, contrast, optimizer, finetuning, network]
+    groups = [run, split, contrast, pretext, optimizer, finetuning, network]
     binary.run(main, groups, USAGE)
 
 

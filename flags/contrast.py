@@ -37,6 +37,14 @@ _BATCH_VOLUMES = flags.DEFINE_integer(
     "m, volumes of a batch of the encoder and decoder stages; each gives S slices.",
     lower_bound=1,
 )
+_POSITION_THRESHOLD = flags.DEFINE_float(
+    "position_threshold",
+    _GLOBAL.position_threshold,
+    "With --global_strategy=positional: slices closer than this, as a fraction of the "
+    "volume's height, attract.",
+    lower_bound=1e-6,
+    upper_bound=0.999,
+)
 _NUM_BLOCKS = flags.DEFINE_integer(
     "num_blocks",
     _LOCAL.num_blocks,
@@ -91,6 +99,7 @@ def global_config() -> config.GlobalConfig:
         temperature=_TEMPERATURE.value,
         num_partitions=_NUM_PARTITIONS.value,
         batch_volumes=_BATCH_VOLUMES.value,
+        position_threshold=_POSITION_THRESHOLD.value,
     )
 
 
@@ -106,6 +115,16 @@ def local_config() -> config.LocalConfig:
         grid=_GRID.value,
         num_negatives=_NUM_NEGATIVES.value,
     )
+
+
+def chosen() -> list[str]:
+    """The contrastive strategies, other than none, that the user named."""
+    flags_of = (_GLOBAL_STRATEGY, _LOCAL_STRATEGY)
+    return [
+        f"--{flag.name}={flag.value}"
+        for flag in flags_of
+        if flag.present and flag.value != "none"
+    ]
 
 
 def view_config() -> config.ViewConfig:

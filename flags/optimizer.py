@@ -13,7 +13,7 @@ _STEPS = {
         f"Steps of the {stage} stage.",
         lower_bound=1,
     )
-    for stage in ("encoder", "decoder", "finetune")
+    for stage in ("encoder", "decoder", "pretext", "finetune")
 }
 _LEARNING_RATE = flags.DEFINE_float(
     "learning_rate", _DEFAULT.learning_rate, "Adam's learning rate.", lower_bound=1e-9
@@ -30,7 +30,7 @@ _COSINE = flags.DEFINE_bool(
 
 
 def optimizer_config(stage: str) -> config.OptimizerConfig:
-    """The optimizer's settings in a stage: encoder, decoder or finetune."""
+    """The optimizer's settings in a stage: encoder, decoder, pretext or finetune."""
     return config.OptimizerConfig(
         num_steps=_STEPS[stage].value,
         learning_rate=_LEARNING_RATE.value,

@@ -5,11 +5,11 @@ import pathlib
 from typing import Optional
 
 from absl import flags
-from dscl_flags import contrast, finetuning, network, optimizer, split
+from dscl_flags import contrast, finetuning, network, optimizer, pretext, split
 
 from dscl_tf import config, errors
 
-STAGES = ("encoder", "decoder", "finetune")
+STAGES = ("encoder", "decoder", "pretext", "finetune")
 
 _STAGE = flags.DEFINE_enum(
     "stage",
@@ -119,6 +119,7 @@ def _shared_config() -> config.StageConfig:
         global_=contrast.global_config(),
         local=contrast.local_config(),
         finetune=finetuning.finetune_config(),
+        pretext=pretext.pretext_config(),
         runtime=runtime_config(),
         split=split.split_config(),
         num_probe=_NUM_PROBE.value,
@@ -128,24 +129,33 @@ def _shared_config() -> config.StageConfig:
 def _wanted_stages(shared: config.StageConfig) -> list[str]:
     has_global = shared.global_.strategy is not config.GlobalStrategy.NONE
     has_local = shared.local.strategy is not config.LocalStrategy.NONE
+    has_pretext = pretext.replaces_contrast()
+    if has_pretext and contrast.chosen():
+        raise errors.UserError(
+            f"--pretext={shared.pretext.task.value} takes the place of the contrastive "
+            f"stages: leave out {' and '.join(contrast.chosen())}, or --pretext."
+        )
     if _STAGE.value != "all":
-        used = {"encoder": has_global, "decoder": has_local, "finetune": True}
-        if not used[_STAGE.value]:
-            flag = "global" if _STAGE.value == "encoder" else "local"
+        used = {"encoder": has_global, "decoder": has_local, "pretext": has_pretext}
+        flag = {"encoder": "global_strategy", "decoder": "local_strategy"}
+        if not used.get(_STAGE.value, True):
             raise errors.UserError(
-                f"--stage={_STAGE.value} has nothing to do with --{flag}_strategy=none."
+                f"--stage={_STAGE.value} has nothing to do with "
+                f"--{flag.get(_STAGE.value, 'pretext')}=none."
             )
         return [_STAGE.value]
     if _INIT.value:
         raise errors.UserError(
             "--init goes with one stage, --stage=decoder or --stage=finetune."
         )
+    if has_pretext:
+        return ["pretext", "finetune"]
     if has_local and not has_global:
         raise errors.UserError(
             f"--local_strategy={shared.local.strategy.value} needs a pre-trained "
             "encoder: choose a --global_strategy too, or --local_strategy=none."
         )
-    chosen = zip(STAGES, (has_global, has_local, True))
+    chosen = zip(STAGES, (has_global, has_local, False, True))
     return [stage for stage, used in chosen if used]
 
 
@@ -161,11 +171,16 @@ def _stage_config(shared: config.StageConfig, stage: str) -> config.StageConfig:
 
 def _init_of(shared: config.StageConfig, stage: str) -> Optional[str]:
     """The run that `stage` takes over; None: random weights."""
-    if stage == "encoder":
+    if stage in ("encoder", "pretext"):
         if _INIT.value:
-            raise errors.UserError("--stage=encoder starts from random weights.")
+            raise errors.UserError(f"--stage={stage} starts from random weights.")
         return None
-    earlier = ["encoder"] if stage == "decoder" else ["decoder", "encoder"]
+    if stage == "decoder":
+        earlier = ["encoder"]
+    elif pretext.replaces_contrast():
+        earlier = ["pretext"]
+    else:
+        earlier = ["decoder", "encoder"]
     if _INIT.value:
         return _find_run(pathlib.Path(_INIT.value), earlier)
     if shared.local.strategy is config.LocalStrategy.NONE and "decoder" in earlier:

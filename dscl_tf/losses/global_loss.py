@@ -47,12 +47,18 @@ def pairs_across_volumes(ids: Ids) -> tf.Tensor:
     return across & (untransformed | transformed_pairs(ids))
 
 
-def global_pairs(ids: Ids, strategy: Union[config.GlobalStrategy, str]) -> Pairs:
+def global_pairs(
+    ids: Ids,
+    strategy: Union[config.GlobalStrategy, str],
+    position_threshold: float = 0.1,
+) -> Pairs:
     """The sets of positive and negative pairs of a strategy (section 3.2).
 
     Args:
       ids: int32 [N] each: "image", "volume", "partition", "view" (0, 1 or 2).
-      strategy: "gr", "gd_minus" or "gd".
+        "positional" reads "image", "view" and "position", float32 in [0, 1], alone.
+      strategy: "gr", "gd_minus", "gd" or "positional".
+      position_threshold: of "positional": the distance from which slices repel.
 
     Raises:
       ValueError: for any other strategy.
@@ -61,8 +67,12 @@ def global_pairs(ids: Ids, strategy: Union[config.GlobalStrategy, str]) -> Pairs
     same_image = _same(ids["image"])
     if strategy is config.GlobalStrategy.GR:
         return Pairs(same_image & transformed_pairs(ids), ~same_image)
+    if strategy is config.GlobalStrategy.POSITIONAL:
+        position = ids["position"]
+        near = tf.abs(position[:, None] - position[None, :]) < position_threshold
+        return Pairs(near & ~(same_image & _same(ids["view"])), ~near)
     if strategy is config.GlobalStrategy.NONE:
-        raise ValueError("Strategy 'none' has no loss; expected gr, gd_minus or gd.")
+        raise ValueError("Strategy 'none' has no loss; expected another.")
     positive = same_image & ~_same(ids["view"])
     if strategy is config.GlobalStrategy.GD:
         positive |= pairs_across_volumes(ids)
@@ -74,14 +84,16 @@ def global_contrastive_terms(
     ids: Ids,
     strategy: Union[config.GlobalStrategy, str],
     temperature: float = 0.1,
+    position_threshold: float = 0.1,
 ) -> dict[str, tf.Tensor]:
     """The loss with the quantities that tell whether it learns.
 
     Args:
       embeddings: floating [N, D].
-      ids: int32 [N] each: "image", "volume", "partition", "view".
-      strategy: "gr", "gd_minus" or "gd".
+      ids: as `global_pairs`.
+      strategy: "gr", "gd_minus", "gd" or "positional".
       temperature: tau > 0.
+      position_threshold: as `global_pairs`.
 
     Returns:
       float32 scalars: "loss" is L_g; "pair_loss" the mean l(a, b), half of it;
@@ -91,7 +103,7 @@ def global_contrastive_terms(
       "embedding_std" the mean standard deviation of a unit embedding's components
       times sqrt(D): 1 when spread over the sphere, 0 when collapsed.
     """
-    pairs = global_pairs(ids, strategy)
+    pairs = global_pairs(ids, strategy, position_threshold)
     units = contrast.unit_vectors(embeddings)
     count = units.shape[0]
     loss, chance, top1, similar, num_pairs, repelled, num_negatives = tf.unstack(
@@ -155,6 +167,7 @@ def global_contrastive_loss(
     ids: Ids,
     strategy: Union[config.GlobalStrategy, str],
     temperature: float = 0.1,
+    position_threshold: float = 0.1,
 ) -> tf.Tensor:
     """L_g = 1/|P+| sum over unordered pairs (a, b) of l(a, b) + l(b, a) (equation 2).
 
@@ -162,8 +175,9 @@ def global_contrastive_loss(
       embeddings: floating [N, D], in any order; the ids tell what each one is.
       ids: int32 [N] each: "image" (slice), "volume", "partition", "view" (0 is the
         slice itself, 1 and 2 its transformed views).
-      strategy: "gr", "gd_minus" or "gd".
+      strategy: "gr", "gd_minus", "gd" or "positional".
       temperature: tau > 0.
+      position_threshold: as `global_pairs`.
 
     Returns:
       float32 scalar; 0 when the batch has no positive pair.
@@ -171,4 +185,6 @@ def global_contrastive_loss(
     Raises:
       ValueError: unknown strategy.
     """
-    return global_contrastive_terms(embeddings, ids, strategy, temperature)["loss"]
+    return global_contrastive_terms(
+        embeddings, ids, strategy, temperature, position_threshold
+    )["loss"]

@@ -1,7 +1,8 @@
 """Batches as `tf.data`: each a pure function of configuration, seed and step.
 
 A batch is a dict: "image" float32 [N, H, W, 1] and int32 [N] ids "image_id",
-"volume", "partition", "view"; in fine-tuning also "label" int32 [N, H, W].
+"volume", "partition", "view"; in fine-tuning also "label" int32 [N, H, W]; with the
+positional strategy the id "position" float32 [N].
 """
 
 from collections.abc import Mapping
@@ -18,19 +19,23 @@ from dscl_tf.config import (
     GlobalStrategy,
     LocalConfig,
     LocalStrategy,
+    PretextConfig,
+    PretextTask,
     ViewConfig,
 )
-from dscl_tf.pipeline import augmentation, sampling, views
+from dscl_tf.pipeline import augmentation, pretext, sampling, views
 from dscl_tf.pipeline.sampling import SliceTable
 
 Batch = dict[str, tf.Tensor]
 Sampler = Callable[[np.random.Generator], np.ndarray]
 _IDS = ("image", "volume", "partition")
+_OF_TWO_VIEWS = (GlobalStrategy.GR, GlobalStrategy.POSITIONAL)
 
 
 def loss_ids(batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """The ids of a batch under the names that the losses read."""
-    ids = {name: batch[name] for name in ("volume", "partition", "view")}
+    names = ("volume", "partition", "view", "position")
+    ids = {name: batch[name] for name in names if name in batch}
     return {"image": batch["image_id"], **ids}
 
 
@@ -42,11 +47,11 @@ def step_rng(seed: int, step: int, salt: int = 0) -> np.random.Generator:
 def global_sampler(table: SliceTable, config: GlobalConfig) -> Sampler:
     """Slices of the encoder stage (design: global stage).
 
-    G^R gets as many images a step as the others: 3 views of m S slices there, 2
-    views of half as many again here.
+    G^R and the positional strategy get as many images a step as the others: 3 views of
+    m S slices there, 2 views of half as many again here.
     """
     num_slices = config.batch_volumes * config.num_partitions
-    if config.strategy is GlobalStrategy.GR:
+    if config.strategy in _OF_TWO_VIEWS:
         return lambda rng: sampling.sample_slices(table, num_slices * 3 // 2, rng)
     return lambda rng: sampling.sample_by_partition(table, config.batch_volumes, rng)
 
@@ -63,9 +68,15 @@ def global_batches(
     cohort: PreparedCohort, table: SliceTable, config: GlobalConfig, view: ViewConfig
 ) -> "Stream":
     """Batches of the encoder stage."""
-    with_original = config.strategy is not GlobalStrategy.GR
+    with_original = config.strategy not in _OF_TWO_VIEWS
     transform = _views_transform(views.global_view, view, with_original)
-    return Stream(cohort, table, global_sampler(table, config), transform)
+    return Stream(
+        cohort,
+        table,
+        global_sampler(table, config),
+        transform,
+        with_position=config.strategy is GlobalStrategy.POSITIONAL,
+    )
 
 
 def local_batches(
@@ -75,6 +86,26 @@ def local_batches(
     with_original = config.strategy is LocalStrategy.LD
     transform = _views_transform(views.local_view, view, with_original)
     return Stream(cohort, table, local_sampler(table, config), transform)
+
+
+def pretext_batches(
+    cohort: PreparedCohort, table: SliceTable, config: PretextConfig
+) -> "Stream":
+    """Batches of the pretext stage, of random slices of all volumes.
+
+    Raises:
+      UserError: settings that do not fit each other or the slices.
+    """
+    count = pretext.num_slices(config)
+    if config.task is PretextTask.CONTEXT_RESTORATION:
+        pretext.grid_of_patches(config, cohort.settings.size_px)
+
+    def sampler(rng: np.random.Generator) -> np.ndarray:
+        return sampling.sample_slices(table, count, rng)
+
+    return Stream(
+        cohort, table, sampler, lambda batch, seed: pretext.change(batch, seed, config)
+    )
 
 
 def finetune_batches(
@@ -109,6 +140,7 @@ class Stream:
         transform: Callable[[Batch, tf.Tensor], Batch],
         with_labels: bool = False,
         salt: int = 0,
+        with_position: bool = False,
     ):
         """A stream of batches of the slices of `table`.
 
@@ -119,6 +151,7 @@ class Stream:
           transform: from untransformed slices and an int32 [2] seed to a batch.
           with_labels: whether slices have labels.
           salt: tells the draws of streams apart that a step uses together.
+          with_position: whether slices have the id "position".
 
         Raises:
           UserError: the table is too small for a batch.
@@ -126,6 +159,7 @@ class Stream:
         self._cohort, self._table = cohort, table
         self._sampler, self._transform = sampler, transform
         self._with_labels, self._salt = with_labels, salt
+        self._with_position = with_position
         # Why a batch could not be read; TensorFlow's own error hides it.
         self.failure: Optional[errors.UserError] = None
         # Drawn here, so that a batch that cannot be drawn is refused at once.
@@ -163,6 +197,8 @@ class Stream:
         rows = self._sampler(step_rng(seed, step, self._salt))
         found = [self._read(self._cohort.image, rows, np.float32)[..., None]]
         found += [self._table.ids(rows)[name] for name in _IDS]
+        if self._with_position:
+            found.append(self._table.position[rows])
         if self._with_labels:
             found.append(self._read(self._cohort.label, rows, np.int32))
         return found
@@ -178,6 +214,7 @@ class Stream:
 
     def _load_in_graph(self, seed: int, step: tf.Tensor) -> Batch:
         types = [tf.float32, tf.int32, tf.int32, tf.int32]
+        types += [tf.float32] if self._with_position else []
         types += [tf.int32] if self._with_labels else []
 
         def load(number: np.ndarray) -> list[np.ndarray]:
@@ -194,9 +231,10 @@ class Stream:
             values.set_shape([count])
         batch = {"image": found[0], "image_id": found[1]}
         batch.update(volume=found[2], partition=found[3])
+        if self._with_position:
+            batch["position"] = tf.ensure_shape(found[4], [count])
         if self._with_labels:
-            found[4].set_shape([count, *size])
-            batch["label"] = found[4]
+            batch["label"] = tf.ensure_shape(found[-1], [count, *size])
         return batch
 
 
@@ -256,7 +294,8 @@ def _views_transform(
         count = batch["image"].shape[0]
         stacked = {
             name: tf.tile(batch[name], [len(numbers)])
-            for name in ("image_id", "volume", "partition")
+            for name in ("image_id", "volume", "partition", "position")
+            if name in batch
         }
         stacked["image"] = tf.concat(images, axis=0)
         stacked["view"] = tf.constant(np.repeat(numbers, count), tf.int32)

@@ -29,6 +29,12 @@ class SliceTable:
         wanted = np.arange(len(self.names) * self.num_partitions + 1)
         return np.searchsorted(group, wanted)
 
+    @functools.cached_property
+    def position(self) -> np.ndarray:
+        """Height of each slice in its volume, 0 the first and 1 the last; float32."""
+        last = np.bincount(self.volume)[self.volume] - 1
+        return (self.index / np.maximum(last, 1)).astype(np.float32)
+
     def ids(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """The int32 ids that losses read, of the slices `rows`."""
         return {

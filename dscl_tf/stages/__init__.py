@@ -1,14 +1,20 @@
-"""The stages: pre-train the encoder, pre-train the decoder, fine-tune."""
+"""The stages: pre-training (encoder, decoder, or a pretext task) and fine-tuning."""
 
 import pathlib
 from collections.abc import Sequence
 
 from dscl_tf import config
-from dscl_tf.stages import finetune, pretrain_decoder, pretrain_encoder
+from dscl_tf.stages import (
+    finetune,
+    pretrain_decoder,
+    pretrain_encoder,
+    pretrain_pretext,
+)
 
 _RUN = {
     "encoder": pretrain_encoder.run,
     "decoder": pretrain_decoder.run,
+    "pretext": pretrain_pretext.run,
     "finetune": finetune.run,
 }
 

@@ -1,6 +1,6 @@
 """Picture panels for TensorBoard, drawn with matplotlib off the screen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib import patches
@@ -28,6 +28,20 @@ def view_panel(images: np.ndarray, view: np.ndarray, rows: int = 4) -> np.ndarra
     numbers = sorted(set(view.tolist()))
     columns = [images[view == number][:rows, ..., 0] for number in numbers]
     return _grid(columns, [_TITLES[number] for number in numbers])
+
+
+def image_panel(columns: Mapping[str, np.ndarray], rows: int = 4) -> np.ndarray:
+    """A few images in several states side by side.
+
+    Args:
+      columns: by title, float [N, H, W, 1].
+      rows: images to show.
+
+    Returns:
+      uint8 [H', W', 3].
+    """
+    shown = [images[:rows, ..., 0] for images in columns.values()]
+    return _grid(shown, list(columns))
 
 
 def region_panel(

@@ -24,7 +24,7 @@ _NETWORK = ("filters", "batch_norm_momentum", "batch_norm_epsilon", "sync_batch_
 _SETTINGS = {
     "encoder": ("views", "global_", "num_probe"),
     "decoder": ("views", "local", "num_probe"),
-    "pretext": ("pretext",),
+    "pretext": ("pretext", "num_probe"),
     "finetune": ("finetune",),
 }
 _JOINT = ("views", "global_", "local")

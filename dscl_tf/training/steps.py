@@ -90,6 +90,7 @@ def encoder_loss(
             ids,
             config.strategy,
             config.temperature,
+            config.position_threshold,
         )
 
     return loss

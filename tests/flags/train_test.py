@@ -11,6 +11,7 @@ from dscl_flags import (
     finetuning,
     network,
     optimizer,
+    pretext,
     run,
     split,
 )
@@ -18,7 +19,7 @@ from dscl_flags import (
 from dscl_tf import config, errors
 
 FLAGS = absl_flags.FLAGS
-GROUPS = [run, split, contrast, optimizer, finetuning, network]
+GROUPS = [run, split, contrast, pretext, optimizer, finetuning, network]
 NEEDED = ("--prepared=p", "--workdir=w")
 PRESETS = sorted((pathlib.Path(binary.__file__).parent / "presets").glob("*.flags"))
 
@@ -73,6 +74,7 @@ REACH = [
     ("crop_fraction", "0.75", "encoder", "views.crop_fraction", 0.75),
     ("view_brightness", "0.5", "encoder", "views.brightness", 0.5),
     ("view_contrast", "0.5", "encoder", "views.contrast", (0.5, 1.5)),
+    ("position_threshold", "0.2", "encoder", "global_.position_threshold", 0.2),
     ("encoder_steps", "12", "encoder", "optimizer.num_steps", 12),
     ("decoder_steps", "13", "decoder", "optimizer.num_steps", 13),
     ("finetune_steps", "14", "finetune", "optimizer.num_steps", 14),
@@ -105,13 +107,38 @@ def test_flag_reaches_its_field(parse, flag, value, stage, path, expected):
     assert field(stages[stage], path) == expected
 
 
+# With --pretext=rotation.
+REACH_OF_PRETEXT = [
+    ("pretext", "inpainting", "pretext.task", config.PretextTask.INPAINTING),
+    ("pretext_batch_size", "8", "pretext.batch_size", 8),
+    ("num_boxes", "7", "pretext.num_boxes", 7),
+    ("num_swaps", "7", "pretext.num_swaps", 7),
+    ("patch_fraction", "0.2", "pretext.patch_fraction", 0.2),
+    ("pretext_steps", "15", "optimizer.num_steps", 15),
+]
+
+
+@pytest.mark.parametrize("flag, value, path, expected", REACH_OF_PRETEXT)
+def test_flag_reaches_the_pretext_stage(parse, flag, value, path, expected):
+    parse("--pretext=rotation", f"--{flag}={value}")
+    assert field(run.stage_configs()[0], path) == expected
+
+
+def test_pretext_with_a_named_contrastive_strategy_is_refused(parse):
+    parse("--pretext=rotation", "--global_strategy=gd", "--local_strategy=none")
+    with pytest.raises(errors.UserError, match="leave out --global_strategy=gd, or"):
+        run.stage_configs()
+
+
 def test_every_flag_is_tested():
     names = {
         flag.name
         for module in GROUPS
         for flag in FLAGS.get_flags_for_module(module.__name__)
     }
-    assert names - {"stage", "init"} == {flag for flag, *_ in REACH}
+    assert names - {"stage", "init"} == {
+        flag for flag, *_ in [*REACH, *REACH_OF_PRETEXT]
+    }
 
 
 def test_defaults_are_those_of_the_configs(parse):
@@ -133,6 +160,9 @@ def test_defaults_are_those_of_the_configs(parse):
             ["--local_strategy=none", "--global_strategy=none"],
             [("finetune", None)],
         ),
+        (["--pretext=rotation"], [("pretext", None), ("finetune", "pretext")]),
+        (["--pretext=rotation", "--stage=pretext"], [("pretext", None)]),
+        (["--pretext=rotation", "--stage=finetune"], [("finetune", "pretext")]),
         (["--stage=encoder"], [("encoder", None)]),
         (["--stage=decoder"], [("decoder", "encoder")]),
         (["--stage=finetune"], [("finetune", "decoder")]),
@@ -190,7 +220,8 @@ def test_out_of_bounds(parse, argument):
 @pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
 def test_presets_parse(parse, path):
     parse(f"--flagfile={path}")
-    assert [stage.stage for stage in run.stage_configs()] == list(run.STAGES)
+    found = [stage.stage for stage in run.stage_configs()]
+    assert found == ["encoder", "decoder", "finetune"]
 
 
 def test_help_shows_groups_and_defaults():

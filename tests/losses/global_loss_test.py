@@ -5,16 +5,20 @@ import pytest
 import tensorflow as tf
 
 from dscl_tf import losses
+from dscl_tf.losses import global_loss
 from tests.losses import reference
 
 DATA = pathlib.Path(__file__).parents[1] / "data"
-STRATEGIES = ("gr", "gd_minus", "gd")
+STRATEGIES = ("gr", "gd_minus", "gd", "positional")
 
 
 def make_batch(strategy: str, num_partitions: int = 4, seed: int = 0):
-    views = [1, 2] if strategy == "gr" else [0, 1, 2]
+    views = [1, 2] if strategy in ("gr", "positional") else [0, 1, 2]
     ids = reference.make_ids(3, num_partitions, views)
     rng = np.random.default_rng(seed)
+    if strategy == "positional":
+        # The same in both views of a slice.
+        ids["position"] = rng.random(1000).astype(np.float32)[ids["image"]]
     return rng.normal(size=[len(ids["image"]), 8]).astype(np.float32), ids
 
 
@@ -136,6 +140,19 @@ def test_statistics_of_perfect_embeddings():
     np.testing.assert_allclose(terms["top1"], 1)
     np.testing.assert_allclose(terms["positive_similarity"], 1, rtol=1e-6)
     np.testing.assert_allclose(terms["negative_similarity"], 0, atol=1e-6)
+
+
+def test_positional_pairs_by_hand():
+    # Slices at 0, 0.3 and 0.35 of their volumes, each in two views.
+    position = np.array([0, 0.3, 0.35, 0, 0.3, 0.35], np.float32)
+    ids = {"image": [0, 1, 2] * 2, "view": [1] * 3 + [2] * 3, "position": position}
+    ids = {name: tf.constant(values) for name, values in ids.items()}
+    pairs = global_loss.global_pairs(ids, "positional", position_threshold=0.1)
+    near = position[:, None] - position[None, :]
+    positive = (np.abs(near) < 0.1) & ~np.eye(6, dtype=bool)
+    np.testing.assert_array_equal(pairs.positive, positive)
+    np.testing.assert_array_equal(pairs.negative, np.abs(near) >= 0.1)
+    assert not global_loss.global_pairs(ids, "positional", 0.4).negative.numpy().any()
 
 
 @pytest.mark.parametrize("strategy", ["none", "gx"])

@@ -37,7 +37,13 @@ def global_loss(embeddings, ids, strategy: str, temperature: float) -> float:
     embeddings = np.asarray(embeddings, np.float64)
     indices = range(len(embeddings))
 
+    def near(a, b):
+        # A threshold of 0.1, as the losses' default.
+        return abs(ids["position"][a] - ids["position"][b]) < 0.1
+
     def is_positive(a, b):
+        if strategy == "positional":
+            return near(a, b)
         same_image = ids["image"][a] == ids["image"][b]
         if strategy == "gr":
             return same_image and _is_transformed_pair(ids["view"], a, b)
@@ -46,6 +52,8 @@ def global_loss(embeddings, ids, strategy: str, temperature: float) -> float:
         return strategy == "gd" and _is_across(ids, a, b)
 
     def negatives(a):
+        if strategy == "positional":
+            return [embeddings[n] for n in indices if not near(a, n)]
         kind = "image" if strategy == "gr" else "partition"
         return [embeddings[n] for n in indices if ids[kind][n] != ids[kind][a]]
 
@@ -84,7 +92,13 @@ def local_loss(
             for own, others in zip(corners, listed)
         )
 
+    def near(a, b):
+        # A threshold of 0.1, as the losses' default.
+        return abs(ids["position"][a] - ids["position"][b]) < 0.1
+
     def is_positive(a, b):
+        if strategy == "positional":
+            return near(a, b)
         if ids["image"][a] == ids["image"][b]:
             return _is_transformed_pair(ids["view"], a, b)
         return strategy == "ld" and _is_across(ids, a, b)

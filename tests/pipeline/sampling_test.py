@@ -60,3 +60,15 @@ def test_table_is_frozen(tiny_cohort):
     table = sampling.slice_table(tiny_cohort, NAMES, 2)
     with pytest.raises(dataclasses.FrozenInstanceError):
         table.names = ()
+
+
+def test_positions_are_heights_in_the_volume():
+    table = sampling.SliceTable(
+        names=("a", "b", "c"),
+        volume=np.array([0, 0, 0, 1, 1, 2], np.int32),
+        index=np.array([0, 1, 2, 0, 1, 0], np.int32),
+        partition=np.zeros(6, np.int32),
+        num_partitions=1,
+    )
+    assert table.position.dtype == np.float32
+    np.testing.assert_array_equal(table.position, [0, 0.5, 1, 0, 1, 0])

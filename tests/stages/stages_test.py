@@ -145,7 +145,7 @@ def test_finished_stages_are_not_run_again(chain, monkeypatch, caplog):
     assert "is finished" in caplog.text
 
 
-@pytest.mark.parametrize("strategy", ["gr", "gd_minus"])
+@pytest.mark.parametrize("strategy", ["gr", "gd_minus", "positional"])
 def test_other_global_strategies(make_small_stage, strategy):
     stage = with_strategy(make_small_stage("encoder", num_steps=2), strategy)
     stages.run([stage])

@@ -1,0 +1,49 @@
+"""The pretext stage."""
+
+from absl import flags
+
+from dscl_tf import config
+
+_DEFAULT = config.PretextConfig()
+
+_TASK = flags.DEFINE_enum(
+    "pretext",
+    _DEFAULT.task.value,
+    [task.value for task in config.PretextTask],
+    "Task to pre-train by, instead of the contrastive losses.",
+)
+_BATCH_SIZE = flags.DEFINE_integer(
+    "pretext_batch_size", _DEFAULT.batch_size, "Slices of a batch.", lower_bound=1
+)
+_NUM_BOXES = flags.DEFINE_integer(
+    "num_boxes", _DEFAULT.num_boxes, "Boxes that inpainting masks.", lower_bound=1
+)
+_NUM_SWAPS = flags.DEFINE_integer(
+    "num_swaps",
+    _DEFAULT.num_swaps,
+    "Pairs of patches that context restoration swaps.",
+    lower_bound=1,
+)
+_PATCH = flags.DEFINE_float(
+    "patch_fraction",
+    _DEFAULT.patch_fraction,
+    "Side of such a patch, as a fraction of the slice's side.",
+    lower_bound=0.001,
+    upper_bound=0.5,
+)
+
+
+def pretext_config() -> config.PretextConfig:
+    """The pretext stage's settings."""
+    return config.PretextConfig(
+        task=config.PretextTask(_TASK.value),
+        batch_size=_BATCH_SIZE.value,
+        num_boxes=_NUM_BOXES.value,
+        num_swaps=_NUM_SWAPS.value,
+        patch_fraction=_PATCH.value,
+    )
+
+
+def replaces_contrast() -> bool:
+    """Whether the pretext stage takes the place of the contrastive ones."""
+    return _TASK.value != config.PretextTask.NONE.value
