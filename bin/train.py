@@ -8,6 +8,7 @@ from dscl_flags import (
     network,
     optimizer,
     run,
+    semi_supervised,
     split,
 )
 
@@ -31,7 +32,7 @@ def main() -> None:
 
 def cli() -> None:
     """Entry point of `dscl-train`."""
-    groups = [run, split, contrast, optimizer, finetuning, network]
+    groups = [run, split, contrast, optimizer, finetuning, semi_supervised, network]
     binary.run(main, groups, USAGE)
 
 

@@ -1,6 +1,11 @@
 """Losses: global and local contrast, and soft Dice."""
 
-from dscl_tf.losses.dice import soft_dice_loss, soft_dice_of_sums, soft_dice_sums
+from dscl_tf.losses.dice import (
+    label_maps,
+    soft_dice_loss,
+    soft_dice_of_sums,
+    soft_dice_sums,
+)
 from dscl_tf.losses.global_loss import (
     global_contrastive_loss,
     global_contrastive_terms,
@@ -12,6 +17,7 @@ __all__ = [
     "LocalRegions",
     "global_contrastive_loss",
     "global_contrastive_terms",
+    "label_maps",
     "local_contrastive_loss",
     "local_contrastive_terms",
     "make_regions",

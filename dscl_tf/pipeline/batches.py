@@ -1,9 +1,11 @@
 """Batches as `tf.data`: each a pure function of configuration, seed and step.
 
 A batch is a dict: "image" float32 [N, H, W, 1] and int32 [N] ids "image_id",
-"volume", "partition", "view"; in fine-tuning also "label" int32 [N, H, W].
+"volume", "partition", "view"; in fine-tuning also "label" int32 [N, H, W], or with
+mixup float32 [N, H, W, C].
 """
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Callable, Optional
 
@@ -20,11 +22,12 @@ from dscl_tf.config import (
     LocalStrategy,
     ViewConfig,
 )
-from dscl_tf.pipeline import augmentation, sampling, views
+from dscl_tf.pipeline import augmentation, mixing, sampling, views
 from dscl_tf.pipeline.sampling import SliceTable
 
 Batch = dict[str, tf.Tensor]
 Sampler = Callable[[np.random.Generator], np.ndarray]
+LabelOf = Callable[[str], np.ndarray]  # From a volume's name to its [Q, H, W].
 _IDS = ("image", "volume", "partition")
 
 
@@ -60,42 +63,80 @@ def local_sampler(table: SliceTable, config: LocalConfig) -> Sampler:
 
 
 def global_batches(
-    cohort: PreparedCohort, table: SliceTable, config: GlobalConfig, view: ViewConfig
+    cohort: PreparedCohort,
+    table: SliceTable,
+    config: GlobalConfig,
+    view: ViewConfig,
+    salt: int = 0,
 ) -> "Stream":
     """Batches of the encoder stage."""
     with_original = config.strategy is not GlobalStrategy.GR
     transform = _views_transform(views.global_view, view, with_original)
-    return Stream(cohort, table, global_sampler(table, config), transform)
+    sampler = global_sampler(table, config)
+    return Stream(cohort, table, sampler, transform, salt=salt)
 
 
 def local_batches(
-    cohort: PreparedCohort, table: SliceTable, config: LocalConfig, view: ViewConfig
+    cohort: PreparedCohort,
+    table: SliceTable,
+    config: LocalConfig,
+    view: ViewConfig,
+    salt: int = 0,
 ) -> "Stream":
     """Batches of the decoder stage."""
     with_original = config.strategy is LocalStrategy.LD
     transform = _views_transform(views.local_view, view, with_original)
-    return Stream(cohort, table, local_sampler(table, config), transform)
+    sampler = local_sampler(table, config)
+    return Stream(cohort, table, sampler, transform, salt=salt)
+
+
+@dataclasses.dataclass(frozen=True)
+class PseudoLabelled:
+    """Where labels come from when a teacher gave some of them."""
+
+    num_labelled: int  # Of a table's volumes: the first ones, truly labelled.
+    label_of: LabelOf  # Of all of them; the number of classes means unknown.
 
 
 def finetune_batches(
-    cohort: PreparedCohort, table: SliceTable, config: FinetuneConfig
+    cohort: PreparedCohort,
+    table: SliceTable,
+    config: FinetuneConfig,
+    pseudo: Optional[PseudoLabelled] = None,
+    salt: int = 0,
 ) -> "Stream":
-    """Batches of the fine-tuning stage, with labels."""
+    """Batches of the fine-tuning stage, with labels.
+
+    Args:
+      cohort: where the slices are read.
+      table: the slices to draw from.
+      config: size of a batch, augmentation, mixup.
+      pseudo: with it, half of each batch is of the volumes that a teacher labelled
+        (the smaller half, where the size is odd), and a label may be unknown.
+      salt: tells the draws of streams apart that a step uses together.
+
+    Raises:
+      UserError: the batch is too small for two halves.
+    """
+    num_labels = cohort.num_classes + (pseudo is not None)
 
     def transform(batch: Batch, seed: tf.Tensor) -> Batch:
         image, label = augmentation.augment(
-            batch["image"],
-            batch["label"],
-            seed,
-            config.augmentation,
-            cohort.num_classes,
+            batch["image"], batch["label"], seed, config.augmentation, num_labels
         )
+        if config.mixup_alpha:
+            maps = tf.one_hot(label, cohort.num_classes)
+            image, label = mixing.mixup(image, maps, seed, config.mixup_alpha)
         return {**batch, "image": image, "label": label}
 
     def sampler(rng: np.random.Generator) -> np.ndarray:
-        return sampling.sample_slices(table, config.batch_size, rng)
+        if pseudo is None:
+            return sampling.sample_slices(table, config.batch_size, rng)
+        num_first = int(np.searchsorted(table.volume, pseudo.num_labelled))
+        return sampling.sample_halves(table, num_first, config.batch_size, rng)
 
-    return Stream(cohort, table, sampler, transform, with_labels=True)
+    label_of = cohort.label if pseudo is None else pseudo.label_of
+    return Stream(cohort, table, sampler, transform, label_of, salt)
 
 
 class Stream:
@@ -107,7 +148,7 @@ class Stream:
         table: SliceTable,
         sampler: Sampler,
         transform: Callable[[Batch, tf.Tensor], Batch],
-        with_labels: bool = False,
+        label_of: Optional[LabelOf] = None,
         salt: int = 0,
     ):
         """A stream of batches of the slices of `table`.
@@ -117,7 +158,7 @@ class Stream:
           table: the slices to draw from.
           sampler: from a step's generator to rows of the table, always as many.
           transform: from untransformed slices and an int32 [2] seed to a batch.
-          with_labels: whether slices have labels.
+          label_of: the labels of a volume, integers; None: slices have none.
           salt: tells the draws of streams apart that a step uses together.
 
         Raises:
@@ -125,7 +166,7 @@ class Stream:
         """
         self._cohort, self._table = cohort, table
         self._sampler, self._transform = sampler, transform
-        self._with_labels, self._salt = with_labels, salt
+        self._label_of, self._salt = label_of, salt
         # Why a batch could not be read; TensorFlow's own error hides it.
         self.failure: Optional[errors.UserError] = None
         # Drawn here, so that a batch that cannot be drawn is refused at once.
@@ -163,8 +204,8 @@ class Stream:
         rows = self._sampler(step_rng(seed, step, self._salt))
         found = [self._read(self._cohort.image, rows, np.float32)[..., None]]
         found += [self._table.ids(rows)[name] for name in _IDS]
-        if self._with_labels:
-            found.append(self._read(self._cohort.label, rows, np.int32))
+        if self._label_of is not None:
+            found.append(self._read(self._label_of, rows, np.int32))
         return found
 
     def _read(self, array_of, rows: np.ndarray, dtype) -> np.ndarray:
@@ -178,7 +219,7 @@ class Stream:
 
     def _load_in_graph(self, seed: int, step: tf.Tensor) -> Batch:
         types = [tf.float32, tf.int32, tf.int32, tf.int32]
-        types += [tf.int32] if self._with_labels else []
+        types += [] if self._label_of is None else [tf.int32]
 
         def load(number: np.ndarray) -> list[np.ndarray]:
             try:
@@ -194,7 +235,7 @@ class Stream:
             values.set_shape([count])
         batch = {"image": found[0], "image_id": found[1]}
         batch.update(volume=found[2], partition=found[3])
-        if self._with_labels:
+        if self._label_of is not None:
             found[4].set_shape([count, *size])
             batch["label"] = found[4]
         return batch

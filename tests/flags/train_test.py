@@ -12,13 +12,14 @@ from dscl_flags import (
     network,
     optimizer,
     run,
+    semi_supervised,
     split,
 )
 
 from dscl_tf import config, errors
 
 FLAGS = absl_flags.FLAGS
-GROUPS = [run, split, contrast, optimizer, finetuning, network]
+GROUPS = [run, split, contrast, optimizer, finetuning, semi_supervised, network]
 NEEDED = ("--prepared=p", "--workdir=w")
 PRESETS = sorted((pathlib.Path(binary.__file__).parent / "presets").glob("*.flags"))
 
@@ -92,6 +93,24 @@ REACH = [
         90,
     ),
     ("elastic_sigma", "0.1", "finetune", "finetune.augmentation.elastic_sigma", 0.1),
+    ("mixup_alpha", "0.2", "finetune", "finetune.mixup_alpha", 0.2),
+    ("joint_global_weight", "2", "finetune", "finetune.joint.global_weight", 2),
+    ("joint_local_weight", "3", "finetune", "finetune.joint.local_weight", 3),
+    ("class_contrast_weight", "2", "finetune", "finetune.class_contrast.weight", 2),
+    (
+        "class_contrast_temperature",
+        "0.5",
+        "finetune",
+        "finetune.class_contrast.temperature",
+        0.5,
+    ),
+    (
+        "pixels_per_class",
+        "9",
+        "finetune",
+        "finetune.class_contrast.pixels_per_class",
+        9,
+    ),
     ("filters", "4,8,12", "encoder", "network.filters", (4, 8, 12)),
     ("local_head_units", "128", "decoder", "network.local_head_units", 128),
     ("batch_norm_momentum", "0.5", "encoder", "network.batch_norm_momentum", 0.5),
@@ -111,7 +130,8 @@ def test_every_flag_is_tested():
         for module in GROUPS
         for flag in FLAGS.get_flags_for_module(module.__name__)
     }
-    assert names - {"stage", "init"} == {flag for flag, *_ in REACH}
+    elsewhere = {flag for flag in names if flag.startswith(("self_training", "pseudo"))}
+    assert names - {"stage", "init"} - elsewhere == {flag for flag, *_ in REACH}
 
 
 def test_defaults_are_those_of_the_configs(parse):
@@ -122,6 +142,21 @@ def test_defaults_are_those_of_the_configs(parse):
     assert encoder.views.contrast == pytest.approx((0.7, 1.3))
     for name in ("network", "global_", "local", "optimizer", "runtime", "split"):
         assert getattr(encoder, name) == getattr(expected, name)
+    for name in ("mixup_alpha", "pseudo_labels", "joint", "class_contrast"):
+        assert getattr(encoder.finetune, name) == getattr(expected.finetune, name)
+
+
+def test_pseudo_labels_are_asked_for_by_rounds(parse):
+    parse("--pseudo_confidence=0.7", "--nopseudo_targets")
+    assert run.stage_configs()[-1].finetune.pseudo_labels == config.PseudoLabelConfig()
+    assert semi_supervised.num_rounds() == 0
+    parse("--self_training_rounds=2", "--self_training_first=run")
+    expected = config.PseudoLabelConfig(None, 0.9, True)
+    assert run.stage_configs()[-1].finetune.pseudo_labels == expected
+    assert (semi_supervised.num_rounds(), semi_supervised.first_round()) == (2, "run")
+    parse("--self_training_rounds=2", "--pseudo_confidence=0.7", "--nopseudo_targets")
+    expected = config.PseudoLabelConfig(None, 0.7, False)
+    assert run.stage_configs()[-1].finetune.pseudo_labels == expected
 
 
 @pytest.mark.parametrize(
