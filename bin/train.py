@@ -26,8 +26,10 @@ def main() -> None:
     configs = run.stage_configs()
     # TensorFlow takes seconds to import: not before the flags are known to be right.
     from dscl_tf import stages
+    from dscl_tf.stages import rounds
 
-    stages.run(configs)
+    first = semi_supervised.first_round()
+    stages.run(rounds.with_rounds(configs, semi_supervised.num_rounds(), first))
 
 
 def cli() -> None:

@@ -146,17 +146,21 @@ def test_defaults_are_those_of_the_configs(parse):
         assert getattr(encoder.finetune, name) == getattr(expected.finetune, name)
 
 
-def test_pseudo_labels_are_asked_for_by_rounds(parse):
-    parse("--pseudo_confidence=0.7", "--nopseudo_targets")
-    assert run.stage_configs()[-1].finetune.pseudo_labels == config.PseudoLabelConfig()
-    assert semi_supervised.num_rounds() == 0
-    parse("--self_training_rounds=2", "--self_training_first=run")
-    expected = config.PseudoLabelConfig(None, 0.9, True)
-    assert run.stage_configs()[-1].finetune.pseudo_labels == expected
-    assert (semi_supervised.num_rounds(), semi_supervised.first_round()) == (2, "run")
-    parse("--self_training_rounds=2", "--pseudo_confidence=0.7", "--nopseudo_targets")
-    expected = config.PseudoLabelConfig(None, 0.7, False)
-    assert run.stage_configs()[-1].finetune.pseudo_labels == expected
+@pytest.mark.parametrize(
+    "arguments, rounds, expected",
+    [
+        (["--pseudo_confidence=0.7", "--nopseudo_targets"], 0, (0.9, False)),
+        (["--self_training_rounds=2"], 2, (0.9, True)),
+        (["--self_training_rounds=1", "--pseudo_confidence=0.7"], 1, (0.7, True)),
+        (["--self_training_rounds=1", "--nopseudo_targets"], 1, (0.9, False)),
+    ],
+)
+def test_pseudo_labels_are_asked_for_by_rounds(parse, arguments, rounds, expected):
+    parse(*arguments, "--self_training_first=run")
+    found = run.stage_configs()[-1].finetune.pseudo_labels
+    assert found == config.PseudoLabelConfig(None, *expected)
+    assert semi_supervised.num_rounds() == rounds
+    assert semi_supervised.first_round() == "run"
 
 
 @pytest.mark.parametrize(
