@@ -1,5 +1,6 @@
-"""Losses: global and local contrast, and soft Dice."""
+"""Losses: global and local contrast, contrast of classes, and soft Dice."""
 
+from dscl_tf.losses.class_loss import class_contrastive_terms
 from dscl_tf.losses.dice import (
     label_maps,
     soft_dice_loss,
@@ -15,6 +16,7 @@ from dscl_tf.losses.regions import LocalRegions, make_regions
 
 __all__ = [
     "LocalRegions",
+    "class_contrastive_terms",
     "global_contrastive_loss",
     "global_contrastive_terms",
     "label_maps",

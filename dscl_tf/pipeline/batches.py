@@ -5,6 +5,7 @@ A batch is a dict: "image" float32 [N, H, W, 1] and int32 [N] ids "image_id",
 mixup float32 [N, H, W, C].
 """
 
+import copy
 import dataclasses
 from collections.abc import Mapping
 from typing import Callable, Optional
@@ -171,6 +172,14 @@ class Stream:
         self.failure: Optional[errors.UserError] = None
         # Drawn here, so that a batch that cannot be drawn is refused at once.
         self._batch_size = len(sampler(step_rng(0, 0, salt)))
+
+    def then(self, change: Callable[[Batch, tf.Tensor], Batch]) -> "Stream":
+        """A stream of the same batches, changed; `change` gets the batch's seed too."""
+        changed = copy.copy(self)
+        changed._transform = lambda batch, seed: change(
+            self._transform(batch, seed), seed
+        )
+        return changed
 
     def open(self, seed: int, first_step: int, num_steps: int) -> tf.data.Dataset:
         """Batches `first_step` to `num_steps` - 1, in order.

@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 
 from dscl_tf import config, errors, networks
-from dscl_tf.stages import extras, fitting, teaching
+from dscl_tf.stages import extras, fitting, methods, teaching
 from dscl_tf.stages import session as sessions
 from dscl_tf.training import loop, panels, run_folder, steps
 from dscl_tf.training.checkpoints import Checkpoints
@@ -54,7 +54,7 @@ def assemble(session: sessions.Session) -> fitting.Assembly:
         ", ".join(split.validation) or "nothing (the last weights are kept)",
     )
     shown = Validator(unet, cohort, split.validation or split.train)
-    added = extras.make_all(session, unet)
+    added = extras.make_all(session, unet, methods.ALL)
 
     def make_hooks(monitor: Monitor, saved: Checkpoints) -> list[loop.Hook]:
         hooks = [loop.Hook(stage.runtime.panel_every, _panel_action(shown, monitor))]
