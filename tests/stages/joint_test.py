@@ -12,7 +12,8 @@ import tensorflow as tf
 from dscl_tf import config, errors, losses, networks, stages
 from dscl_tf.pipeline import batches
 from dscl_tf.stages import class_contrast, finetune, joint, rounds, session
-from dscl_tf.training import loop, run_folder
+from dscl_tf.training import loop
+from tests import weights
 
 JOINT = {"joint": config.JointConfig(global_weight=0.5, local_weight=2.0)}
 CONTRAST = {"class_contrast": config.ClassContrastConfig(0.5, 0.1, 8)}
@@ -34,16 +35,6 @@ def make(make_stage, tmp_path):
 def scalars_of(folder, name):
     with (pathlib.Path(folder) / "metrics.csv").open() as file:
         return [float(row[2]) for row in csv.reader(file) if row[1] == f"train/{name}"]
-
-
-def variables_of(folder):
-    path = str(run_folder.RunFolder(folder).final_checkpoint())
-    names = [name for name, _ in tf.train.list_variables(path)]
-    return {
-        name: tf.train.load_variable(path, name)
-        for name in names
-        if "OBJECT_GRAPH" not in name and "save_counter" not in name
-    }
 
 
 def test_joint_loss_is_the_weighted_sum(make):
@@ -221,7 +212,10 @@ def test_interrupted_and_resumed_equals_uninterrupted(
         stages.run([cut])
     monkeypatch.setattr(loop._Meter, "add", add)
     stages.run([cut])
-    expected, actual = variables_of(whole.workdir), variables_of(cut.workdir)
+    expected, actual = (
+        weights.weights_of(whole.workdir),
+        weights.weights_of(cut.workdir),
+    )
     assert expected.keys() == actual.keys()
     for key in expected:
         np.testing.assert_array_equal(actual[key], expected[key], err_msg=key)

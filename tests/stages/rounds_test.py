@@ -9,6 +9,7 @@ import tensorflow as tf
 from dscl_tf import config, errors, stages
 from dscl_tf.stages import rounds, session, teaching
 from dscl_tf.training import loop, run_folder
+from tests import weights
 
 
 @pytest.fixture()
@@ -29,16 +30,6 @@ def stage(make_stage, tmp_path):
 def scalars_of(folder, name):
     with (pathlib.Path(folder) / "metrics.csv").open() as file:
         return [float(row[2]) for row in csv.reader(file) if row[1] == name]
-
-
-def variables_of(folder):
-    path = str(run_folder.RunFolder(folder).final_checkpoint())
-    names = [name for name, _ in tf.train.list_variables(path)]
-    return {
-        name: tf.train.load_variable(path, name)
-        for name in names
-        if "OBJECT_GRAPH" not in name and "save_counter" not in name
-    }
 
 
 def test_rounds_teach_each_other(stage):
@@ -139,7 +130,10 @@ def test_resumed_round_equals_uninterrupted(stage, tmp_path, monkeypatch):
     labels = tmp_path / "cut" / "pseudo_labels"
     next(labels.glob("*.npy")).unlink()
     stages.run([cut])
-    expected, actual = variables_of(whole.workdir), variables_of(cut.workdir)
+    expected, actual = (
+        weights.weights_of(whole.workdir),
+        weights.weights_of(cut.workdir),
+    )
     assert expected.keys() == actual.keys()
     for key in expected:
         np.testing.assert_array_equal(actual[key], expected[key], err_msg=key)
