@@ -20,6 +20,7 @@ from dscl_flags import (
     optimizer,
     pretext,
     run,
+    semi_supervised,
     split,
 )
 
@@ -129,5 +130,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    groups = [run, split, contrast, pretext, optimizer, finetuning, network]
+    groups = [run, split, contrast, pretext, optimizer, finetuning]
+    groups += [semi_supervised, network]
     binary.run(main, groups, USAGE)

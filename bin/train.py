@@ -9,6 +9,7 @@ from dscl_flags import (
     optimizer,
     pretext,
     run,
+    semi_supervised,
     split,
 )
 
@@ -26,13 +27,16 @@ def main() -> None:
     configs = run.stage_configs()
     # TensorFlow takes seconds to import: not before the flags are known to be right.
     from dscl_tf import stages
+    from dscl_tf.stages import rounds
 
-    stages.run(configs)
+    first = semi_supervised.first_round()
+    stages.run(rounds.with_rounds(configs, semi_supervised.num_rounds(), first))
 
 
 def cli() -> None:
     """Entry point of `dscl-train`."""
-    groups = [run, split, contrast, pretext, optimizer, finetuning, network]
+    groups = [run, split, contrast, pretext, optimizer, finetuning]
+    groups += [semi_supervised, network]
     binary.run(main, groups, USAGE)
 
 

@@ -5,7 +5,15 @@ import pathlib
 from typing import Optional
 
 from absl import flags
-from dscl_flags import contrast, finetuning, network, optimizer, pretext, split
+from dscl_flags import (
+    contrast,
+    finetuning,
+    network,
+    optimizer,
+    pretext,
+    semi_supervised,
+    split,
+)
 
 from dscl_tf import config, errors
 
@@ -118,7 +126,7 @@ def _shared_config() -> config.StageConfig:
         views=contrast.view_config(),
         global_=contrast.global_config(),
         local=contrast.local_config(),
-        finetune=finetuning.finetune_config(),
+        finetune=semi_supervised.added_to(finetuning.finetune_config()),
         pretext=pretext.pretext_config(),
         runtime=runtime_config(),
         split=split.split_config(),

@@ -1,6 +1,12 @@
-"""Losses: global and local contrast, and soft Dice."""
+"""Losses: global and local contrast, contrast of classes, and soft Dice."""
 
-from dscl_tf.losses.dice import soft_dice_loss, soft_dice_of_sums, soft_dice_sums
+from dscl_tf.losses.class_loss import class_contrastive_terms
+from dscl_tf.losses.dice import (
+    label_maps,
+    soft_dice_loss,
+    soft_dice_of_sums,
+    soft_dice_sums,
+)
 from dscl_tf.losses.global_loss import (
     global_contrastive_loss,
     global_contrastive_terms,
@@ -10,8 +16,10 @@ from dscl_tf.losses.regions import LocalRegions, make_regions
 
 __all__ = [
     "LocalRegions",
+    "class_contrastive_terms",
     "global_contrastive_loss",
     "global_contrastive_terms",
+    "label_maps",
     "local_contrastive_loss",
     "local_contrastive_terms",
     "make_regions",

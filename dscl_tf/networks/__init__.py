@@ -4,14 +4,22 @@ from dscl_tf.networks.heads import (
     build_class_head,
     build_global_head,
     build_local_head,
+    build_rotation_head,
 )
-from dscl_tf.networks.unet import build_decoder, build_encoder, build_unet
+from dscl_tf.networks.unet import (
+    apply_blocks,
+    build_decoder,
+    build_encoder,
+    build_unet,
+)
 
 __all__ = [
+    "apply_blocks",
     "build_class_head",
     "build_decoder",
     "build_encoder",
     "build_global_head",
     "build_local_head",
+    "build_rotation_head",
     "build_unet",
 ]

@@ -92,6 +92,28 @@ def build_decoder(
     return tf.keras.Model(levels, features, name="decoder")
 
 
+def apply_blocks(
+    decoder: tf.keras.Model, levels: list, num_blocks: int, training: bool
+) -> tf.Tensor:
+    """The first blocks of a larger decoder, with its own weights.
+
+    Args:
+      decoder: of `build_decoder`.
+      levels: the encoder's list of features.
+      num_blocks: l, at most the decoder's.
+      training: whether normalisation is by the batch.
+
+    Returns:
+      [N, H', W', C], as a decoder of l blocks gives.
+    """
+    features = levels[-1]
+    for number in range(1, num_blocks + 1):
+        block = decoder.get_layer(f"decoder_block_{number}")
+        skip = levels[len(levels) - 1 - number]
+        features = block([features, skip], training=training)
+    return features
+
+
 def build_unet(
     network: NetworkConfig,
     size_px: tuple[int, int],

@@ -1,10 +1,12 @@
 """Batches as `tf.data`: each a pure function of configuration, seed and step.
 
 A batch is a dict: "image" float32 [N, H, W, 1] and int32 [N] ids "image_id",
-"volume", "partition", "view"; in fine-tuning also "label" int32 [N, H, W]; with the
-positional strategy the id "position" float32 [N].
+"volume", "partition", "view"; in fine-tuning also "label" int32 [N, H, W], or with
+mixup float32 [N, H, W, C]; with the positional strategy the id "position" float32 [N].
 """
 
+import copy
+import dataclasses
 from collections.abc import Mapping
 from typing import Callable, Optional
 
@@ -23,11 +25,12 @@ from dscl_tf.config import (
     PretextTask,
     ViewConfig,
 )
-from dscl_tf.pipeline import augmentation, pretext, sampling, views
+from dscl_tf.pipeline import augmentation, mixing, pretext, sampling, views
 from dscl_tf.pipeline.sampling import SliceTable
 
 Batch = dict[str, tf.Tensor]
 Sampler = Callable[[np.random.Generator], np.ndarray]
+LabelOf = Callable[[str], np.ndarray]  # From a volume's name to its [Q, H, W].
 _IDS = ("image", "volume", "partition")
 _OF_TWO_VIEWS = (GlobalStrategy.GR, GlobalStrategy.POSITIONAL)
 
@@ -65,7 +68,11 @@ def local_sampler(table: SliceTable, config: LocalConfig) -> Sampler:
 
 
 def global_batches(
-    cohort: PreparedCohort, table: SliceTable, config: GlobalConfig, view: ViewConfig
+    cohort: PreparedCohort,
+    table: SliceTable,
+    config: GlobalConfig,
+    view: ViewConfig,
+    salt: int = 0,
 ) -> "Stream":
     """Batches of the encoder stage."""
     with_original = config.strategy not in _OF_TWO_VIEWS
@@ -75,17 +82,31 @@ def global_batches(
         table,
         global_sampler(table, config),
         transform,
+        salt=salt,
         with_position=config.strategy is GlobalStrategy.POSITIONAL,
     )
 
 
 def local_batches(
-    cohort: PreparedCohort, table: SliceTable, config: LocalConfig, view: ViewConfig
+    cohort: PreparedCohort,
+    table: SliceTable,
+    config: LocalConfig,
+    view: ViewConfig,
+    salt: int = 0,
 ) -> "Stream":
     """Batches of the decoder stage."""
     with_original = config.strategy is LocalStrategy.LD
     transform = _views_transform(views.local_view, view, with_original)
-    return Stream(cohort, table, local_sampler(table, config), transform)
+    sampler = local_sampler(table, config)
+    return Stream(cohort, table, sampler, transform, salt=salt)
+
+
+@dataclasses.dataclass(frozen=True)
+class PseudoLabelled:
+    """Where labels come from when a teacher gave some of them."""
+
+    num_labelled: int  # Of a table's volumes: the first ones, truly labelled.
+    label_of: LabelOf  # Of all of them; the number of classes means unknown.
 
 
 def pretext_batches(
@@ -109,24 +130,44 @@ def pretext_batches(
 
 
 def finetune_batches(
-    cohort: PreparedCohort, table: SliceTable, config: FinetuneConfig
+    cohort: PreparedCohort,
+    table: SliceTable,
+    config: FinetuneConfig,
+    pseudo: Optional[PseudoLabelled] = None,
+    salt: int = 0,
 ) -> "Stream":
-    """Batches of the fine-tuning stage, with labels."""
+    """Batches of the fine-tuning stage, with labels.
+
+    Args:
+      cohort: where the slices are read.
+      table: the slices to draw from.
+      config: size of a batch, augmentation, mixup.
+      pseudo: with it, half of each batch is of the volumes that a teacher labelled
+        (the smaller half, where the size is odd), and a label may be unknown.
+      salt: tells the draws of streams apart that a step uses together.
+
+    Raises:
+      UserError: the batch is too small for two halves.
+    """
+    num_labels = cohort.num_classes + (pseudo is not None)
 
     def transform(batch: Batch, seed: tf.Tensor) -> Batch:
         image, label = augmentation.augment(
-            batch["image"],
-            batch["label"],
-            seed,
-            config.augmentation,
-            cohort.num_classes,
+            batch["image"], batch["label"], seed, config.augmentation, num_labels
         )
+        if config.mixup_alpha:
+            maps = tf.one_hot(label, cohort.num_classes)
+            image, label = mixing.mixup(image, maps, seed, config.mixup_alpha)
         return {**batch, "image": image, "label": label}
 
     def sampler(rng: np.random.Generator) -> np.ndarray:
-        return sampling.sample_slices(table, config.batch_size, rng)
+        if pseudo is None:
+            return sampling.sample_slices(table, config.batch_size, rng)
+        num_first = int(np.searchsorted(table.volume, pseudo.num_labelled))
+        return sampling.sample_halves(table, num_first, config.batch_size, rng)
 
-    return Stream(cohort, table, sampler, transform, with_labels=True)
+    label_of = cohort.label if pseudo is None else pseudo.label_of
+    return Stream(cohort, table, sampler, transform, label_of, salt)
 
 
 class Stream:
@@ -138,7 +179,7 @@ class Stream:
         table: SliceTable,
         sampler: Sampler,
         transform: Callable[[Batch, tf.Tensor], Batch],
-        with_labels: bool = False,
+        label_of: Optional[LabelOf] = None,
         salt: int = 0,
         with_position: bool = False,
     ):
@@ -149,7 +190,7 @@ class Stream:
           table: the slices to draw from.
           sampler: from a step's generator to rows of the table, always as many.
           transform: from untransformed slices and an int32 [2] seed to a batch.
-          with_labels: whether slices have labels.
+          label_of: the labels of a volume, integers; None: slices have none.
           salt: tells the draws of streams apart that a step uses together.
           with_position: whether slices have the id "position".
 
@@ -158,12 +199,20 @@ class Stream:
         """
         self._cohort, self._table = cohort, table
         self._sampler, self._transform = sampler, transform
-        self._with_labels, self._salt = with_labels, salt
+        self._label_of, self._salt = label_of, salt
         self._with_position = with_position
         # Why a batch could not be read; TensorFlow's own error hides it.
         self.failure: Optional[errors.UserError] = None
         # Drawn here, so that a batch that cannot be drawn is refused at once.
         self._batch_size = len(sampler(step_rng(0, 0, salt)))
+
+    def then(self, change: Callable[[Batch, tf.Tensor], Batch]) -> "Stream":
+        """A stream of the same batches, changed; `change` gets the batch's seed too."""
+        changed = copy.copy(self)
+        changed._transform = lambda batch, seed: change(
+            self._transform(batch, seed), seed
+        )
+        return changed
 
     def open(self, seed: int, first_step: int, num_steps: int) -> tf.data.Dataset:
         """Batches `first_step` to `num_steps` - 1, in order.
@@ -199,8 +248,8 @@ class Stream:
         found += [self._table.ids(rows)[name] for name in _IDS]
         if self._with_position:
             found.append(self._table.position[rows])
-        if self._with_labels:
-            found.append(self._read(self._cohort.label, rows, np.int32))
+        if self._label_of is not None:
+            found.append(self._read(self._label_of, rows, np.int32))
         return found
 
     def _read(self, array_of, rows: np.ndarray, dtype) -> np.ndarray:
@@ -215,7 +264,7 @@ class Stream:
     def _load_in_graph(self, seed: int, step: tf.Tensor) -> Batch:
         types = [tf.float32, tf.int32, tf.int32, tf.int32]
         types += [tf.float32] if self._with_position else []
-        types += [tf.int32] if self._with_labels else []
+        types += [] if self._label_of is None else [tf.int32]
 
         def load(number: np.ndarray) -> list[np.ndarray]:
             try:
@@ -233,7 +282,7 @@ class Stream:
         batch.update(volume=found[2], partition=found[3])
         if self._with_position:
             batch["position"] = tf.ensure_shape(found[4], [count])
-        if self._with_labels:
+        if self._label_of is not None:
             batch["label"] = tf.ensure_shape(found[-1], [count, *size])
         return batch
 

@@ -120,3 +120,34 @@ def sample_slices(
     """
     total = len(table.volume)
     return rng.choice(total, num_slices, replace=total < num_slices)
+
+
+def sample_halves(
+    table: SliceTable, num_first: int, num_slices: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Half of the slices from the table's first rows, half from the others.
+
+    The first rows give one more where the number is odd. The order is random, so that
+    devices that divide a batch get slices of both halves.
+
+    Args:
+      table: the slices.
+      num_first: how many rows are first; at least 1, and not all.
+      num_slices: N.
+      rng: drawn from.
+
+    Returns:
+      int [N] rows of the table; distinct within a half that has enough of them.
+
+    Raises:
+      UserError: one slice has no halves.
+    """
+    if num_slices < 2:
+        raise errors.UserError(
+            f"A batch of {num_slices} slice has no room for labelled and for "
+            "pseudo-labelled ones: use --finetune_batch_size of 2 or more."
+        )
+    num_others, count = len(table.volume) - num_first, num_slices // 2
+    first = rng.choice(num_first, num_slices - count, num_first < num_slices - count)
+    others = num_first + rng.choice(num_others, count, num_others < count)
+    return rng.permutation(np.concatenate([first, others]))

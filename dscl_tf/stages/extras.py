@@ -61,15 +61,22 @@ class Extras:
         return JoinedStream(labelled, others) if others else labelled
 
 
-# Each gives its part of the stage, or None where the settings do not ask for it.
-_METHODS: tuple[Callable[[Session, tf.keras.Model], Optional[Extra]], ...] = ()
+# Gives its part of the stage, or None where the settings do not ask for it.
+Method = Callable[[Session, tf.keras.Model], Optional[Extra]]
 
 
-def make_all(session: Session, unet: tf.keras.Model) -> Extras:
+def make_all(
+    session: Session, unet: tf.keras.Model, methods: Sequence[Method]
+) -> Extras:
     """What the settings of a fine-tuning stage ask for.
+
+    Args:
+      session: the opened stage.
+      unet: its network.
+      methods: all that there are.
 
     Raises:
       UserError: a mistake in the settings or the cohort.
     """
-    made = [method(session, unet) for method in _METHODS]
+    made = [method(session, unet) for method in methods]
     return Extras([extra for extra in made if extra is not None])

@@ -6,8 +6,7 @@ import pathlib
 import numpy as np
 
 from dscl_tf import config, errors, networks
-from dscl_tf.pipeline import batches, sampling
-from dscl_tf.stages import extras, fitting
+from dscl_tf.stages import extras, fitting, methods, teaching
 from dscl_tf.stages import session as sessions
 from dscl_tf.training import loop, panels, run_folder, steps
 from dscl_tf.training.checkpoints import Checkpoints
@@ -32,7 +31,7 @@ def run(stage: config.StageConfig) -> pathlib.Path:
       UserError: a mistake in the settings or the cohort.
       Interrupted: by a signal, after saving.
     """
-    return fitting.run(stage, assemble)
+    return fitting.run(stage, assemble, teaching.make_labels)
 
 
 def assemble(session: sessions.Session) -> fitting.Assembly:
@@ -46,8 +45,8 @@ def assemble(session: sessions.Session) -> fitting.Assembly:
         raise errors.UserError(
             "No labelled volume to fine-tune on: give --num_train_volumes of 1 or more."
         )
-    # Partitions do not matter here, so volumes of any number of slices will do.
-    table = sampling.slice_table(cohort, split.train, num_partitions=1)
+    with_pseudo = stage.finetune.pseudo_labels.as_targets
+    labelled = teaching.labelled_batches(session, stage.finetune, with_pseudo)
     unet = networks.build_unet(stage.network, session.size_px, cohort.num_classes)
     _LOG.info(
         "Training on %s; validating on %s.",
@@ -55,7 +54,7 @@ def assemble(session: sessions.Session) -> fitting.Assembly:
         ", ".join(split.validation) or "nothing (the last weights are kept)",
     )
     shown = Validator(unet, cohort, split.validation or split.train)
-    added = extras.make_all(session, unet)
+    added = extras.make_all(session, unet, methods.ALL)
 
     def make_hooks(monitor: Monitor, saved: Checkpoints) -> list[loop.Hook]:
         hooks = [loop.Hook(stage.runtime.panel_every, _panel_action(shown, monitor))]
@@ -70,8 +69,10 @@ def assemble(session: sessions.Session) -> fitting.Assembly:
             **added.players,
             "loss": unet.trainable_variables + list(added.players.get("loss", ())),
         },
-        loss=steps.with_added(steps.finetune_loss(unet, session.devices), added.losses),
-        stream=added.joined(batches.finetune_batches(cohort, table, stage.finetune)),
+        loss=steps.with_added(
+            steps.finetune_loss(unet, session.devices, with_pseudo), added.losses
+        ),
+        stream=added.joined(labelled),
         make_hooks=make_hooks,
     )
 

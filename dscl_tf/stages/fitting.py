@@ -30,11 +30,20 @@ class Assembly:
 
 
 def run(
-    stage: config.StageConfig, assemble: Callable[[Session], Assembly]
+    stage: config.StageConfig,
+    assemble: Callable[[Session], Assembly],
+    prepare: Callable[[Session], None] = lambda session: None,
 ) -> pathlib.Path:
-    """Runs a stage, or goes on with it, or finds it finished; its run folder."""
+    """Runs a stage, or goes on with it, or finds it finished; its run folder.
+
+    Args:
+      stage: its settings.
+      assemble: makes what is trained; its variables live on all devices.
+      prepare: comes before; may use networks that live on one device only.
+    """
     with open_session(stage) as session:
         if session is not None:
+            prepare(session)
             with session.devices.scope():
                 assembly = assemble(session)
             saved = fit(session, assembly)

@@ -73,7 +73,7 @@ def _rotation(session: sessions.Session):
         )
     network = session.config.network
     encoder = networks.build_encoder(network, session.size_px)
-    head = networks.build_class_head(
+    head = networks.build_rotation_head(
         encoder.outputs[-1].shape[1:], pretext.NUM_ROTATIONS
     )
     loss = pretext_steps.rotation_loss(encoder, head, session.devices)

@@ -59,6 +59,7 @@ def _open(stage: config.StageConfig, devices: Devices) -> Iterator[Optional[Sess
     stage.network.check_size(cohort.settings.size_px)
     if stage.init is not None:
         check_init(pathlib.Path(stage.init), cohort, split)
+    check_teacher(stage, cohort, split)
     record = records.make_record(stage, cohort, split)
     devices.check_same(records.fingerprint(record), "their settings or cohorts")
     run = RunFolder(stage.workdir)
@@ -111,9 +112,47 @@ def check_init(init: pathlib.Path, cohort: PreparedCohort, split: splits.Split) 
             f"{init} was trained on {len(leaked)} volumes that are for testing now "
             f"({', '.join(leaked[:5])}): use the split of that run."
         )
-    earlier = before.config.init
-    if earlier is not None and RunFolder(earlier).config_file.exists():
-        check_init(pathlib.Path(earlier), cohort, split)
+    for earlier in {before.config.init, _teacher_of(before.config)} - {None}:
+        if RunFolder(earlier).config_file.exists():
+            check_init(pathlib.Path(earlier), cohort, split)
+
+
+def _teacher_of(stage: config.StageConfig) -> Optional[str]:
+    """The run whose predictions are learned."""
+    is_finetune = stage.stage == "finetune"
+    return stage.finetune.pseudo_labels.teacher if is_finetune else None
+
+
+def check_teacher(
+    stage: config.StageConfig, cohort: PreparedCohort, split: splits.Split
+) -> None:
+    """Refuses a run that cannot label this cohort, or has seen test volumes.
+
+    Raises:
+      UserError: naming the run, and what it has and should have.
+    """
+    teacher = _teacher_of(stage)
+    if teacher is None:
+        if stage.stage == "finetune" and stage.finetune.pseudo_labels.as_targets:
+            raise errors.UserError(
+                "Pseudo-labels as targets need a run that gives them: use "
+                "--self_training_rounds of 1 or more."
+            )
+        return
+    check_init(pathlib.Path(teacher), cohort, split)
+    record = RunFolder(teacher).read_record()
+    if record.config.stage != "finetune":
+        raise errors.UserError(
+            f"{teacher} is a run of the stage {record.config.stage!r}; only a "
+            "fine-tuned run gives pseudo-labels."
+        )
+    theirs = (record.label_names, record.preprocessing.size_px)
+    ours = (cohort.label_names, cohort.settings.size_px)
+    if theirs != ours:
+        raise errors.UserError(
+            f"{teacher} segments {theirs}, but {cohort.folder} has {ours} (names of "
+            "labels, size of slices): use a teacher trained on this cohort."
+        )
 
 
 def hold_out_probe(

@@ -6,7 +6,7 @@ import os
 import platform
 import zlib
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 import tensorflow as tf
@@ -126,8 +126,14 @@ def differences(old: RunRecord, new: RunRecord) -> str:
     do not count.
     """
     before, now = _decisive(old), _decisive(new)
-    if _same_start(old.config, new.config):
+    if _same_start(old.config, new.config, old.config.init, new.config.init):
         before["config"]["init"] = now["config"]["init"]
+    teachers = [_labels_of(each.config).teacher for each in (old, new)]
+    if "finetune" in before["config"] and _same_start(
+        old.config, new.config, *teachers
+    ):
+        labels = before["config"]["finetune"]["pseudo_labels"]
+        labels["teacher"] = teachers[1]
     return "; ".join(
         f"{name} was {first!r}, is now {second!r}"
         for name, first, second in _unequal(before, now)
@@ -141,6 +147,7 @@ def fingerprint(record: RunRecord) -> int:
     # Hosts may have the same files in other places, and other versions of Python.
     for name in ("prepared", "workdir", "init"):
         del settings[name]
+    del settings["finetune"]["pseudo_labels"]["teacher"]
     del content["versions"]
     return zlib.crc32(json.dumps(content, sort_keys=True).encode())
 
@@ -171,13 +178,22 @@ def _subsets(settings: config.StageConfig) -> tuple[str, ...]:
     return subsets
 
 
-def _same_start(old: config.StageConfig, new: config.StageConfig) -> bool:
-    """Whether both take over the same run, perhaps moved together with them."""
-    if old.init is None or new.init is None:
-        return old.init == new.init
-    return os.path.abspath(old.init) == os.path.abspath(new.init) or os.path.relpath(
-        old.init, old.workdir
-    ) == os.path.relpath(new.init, new.workdir)
+def _labels_of(settings: config.StageConfig) -> config.PseudoLabelConfig:
+    return settings.finetune.pseudo_labels
+
+
+def _same_start(
+    old: config.StageConfig,
+    new: config.StageConfig,
+    before: Optional[str],
+    now: Optional[str],
+) -> bool:
+    """Whether both start from the same other run, perhaps moved together with it."""
+    if before is None or now is None:
+        return before == now
+    return os.path.abspath(before) == os.path.abspath(now) or os.path.relpath(
+        before, old.workdir
+    ) == os.path.relpath(now, new.workdir)
 
 
 def _unequal(old: Any, new: Any, where: str = "") -> Iterator[tuple]:

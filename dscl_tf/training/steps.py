@@ -148,13 +148,15 @@ def with_added(loss_function: LossFunction, added: Sequence[LossFunction]):
 
 
 def finetune_loss(
-    unet: tf.keras.Model, devices: Devices = distribution.ONE
+    unet: tf.keras.Model,
+    devices: Devices = distribution.ONE,
+    has_unknown: bool = False,
 ) -> LossFunction:
-    """Soft Dice over all classes."""
+    """Soft Dice over all classes, of the pixels whose label is known."""
 
     def loss(batch: Batch) -> Scalars:
         logits = unet(batch["image"], training=True)
-        sums = losses.soft_dice_sums(logits, batch["label"])
+        sums = losses.soft_dice_sums(logits, batch["label"], has_unknown)
         return {"loss": losses.soft_dice_of_sums(devices.sum(sums))}
 
     return loss

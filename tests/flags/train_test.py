@@ -13,13 +13,15 @@ from dscl_flags import (
     optimizer,
     pretext,
     run,
+    semi_supervised,
     split,
 )
 
 from dscl_tf import config, errors
 
 FLAGS = absl_flags.FLAGS
-GROUPS = [run, split, contrast, pretext, optimizer, finetuning, network]
+GROUPS = [run, split, contrast, pretext, optimizer, finetuning]
+GROUPS += [semi_supervised, network]
 NEEDED = ("--prepared=p", "--workdir=w")
 PRESETS = sorted((pathlib.Path(binary.__file__).parent / "presets").glob("*.flags"))
 
@@ -94,6 +96,24 @@ REACH = [
         90,
     ),
     ("elastic_sigma", "0.1", "finetune", "finetune.augmentation.elastic_sigma", 0.1),
+    ("mixup_alpha", "0.2", "finetune", "finetune.mixup_alpha", 0.2),
+    ("joint_global_weight", "2", "finetune", "finetune.joint.global_weight", 2),
+    ("joint_local_weight", "3", "finetune", "finetune.joint.local_weight", 3),
+    ("class_contrast_weight", "2", "finetune", "finetune.class_contrast.weight", 2),
+    (
+        "class_contrast_temperature",
+        "0.5",
+        "finetune",
+        "finetune.class_contrast.temperature",
+        0.5,
+    ),
+    (
+        "pixels_per_class",
+        "9",
+        "finetune",
+        "finetune.class_contrast.pixels_per_class",
+        9,
+    ),
     ("filters", "4,8,12", "encoder", "network.filters", (4, 8, 12)),
     ("local_head_units", "128", "decoder", "network.local_head_units", 128),
     ("batch_norm_momentum", "0.5", "encoder", "network.batch_norm_momentum", 0.5),
@@ -136,7 +156,8 @@ def test_every_flag_is_tested():
         for module in GROUPS
         for flag in FLAGS.get_flags_for_module(module.__name__)
     }
-    assert names - {"stage", "init"} == {
+    elsewhere = {flag for flag in names if flag.startswith(("self_training", "pseudo"))}
+    assert names - {"stage", "init"} - elsewhere == {
         flag for flag, *_ in [*REACH, *REACH_OF_PRETEXT]
     }
 
@@ -149,6 +170,25 @@ def test_defaults_are_those_of_the_configs(parse):
     assert encoder.views.contrast == pytest.approx((0.7, 1.3))
     for name in ("network", "global_", "local", "optimizer", "runtime", "split"):
         assert getattr(encoder, name) == getattr(expected, name)
+    for name in ("mixup_alpha", "pseudo_labels", "joint", "class_contrast"):
+        assert getattr(encoder.finetune, name) == getattr(expected.finetune, name)
+
+
+@pytest.mark.parametrize(
+    "arguments, rounds, expected",
+    [
+        (["--pseudo_confidence=0.7", "--nopseudo_targets"], 0, (0.9, False)),
+        (["--self_training_rounds=2"], 2, (0.9, True)),
+        (["--self_training_rounds=1", "--pseudo_confidence=0.7"], 1, (0.7, True)),
+        (["--self_training_rounds=1", "--nopseudo_targets"], 1, (0.9, False)),
+    ],
+)
+def test_pseudo_labels_are_asked_for_by_rounds(parse, arguments, rounds, expected):
+    parse(*arguments, "--self_training_first=run")
+    found = run.stage_configs()[-1].finetune.pseudo_labels
+    assert found == config.PseudoLabelConfig(None, *expected)
+    assert semi_supervised.num_rounds() == rounds
+    assert semi_supervised.first_round() == "run"
 
 
 @pytest.mark.parametrize(

@@ -27,3 +27,38 @@ def test_class_that_neither_has_counts_as_found():
     np.testing.assert_allclose(
         losses.soft_dice_loss(logits.astype(np.float32), labels), 0, atol=1e-6
     )
+
+
+def random_case():
+    rng = np.random.default_rng(3)
+    logits = rng.normal(size=[2, 4, 4, 3]).astype(np.float32)
+    return logits, rng.integers(0, 3, [2, 4, 4])
+
+
+def test_maps_of_unmixed_labels_give_the_same_loss():
+    logits, labels = random_case()
+    maps = np.eye(3, dtype=np.float32)[labels]
+    np.testing.assert_array_equal(
+        losses.soft_dice_loss(logits, maps), losses.soft_dice_loss(logits, labels)
+    )
+
+
+def test_hand_computed_value_of_mixed_labels():
+    # One pixel that is 3/4 class 0, predicted evenly: overlaps 3/8 and 1/8; totals
+    # 1/2 + 3/4 and 1/2 + 1/4.
+    maps = np.array([[[[0.75, 0.25]]]], np.float32)
+    expected = 1 - (2 * 3 / 8 / 1.25 + 2 / 8 / 0.75) / 2
+    value = losses.soft_dice_loss(np.zeros([1, 1, 1, 2], np.float32), maps)
+    np.testing.assert_allclose(value, expected, rtol=1e-6)
+
+
+def test_unknown_pixels_take_no_part():
+    logits, labels = random_case()
+    sums = losses.soft_dice_sums(logits[:, :2], labels[:, :2])
+    labels[:, 2:] = 3
+    masked = losses.soft_dice_sums(logits, labels, has_unknown=True)
+    np.testing.assert_allclose(masked, sums, rtol=1e-6)
+    maps = np.eye(4, dtype=np.float32)[labels][..., :3]
+    masked = losses.soft_dice_sums(logits, maps, has_unknown=True)
+    np.testing.assert_allclose(masked, sums, rtol=1e-6)
+    assert not np.allclose(losses.soft_dice_sums(logits, labels), sums)

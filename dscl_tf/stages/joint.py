@@ -1,0 +1,119 @@
+"""Joint training: L = Dice + a L_g + b L_l in the fine-tuning stage (section 3.4)."""
+
+from typing import Optional
+
+import tensorflow as tf
+
+from dscl_tf import config, errors, losses, networks
+from dscl_tf.pipeline import batches, sampling
+from dscl_tf.stages import pretrain_decoder
+from dscl_tf.stages.extras import Extra
+from dscl_tf.stages.session import Session
+from dscl_tf.training import steps
+
+# Tell their draws apart from those of the labelled batches, and from each other's.
+_GLOBAL_SALT, _LOCAL_SALT = 101, 102
+
+
+def make_global(session: Session, unet: tf.keras.Model) -> Optional[Extra]:
+    """A L_g on g1(e(x)) of unlabelled slices; None where a is 0.
+
+    Raises:
+      UserError: there is no such loss, or too few volumes for it.
+    """
+    stage = session.config
+    weight = stage.finetune.joint.global_weight
+    if not weight:
+        return None
+    if stage.global_.strategy is config.GlobalStrategy.NONE:
+        raise _no_strategy("global")
+    encoder = unet.get_layer("encoder")
+    shape = _shape_at(session, len(stage.network.filters) - 1)
+    head = networks.build_global_head(stage.network, shape)
+    table = _table(session, stage.global_.num_partitions)
+    stream = batches.global_batches(
+        session.cohort, table, stage.global_, stage.views, _GLOBAL_SALT
+    )
+    of_batch = steps.encoder_loss(encoder, head, stage.global_, session.devices)
+
+    def loss(batch: steps.Batch) -> steps.Scalars:
+        terms = of_batch(batches.part_of(batch, "global"))
+        return {
+            "loss": weight * terms["loss"],
+            "global_loss": terms["loss"],
+            "top1": terms["top1"],
+        }
+
+    return Extra(
+        loss=loss,
+        streams={"global": stream},
+        players={"loss": head.trainable_variables},
+        parts={"global_head": head},
+    )
+
+
+def make_local(session: Session, unet: tf.keras.Model) -> Optional[Extra]:
+    """B L_l on g2 of the U-Net's first l decoder blocks; None where b is 0.
+
+    Raises:
+      UserError: there is no such loss, or too few volumes or too small maps for it.
+    """
+    stage, local = session.config, session.config.local
+    weight = stage.finetune.joint.local_weight
+    if not weight:
+        return None
+    if local.strategy is config.LocalStrategy.NONE:
+        raise _no_strategy("local")
+    stage.network.check_blocks(local.num_blocks)
+    shape = _shape_at(session, stage.network.num_blocks - local.num_blocks)
+    head = networks.build_local_head(stage.network, shape, local.region_size)
+    regions = pretrain_decoder.make_regions(stage, shape[:2])
+    table = _table(session, local.num_partitions)
+    stream = batches.local_batches(
+        session.cohort, table, local, stage.views, _LOCAL_SALT
+    )
+    encoder, decoder = (unet.get_layer(name) for name in ("encoder", "decoder"))
+
+    def loss(batch: steps.Batch) -> steps.Scalars:
+        batch = batches.part_of(batch, "local")
+        levels = encoder(batch["image"], training=True)
+        features = networks.apply_blocks(decoder, levels, local.num_blocks, True)
+        ids = batches.loss_ids(batch)
+        terms = losses.local_contrastive_terms(
+            session.devices.gather(head(features, training=True), ids["view"].shape[0]),
+            ids,
+            local.strategy,
+            regions,
+            local.temperature,
+        )
+        return {
+            "loss": weight * terms["loss"],
+            "local_loss": terms["loss"],
+            "local_top1": terms["top1"],
+        }
+
+    return Extra(
+        loss=loss,
+        streams={"local": stream},
+        players={"loss": head.trainable_variables},
+        parts={"local_head": head},
+    )
+
+
+def _shape_at(session: Session, level: int) -> tuple[int, int, int]:
+    """(H, W, C) of the U-Net's features at a level, 0 the full resolution."""
+    height, width = session.size_px
+    return height >> level, width >> level, session.config.network.filters[level]
+
+
+def _table(session: Session, num_partitions: int) -> sampling.SliceTable:
+    # All of them: no volume is held out for a probe in this stage.
+    names = session.split.pretrain
+    return sampling.slice_table(session.cohort, names, num_partitions)
+
+
+def _no_strategy(kind: str) -> errors.UserError:
+    return errors.UserError(
+        f"--joint_{kind}_weight has no loss to weigh with --{kind}_strategy=none: "
+        "choose a strategy."
+    )

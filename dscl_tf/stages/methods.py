@@ -1,0 +1,9 @@
+"""All methods that add to fine-tuning."""
+
+from dscl_tf.stages import class_contrast, extras, joint
+
+ALL: tuple[extras.Method, ...] = (
+    joint.make_global,
+    joint.make_local,
+    class_contrast.make,
+)
