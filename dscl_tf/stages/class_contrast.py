@@ -6,7 +6,7 @@ from typing import Optional
 import tensorflow as tf
 
 from dscl_tf import losses, networks
-from dscl_tf.pipeline import batches, pixels
+from dscl_tf.pipeline import pixels, streams
 from dscl_tf.stages import teaching
 from dscl_tf.stages.extras import Extra
 from dscl_tf.stages.session import Session
@@ -30,7 +30,7 @@ def make(session: Session, unet: tf.keras.Model) -> Optional[Extra]:
     vectors_of = _vectors_of(unet, head)
 
     def loss(batch: steps.Batch) -> steps.Scalars:
-        batch = batches.part_of(batch, _STREAM)
+        batch = streams.part_of(batch, _STREAM)
         classes = batch["slot_class"]
         vectors = session.devices.sum(vectors_of(batch))
         terms = losses.class_contrastive_terms(
@@ -56,7 +56,7 @@ def make(session: Session, unet: tf.keras.Model) -> Optional[Extra]:
     )
 
 
-def _stream(session: Session) -> batches.Stream:
+def _stream(session: Session) -> streams.Stream:
     """Labelled slices, and as many pseudo-labelled ones where there is a teacher."""
     finetune = session.config.finetune
     # A mixed pixel has no class.
@@ -65,7 +65,7 @@ def _stream(session: Session) -> batches.Stream:
     stream = teaching.labelled_batches(session, unmixed, has_teacher, _SALT)
     per_class = finetune.class_contrast.pixels_per_class
 
-    def draw(batch: batches.Batch, seed: tf.Tensor) -> batches.Batch:
+    def draw(batch: streams.Batch, seed: tf.Tensor) -> streams.Batch:
         slot, classes = pixels.draw_slots(
             batch.pop("label"), seed, session.cohort.num_classes, per_class
         )

@@ -6,7 +6,7 @@ from typing import Callable, Optional, Union
 
 import tensorflow as tf
 
-from dscl_tf.pipeline.batches import JoinedStream, Stream
+from dscl_tf.pipeline.streams import JoinedStream, Stream
 from dscl_tf.stages.session import Session
 from dscl_tf.training import steps
 

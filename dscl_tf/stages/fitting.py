@@ -9,7 +9,7 @@ from typing import Callable
 import tensorflow as tf
 
 from dscl_tf import config, config_json
-from dscl_tf.pipeline.batches import Stream
+from dscl_tf.pipeline.streams import Stream
 from dscl_tf.stages.session import Session, open_session
 from dscl_tf.training import handover, loop, optimizers, run_folder, steps
 from dscl_tf.training.checkpoints import Checkpoints

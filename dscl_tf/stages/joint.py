@@ -5,7 +5,7 @@ from typing import Optional
 import tensorflow as tf
 
 from dscl_tf import config, errors, losses, networks
-from dscl_tf.pipeline import batches, sampling
+from dscl_tf.pipeline import batches, sampling, streams
 from dscl_tf.stages import pretrain_decoder
 from dscl_tf.stages.extras import Extra
 from dscl_tf.stages.session import Session
@@ -37,7 +37,7 @@ def make_global(session: Session, unet: tf.keras.Model) -> Optional[Extra]:
     of_batch = steps.encoder_loss(encoder, head, stage.global_, session.devices)
 
     def loss(batch: steps.Batch) -> steps.Scalars:
-        terms = of_batch(batches.part_of(batch, "global"))
+        terms = of_batch(streams.part_of(batch, "global"))
         return {
             "loss": weight * terms["loss"],
             "global_loss": terms["loss"],
@@ -75,7 +75,7 @@ def make_local(session: Session, unet: tf.keras.Model) -> Optional[Extra]:
     encoder, decoder = (unet.get_layer(name) for name in ("encoder", "decoder"))
 
     def loss(batch: steps.Batch) -> steps.Scalars:
-        batch = batches.part_of(batch, "local")
+        batch = streams.part_of(batch, "local")
         levels = encoder(batch["image"], training=True)
         features = networks.apply_blocks(decoder, levels, local.num_blocks, True)
         ids = batches.loss_ids(batch)

@@ -5,6 +5,7 @@ import pathlib
 
 from dscl_tf import config, networks
 from dscl_tf.pipeline import batches, sampling
+from dscl_tf.pipeline.streams import Stream
 from dscl_tf.stages import fitting
 from dscl_tf.stages import session as sessions
 from dscl_tf.training import loop, panels, steps
@@ -63,7 +64,7 @@ def assemble(session: sessions.Session) -> fitting.Assembly:
     )
 
 
-def _panel_action(session: sessions.Session, stream: batches.Stream, monitor: Monitor):
+def _panel_action(session: sessions.Session, stream: Stream, monitor: Monitor):
     def show(done: int) -> None:
         batch = fitting.batch_of(session, stream, done)
         picture = panels.view_panel(batch["image"].numpy(), batch["view"].numpy())

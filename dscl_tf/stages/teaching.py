@@ -4,7 +4,8 @@ from typing import Optional
 
 from dscl_tf import config, errors
 from dscl_tf.pipeline import batches, sampling
-from dscl_tf.pipeline.batches import PseudoLabelled, Stream
+from dscl_tf.pipeline.batches import PseudoLabelled
+from dscl_tf.pipeline.streams import Stream
 from dscl_tf.stages.session import Session
 from dscl_tf.training import pseudo_labels
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from dscl_tf import errors
 from dscl_tf.config import StageConfig
-from dscl_tf.pipeline.batches import Stream
+from dscl_tf.pipeline.streams import Stream
 from dscl_tf.training import distribution, interruption
 from dscl_tf.training.checkpoints import Checkpoints
 from dscl_tf.training.distribution import Devices

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from dscl_tf import config, errors, losses, networks, stages
-from dscl_tf.pipeline import batches
+from dscl_tf.pipeline import batches, streams
 from dscl_tf.stages import class_contrast, finetune, joint, rounds, session
 from dscl_tf.training import loop
 from tests import weights
@@ -106,7 +106,7 @@ def test_without_methods_it_is_the_stage_as_it_was(make):
     plain = make({}, folder="plain")
     with session.open_session(plain) as opened:
         assembly = finetune.assemble(opened)
-        assert isinstance(assembly.stream, batches.Stream)
+        assert isinstance(assembly.stream, streams.Stream)
         assert list(assembly.players) == ["loss"]
         batch = next(iter(assembly.stream.open(0, 0, 1)))
         assert batch["label"].dtype == tf.int32
