@@ -5,17 +5,17 @@ Each step is the command that a user would type. All of them recognise finished 
 so a demo that was killed goes on where it was.
 """
 
-import ctypes
 import json
 import pathlib
 import shlex
-import signal
 import subprocess
 import sys
 import time
 
 from absl import flags
 from dscl_flags import binary
+
+from dscl_tf.experiments import worker
 
 _OUTPUT = flags.DEFINE_string("output", "demo_run", "Folder for everything it makes.")
 _BIN = pathlib.Path(__file__).parent
@@ -50,15 +50,6 @@ def commands(root: str) -> list[list[str]]:
     ]
 
 
-def _stop_with_demo() -> None:
-    """Has the kernel ask a command to stop when the demo is killed.
-
-    It would go on alone otherwise, and hold the run folder against the next demo.
-    """
-    set_parent_death_signal = 1  # PR_SET_PDEATHSIG of prctl(2).
-    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
-
-
 def table(root: pathlib.Path) -> str:
     """Dice of each structure, random initialisation beside pre-trained."""
     rows = {}
@@ -86,7 +77,7 @@ def main() -> None:
         print(f"\n[{number}/{len(steps)}] {shown}", flush=True)
         done = subprocess.run(
             [sys.executable, _BIN / f"{name}.py", *arguments],
-            preexec_fn=_stop_with_demo,
+            preexec_fn=worker.stop_with_parent,
         )
         if done.returncode:
             print("The demo stopped there; `make demo` goes on from it.", flush=True)

@@ -93,15 +93,34 @@ def _too_few(flag: str, wanted: int, found: int, cohort: PreparedCohort):
     )
 
 
+def draw_names(file: str) -> list[str]:
+    """The names of a split file's fine-tuning draws; none where it has one draw.
+
+    Args:
+      file: path, or paper:NAME.
+
+    Raises:
+      UserError: it cannot be read.
+    """
+    content = files.read_json_object(_path_of(file), "split file")
+    draws = content.get("finetune", {})
+    return list(draws) if isinstance(draws, dict) else []
+
+
+def _path_of(file: str) -> pathlib.Path:
+    if not file.startswith(_PAPER):
+        return pathlib.Path(file)
+    path = _PAPER_FOLDER / f"{file[len(_PAPER) :]}.json"
+    if path.parent != _PAPER_FOLDER or not path.exists():
+        known = ", ".join(sorted(p.stem for p in _PAPER_FOLDER.glob("*.json")))
+        raise errors.UserError(
+            f"--split={file}: the paper's lists are there for {known}."
+        )
+    return path
+
+
 def _from_file(cohort: PreparedCohort, config: SplitConfig) -> dict[str, list[str]]:
-    path = pathlib.Path(config.file)
-    if config.file.startswith(_PAPER):
-        path = _PAPER_FOLDER / f"{config.file[len(_PAPER) :]}.json"
-        if path.parent != _PAPER_FOLDER or not path.exists():
-            known = ", ".join(sorted(p.stem for p in _PAPER_FOLDER.glob("*.json")))
-            raise errors.UserError(
-                f"--split={config.file}: the paper's lists are there for {known}."
-            )
+    path = _path_of(config.file)
     content = files.read_json_object(path, "split file")
     lists = {name: content.get(name, []) for name in SUBSETS}
     _check_names(path, content, config.name)

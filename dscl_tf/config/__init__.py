@@ -7,6 +7,7 @@ from dscl_tf.config.cohort import (
     PreprocessingConfig,
     SplitConfig,
 )
+from dscl_tf.config.experiment import EngineConfig, ExperimentConfig, GridConfig
 from dscl_tf.config.finetuning import (
     AdversarialConfig,
     AugmentationConfig,
@@ -38,9 +39,12 @@ __all__ = [
     "AdversarialConfig",
     "AugmentationConfig",
     "ClassContrastConfig",
+    "EngineConfig",
+    "ExperimentConfig",
     "FinetuneConfig",
     "GlobalConfig",
     "GlobalStrategy",
+    "GridConfig",
     "JointConfig",
     "LearnedAugmentationConfig",
     "LocalConfig",

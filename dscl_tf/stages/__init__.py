@@ -17,6 +17,13 @@ _RUN = {
     "pretext": pretrain_pretext.run,
     "finetune": finetune.run,
 }
+# The parts of each stage, for who wants its step alone (benchmarks, estimates).
+ASSEMBLE = {
+    "encoder": pretrain_encoder.assemble,
+    "decoder": pretrain_decoder.assemble,
+    "pretext": pretrain_pretext.assemble,
+    "finetune": finetune.assemble,
+}
 
 
 def run(stages: Sequence[config.StageConfig]) -> list[pathlib.Path]:

@@ -2,17 +2,14 @@
 
 import contextlib
 import dataclasses
-import fcntl
 import logging
-import os
 import pathlib
-import platform
 from collections.abc import Iterator, Mapping
-from typing import Optional, TextIO
+from typing import Optional
 
 import tensorflow as tf
 
-from dscl_tf import config, errors, files, networks
+from dscl_tf import config, errors, files, locks, networks
 from dscl_tf.training import checkpoints, records
 from dscl_tf.training.records import RunRecord
 
@@ -125,24 +122,9 @@ class RunFolder:
             )
         return path
 
-    @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """Within the block, no other process may train in the folder.
-
-        The kernel lets go when the process ends, however it ends.
-
-        Raises:
-          UserError: another process holds it, or the folder cannot be written.
-        """
-        path = self.path / ".lock"
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            file = path.open("a+", encoding="utf-8")
-        except OSError as error:
-            raise files.cannot_write(path, error) from error
-        with file:
-            _lock(file, self.path)
-            yield
+    def held(self) -> contextlib.AbstractContextManager:
+        """Within the block, no other process may train in the folder (`locks.held`)."""
+        return locks.held(self.path, "--workdir")
 
     @contextlib.contextmanager
     def log_file(self) -> Iterator[None]:
@@ -207,21 +189,3 @@ def decoder_parts(decoder: tf.keras.Model) -> dict[str, tf.keras.Model]:
         for layer in decoder.layers
         if layer.name.startswith("decoder_block_")
     }
-
-
-def _lock(file: TextIO, folder: pathlib.Path) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.seek(0)
-        raise errors.UserError(
-            f"{folder} is in use by {file.read().strip() or 'another process'}: wait "
-            "for it, stop it, or use another --workdir."
-        ) from None
-    except OSError as error:
-        # Some network file systems have no locks; training must work there, too.
-        _LOG.warning("Cannot lock %s (%s); start it only once.", folder, error)
-        return
-    file.truncate(0)
-    file.write(f"process {os.getpid()} on {platform.node()}\n")
-    file.flush()

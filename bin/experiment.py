@@ -1,0 +1,47 @@
+#!/usr/bin/env python3
+"""Compares methods over draws of labelled volumes; resumable, with tables."""
+
+from dscl_flags import (
+    binary,
+    contrast,
+    experiment,
+    finetuning,
+    network,
+    optimizer,
+    pretext,
+    run,
+    semi_supervised,
+    split,
+)
+
+USAGE = """
+dscl-experiment --prepared=DIR --workdir=DIR [--grid=NAME|FILE] [--dry_run]
+
+Runs methods x numbers of labelled volumes x draws, and writes table.md, table.csv and
+results.json into --workdir. Pre-training that cells share is done once; a cell that is
+done is skipped, one that fails does not stop the others, and a stopped experiment goes
+on by the same command. --stage, --init and the strategies are set by the methods.
+"""
+
+
+def main() -> None:
+    """Runs the experiment, or prints what it would do."""
+    from dscl_tf.experiments import experiment as experiments
+    from dscl_tf.experiments import results
+
+    settings = experiment.experiment_config()
+    if experiment.is_dry():
+        print(experiments.outline(settings))
+        return
+    print(results.as_markdown(experiments.run(settings)))
+
+
+def cli() -> None:
+    """Entry point of `dscl-experiment`."""
+    groups = [experiment, run, split, contrast, pretext, optimizer, finetuning]
+    groups += [semi_supervised, network]
+    binary.run(main, groups, USAGE)
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,0 +1,100 @@
+"""How long an experiment will take, from what it took so far or from timed steps."""
+
+import dataclasses
+import json
+import logging
+import pathlib
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+
+from dscl_tf import config, config_json
+from dscl_tf.experiments import worker
+from dscl_tf.experiments.plan import Task
+
+_LOG = logging.getLogger(__name__)
+_WARM, _TIMED = 2, 3
+
+
+def seconds_left(tasks: Sequence[Task], root: pathlib.Path) -> float:
+    """An estimate for the tasks that are not done, one after the other.
+
+    A task of a kind that has been done takes as long as its kind's median. For other
+    kinds a few steps are timed, with start-up; evaluation is left out then.
+
+    Args:
+      tasks: of the plan.
+      root: folder of the experiment.
+
+    Raises:
+      UserError: a mistake in the settings or the cohort.
+    """
+    done = [task for task in tasks if worker.is_done(root, task)]
+    took: dict[str, list[float]] = {}
+    for task in done:
+        seconds = worker.seconds_of(root, task)
+        if seconds is not None:
+            took.setdefault(_kind(task), []).append(seconds)
+    known = {kind: statistics.median(values) for kind, values in took.items()}
+    total = 0.0
+    for task in tasks:
+        if task in done:
+            continue
+        if _kind(task) not in known:
+            known[_kind(task)] = _timed(task)
+        total += known[_kind(task)]
+    return total
+
+
+def _kind(task: Task) -> str:
+    """Tasks of one kind take about as long as each other."""
+    return json.dumps([_content(stage) for stage in task.stages], sort_keys=True)
+
+
+def _content(stage: config.StageConfig) -> dict:
+    content = config_json.to_json(stage)
+    for name in ("workdir", "seed", "split", "init"):
+        del content[name]
+    content["finetune"]["pseudo_labels"]["teacher"] = None
+    return content
+
+
+def _timed(task: Task) -> float:
+    """Times some steps of each stage; seconds of the whole task."""
+    return sum(_of_stage(stage) for stage in task.stages)
+
+
+def _of_stage(stage: config.StageConfig) -> float:
+    # Here, since it takes seconds and a finished experiment needs none of it.
+    from dscl_tf import stages
+    from dscl_tf.stages import session as sessions
+    from dscl_tf.training import optimizers, steps
+
+    labels = dataclasses.replace(stage.finetune.pseudo_labels, teacher=None)
+    finetune = dataclasses.replace(stage.finetune, pseudo_labels=labels)
+    with tempfile.TemporaryDirectory() as folder:
+        alone = dataclasses.replace(stage, workdir=folder, init=None, finetune=finetune)
+        with sessions.open_session(alone) as session:
+            start = time.perf_counter()
+            assembly = stages.ASSEMBLE[stage.stage](session)
+            optimizer = optimizers.build(stage.optimizer, session.runtime.precision)
+            step = steps.make_step(
+                assembly.loss, assembly.players, optimizer, session.runtime.jit
+            )
+            batches = iter(assembly.stream.open(stage.seed, 0, _WARM + _TIMED))
+            for _ in range(_WARM):
+                float(step(next(batches))["loss"])
+            ready = time.perf_counter()
+            for _ in range(_TIMED):
+                float(step(next(batches))["loss"])
+            each = (time.perf_counter() - ready) / _TIMED
+    total = ready - start + each * stage.optimizer.num_steps
+    _LOG.info(
+        "%s: %.3f s a step, %d steps, %.1f min with start-up.",
+        stage.stage,
+        each,
+        stage.optimizer.num_steps,
+        total / 60,
+    )
+    return total

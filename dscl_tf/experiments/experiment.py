@@ -1,0 +1,119 @@
+"""An experiment as a whole: plan, run, results."""
+
+import logging
+import pathlib
+from typing import Any
+
+from dscl_tf import config_json, locks
+from dscl_tf.cohort.prepared import PreparedCohort
+from dscl_tf.config import ExperimentConfig
+from dscl_tf.experiments import (
+    engines,
+    estimate,
+    grids,
+    plan,
+    results,
+    running,
+    worker,
+)
+from dscl_tf.experiments.plan import Plan
+
+_LOG = logging.getLogger(__name__)
+
+
+def run(settings: ExperimentConfig) -> dict[str, Any]:
+    """Runs what is not done and gathers the results after each task.
+
+    Returns:
+      The content of results.json.
+
+    Raises:
+      UserError: a mistake in the settings, or another process has the folder.
+      KeyboardInterrupt: after what was running has saved and stopped.
+    """
+    root = pathlib.Path(settings.root)
+    planned = _plan(settings)
+    number, count = settings.shard
+    name = root if count == 1 else root / f"shard_{number}_of_{count}"
+    with locks.held(name, "--workdir"):
+        engine = engines.make(root, settings.engine)
+        failed = running.run_all(
+            tasks_of_shard(planned, settings.shard),
+            root,
+            engine,
+            lambda: _write(settings, planned),
+        )
+        content = _write(settings, planned)
+    for task, reason in failed.items():
+        _LOG.error("No result of %s: %s", task, reason)
+    return content
+
+
+def _plan(settings: ExperimentConfig) -> Plan:
+    grid = grids.make_grid(settings.grid)
+    return plan.make_plan(grid, settings.bases, pathlib.Path(settings.root))
+
+
+def tasks_of_shard(planned: Plan, shard: tuple[int, int]) -> list[plan.Task]:
+    """The tasks of every count-th draw, with the pre-training that they need.
+
+    Cells of a draw stay together, since some go on from others.
+
+    Args:
+      planned: all tasks.
+      shard: number, from 0, and count.
+    """
+    number, count = shard
+    points = sorted({(cell.draw, cell.seed) for cell in planned.cells})
+    own = set(points[number::count])
+    cells = [cell.task for cell in planned.cells if (cell.draw, cell.seed) in own]
+    needed = {name for task in cells for name in task.needs}
+    shared = [task for task in planned.pretraining]
+    needed |= {name for task in shared if task.name in needed for name in task.needs}
+    return [*(task for task in shared if task.name in needed), *cells]
+
+
+def _write(settings: ExperimentConfig, planned: Plan) -> dict[str, Any]:
+    root = pathlib.Path(settings.root)
+    base = settings.bases["finetune"]
+    cohort = PreparedCohort.open(base.prepared)
+    record = {name: config_json.to_json(each) for name, each in settings.bases.items()}
+    content = results.gather(planned, root, cohort, record, settings.paper_dataset)
+    results.write(root, content)
+    return content
+
+
+def outline(settings: ExperimentConfig) -> str:
+    """What `run` would do: the tasks, what they share, and how long it would take.
+
+    Raises:
+      UserError: a mistake in the settings.
+    """
+    root = pathlib.Path(settings.root)
+    planned = _plan(settings)
+    tasks = tasks_of_shard(planned, settings.shard)
+    lines = [f"Pre-training, {len(planned.pretraining)} runs:"]
+    for task in planned.pretraining:
+        users = sum(_uses(planned, cell.task, task.name) for cell in planned.cells)
+        lines.append(f"  {_mark(root, task)} {task.name}, for {users} cells")
+    lines.append(f"Cells, {len(planned.cells)}:")
+    for cell in planned.cells:
+        after = f", after {', '.join(cell.task.needs)}" if cell.task.needs else ""
+        lines.append(f"  {_mark(root, cell.task)} {cell.task.name}{after}")
+    seconds = estimate.seconds_left(tasks, root)
+    left = sum(not worker.is_done(root, task) for task in tasks)
+    lines.append(
+        f"{left} tasks to do, about {seconds / 60:.0f} min, one after the other."
+    )
+    return "\n".join(lines)
+
+
+def _uses(planned: Plan, task: plan.Task, name: str) -> bool:
+    by_name = {each.name: each for each in planned.tasks}
+    return any(
+        need == name or _uses(planned, by_name[need], name) for need in task.needs
+    )
+
+
+def _mark(root: pathlib.Path, task: plan.Task) -> str:
+    return "done" if worker.is_done(root, task) else "    "

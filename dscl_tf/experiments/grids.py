@@ -1,0 +1,106 @@
+"""The grids that are shipped, and those of files."""
+
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+from dscl_tf import errors, files
+from dscl_tf.config import GridConfig
+from dscl_tf.experiments import methods
+from dscl_tf.experiments.plan import Grid
+
+TABLE_1 = ("random", "gr", "gd_minus", "gd", "gr+lr", "gr+ld", "gd+lr")
+TABLE_2 = (
+    "random",
+    "gr",
+    "gd+lr",
+    "rotation",
+    "inpainting",
+    "context_restoration",
+    "self_training",
+    "mixup",
+    "learned_augmentation",
+    "adversarial",
+    "learned_augmentation+mixup",
+    "gd+lr+self_training",
+    "gd+lr+mixup",
+    "benchmark",
+)
+PRESETS: dict[str, dict[str, Any]] = {
+    "table1": {"methods": TABLE_1, "sizes": (1, 2, 8), "draws": 6},
+    "table2": {"methods": TABLE_2, "sizes": (1, 2, 8), "draws": 6},
+    "quick": {"methods": ("random", "gr", "gd+lr"), "sizes": (1,), "draws": 2},
+}
+_KEYS = {"name", "methods", "sizes", "draws", "seeds", "rounds"}
+
+
+def make_grid(settings: GridConfig) -> Grid:
+    """The grid of a preset or a file, with what is given in place of its own.
+
+    Args:
+      settings: `name` is one of PRESETS, or the path of a JSON file
+        (docs/experiments.md); `methods` are as `methods.parse` reads them.
+
+    Raises:
+      UserError: no such preset or file, or a content that is not one of a grid.
+    """
+    name = settings.name
+    content = PRESETS[name] if name in PRESETS else _read(pathlib.Path(name))
+    given = {key: getattr(settings, key) for key in _KEYS - {"name"}}
+    content = {**content, **{k: v for k, v in given.items() if v is not None}}
+    rows = tuple(methods.from_json(each) for each in content["methods"])
+    _check_unique(rows)
+    if name not in PRESETS:
+        name = str(content.get("name", pathlib.Path(name).stem))
+    return Grid(
+        name=name,
+        methods=rows,
+        sizes=_numbers("sizes", content["sizes"], 1),
+        draws=tuple(range(_number("draws", content["draws"], 1))),
+        seeds=_numbers("seeds", content.get("seeds", [0]), 0),
+        num_rounds=_number("rounds", content.get("rounds", 1), 1),
+    )
+
+
+def _read(path: pathlib.Path) -> dict:
+    if not path.suffix and not path.exists():
+        raise errors.UserError(
+            f"--grid={path}: expected {', '.join(PRESETS)}, or a JSON file."
+        )
+    content = files.read_json_object(path, "grid file")
+    missing = {"methods", "sizes", "draws"} - set(content)
+    unknown = set(content) - _KEYS
+    if missing or unknown or not isinstance(content["methods"], list):
+        raise errors.UserError(
+            f"{path}: a grid has the keys {', '.join(sorted(_KEYS))} (name, seeds and "
+            f"rounds may be left out), methods being a list; missing "
+            f"{sorted(missing)}, unknown {sorted(unknown)}."
+        )
+    return content
+
+
+def _check_unique(rows: Sequence[methods.Method]) -> None:
+    names = [row.name for row in rows]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice or not rows:
+        raise errors.UserError(
+            f"A grid needs one method or more, each once; found {names}: give those "
+            'that differ in their settings a "name" each.'
+        )
+
+
+def _numbers(what: str, values: Any, least: int) -> tuple[int, ...]:
+    if not isinstance(values, (list, tuple)) or not values:
+        raise errors.UserError(f"{what} must be a list of numbers, found {values!r}.")
+    found = tuple(_number(what, value, least) for value in values)
+    if len(set(found)) < len(found):
+        raise errors.UserError(f"{what} names a number twice: {list(found)}.")
+    return found
+
+
+def _number(what: str, value: Any, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise errors.UserError(
+            f"{what}: expected whole numbers of at least {least}, found {value!r}."
+        )
+    return value

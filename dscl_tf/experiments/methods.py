@@ -1,0 +1,209 @@
+"""What a method of the comparison is, as settings of the stages."""
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
+
+from dscl_tf import config, config_json, errors
+
+# Where the weights come from, the decoder stage after it, and what fine-tuning has.
+CONTRASTS = ("gr", "gd_minus", "gd", "positional")
+PRETEXTS = ("rotation", "inpainting", "context_restoration")
+LOCALS = ("lr", "ld")
+RANDOM, BENCHMARK = "random", "benchmark"
+# Of fine-tuning: the settings that a method turns on, where the flags leave them off.
+ADDED: dict[str, dict[str, Any]] = {
+    "mixup": {"finetune.mixup_alpha": 0.2},
+    "self_training": {"finetune.pseudo_labels.as_targets": True},
+    "adversarial": {"finetune.adversarial.weight": 0.01},
+    "learned_augmentation": {"finetune.learned_augmentation.enabled": True},
+    "joint": {
+        "finetune.joint.global_weight": 0.1,
+        "finetune.joint.local_weight": 0.1,
+    },
+    "class_contrast": {"finetune.class_contrast.weight": 0.1},
+}
+IN_ROUNDS = ("self_training", "class_contrast")
+_TITLES = {
+    RANDOM: "Random init.",
+    BENCHMARK: "All labelled volumes",
+    "gr": "G^R",
+    "gd_minus": "G^D-",
+    "gd": "G^D",
+    "positional": "Positional",
+    "lr": "L^R",
+    "ld": "L^D",
+    "rotation": "Rotation",
+    "inpainting": "Inpainting",
+    "context_restoration": "Context restoration",
+    "mixup": "Mixup",
+    "self_training": "Self-training",
+    "adversarial": "Adversarial training",
+    "learned_augmentation": "Learned augmentation",
+    "joint": "Joint training",
+    "class_contrast": "Contrast of classes",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """One row of the comparison."""
+
+    name: str  # As it was asked for; unique, and fit for a folder's name.
+    title: str
+    initial: str  # RANDOM, one of CONTRASTS or one of PRETEXTS.
+    local: Optional[str]  # One of LOCALS.
+    added: tuple[str, ...]  # Of ADDED.
+    all_labelled: bool  # The benchmark: every labelled volume is for training.
+    settings: tuple[tuple[str, Any], ...]  # Dotted path in StageConfig, value.
+
+    @property
+    def in_rounds(self) -> bool:
+        """Whether pseudo-labels of a first run are needed."""
+        return bool(set(self.added) & set(IN_ROUNDS))
+
+    def without_rounds(self) -> "Method":
+        """The method whose cell is the first round of this one."""
+        added = tuple(term for term in self.added if term not in IN_ROUNDS)
+        return dataclasses.replace(self, added=added)
+
+    @property
+    def key(self) -> tuple:
+        """What it is, whatever it is called."""
+        return (
+            self.initial,
+            self.local,
+            self.added,
+            self.all_labelled,
+            self.settings,
+        )
+
+
+def parse(text: str, title: Optional[str] = None) -> Method:
+    """The method of a name such as "gd+lr+mixup" or "gd@global_.num_partitions=6".
+
+    Terms stand between "+": at most one initialisation (random when there is none),
+    lr or ld after a contrastive one, and any of fine-tuning's; "benchmark" stands
+    alone. Settings follow, each after "@".
+
+    Args:
+      text: the name.
+      title: for tables; made of the terms without.
+
+    Raises:
+      UserError: an unknown term or one in the wrong place, or a setting that is not
+        one of the stages' or has a wrong type.
+    """
+    names, *settings = text.split("@")
+    terms = names.split("+")
+    known = {RANDOM, BENCHMARK, *CONTRASTS, *PRETEXTS, *LOCALS, *ADDED}
+    unknown = [term for term in terms if term not in known]
+    if unknown or len(set(terms)) < len(terms):
+        raise errors.UserError(
+            f"Method {text!r}: {unknown[0] if unknown else 'a term stands twice'!r} "
+            f"is not known; expected terms among {', '.join(sorted(known))}, joined "
+            "by +."
+        )
+    starts = [t for t in terms if t in (RANDOM, BENCHMARK, *CONTRASTS, *PRETEXTS)]
+    local = [term for term in terms if term in LOCALS]
+    if len(starts) > 1 or len(local) > 1:
+        raise errors.UserError(
+            f"Method {text!r} starts in more than one way: {', '.join(starts + local)}."
+        )
+    start = starts[0] if starts else RANDOM
+    if local and start not in CONTRASTS:
+        raise errors.UserError(
+            f"Method {text!r}: {local[0]} needs an encoder of one of "
+            f"{', '.join(CONTRASTS)} before it."
+        )
+    return Method(
+        name=re.sub(r"[^\w+@.=-]", "_", text),
+        title=title or _title(terms, settings),
+        initial=RANDOM if start == BENCHMARK else start,
+        local=local[0] if local else None,
+        added=tuple(term for term in ADDED if term in terms),
+        all_labelled=start == BENCHMARK,
+        settings=tuple(sorted(_setting(text, each) for each in settings)),
+    )
+
+
+def from_json(content: Any) -> Method:
+    """A method of a grid file: a name, or an object with "method" and more.
+
+    Raises:
+      UserError: as `parse`; or the object has other keys.
+    """
+    if isinstance(content, str):
+        return parse(content)
+    allowed = {"name", "title", "method", "settings"}
+    if (
+        not isinstance(content, dict)
+        or set(content) - allowed
+        or not isinstance(content.get("method"), str)
+        or not isinstance(content.get("settings", {}), dict)
+    ):
+        raise errors.UserError(
+            f"A method of a grid is a name or an object with the keys "
+            f"{', '.join(sorted(allowed))}, found {content!r:.200}."
+        )
+    made = parse(content["method"], content.get("title"))
+    settings = tuple(
+        sorted(
+            (path, _checked(path, v)) for path, v in content.get("settings", {}).items()
+        )
+    )
+    name = re.sub(r"[^\w+@.=-]", "_", str(content.get("name") or content["method"]))
+    return dataclasses.replace(made, name=name, settings=made.settings + settings)
+
+
+def _title(terms: Sequence[str], settings: Sequence[str]) -> str:
+    title = " + ".join(_TITLES[term] for term in terms)
+    return title + (f" ({', '.join(settings)})" if settings else "")
+
+
+def _setting(text: str, setting: str) -> tuple[str, Any]:
+    path, equals, value = setting.partition("=")
+    if not equals:
+        raise errors.UserError(
+            f"Method {text!r}: {setting!r} after @ must be PATH=VALUE, such as "
+            "global_.num_partitions=6."
+        )
+    for kind in (int, float):
+        try:
+            return path, _checked(path, kind(value))
+        except ValueError:
+            continue
+    words = {"true": True, "false": False, "none": None}
+    return path, _checked(path, words.get(value, value))
+
+
+def _checked(path: str, value: Any) -> Any:
+    """The value, if a StageConfig takes it at `path`."""
+    replaced(config.StageConfig("finetune", "", ""), {path: value})
+    return tuple(value) if isinstance(value, list) else value
+
+
+def replaced(stage: config.StageConfig, settings: Mapping[str, Any]):
+    """The stage with some of its settings changed.
+
+    Args:
+      stage: the settings before.
+      settings: values, as JSON has them, by dotted path in StageConfig.
+
+    Raises:
+      UserError: there is no such path, or the value does not fit.
+    """
+    content = config_json.to_json(stage)
+    for path, value in settings.items():
+        inner, names = content, path.split(".")
+        for name in names[:-1]:
+            inner = inner.get(name) if isinstance(inner, dict) else None
+        if not isinstance(inner, dict) or names[-1] not in inner:
+            raise errors.UserError(
+                f"Setting {path!r}: the stages have no such setting; expected a path "
+                f"such as global_.num_partitions, starting with one of "
+                f"{', '.join(sorted(content))}."
+            )
+        inner[names[-1]] = list(value) if isinstance(value, tuple) else value
+    return config_json.from_json(config.StageConfig, content, "setting")

@@ -1,0 +1,248 @@
+"""From a grid to its tasks: what is trained once and shared, and each cell."""
+
+import dataclasses
+import itertools
+import pathlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Optional, Union
+
+from dscl_tf import config, errors
+from dscl_tf.cohort import splits
+from dscl_tf.cohort.prepared import PreparedCohort
+from dscl_tf.experiments import methods
+from dscl_tf.experiments.methods import Method
+from dscl_tf.stages import rounds
+
+ALL = "all"  # The size of a benchmark's cell.
+Size = Union[int, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """What is to be compared."""
+
+    name: str
+    methods: tuple[Method, ...]
+    sizes: tuple[int, ...]  # |Xtr|.
+    draws: tuple[int, ...]
+    seeds: tuple[int, ...]  # Of weights and batches, pre-training's too.
+    num_rounds: int = 1  # Of self-training and of the contrast of classes.
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """Stages that are run one after the other, and what has to be there before."""
+
+    name: str  # Its folder, relative to the experiment's.
+    stages: tuple[config.StageConfig, ...]
+    needs: tuple[str, ...] = ()  # Names of tasks.
+
+    @property
+    def is_cell(self) -> bool:
+        """Whether it is fine-tuned and evaluated."""
+        return self.stages[-1].stage == "finetune"
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One figure of the table: a method on a draw."""
+
+    method: Method
+    size: Size
+    draw: int
+    seed: int
+    task: Task
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """All tasks, those that are shared first."""
+
+    grid: Grid
+    pretraining: tuple[Task, ...]
+    cells: tuple[Cell, ...]
+
+    @property
+    def tasks(self) -> list[Task]:
+        """In an order in which each comes after what it needs."""
+        return [*self.pretraining, *(cell.task for cell in self.cells)]
+
+
+def make_plan(
+    grid: Grid, bases: Mapping[str, config.StageConfig], root: pathlib.Path
+) -> Plan:
+    """Expands a grid.
+
+    Args:
+      grid: what is to be compared.
+      bases: settings of the stages "encoder", "decoder", "pretext" and "finetune",
+        which methods change.
+      root: folder of the experiment.
+
+    Raises:
+      UserError: the cohort or the splits cannot give what the grid asks for.
+    """
+    cohort = PreparedCohort.open(bases["finetune"].prepared)
+    maker = _Maker(grid, bases, root, cohort)
+    cells = [
+        maker.cell(method, size, draw, seed)
+        for seed, draw, size, method in _points(grid)
+    ]
+    return Plan(grid, tuple(maker.pretraining.values()), tuple(cells))
+
+
+def _points(grid: Grid) -> Iterable[tuple]:
+    """Draw by draw, so that an experiment that is cut short has whole rows."""
+    for seed, draw in itertools.product(grid.seeds, grid.draws):
+        for size in grid.sizes:
+            for method in _in_order(grid.methods):
+                if not method.all_labelled:
+                    yield seed, draw, size, method
+        for method in grid.methods:
+            if method.all_labelled:
+                yield seed, draw, ALL, method
+
+
+def _in_order(all_methods: Sequence[Method]) -> list[Method]:
+    """First rounds before what goes on from them."""
+    return sorted(all_methods, key=lambda method: method.in_rounds)
+
+
+class _Maker:
+    """Makes tasks, those of pre-training once for all cells that share them."""
+
+    def __init__(self, grid: Grid, bases, root: pathlib.Path, cohort: PreparedCohort):
+        self._grid, self._root, self._cohort = grid, root, cohort
+        self._bases = {name: _plain(stage) for name, stage in bases.items()}
+        self._strengths = bases["finetune"].finetune
+        self.pretraining: dict[str, Task] = {}
+        self._cells: dict[tuple, Task] = {}
+        self._pools: list[tuple[str, ...]] = []
+
+    def cell(self, method: Method, size: Size, draw: int, seed: int) -> Cell:
+        """The task of a cell, and those of pre-training that it needs."""
+        name = f"cells/n{size}_draw{draw}_seed{seed}_{method.name}"
+        stage = dataclasses.replace(
+            methods.replaced(self._bases["finetune"], self._settings(method)),
+            workdir=str(self._root / name / "finetune"),
+            seed=seed,
+            split=self._split(size, draw),
+        )
+        split = splits.resolve(self._cohort, stage.split)
+        needs = self._pretrain(method, stage.split, split.pretrain, seed)
+        if needs:
+            stage = dataclasses.replace(stage, init=needs[-1].stages[-1].workdir)
+        needed = [task.name for task in needs]
+        first = None
+        if method.in_rounds:
+            first = self._cells.get((method.without_rounds().key, size, draw, seed))
+            needed += [first.name] if first else []
+        stages = rounds.finetune_rounds(
+            stage,
+            self._grid.num_rounds if method.in_rounds else 0,
+            first.stages[-1].workdir if first else None,
+        )
+        task = Task(name, tuple(stages), tuple(needed))
+        self._cells[method.key, size, draw, seed] = task
+        return Cell(method, size, draw, seed, task)
+
+    def _settings(self, method: Method) -> dict:
+        """Of fine-tuning; a strength that the flags give goes before the method's."""
+        found = {}
+        for term in method.added:
+            wanted = methods.ADDED[term]
+            given = {path: _value(self._strengths, path) for path in wanted}
+            found.update(given if any(given.values()) else wanted)
+        return {**found, **dict(method.settings)}
+
+    def _split(self, size: Size, draw: int) -> config.SplitConfig:
+        base = self._bases["finetune"].split
+        if size == ALL:
+            return _all_labelled(self._cohort, dataclasses.replace(base, seed=draw))
+        if base.file is None:
+            return dataclasses.replace(base, num_train=int(size), seed=draw)
+        names = [n for n in splits.draw_names(base.file) if n.startswith(f"tr{size}_")]
+        if draw >= len(names):
+            raise errors.UserError(
+                f"{base.file} has {len(names)} draws of {size} labelled volumes "
+                f"(called tr{size}_...), draw {draw} is not among them: ask for fewer "
+                "--draws or other --sizes."
+            )
+        return dataclasses.replace(base, name=names[draw])
+
+    def _pretrain(self, method, split, pool: tuple[str, ...], seed: int) -> list[Task]:
+        """The tasks of the method's weights, in order."""
+        if method.initial == methods.RANDOM:
+            return []
+        if pool not in self._pools:
+            self._pools.append(pool)
+        of_encoder = {k: v for k, v in method.settings if not k.startswith("finetune.")}
+        name = "@".join([method.initial, *(f"{k}={v}" for k, v in of_encoder.items())])
+        folder = f"pretraining/{name}_seed{seed}"
+        number = self._pools.index(pool)
+        folder += f"_pool{number}" if number else ""
+        kind = "pretext" if method.initial in methods.PRETEXTS else "encoder"
+        field = "pretext.task" if kind == "pretext" else "global_.strategy"
+        shared = {"seed": seed, "split": split}
+        found = [
+            self._task(
+                f"{folder}/{kind}", kind, {field: method.initial, **of_encoder}, shared
+            )
+        ]
+        if method.local:
+            shared = {**shared, "init": found[0].stages[0].workdir}
+            settings = {"local.strategy": method.local, **of_encoder}
+            name = f"{folder}/decoder_{method.local}"
+            found.append(
+                self._task(name, "decoder", settings, shared, (found[0].name,))
+            )
+        return found
+
+    def _task(self, name, kind, settings, shared, needs: tuple[str, ...] = ()) -> Task:
+        if name not in self.pretraining:
+            stage = methods.replaced(self._bases[kind], settings)
+            stage = dataclasses.replace(
+                stage, stage=kind, workdir=str(self._root / name), **shared
+            )
+            self.pretraining[name] = Task(name, (stage,), needs)
+        return self.pretraining[name]
+
+
+def _plain(stage: config.StageConfig) -> config.StageConfig:
+    """Without what methods turn on."""
+    paths = [path for settings in methods.ADDED.values() for path in settings]
+    off = {path: _value(config.FinetuneConfig(), path) for path in paths}
+    off.update({"finetune.pseudo_labels.teacher": None, "init": None})
+    return methods.replaced(stage, off)
+
+
+def _value(settings: config.FinetuneConfig, path: str):
+    found = settings
+    for name in path.split(".")[1:]:
+        found = getattr(found, name)
+    return found
+
+
+def _all_labelled(
+    cohort: PreparedCohort, split: config.SplitConfig
+) -> config.SplitConfig:
+    """The split with as many volumes for training as there are."""
+    if split.file is not None:
+        raise errors.UserError(
+            "The method benchmark trains on all labelled volumes, which a split file "
+            "does not name: leave it out, or use a split drawn by sizes."
+        )
+    few = splits.resolve(cohort, dataclasses.replace(split, num_train=0))
+    labelled = {
+        cohort.volume(name).subject
+        for name in few.pretrain
+        if cohort.volume(name).has_label
+    }
+    count = len(labelled) - split.num_validation
+    return dataclasses.replace(split, num_train=count)
+
+
+def labelled_of(cell: Cell) -> Optional[int]:
+    """Labelled volumes that a cell is trained on, None where a file says it."""
+    split = cell.task.stages[-1].split
+    return split.num_train if split.file is None else None

@@ -1,0 +1,265 @@
+"""What came out of an experiment: results.json, table.csv and table.md."""
+
+import csv
+import dataclasses
+import io
+import itertools
+import json
+import math
+import pathlib
+import platform
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
+
+import numpy as np
+
+import dscl_tf
+from dscl_tf import files
+from dscl_tf.cohort.prepared import PreparedCohort
+from dscl_tf.experiments import plan as plans
+from dscl_tf.experiments import statistics, worker
+from dscl_tf.experiments.plan import Cell, Plan, Task
+
+FORMAT = 1
+RESULTS = "results.json"
+_PAPER = pathlib.Path(__file__).parent / "paper_tables.json"
+_REFERENCES = {"versus_random": "random", "versus_gr": "gr"}
+
+
+def gather(
+    plan: Plan,
+    root: pathlib.Path,
+    cohort: PreparedCohort,
+    settings: Mapping[str, Any],
+    paper_dataset: Optional[str],
+) -> dict:
+    """All results there are.
+
+    Args:
+      plan: what was to be done.
+      root: folder of the experiment.
+      cohort: it was done on.
+      settings: what else to record.
+      paper_dataset: whose figures of the paper to set beside; None: nobody's.
+
+    Returns:
+      The content of results.json (docs/experiments.md).
+    """
+    cells = [_cell(root, cell) for cell in plan.cells]
+    return {
+        "format": FORMAT,
+        "name": plan.grid.name,
+        "versions": {
+            "dscl_tf": dscl_tf.__version__,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+        },
+        "cohort": {
+            "id": cohort.content_id,
+            "prepared": str(pathlib.Path(cohort.folder).resolve()),
+            "label_names": list(cohort.label_names),
+            "size_px": list(cohort.settings.size_px),
+            "spacing_mm": cohort.settings.spacing_mm,
+            "paper_dataset": paper_dataset,
+        },
+        "grid": {
+            "methods": [
+                {"name": method.name, "title": method.title}
+                for method in plan.grid.methods
+            ],
+            "sizes": list(plan.grid.sizes),
+            "draws": list(plan.grid.draws),
+            "seeds": list(plan.grid.seeds),
+            "settings": dict(settings),
+        },
+        "pretraining": [_pretraining(root, task) for task in plan.pretraining],
+        "cells": cells,
+        "table": table_rows(
+            cells,
+            [method.name for method in plan.grid.methods],
+            _of_paper(paper_dataset),
+        ),
+    }
+
+
+def _state(root: pathlib.Path, task: Task) -> dict:
+    done = worker.is_done(root, task)
+    error = None if done else worker.error_of(root, task)
+    state = "done" if done else "failed" if error else "missing"
+    seconds = worker.seconds_of(root, task) if done else None
+    return {"state": state, "seconds": seconds, "error": error}
+
+
+def _pretraining(root: pathlib.Path, task: Task) -> dict:
+    name = task.name.partition("/")[2]
+    return {"name": name, "run": task.name, **_state(root, task)}
+
+
+def _cell(root: pathlib.Path, cell: Cell) -> dict:
+    task = cell.task
+    found = {
+        "method": cell.method.name,
+        "size": cell.size,
+        "draw": cell.draw,
+        "seed": cell.seed,
+        **_state(root, task),
+        "run": f"{task.name}/finetune",
+        "evaluation": f"{task.name}/{worker.EVALUATION}",
+        "dice": None,
+        "structures": {},
+    }
+    if found["state"] == "done":
+        path = root / task.name / worker.EVALUATION / "summary.json"
+        summary = files.read_json_object(path, "summary")
+        found["dice"] = summary["foreground_mean"]["Dice"]
+        found["structures"] = {
+            summary["label_names"][label]: mean["Dice"]
+            for label, mean in summary["mean"].items()
+        }
+    return found
+
+
+def table_rows(
+    cells: Sequence[Mapping], order: Sequence[str], paper: Mapping[str, Mapping]
+) -> list[dict]:
+    """A row for each size and method that has results.
+
+    Args:
+      cells: of results.json.
+      order: names of the methods.
+      paper: the paper's figure by method and size.
+    """
+    found = []
+    sizes = dict.fromkeys(cell["size"] for cell in cells)
+    methods = dict.fromkeys(cell["method"] for cell in cells)
+    for size, method in itertools.product(
+        sorted(sizes, key=_size_order), sorted(methods, key=list(order).index)
+    ):
+        own = _by_draw(cells, size, method)
+        if not own:
+            continue
+        whole = statistics.spread([cell["dice"] for cell in own.values()])
+        row = {"method": method, "size": size, **dataclasses.asdict(whole)}
+        row["structures"] = _structures(list(own.values()))
+        for name, reference in _REFERENCES.items():
+            row[name] = None
+            if method != reference:
+                row[name] = _paired(own, _by_draw(cells, size, reference))
+        row["paper"] = paper.get(method, {}).get(str(size))
+        found.append(row)
+    return found
+
+
+def _size_order(size) -> float:
+    return math.inf if size == plans.ALL else size
+
+
+def _by_draw(cells: Sequence[Mapping], size, method: str) -> dict:
+    return {
+        (cell["draw"], cell["seed"]): cell
+        for cell in cells
+        if (cell["size"], cell["method"]) == (size, method) and cell["dice"] is not None
+    }
+
+
+def _paired(own: Mapping, other: Mapping) -> Optional[dict]:
+    both = [key for key in own if key in other]
+    found = statistics.difference(
+        [own[key]["dice"] for key in both], [other[key]["dice"] for key in both]
+    )
+    return None if found is None else dataclasses.asdict(found)
+
+
+def _structures(cells: Sequence[Mapping]) -> dict:
+    found = {}
+    for name in cells[0]["structures"]:
+        values = [cell["structures"].get(name) for cell in cells]
+        of_name = statistics.spread([value for value in values if value is not None])
+        if of_name is not None:
+            found[name] = {"mean": of_name.mean, "std": of_name.std}
+    return found
+
+
+def _of_paper(dataset: Optional[str]) -> Mapping[str, Mapping]:
+    if dataset is None:
+        return {}
+    return json.loads(_PAPER.read_text(encoding="utf-8"))["datasets"][dataset]
+
+
+def write(root: pathlib.Path, content: Mapping) -> None:
+    """Writes results.json, table.csv and table.md, each whole."""
+    files.write_json(root / RESULTS, content)
+    files.write_text(root / "table.csv", as_csv(content))
+    files.write_text(root / "table.md", as_markdown(content) + "\n")
+
+
+def as_csv(content: Mapping) -> str:
+    """The table, a line for each size and method."""
+    structures = content["cohort"]["label_names"][1:]
+    head = ["labelled", "method", "title", "n", "dice_mean", "dice_std"]
+    head += [f"{name}_{kind}" for name in structures for kind in ("mean", "std")]
+    for name in _REFERENCES:
+        head += [f"{name}_{kind}" for kind in ("mean", "low", "high")]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*head, "paper_dice_on_its_data"])
+    titles = _titles(content)
+    for row in content["table"]:
+        line = [row["size"], row["method"], titles[row["method"]]]
+        line += [row["n"], row["mean"], row["std"]]
+        for name in structures:
+            found = row["structures"].get(name, {})
+            line += [found.get("mean"), found.get("std")]
+        for name in _REFERENCES:
+            found = row[name] or {}
+            line += [found.get("mean"), found.get("low"), found.get("high")]
+        writer.writerow([*line, row["paper"]])
+    return text.getvalue()
+
+
+def as_markdown(content: Mapping) -> str:
+    """The table for readers, with what is missing below it."""
+    structures = content["cohort"]["label_names"][1:]
+    with_paper = any(row["paper"] is not None for row in content["table"])
+    head = ["labelled", "method", "n", "Dice", *structures]
+    head += ["against random [95 %]", "against G^R [95 %]"]
+    head += ["paper (its data)"] if with_paper else []
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    titles = _titles(content)
+    for row in content["table"]:
+        line = [str(row["size"]), titles[row["method"]], str(row["n"]), _spread(row)]
+        line += [_spread(row["structures"].get(name)) for name in structures]
+        line += [_interval(row[name]) for name in _REFERENCES]
+        line += [_number(row["paper"])] if with_paper else []
+        lines.append(f"| {' | '.join(line)} |")
+    missing = [cell for cell in content["cells"] if cell["state"] != "done"]
+    if missing:
+        lines += [
+            "",
+            f"{len(missing)} of {len(content['cells'])} cells have no result:",
+        ]
+        lines += [f"- {cell['run']}: {cell['error'] or 'not run'}" for cell in missing]
+    return "\n".join(lines)
+
+
+def _titles(content: Mapping) -> dict[str, str]:
+    return {each["name"]: each["title"] for each in content["grid"]["methods"]}
+
+
+def _number(value: Optional[float]) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _spread(found: Optional[Mapping]) -> str:
+    if not found:
+        return ""
+    deviation = "" if found["std"] is None else f" ± {found['std']:.3f}"
+    return f"{found['mean']:.3f}{deviation}"
+
+
+def _interval(found: Optional[Mapping]) -> str:
+    if not found:
+        return ""
+    if found["low"] is None:
+        return f"{found['mean']:+.3f}"
+    return f"{found['mean']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}]"

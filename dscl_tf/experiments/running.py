@@ -1,0 +1,116 @@
+"""Runs the tasks of a plan: those that are not done, in an order that they allow."""
+
+import contextlib
+import dataclasses
+import logging
+import pathlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Callable
+
+from dscl_tf import files
+from dscl_tf.experiments import worker
+from dscl_tf.experiments.engines import Engine
+from dscl_tf.experiments.plan import Task
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass
+class _State:
+    waiting: list[Task]
+    running: dict[Any, Task]
+    failed: dict[str, str]  # Why, by name.
+    done: set[str]
+
+
+def run_all(
+    tasks: Sequence[Task],
+    root: pathlib.Path,
+    engine: Engine,
+    report: Callable[[], None],
+) -> Mapping[str, str]:
+    """Runs what is not done; one that fails does not stop the others.
+
+    Args:
+      tasks: each after those that it needs.
+      root: folder of the experiment.
+      engine: where they are computed.
+      report: called after each task.
+
+    Returns:
+      Why tasks failed or could not be started, by name.
+
+    Raises:
+      UserError: a folder holds the result of other settings.
+      KeyboardInterrupt: after what was running has saved and stopped.
+    """
+    done = {task.name for task in tasks if worker.is_done(root, task)}
+    state = _State([t for t in tasks if t.name not in done], {}, {}, done)
+    if done:
+        _LOG.info("%d of %d tasks are done already.", len(done), len(tasks))
+    clock = _Clock(len(state.waiting))
+    with _stopped_at_last(engine, state):
+        while state.waiting or state.running:
+            _start_ready(state, engine)
+            for handle in engine.wait(list(state.running)):
+                task = state.running.pop(handle)
+                _settle(root, task, engine.outcome(handle), state)
+                clock.say(task, state)
+                report()
+    return state.failed
+
+
+@contextlib.contextmanager
+def _stopped_at_last(engine: Engine, state: _State) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        _LOG.info("Stopping %d running tasks.", len(state.running))
+        engine.stop(list(state.running))
+        raise
+
+
+def _start_ready(state: _State, engine: Engine) -> None:
+    """Starts tasks whose needs are met; gives up those whose needs have failed."""
+    for task in list(state.waiting):
+        broken = [name for name in task.needs if name in state.failed]
+        if broken:
+            state.waiting.remove(task)
+            state.failed[task.name] = f"It needs {broken[0]}, which failed."
+        elif len(state.running) < engine.jobs and state.done.issuperset(task.needs):
+            state.waiting.remove(task)
+            _LOG.info("Starting %s.", task.name)
+            state.running[engine.start(task)] = task
+
+
+def _settle(root: pathlib.Path, task: Task, outcome, state: _State) -> None:
+    if outcome is None:
+        state.done.add(task.name)
+        return
+    # What the task said itself is worth more than how its process ended.
+    reason = worker.error_of(root, task) or outcome
+    files.write_json(root / task.name / worker.FAILED, {"error": reason})
+    state.failed[task.name] = reason
+    _LOG.error("%s failed: %s", task.name, reason)
+
+
+class _Clock:
+    """Tells how far an experiment is, and how long it may still take."""
+
+    def __init__(self, count: int):
+        self._count, self._start, self._ended = count, time.monotonic(), 0
+
+    def say(self, task: Task, state: _State) -> None:
+        """After a task has ended."""
+        self._ended += 1
+        left = len(state.waiting) + len(state.running)
+        seconds = (time.monotonic() - self._start) / self._ended * left
+        _LOG.info(
+            "%d/%d %s; about %.0f min left, %d failed.",
+            self._ended,
+            self._count,
+            task.name,
+            seconds / 60,
+            len(state.failed),
+        )

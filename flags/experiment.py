@@ -1,0 +1,128 @@
+"""The experiment: its grid, and how its tasks are computed."""
+
+from absl import flags
+from dscl_flags import run
+
+from dscl_tf import config, errors
+from dscl_tf.config import experiment
+
+_GRID = flags.DEFINE_string(
+    "grid",
+    "quick",
+    "What to compare: table1, table2, quick, or a JSON file.",
+)
+_METHODS = flags.DEFINE_list(
+    "methods", None, "Rows, such as random,gd+lr,mixup, in place of the grid's."
+)
+_SIZES = flags.DEFINE_list(
+    "sizes", None, "Numbers of labelled volumes, in place of the grid's."
+)
+_DRAWS = flags.DEFINE_integer(
+    "draws", None, "Draws of labelled volumes, in place of the grid's.", lower_bound=1
+)
+_SEEDS = flags.DEFINE_list(
+    "seeds", None, "Seeds of weights and batches, in place of the grid's (0)."
+)
+_ROUNDS = flags.DEFINE_integer(
+    "rounds",
+    None,
+    "Rounds with pseudo-labels of self-training and of the contrast of classes, in "
+    "place of the grid's (1).",
+    lower_bound=1,
+)
+_JOBS = flags.DEFINE_integer(
+    "jobs", 1, "Tasks at once on this machine; they divide its cores.", lower_bound=1
+)
+_ENGINE = flags.DEFINE_enum(
+    "engine", "local", list(experiment.ENGINES), "This machine, or a Ray cluster."
+)
+_CPUS = flags.DEFINE_integer(
+    "cpus_per_task", 1, "With --engine=ray: cores of a task.", lower_bound=1
+)
+_GPUS = flags.DEFINE_float(
+    "gpus_per_task", 0, "With --engine=ray: GPUs of a task.", lower_bound=0
+)
+_SHARD = flags.DEFINE_string(
+    "shard",
+    None,
+    "K/N: run every N-th draw from the K-th on, K counted from 0, so that N calls "
+    "with the same --workdir share an experiment.",
+)
+_PICTURES = flags.DEFINE_bool(
+    "pictures", False, "Draw overlays of each cell's test volumes."
+)
+_PAPER = flags.DEFINE_enum(
+    "paper_dataset",
+    None,
+    list(experiment.PAPER_DATASETS),
+    "Set the paper's figures of this dataset beside, marked as the paper's.",
+)
+_DRY_RUN = flags.DEFINE_bool(
+    "dry_run",
+    False,
+    "Print the cells, what they share and an estimate of the time, for which a few "
+    "steps of each new kind are timed; run nothing.",
+)
+
+
+def is_dry() -> bool:
+    """Whether nothing is to be run."""
+    return _DRY_RUN.value
+
+
+def experiment_config() -> config.ExperimentConfig:
+    """The experiment's settings.
+
+    Raises:
+      UserError: flags that are missing or not valid.
+    """
+    grid = config.GridConfig(
+        name=_GRID.value,
+        methods=_METHODS.value and tuple(_METHODS.value),
+        sizes=_numbers("sizes", _SIZES.value),
+        draws=_DRAWS.value,
+        seeds=_numbers("seeds", _SEEDS.value),
+        rounds=_ROUNDS.value,
+    )
+    bases = {stage: run.stage_config(stage) for stage in run.STAGES}
+    return config.ExperimentConfig(
+        grid=grid,
+        bases=bases,
+        root=run.workdir(),
+        engine=config.EngineConfig(
+            engine=_ENGINE.value,
+            jobs=_JOBS.value,
+            pictures=_PICTURES.value,
+            cpus_per_task=_CPUS.value,
+            gpus_per_task=_GPUS.value,
+        ),
+        paper_dataset=_PAPER.value or _dataset_of(bases["finetune"].split),
+        shard=_shard(),
+    )
+
+
+def _dataset_of(split: config.SplitConfig):
+    """The paper's dataset whose lists are used."""
+    name = (split.file or "").partition("paper:")[2]
+    return name if name in experiment.PAPER_DATASETS else None
+
+
+def _numbers(flag: str, values):
+    if values is None:
+        return None
+    try:
+        return tuple(int(value) for value in values)
+    except ValueError:
+        raise errors.UserError(
+            f"--{flag} must be whole numbers with commas between, found "
+            f"{','.join(values)!r}."
+        ) from None
+
+
+def _shard() -> tuple[int, int]:
+    number, _, count = (_SHARD.value or "0/1").partition("/")
+    if not (number.isdigit() and count.isdigit() and int(number) < int(count)):
+        raise errors.UserError(
+            f"--shard must be K/N with K from 0 to N - 1, found {_SHARD.value!r}."
+        )
+    return int(number), int(count)
