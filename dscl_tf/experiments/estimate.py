@@ -71,7 +71,9 @@ def _of_stage(stage: config.StageConfig) -> float:
     from dscl_tf.stages import session as sessions
     from dscl_tf.training import optimizers, steps
 
-    labels = dataclasses.replace(stage.finetune.pseudo_labels, teacher=None)
+    labels = dataclasses.replace(
+        stage.finetune.pseudo_labels, teacher=None, as_targets=False
+    )
     finetune = dataclasses.replace(stage.finetune, pseudo_labels=labels)
     with tempfile.TemporaryDirectory() as folder:
         alone = dataclasses.replace(stage, workdir=folder, init=None, finetune=finetune)
