@@ -12,7 +12,16 @@ import pathlib
 import statistics
 
 from absl import flags
-from dscl_flags import binary, contrast, finetuning, network, optimizer, run, split
+from dscl_flags import (
+    adversarial,
+    binary,
+    contrast,
+    finetuning,
+    network,
+    optimizer,
+    run,
+    split,
+)
 
 _METHODS = flags.DEFINE_list(
     "methods", ["random", "gr", "gd", "gd+lr"], "Rows to measure."
@@ -120,5 +129,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    groups = [run, split, contrast, optimizer, finetuning, network]
+    groups = [run, split, contrast, optimizer, finetuning, adversarial, network]
     binary.run(main, groups, USAGE)

@@ -2,6 +2,7 @@
 """Pre-trains and fine-tunes a segmenter on a prepared cohort."""
 
 from dscl_flags import (
+    adversarial,
     binary,
     contrast,
     finetuning,
@@ -31,7 +32,7 @@ def main() -> None:
 
 def cli() -> None:
     """Entry point of `dscl-train`."""
-    groups = [run, split, contrast, optimizer, finetuning, network]
+    groups = [run, split, contrast, optimizer, finetuning, adversarial, network]
     binary.run(main, groups, USAGE)
 
 

@@ -5,7 +5,7 @@ import pathlib
 from typing import Optional
 
 from absl import flags
-from dscl_flags import contrast, finetuning, network, optimizer, split
+from dscl_flags import adversarial, contrast, finetuning, network, optimizer, split
 
 from dscl_tf import config, errors
 
@@ -118,7 +118,7 @@ def _shared_config() -> config.StageConfig:
         views=contrast.view_config(),
         global_=contrast.global_config(),
         local=contrast.local_config(),
-        finetune=finetuning.finetune_config(),
+        finetune=adversarial.added_to(finetuning.finetune_config()),
         runtime=runtime_config(),
         split=split.split_config(),
         num_probe=_NUM_PROBE.value,

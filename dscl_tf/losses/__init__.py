@@ -1,6 +1,12 @@
-"""Losses: global and local contrast, and soft Dice."""
+"""Losses: global and local contrast, soft Dice, and those of opponents."""
 
-from dscl_tf.losses.dice import soft_dice_loss, soft_dice_of_sums, soft_dice_sums
+from dscl_tf.losses.adversarial import judgement_losses
+from dscl_tf.losses.dice import (
+    label_maps,
+    soft_dice_loss,
+    soft_dice_of_sums,
+    soft_dice_sums,
+)
 from dscl_tf.losses.global_loss import (
     global_contrastive_loss,
     global_contrastive_terms,
@@ -12,6 +18,8 @@ __all__ = [
     "LocalRegions",
     "global_contrastive_loss",
     "global_contrastive_terms",
+    "judgement_losses",
+    "label_maps",
     "local_contrastive_loss",
     "local_contrastive_terms",
     "make_regions",

@@ -11,7 +11,7 @@ def soft_dice_loss(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 
     Args:
       logits: floating [N, H, W, C].
-      labels: integer [N, H, W], values in [0, C).
+      labels: as for `soft_dice_sums`.
 
     Returns:
       float32 scalar in [0, 1].
@@ -24,17 +24,35 @@ def soft_dice_sums(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 
     Args:
       logits: floating [n, H, W, C].
-      labels: integer [n, H, W], values in [0, C).
+      labels: integer [n, H, W], values in [0, C); or floating [n, H, W, C], the
+        weight of each class in a pixel.
 
     Returns:
       float32 [2, C]: of each class, its overlap and its total, in pixels.
     """
     probabilities = tf.nn.softmax(tf.cast(logits, tf.float32))
-    truth = tf.one_hot(labels, logits.shape[-1], dtype=tf.float32)
+    truth = label_maps(labels, logits.shape[-1])
     axes = [0, 1, 2]
     overlap = tf.reduce_sum(probabilities * truth, axis=axes)
     total = tf.reduce_sum(probabilities + truth, axis=axes)
     return tf.stack([overlap, total])
+
+
+def label_maps(labels: tf.Tensor, num_classes: int) -> tf.Tensor:
+    """Labels as the weight of each class in each pixel.
+
+    Args:
+      labels: integer [N, H, W], values outside [0, C) unknown; or floating
+        [N, H, W, C], such maps already (mixup).
+      num_classes: C.
+
+    Returns:
+      float32 [N, H, W, C]; 0 for all classes where the label is unknown.
+    """
+    labels = tf.convert_to_tensor(labels)
+    if labels.dtype.is_floating:
+        return tf.cast(labels, tf.float32)
+    return tf.one_hot(labels, num_classes, dtype=tf.float32)
 
 
 def soft_dice_of_sums(sums: tf.Tensor) -> tf.Tensor:

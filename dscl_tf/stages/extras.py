@@ -4,11 +4,14 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Callable, Optional, Union
 
+import numpy as np
 import tensorflow as tf
 
 from dscl_tf.pipeline.batches import JoinedStream, Stream
 from dscl_tf.stages.session import Session
 from dscl_tf.training import steps
+
+Picture = Callable[[steps.Batch], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +29,8 @@ class Extra:
     players: steps.Players = dataclasses.field(default_factory=dict)
     # Networks that are trained along, by name; they are not handed over.
     parts: Mapping[str, tf.keras.Model] = dataclasses.field(default_factory=dict)
+    # What to show of a batch, by name: uint8 [H, W, 3].
+    pictures: Mapping[str, Picture] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +50,11 @@ class Extras:
         return {k: model for extra in self.all for k, model in extra.parts.items()}
 
     @property
+    def pictures(self) -> dict[str, Picture]:
+        """What they show, by name."""
+        return {k: draw for extra in self.all for k, draw in extra.pictures.items()}
+
+    @property
     def players(self) -> dict[str, Sequence[tf.Variable]]:
         """Their players; those that learn with the segmenter are joined."""
         joined: dict[str, list[tf.Variable]] = {}
@@ -61,15 +71,22 @@ class Extras:
         return JoinedStream(labelled, others) if others else labelled
 
 
-# Each gives its part of the stage, or None where the settings do not ask for it.
-_METHODS: tuple[Callable[[Session, tf.keras.Model], Optional[Extra]], ...] = ()
+# Gives its part of the stage, or None where the settings do not ask for it.
+Method = Callable[[Session, tf.keras.Model], Optional[Extra]]
 
 
-def make_all(session: Session, unet: tf.keras.Model) -> Extras:
+def make_all(
+    session: Session, unet: tf.keras.Model, methods: Sequence[Method]
+) -> Extras:
     """What the settings of a fine-tuning stage ask for.
+
+    Args:
+      session: the opened stage.
+      unet: its network.
+      methods: all that there are.
 
     Raises:
       UserError: a mistake in the settings or the cohort.
     """
-    made = [method(session, unet) for method in _METHODS]
+    made = [method(session, unet) for method in methods]
     return Extras([extra for extra in made if extra is not None])

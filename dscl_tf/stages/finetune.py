@@ -2,12 +2,13 @@
 
 import logging
 import pathlib
+from collections.abc import Mapping
 
 import numpy as np
 
 from dscl_tf import config, errors, networks
 from dscl_tf.pipeline import batches, sampling
-from dscl_tf.stages import extras, fitting
+from dscl_tf.stages import extras, fitting, methods
 from dscl_tf.stages import session as sessions
 from dscl_tf.training import loop, panels, run_folder, steps
 from dscl_tf.training.checkpoints import Checkpoints
@@ -55,13 +56,17 @@ def assemble(session: sessions.Session) -> fitting.Assembly:
         ", ".join(split.validation) or "nothing (the last weights are kept)",
     )
     shown = Validator(unet, cohort, split.validation or split.train)
-    added = extras.make_all(session, unet)
+    added = extras.make_all(session, unet, methods.ALL)
+    stream = added.joined(batches.finetune_batches(cohort, table, stage.finetune))
 
     def make_hooks(monitor: Monitor, saved: Checkpoints) -> list[loop.Hook]:
         hooks = [loop.Hook(stage.runtime.panel_every, _panel_action(shown, monitor))]
         if split.validation:
             validate = _validate_action(shown, monitor, saved, session.devices)
             hooks.append(loop.Hook(stage.finetune.validate_every, validate))
+        if added.pictures:
+            show = _pictures_action(session, stream, added.pictures, monitor)
+            hooks.append(loop.Hook(stage.runtime.panel_every, show))
         return hooks
 
     return fitting.Assembly(
@@ -70,8 +75,11 @@ def assemble(session: sessions.Session) -> fitting.Assembly:
             **added.players,
             "loss": unet.trainable_variables + list(added.players.get("loss", ())),
         },
-        loss=steps.with_added(steps.finetune_loss(unet, session.devices), added.losses),
-        stream=added.joined(batches.finetune_batches(cohort, table, stage.finetune)),
+        loss=steps.with_added(
+            steps.finetune_loss(unet, session.devices, with_logits=bool(added.all)),
+            added.losses,
+        ),
+        stream=stream,
         make_hooks=make_hooks,
     )
 
@@ -92,6 +100,20 @@ def _validate_action(
         )
 
     return validate
+
+
+def _pictures_action(
+    session: sessions.Session,
+    stream: batches.Stream,
+    pictures: Mapping[str, extras.Picture],
+    monitor: Monitor,
+):
+    def show(done: int) -> None:
+        batch = fitting.batch_of(session, stream, done)
+        for name, draw in pictures.items():
+            monitor.picture(done, name, draw(batch))
+
+    return show
 
 
 def _panel_action(shown: Validator, monitor: Monitor):
