@@ -2,6 +2,7 @@
 """Compares methods over draws of labelled volumes; resumable, with tables."""
 
 from dscl_flags import (
+    adversarial,
     binary,
     contrast,
     experiment,
@@ -39,7 +40,7 @@ def main() -> None:
 def cli() -> None:
     """Entry point of `dscl-experiment`."""
     groups = [experiment, run, split, contrast, pretext, optimizer, finetuning]
-    groups += [semi_supervised, network]
+    groups += [semi_supervised, adversarial, network]
     binary.run(main, groups, USAGE)
 
 

@@ -2,6 +2,7 @@
 """Pre-trains and fine-tunes a segmenter on a prepared cohort."""
 
 from dscl_flags import (
+    adversarial,
     binary,
     contrast,
     finetuning,
@@ -36,7 +37,7 @@ def main() -> None:
 def cli() -> None:
     """Entry point of `dscl-train`."""
     groups = [run, split, contrast, pretext, optimizer, finetuning]
-    groups += [semi_supervised, network]
+    groups += [semi_supervised, adversarial, network]
     binary.run(main, groups, USAGE)
 
 

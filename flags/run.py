@@ -6,6 +6,7 @@ from typing import Optional
 
 from absl import flags
 from dscl_flags import (
+    adversarial,
     contrast,
     finetuning,
     network,
@@ -126,7 +127,9 @@ def _shared_config() -> config.StageConfig:
         views=contrast.view_config(),
         global_=contrast.global_config(),
         local=contrast.local_config(),
-        finetune=semi_supervised.added_to(finetuning.finetune_config()),
+        finetune=adversarial.added_to(
+            semi_supervised.added_to(finetuning.finetune_config())
+        ),
         pretext=pretext.pretext_config(),
         runtime=runtime_config(),
         split=split.split_config(),

@@ -83,7 +83,8 @@ class LearnedAugmentationConfig:
     enabled: bool = False
     latent_units: int = 100  # Of the noise that a change is made from.
     adversarial_weight: float = 1.0  # Of fooling the discriminator.
-    magnitude_weight: float = 1e-3  # Of the reward for large changes.
+    # Of the reward for changes, by their mean size in pixels and in intensity.
+    magnitude_weight: float = 1e-3
 
     def __post_init__(self):
         for name in ("adversarial_weight", "magnitude_weight"):

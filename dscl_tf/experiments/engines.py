@@ -26,7 +26,7 @@ class Engine(Protocol):
         """The handles of those that have ended, some time later; perhaps none."""
 
     def outcome(self, handle: Any) -> Optional[str]:
-        """Why an ended task has failed; None where it has not."""
+        """Why an ended task's process died; None where it ended by itself."""
 
     def stop(self, handles: Sequence[Any]) -> None:
         """Asks tasks to save and stop, and waits for them."""
@@ -65,12 +65,10 @@ class LocalEngine:
 
 
 def reason_of(exit_code: int) -> Optional[str]:
-    """Why a task's process has failed, where its folder may not say; None if not."""
+    """Why a task's process died; None where it ended by itself."""
     if exit_code == 0:
         return None
-    if exit_code == worker.EXIT_INTERRUPTED:
-        return "It was interrupted; start the experiment again to go on with it."
-    if exit_code >= 0:
+    if exit_code > 0:
         return f"It ended with code {exit_code}; its log says more."
     name = signal.Signals(-exit_code).name
     hint = " (for want of memory, as a rule: use fewer --jobs)"

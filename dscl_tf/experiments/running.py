@@ -14,6 +14,7 @@ from dscl_tf.experiments.engines import Engine
 from dscl_tf.experiments.plan import Task
 
 _LOG = logging.getLogger(__name__)
+_INTERRUPTED = "It was interrupted; start the experiment again to go on with it."
 
 
 @dataclasses.dataclass
@@ -85,11 +86,11 @@ def _start_ready(state: _State, engine: Engine) -> None:
 
 
 def _settle(root: pathlib.Path, task: Task, outcome, state: _State) -> None:
-    if outcome is None:
+    if outcome is None and worker.is_done(root, task):
         state.done.add(task.name)
         return
     # What the task said itself is worth more than how its process ended.
-    reason = worker.error_of(root, task) or outcome
+    reason = worker.error_of(root, task) or outcome or _INTERRUPTED
     files.write_json(root / task.name / worker.FAILED, {"error": reason})
     state.failed[task.name] = reason
     _LOG.error("%s failed: %s", task.name, reason)

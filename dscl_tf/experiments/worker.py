@@ -15,7 +15,6 @@ from dscl_tf.experiments.plan import Task
 
 TASK, DONE, FAILED, LOG = "task.json", "done.json", "failed.json", "log.txt"
 EVALUATION = "test"
-EXIT_FAILED, EXIT_INTERRUPTED = 1, 75
 _LOG = logging.getLogger(__name__)
 
 
@@ -69,10 +68,10 @@ def _result(root: pathlib.Path, task: Task) -> pathlib.Path:
 
 
 def run(root: str, task: Task, threads: int, pictures: bool) -> None:
-    """Runs a task and ends the process: the entry point of its process.
+    """Runs a task: the entry point of its process.
 
-    Exit codes are those of the binaries; a UserError and any other exception leave
-    failed.json, with what was said.
+    It leaves done.json; or failed.json with what went wrong; or neither, when it was
+    asked to stop and has saved what there was.
 
     Args:
       root: folder of the experiment.
@@ -90,30 +89,28 @@ def run(root: str, task: Task, threads: int, pictures: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     _log_to(folder / LOG)
     (folder / FAILED).unlink(missing_ok=True)
-    # The logger's handlers are closed by the interpreter's exit.
-    sys.exit(_run_and_record(folder, task, pictures))
+    _run_and_record(folder, task, pictures)
 
 
-def _run_and_record(folder: pathlib.Path, task: Task, pictures: bool) -> int:
+def _run_and_record(folder: pathlib.Path, task: Task, pictures: bool) -> None:
     start = time.monotonic()
     try:
         _do(folder, task, pictures)
     except (errors.Interrupted, KeyboardInterrupt):
         _LOG.info("Interrupted; the same experiment goes on from here.")
-        return EXIT_INTERRUPTED
+        return
     except errors.UserError as error:
         _LOG.error("%s", error)
         files.write_json(folder / FAILED, {"error": str(error)})
-        return EXIT_FAILED
+        return
     except Exception as error:
         _LOG.exception("A defect of dscl_tf; please report it.")
         said = f"{type(error).__name__}: {error} (see {folder / LOG})"
         files.write_json(folder / FAILED, {"error": said})
-        return EXIT_FAILED
+        return
     seconds = time.monotonic() - start
     content = {"seconds": seconds, "stages": settings_of(task)}
     files.write_json(folder / DONE, content)
-    return 0
 
 
 def _do(folder: pathlib.Path, task: Task, pictures: bool) -> None:

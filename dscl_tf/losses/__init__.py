@@ -1,5 +1,6 @@
-"""Losses: global and local contrast, contrast of classes, and soft Dice."""
+"""Losses: contrasts, soft Dice, and those of opponents."""
 
+from dscl_tf.losses.adversarial import judgement_losses
 from dscl_tf.losses.class_loss import class_contrastive_terms
 from dscl_tf.losses.dice import (
     label_maps,
@@ -19,6 +20,7 @@ __all__ = [
     "class_contrastive_terms",
     "global_contrastive_loss",
     "global_contrastive_terms",
+    "judgement_losses",
     "label_maps",
     "local_contrastive_loss",
     "local_contrastive_terms",

@@ -4,11 +4,14 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Callable, Optional, Union
 
+import numpy as np
 import tensorflow as tf
 
 from dscl_tf.pipeline.streams import JoinedStream, Stream
 from dscl_tf.stages.session import Session
 from dscl_tf.training import steps
+
+Picture = Callable[[steps.Batch], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +29,8 @@ class Extra:
     players: steps.Players = dataclasses.field(default_factory=dict)
     # Networks that are trained along, by name; they are not handed over.
     parts: Mapping[str, tf.keras.Model] = dataclasses.field(default_factory=dict)
+    # What to show of a batch, by name: uint8 [H, W, 3].
+    pictures: Mapping[str, Picture] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +48,11 @@ class Extras:
     def parts(self) -> dict[str, tf.keras.Model]:
         """Their networks by name."""
         return {k: model for extra in self.all for k, model in extra.parts.items()}
+
+    @property
+    def pictures(self) -> dict[str, Picture]:
+        """What they show, by name."""
+        return {k: draw for extra in self.all for k, draw in extra.pictures.items()}
 
     @property
     def players(self) -> dict[str, Sequence[tf.Variable]]:

@@ -2,10 +2,12 @@
 
 import logging
 import pathlib
+from collections.abc import Mapping
 
 import numpy as np
 
 from dscl_tf import config, errors, networks
+from dscl_tf.pipeline.streams import Stream
 from dscl_tf.stages import extras, fitting, methods, teaching
 from dscl_tf.stages import session as sessions
 from dscl_tf.training import loop, panels, run_folder, steps
@@ -55,12 +57,16 @@ def assemble(session: sessions.Session) -> fitting.Assembly:
     )
     shown = Validator(unet, cohort, split.validation or split.train)
     added = extras.make_all(session, unet, methods.ALL)
+    stream = added.joined(labelled)
 
     def make_hooks(monitor: Monitor, saved: Checkpoints) -> list[loop.Hook]:
         hooks = [loop.Hook(stage.runtime.panel_every, _panel_action(shown, monitor))]
         if split.validation:
             validate = _validate_action(shown, monitor, saved, session.devices)
             hooks.append(loop.Hook(stage.finetune.validate_every, validate))
+        if added.pictures:
+            show = _pictures_action(session, stream, added.pictures, monitor)
+            hooks.append(loop.Hook(stage.runtime.panel_every, show))
         return hooks
 
     return fitting.Assembly(
@@ -70,9 +76,12 @@ def assemble(session: sessions.Session) -> fitting.Assembly:
             "loss": unet.trainable_variables + list(added.players.get("loss", ())),
         },
         loss=steps.with_added(
-            steps.finetune_loss(unet, session.devices, with_pseudo), added.losses
+            steps.finetune_loss(
+                unet, session.devices, with_pseudo, with_logits=bool(added.all)
+            ),
+            added.losses,
         ),
-        stream=added.joined(labelled),
+        stream=stream,
         make_hooks=make_hooks,
     )
 
@@ -93,6 +102,20 @@ def _validate_action(
         )
 
     return validate
+
+
+def _pictures_action(
+    session: sessions.Session,
+    stream: Stream,
+    pictures: Mapping[str, extras.Picture],
+    monitor: Monitor,
+):
+    def show(done: int) -> None:
+        batch = fitting.batch_of(session, stream, done)
+        for name, draw in pictures.items():
+            monitor.picture(done, name, draw(batch))
+
+    return show
 
 
 def _panel_action(shown: Validator, monitor: Monitor):

@@ -26,7 +26,7 @@ _LOG = logging.getLogger(__name__)
 _KINDS = ("none", "mirrored", "multi_worker")
 # What a batch (or one joined to it, "unlabelled/image") has by row and only its row's
 # replica needs; ids are needed by all.
-_DIVIDED = ("image", "label", "weight", "slot")
+_DIVIDED = ("image", "label", "weight", "slot", "latent")
 # Workers look together, at the cost of waiting for each other, whether one of them
 # was asked to stop.
 _STEPS_BETWEEN_STOPS = 10

@@ -16,6 +16,9 @@ Scalars = dict[str, tf.Tensor]
 LossFunction = Callable[[Batch], Scalars]
 # The variables that learn from each loss, by the loss's name among the scalars.
 Players = Mapping[str, Sequence[tf.Variable]]
+# Under this name `with_added` gives the added losses what the segmenter said of the
+# labelled images, so that they need not ask it again.
+LOGITS = "logits"
 
 
 def make_step(
@@ -29,7 +32,7 @@ def make_step(
 
     Args:
       loss_function: from a batch to scalars, among them each player's loss.
-      players: what is trained; "loss" is the first. With opponents (a discriminator)
+      players: what is trained, among them "loss". With opponents (a discriminator)
         all of them move at once, each by the gradient of its own loss alone.
       optimizer: Keras optimizer; loss scaling is used when it scales losses.
       jit: whether XLA compiles the step.
@@ -39,6 +42,7 @@ def make_step(
       A function from a batch to the loss function's scalars with "grad_norm" (of
       "loss" alone) and "learning_rate" added; it waits for nothing on the host.
     """
+    players = {"loss": players["loss"], **players}  # The first gradients are its own.
     scaled = isinstance(optimizer, tf.keras.mixed_precision.LossScaleOptimizer)
     with devices.scope():
         # One optimizer for all: Adam moves each variable for itself.
@@ -126,8 +130,9 @@ def with_added(loss_function: LossFunction, added: Sequence[LossFunction]):
     """A loss with the (weighted) losses of others added to it.
 
     Args:
-      loss_function: gives "loss".
-      added: each gives "loss" too, and scalars that tell more.
+      loss_function: gives "loss", and may give LOGITS.
+      added: each gives "loss" too, and scalars that tell more. They find LOGITS in
+        their batch.
 
     Returns:
       A function from a batch to all scalars; "own_loss" is that of `loss_function`.
@@ -137,6 +142,8 @@ def with_added(loss_function: LossFunction, added: Sequence[LossFunction]):
 
     def loss(batch: Batch) -> Scalars:
         scalars = dict(loss_function(batch))
+        if LOGITS in scalars:
+            batch = {**batch, LOGITS: scalars.pop(LOGITS)}
         total = scalars["own_loss"] = scalars["loss"]
         for function in added:
             found = dict(function(batch))
@@ -151,12 +158,17 @@ def finetune_loss(
     unet: tf.keras.Model,
     devices: Devices = distribution.ONE,
     has_unknown: bool = False,
+    with_logits: bool = False,
 ) -> LossFunction:
-    """Soft Dice over all classes, of the pixels whose label is known."""
+    """Soft Dice over all classes, of the pixels whose label is known.
+
+    With LOGITS beside it for losses that are added, where they are asked for.
+    """
 
     def loss(batch: Batch) -> Scalars:
         logits = unet(batch["image"], training=True)
         sums = losses.soft_dice_sums(logits, batch["label"], has_unknown)
-        return {"loss": losses.soft_dice_of_sums(devices.sum(sums))}
+        scalars = {"loss": losses.soft_dice_of_sums(devices.sum(sums))}
+        return {**scalars, LOGITS: logits} if with_logits else scalars
 
     return loss

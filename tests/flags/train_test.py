@@ -6,6 +6,7 @@ import pytest
 from absl import flags as absl_flags
 from absl.testing import flagsaver
 from dscl_flags import (
+    adversarial,
     binary,
     contrast,
     finetuning,
@@ -21,7 +22,7 @@ from dscl_tf import config, errors
 
 FLAGS = absl_flags.FLAGS
 GROUPS = [run, split, contrast, pretext, optimizer, finetuning]
-GROUPS += [semi_supervised, network]
+GROUPS += [semi_supervised, adversarial, network]
 NEEDED = ("--prepared=p", "--workdir=w")
 PRESETS = sorted((pathlib.Path(binary.__file__).parent / "presets").glob("*.flags"))
 
@@ -114,6 +115,35 @@ REACH = [
         "finetune.class_contrast.pixels_per_class",
         9,
     ),
+    ("adversarial_weight", "0.5", "finetune", "finetune.adversarial.weight", 0.5),
+    (
+        "learned_augmentation",
+        "true",
+        "finetune",
+        "finetune.learned_augmentation.enabled",
+        True,
+    ),
+    (
+        "latent_units",
+        "7",
+        "finetune",
+        "finetune.learned_augmentation.latent_units",
+        7,
+    ),
+    (
+        "augmentation_adversarial_weight",
+        "0.5",
+        "finetune",
+        "finetune.learned_augmentation.adversarial_weight",
+        0.5,
+    ),
+    (
+        "augmentation_magnitude_weight",
+        "0.5",
+        "finetune",
+        "finetune.learned_augmentation.magnitude_weight",
+        0.5,
+    ),
     ("filters", "4,8,12", "encoder", "network.filters", (4, 8, 12)),
     ("local_head_units", "128", "decoder", "network.local_head_units", 128),
     ("batch_norm_momentum", "0.5", "encoder", "network.batch_norm_momentum", 0.5),
@@ -170,7 +200,8 @@ def test_defaults_are_those_of_the_configs(parse):
     assert encoder.views.contrast == pytest.approx((0.7, 1.3))
     for name in ("network", "global_", "local", "optimizer", "runtime", "split"):
         assert getattr(encoder, name) == getattr(expected, name)
-    for name in ("mixup_alpha", "pseudo_labels", "joint", "class_contrast"):
+    names = ("mixup_alpha", "pseudo_labels", "joint", "class_contrast")
+    for name in (*names, "adversarial", "learned_augmentation"):
         assert getattr(encoder.finetune, name) == getattr(expected.finetune, name)
 
 
