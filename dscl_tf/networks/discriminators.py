@@ -29,5 +29,5 @@ def build_discriminator(
         features = Layers.Conv2D(filters, 5, strides=2, padding="same")(features)
         features = Layers.LeakyReLU(0.2)(features)
     logits = Layers.Dense(1)(Layers.GlobalAveragePooling2D()(features))
-    logits = Layers.Reshape([])(blocks.as_float32(logits))
+    logits = blocks.as_float32(Layers.Reshape([])(logits))
     return tf.keras.Model(image, logits, name=name)
