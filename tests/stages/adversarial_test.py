@@ -4,6 +4,8 @@ import json
 import os
 import pathlib
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -65,11 +67,8 @@ def test_unlabelled_slices_are_of_no_labelled_nor_test_volume(make):
     with session.open_session(make(BOTH)) as opened:
         assembly = finetune.assemble(opened)
         split = opened.split
-        seen = {
-            name
-            for step in range(20)
-            for name in assembly.stream.ids(0, step)["volume"]
-        }
+        ids = [assembly.stream.ids(0, step) for step in range(20)]
+        seen = {name for found in ids for name in found["volume"]}
     assert seen - set(split.train) <= set(split.pretrain) - set(split.validation)
     assert not seen & set(split.test) and len(seen) > 1
     assert set(assembly.players) == {
@@ -146,3 +145,15 @@ def test_config_of_an_earlier_version_is_read(make):
         del content["config"]["finetune"][name]
     path.write_text(json.dumps(content))
     assert stages.run([make({}, 1)]) == [folder]
+
+
+@pytest.mark.slow
+def test_two_devices_give_what_one_gives(tiny_folder, tmp_path):
+    script = pathlib.Path(__file__).with_name("mirrored_opponents.py")
+    command = [sys.executable, str(script), str(tiny_folder), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-3000:]
+    for name in ("loss", "discriminator_loss", "generator_loss", "displacement_px"):
+        one, two = (scalars_of(tmp_path / kind, name) for kind in ("none", "mirrored"))
+        assert len(one) == 3
+        np.testing.assert_allclose(two, one, rtol=2e-4, err_msg=name)
