@@ -17,6 +17,7 @@ BINARIES = (
     "predict",
     "export",
     "experiment",
+    "report",
 )
 
 setuptools.setup(
@@ -41,6 +42,7 @@ setuptools.setup(
         "dscl_tf": [
             "cohort/paper_splits/*.json",
             "experiments/paper_tables.json",
+            "reporting/page.*",
         ],
     },
     install_requires=[

@@ -53,7 +53,7 @@ def difference(first: Sequence[float], second: Sequence[float]) -> Optional[Diff
     Returns:
       None of no pairs.
     """
-    if not first:
+    if not len(first):
         return None
     differences = np.subtract(first, second)
     low = high = None

@@ -185,6 +185,31 @@ def _evaluate_all(
     return results
 
 
+def draw_evaluated(
+    cohort: prepared.PreparedCohort,
+    volume: prepared.PreparedVolume,
+    mask_file: files.PathLike,
+    path: files.PathLike,
+) -> None:
+    """Draws one volume of an evaluation from its mask, as `evaluate` would have.
+
+    Args:
+      cohort: that the evaluation was on.
+      volume: one of it, with a label.
+      mask_file: what the evaluation wrote of it.
+      path: the PNG to write.
+
+    Raises:
+      UserError: an original file or the mask is missing or has changed.
+    """
+    _check_originals([volume])
+    image, truth = _read_originals(volume)
+    mask = volumes.read_label(mask_file)
+    _check_geometry(mask, volume)
+    view = case_views.case_view(volume.name, image, truth, mask, cohort.label_names)
+    overlays.draw_case(view, path)
+
+
 def _segment(
     predictor: predictors.Predictor,
     cohort: prepared.PreparedCohort,

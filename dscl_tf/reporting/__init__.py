@@ -1,0 +1,1 @@
+"""A report of an experiment or a run, as one HTML page."""

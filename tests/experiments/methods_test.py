@@ -1,0 +1,85 @@
+import pytest
+
+from dscl_tf import config, errors
+from dscl_tf.experiments import grids, methods
+
+
+def test_terms_of_a_name():
+    found = methods.parse("gd+lr+mixup@global_.num_partitions=6@local.temperature=0.2")
+    assert (found.initial, found.local, found.added) == ("gd", "lr", ("mixup",))
+    assert dict(found.settings) == {
+        "global_.num_partitions": 6,
+        "local.temperature": 0.2,
+    }
+    assert found.title.startswith("G^D + L^R + Mixup (")
+    assert methods.parse("mixup").initial == methods.RANDOM
+    assert methods.parse("benchmark").all_labelled
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("gd+xx", "'xx' is not known"),
+        ("gd+gd", "stands twice"),
+        ("gd+rotation", "more than one way: gd, rotation"),
+        ("lr", "lr needs an encoder"),
+        ("rotation+ld", "ld needs an encoder"),
+        ("gd@num_partitions=6", "no such setting"),
+        ("gd@global_.num_partitions", "must be PATH=VALUE"),
+        ("gd@global_.num_partitions=six", "expected int"),
+        ("gd@global_.num_partitions=1", "at least 2"),
+    ],
+)
+def test_names_that_mean_nothing(text, said):
+    with pytest.raises(errors.UserError, match=said):
+        methods.parse(text)
+
+
+def test_first_round_of_a_method_in_rounds():
+    found = methods.parse("gd+lr+self_training+mixup")
+    assert found.in_rounds and not methods.parse("gd+lr").in_rounds
+    assert found.without_rounds().key == methods.parse("gd+lr+mixup").key
+
+
+def test_rows_of_the_tables():
+    # Table 1 without its repeated row, and Table 2 with G^R and the benchmark.
+    assert len(grids.TABLE_1) == 7 and len(grids.TABLE_2) == 14
+    for name in (*grids.TABLE_1, *grids.TABLE_2):
+        methods.parse(name)
+
+
+def test_grid_of_a_file(tmp_path):
+    path = tmp_path / "mine.json"
+    path.write_text(
+        '{"methods": ["random", {"name": "gd6", "title": "six", "method": "gd", '
+        '"settings": {"global_.num_partitions": 6}}], "sizes": [1, 4], "draws": 3}'
+    )
+    grid = grids.make_grid(config.GridConfig(name=str(path), seeds=(5,)))
+    assert grid.name == "mine" and grid.draws == (0, 1, 2) and grid.seeds == (5,)
+    assert grid.sizes == (1, 4)
+    assert [method.name for method in grid.methods] == ["random", "gd6"]
+    assert grid.methods[1].title == "six"
+
+
+@pytest.mark.parametrize(
+    "content, said",
+    [
+        ("{}", r"missing \['draws', 'methods', 'sizes'\]"),
+        ('{"methods": [], "sizes": [1], "draws": 1}', "one method or more"),
+        ('{"methods": ["gd", "gd"], "sizes": [1], "draws": 1}', "each once"),
+        ('{"methods": ["gd"], "sizes": [0], "draws": 1}', "at least 1, found 0"),
+        ('{"methods": ["gd"], "sizes": [1], "draws": true}', "found True"),
+        ('{"methods": [3], "sizes": [1], "draws": 1}', "is a name or an object"),
+        ('{"methods": ["gd"], "sizes": [1], "draws": 1, "x": 2}', "unknown .'x'."),
+    ],
+)
+def test_grid_files_that_are_not_one(tmp_path, content, said):
+    path = tmp_path / "grid.json"
+    path.write_text(content)
+    with pytest.raises(errors.UserError, match=said):
+        grids.make_grid(config.GridConfig(name=str(path)))
+
+
+def test_unknown_grid():
+    with pytest.raises(errors.UserError, match="expected table1, table2, quick, or"):
+        grids.make_grid(config.GridConfig(name="table3"))

@@ -1,0 +1,115 @@
+"""The scheduler, with an engine that runs nothing."""
+
+import pytest
+
+from dscl_tf import config, errors, files
+from dscl_tf.experiments import engines, running, worker
+from dscl_tf.experiments.plan import Task
+
+
+class FakeEngine:
+    """Ends the newest task first; `bad` names those that die."""
+
+    def __init__(self, root, jobs=1, bad=(), stop_at=None):
+        self.jobs, self._root, self._bad = jobs, root, bad
+        self._stop_at = stop_at
+        self.started, self.stopped, self.most = [], [], 0
+
+    def start(self, task):
+        self.started.append(task.name)
+        return task
+
+    def wait(self, handles):
+        self.most = max(self.most, len(handles))
+        if len(self.started) == self._stop_at:
+            raise KeyboardInterrupt
+        return list(handles)[-1:]
+
+    def outcome(self, task):
+        if task.name in self._bad:
+            return "killed"
+        finish(self._root, task)
+        return None
+
+    def stop(self, handles):
+        self.stopped = [task.name for task in handles]
+
+
+def finish(root, task):
+    content = {"seconds": 1.0, "stages": worker.settings_of(task)}
+    files.write_json(root / task.name / worker.DONE, content)
+    (root / task.name / "result.json").write_text("{}")
+
+
+@pytest.fixture
+def tasks(make_stage, tmp_path):
+    def make(name, *needs):
+        return Task(name, (make_stage("encoder", tmp_path / name),), needs)
+
+    return [make("a"), make("b", "a"), make("c"), make("d", "b", "c"), make("e", "c")]
+
+
+def run(tasks, root, engine):
+    reports = []
+    failed = running.run_all(tasks, root, engine, lambda: reports.append(1))
+    return failed, len(reports)
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 9])
+def test_each_task_once_after_what_it_needs(tasks, tmp_path, jobs):
+    engine = FakeEngine(tmp_path, jobs)
+    assert run(tasks, tmp_path, engine) == ({}, 5)
+    assert sorted(engine.started) == list("abcde")
+    assert engine.most <= jobs
+    for task in tasks:
+        position = engine.started.index(task.name)
+        assert all(engine.started.index(need) < position for need in task.needs)
+
+
+def test_a_failure_stops_only_what_needs_it(tasks, tmp_path):
+    engine = FakeEngine(tmp_path, bad=["a"])
+    failed, _ = run(tasks, tmp_path, engine)
+    assert failed == {
+        "a": "killed",
+        "b": "It needs a, which failed.",
+        "d": "It needs b, which failed.",
+    }
+    assert worker.error_of(tmp_path, tasks[0]) == "killed"
+    # Again, mended: what is done is not run again.
+    again = FakeEngine(tmp_path)
+    assert run(tasks, tmp_path, again)[0] == {}
+    assert again.started == ["a", "b", "d"]
+
+
+def test_interruption_stops_what_runs(tasks, tmp_path):
+    engine = FakeEngine(tmp_path, jobs=2, stop_at=2)
+    with pytest.raises(KeyboardInterrupt):
+        run(tasks, tmp_path, engine)
+    assert engine.stopped == ["a", "c"]
+
+
+def test_result_of_other_settings_is_refused(tasks, make_stage, tmp_path):
+    finish(tmp_path, tasks[0])
+    other = Task("a", (make_stage("encoder", tmp_path / "a", num_steps=9),))
+    with pytest.raises(errors.UserError, match="holds a result of other settings"):
+        run([other], tmp_path, FakeEngine(tmp_path))
+
+
+def test_a_record_without_its_result_is_not_done(tasks, tmp_path):
+    finish(tmp_path, tasks[0])
+    (tmp_path / "a" / "result.json").unlink()
+    assert not worker.is_done(tmp_path, tasks[0])
+
+
+def test_reasons_of_exit_codes():
+    assert engines.reason_of(0) is None
+    assert "code 3" in engines.reason_of(3)
+    assert "SIGKILL (for want of memory" in engines.reason_of(-9)
+    assert "SIGTERM" in engines.reason_of(-15)
+
+
+def test_engine_settings_are_checked():
+    with pytest.raises(errors.UserError, match="engine must be one of local, ray"):
+        config.EngineConfig(engine="slurm")
+    with pytest.raises(errors.UserError, match="jobs must be at least 1"):
+        config.EngineConfig(jobs=0)

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+
+from dscl_tf.experiments import results, statistics
+
+
+def test_spread_by_hand():
+    found = statistics.spread([1.0, 2.0, 6.0])
+    assert (found.n, found.mean) == (3, 3)
+    assert found.std == pytest.approx(7**0.5)  # (4 + 1 + 9) / 2.
+    assert statistics.spread([2.0]).std is None
+    assert statistics.spread([]) is None
+
+
+def test_difference_by_hand():
+    found = statistics.difference([3.0, 5.0], [1.0, 4.0])
+    assert (found.n, found.mean, found.low) == (2, 1.5, None)
+    same = statistics.difference([2.0] * 4, [1.0] * 4)
+    assert (same.low, same.high) == (1, 1)
+    assert statistics.difference([], []) is None
+
+
+def test_interval_covers_as_often_as_it_says():
+    # Of means of 30 normal values; six draws have less than what is nominal.
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(100):
+        found = statistics.difference(rng.normal(1, 1, 30), np.zeros(30))
+        covered += found.low <= 1 <= found.high
+    assert 85 <= covered <= 100
+
+
+def cell(method, draw, dice, size=1, **fields):
+    found = {"method": method, "size": size, "draw": draw, "seed": 0, "dice": dice}
+    found |= {"structures": {"a": dice, "b": None}, "state": "done", "error": None}
+    return {**found, "run": f"{method}_{draw}", **fields}
+
+
+def test_rows_pair_the_same_draws():
+    cells = [cell("random", 0, 0.5), cell("random", 1, 0.6), cell("random", 2, 0.7)]
+    cells += [cell("gr", 0, 0.6), cell("gr", 2, 0.9)]
+    cells += [cell("gr", 1, None, state="failed", error="why")]
+    cells += [cell("random", 0, 0.8, size="all"), cell("random", 0, 0.1, size=8)]
+    rows = results.table_rows(cells, ["random", "gr"], {"gr": {"1": 0.631}})
+    assert [(r["size"], r["method"]) for r in rows] == [
+        (1, "random"),
+        (1, "gr"),
+        (8, "random"),
+        ("all", "random"),
+    ]
+    gr = rows[1]
+    assert gr["n"] == 2 and gr["mean"] == pytest.approx(0.75)
+    assert gr["versus_random"]["mean"] == pytest.approx(0.15)  # 0.1 and 0.2.
+    assert gr["versus_random"]["n"] == 2 and gr["versus_gr"] is None
+    assert gr["paper"] == 0.631 and rows[0]["paper"] is None
+    assert gr["structures"] == {"a": {"mean": pytest.approx(0.75), "std": gr["std"]}}
+
+
+def test_tables_for_readers():
+    cells = [cell("random", 0, 0.5), cell("gr", 0, 0.625)]
+    cells.append(cell("gr", 1, None, state="failed", error="no memory"))
+    content = {
+        "cohort": {"label_names": ["background", "a", "b"]},
+        "grid": {
+            "methods": [
+                {"name": "random", "title": "Random"},
+                {"name": "gr", "title": "G^R"},
+            ]
+        },
+        "cells": cells,
+        "table": results.table_rows(cells, ["random", "gr"], {}),
+    }
+    text = results.as_markdown(content)
+    assert "| 1 | G^R | 1 | 0.625 | 0.625 |  | +0.125 |  |" in text
+    assert "1 of 3 cells have no result:\n- gr_1: no memory" in text
+    lines = results.as_csv(content).splitlines()
+    assert lines[0].startswith("labelled,method,title,n,dice_mean,dice_std,a_mean")
+    assert lines[2].startswith("1,gr,G^R,1,0.625,,0.625,")
