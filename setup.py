@@ -54,6 +54,7 @@ setuptools.setup(
         "matplotlib>=3.7",
     ],
     extras_require={
+        "ray": ["ray>=2.7,<2.11"],
         "test": ["pytest>=7", "hypothesis>=6", "ruff", "nilearn", "scipy"],
     },
     entry_points={
