@@ -65,6 +65,15 @@ _DRY_RUN = flags.DEFINE_bool(
 )
 
 
+_SET_BY_GRID = {
+    "methods": ("stage", "init", "global_strategy", "local_strategy", "pretext"),
+    "rounds": ("self_training_rounds", "self_training_first"),
+    "sizes": ("num_train_volumes",),
+    "draws": ("split_seed",),
+    "seeds": ("seed",),
+}
+
+
 def is_dry() -> bool:
     """Whether nothing is to be run."""
     return _DRY_RUN.value
@@ -76,6 +85,7 @@ def experiment_config() -> config.ExperimentConfig:
     Raises:
       UserError: flags that are missing or not valid.
     """
+    _refuse_what_the_grid_sets()
     grid = config.GridConfig(
         name=_GRID.value,
         methods=_METHODS.value and tuple(_METHODS.value),
@@ -99,6 +109,16 @@ def experiment_config() -> config.ExperimentConfig:
         paper_dataset=_PAPER.value or _dataset_of(bases["finetune"].split),
         shard=_shard(),
     )
+
+
+def _refuse_what_the_grid_sets() -> None:
+    """A flag that would be ignored in silence is a mistake."""
+    for own, names in _SET_BY_GRID.items():
+        for name in names:
+            if flags.FLAGS[name].present:
+                raise errors.UserError(
+                    f"--{name} is for dscl-train: in an experiment --{own} says it."
+                )
 
 
 def _dataset_of(split: config.SplitConfig):

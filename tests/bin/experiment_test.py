@@ -75,6 +75,8 @@ def test_one_cell_and_again(flags, tmp_path):
         (["--grid=table9"], "expected table1, table2, quick, or a JSON file"),
         (["--methods=gd+what"], "'what' is not known"),
         (["--sizes=one"], "--sizes must be whole numbers"),
+        (["--global_strategy=gr"], "in an experiment --methods says it"),
+        (["--split_seed=3"], "in an experiment --draws says it"),
         (["--shard=2/2"], "--shard must be K/N"),
         (["--draws=1", "--sizes=9"], "10 subjects wanted, but only 5"),
     ],
