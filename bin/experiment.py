@@ -1,19 +1,7 @@
 #!/usr/bin/env python3
 """Compares methods over draws of labelled volumes; resumable, with tables."""
 
-from dscl_flags import (
-    adversarial,
-    binary,
-    contrast,
-    experiment,
-    finetuning,
-    network,
-    optimizer,
-    pretext,
-    run,
-    semi_supervised,
-    split,
-)
+from dscl_flags import binary, experiment, training
 
 USAGE = """
 dscl-experiment --prepared=DIR --workdir=DIR [--grid=NAME|FILE] [--dry_run]
@@ -39,9 +27,7 @@ def main() -> None:
 
 def cli() -> None:
     """Entry point of `dscl-experiment`."""
-    groups = [experiment, run, split, contrast, pretext, optimizer, finetuning]
-    groups += [semi_supervised, adversarial, network]
-    binary.run(main, groups, USAGE)
+    binary.run(main, [experiment, *training.GROUPS], USAGE)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,7 @@
 #!/usr/bin/env python3
 """Pre-trains and fine-tunes a segmenter on a prepared cohort."""
 
-from dscl_flags import (
-    adversarial,
-    binary,
-    contrast,
-    finetuning,
-    network,
-    optimizer,
-    pretext,
-    run,
-    semi_supervised,
-    split,
-)
+from dscl_flags import binary, run, semi_supervised, training
 
 USAGE = """
 dscl-train --prepared=DIR --workdir=DIR [--stage=encoder|decoder|pretext|finetune|all]
@@ -36,9 +25,7 @@ def main() -> None:
 
 def cli() -> None:
     """Entry point of `dscl-train`."""
-    groups = [run, split, contrast, pretext, optimizer, finetuning]
-    groups += [semi_supervised, adversarial, network]
-    binary.run(main, groups, USAGE)
+    binary.run(main, training.GROUPS, USAGE)
 
 
 if __name__ == "__main__":

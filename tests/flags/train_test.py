@@ -5,24 +5,11 @@ import pathlib
 import pytest
 from absl import flags as absl_flags
 from absl.testing import flagsaver
-from dscl_flags import (
-    adversarial,
-    binary,
-    contrast,
-    finetuning,
-    network,
-    optimizer,
-    pretext,
-    run,
-    semi_supervised,
-    split,
-)
+from dscl_flags import binary, run, semi_supervised, training
 
 from dscl_tf import config, errors
 
 FLAGS = absl_flags.FLAGS
-GROUPS = [run, split, contrast, pretext, optimizer, finetuning]
-GROUPS += [semi_supervised, adversarial, network]
 NEEDED = ("--prepared=p", "--workdir=w")
 PRESETS = sorted((pathlib.Path(binary.__file__).parent / "presets").glob("*.flags"))
 
@@ -183,7 +170,7 @@ def test_pretext_with_a_named_contrastive_strategy_is_refused(parse):
 def test_every_flag_is_tested():
     names = {
         flag.name
-        for module in GROUPS
+        for module in training.GROUPS
         for flag in FLAGS.get_flags_for_module(module.__name__)
     }
     elsewhere = {flag for flag in names if flag.startswith(("self_training", "pseudo"))}
@@ -296,9 +283,9 @@ def test_presets_parse(parse, path):
 
 
 def test_help_shows_groups_and_defaults():
-    text = binary.help_text("What it does.", GROUPS)
+    text = binary.help_text("What it does.", training.GROUPS)
     assert text.startswith("What it does.")
-    for module in GROUPS:
+    for module in training.GROUPS:
         assert f"\n{module.__doc__.strip().splitlines()[0]}\n" in text
     assert "--global_strategy=none|gr|gd_minus|gd" in text
     assert "--[no]flips" in text

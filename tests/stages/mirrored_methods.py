@@ -45,6 +45,24 @@ def stage_of(prepared, folder, kind):
     )
 
 
+TASKS = ("rotation", "inpainting")
+
+
+def pretext_stage_of(prepared, folder, kind, task):
+    """The same for a pretext task, whose batch has uneven halves but for rotation."""
+    stage = stage_of(prepared, folder, kind)
+    task_config = config.PretextConfig(
+        task=config.PretextTask(task), batch_size=4 if task == "rotation" else 5
+    )
+    return dataclasses.replace(
+        stage,
+        stage="pretext",
+        workdir=f"{folder}/{task}_{kind}",
+        finetune=config.FinetuneConfig(),
+        pretext=task_config,
+    )
+
+
 def main():
     prepared, folder = sys.argv[1:]
     cpu = tf.config.list_physical_devices("CPU")[0]
@@ -56,6 +74,9 @@ def main():
     first = none[0].workdir
     mirrored = stage_of(prepared, folder, "mirrored")
     stages.run(rounds.finetune_rounds(mirrored, 1, first=first))
+    for task in TASKS:
+        for kind in ("none", "mirrored"):
+            stages.run([pretext_stage_of(prepared, folder, kind, task)])
     # And a round that makes its own labels from a run on two devices.
     own = dataclasses.replace(mirrored, workdir=f"{folder}/own")
     stages.run(rounds.finetune_rounds(own, 1, first=f"{folder}/mirrored"))
