@@ -91,6 +91,28 @@ def make_plan(
     return Plan(grid, tuple(maker.pretraining.values()), tuple(cells))
 
 
+def settings_of(plan: Plan, method: Method) -> dict:
+    """What a method changes in the stages, by dotted path in their settings."""
+    found: dict = {}
+    if method.initial in methods.CONTRASTS:
+        found["global_.strategy"] = method.initial
+    elif method.initial in methods.PRETEXTS:
+        found["pretext.task"] = method.initial
+    if method.local:
+        found["local.strategy"] = method.local
+    cells = [cell for cell in plan.cells if cell.method.name == method.name]
+    last = cells[0].task.stages[-1].finetune if cells else None
+    for term in method.added if last else ():
+        found.update({path: _value(last, path) for path in methods.ADDED[term]})
+    if method.in_rounds:
+        found["rounds"] = plan.grid.num_rounds
+    return {**found, **{k: _json(v) for k, v in method.settings}}
+
+
+def _json(value):
+    return list(value) if isinstance(value, tuple) else value
+
+
 def _points(grid: Grid) -> Iterable[tuple]:
     """Draw by draw, so that an experiment that is cut short has whole rows."""
     for seed, draw in itertools.product(grid.seeds, grid.draws):

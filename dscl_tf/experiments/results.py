@@ -64,7 +64,11 @@ def gather(
         },
         "grid": {
             "methods": [
-                {"name": method.name, "title": method.title}
+                {
+                    "name": method.name,
+                    "title": method.title,
+                    "settings": plans.settings_of(plan, method),
+                }
                 for method in plan.grid.methods
             ],
             "sizes": list(plan.grid.sizes),

@@ -40,7 +40,7 @@ def lines(
     )
     parts = frame.axes(x_label, y_label)
     for number, (name, each) in enumerate(series.items()):
-        color = f"c{number % NUM_COLORS}"
+        color = _look(number)
         path = " ".join(f"{frame.x(x):.1f},{frame.y(y):.1f}" for x, y in each)
         parts.append(f'<polyline class="line {color}" points="{path}"/>')
         for (x, y), bar in zip(each, spreads.get(name, [])):
@@ -95,35 +95,44 @@ def boxes(title: str, values: Mapping[str, Sequence[float]], x_label: str) -> st
     return _svg(title, parts, frame.height)
 
 
-def scatter(title: str, points: np.ndarray, groups: Sequence[int]) -> str:
-    """Dots in a plane without units, coloured by group.
+def scatter(
+    title: str, points: np.ndarray, groups: Sequence[int], names: Sequence[str]
+) -> str:
+    """Dots in a plane without units, coloured by group, with a legend.
 
     Args:
       title: for who cannot see it, and above the picture.
       points: float [N, 2].
       groups: of each point, from 0.
+      names: of the groups.
     """
     low, high = points.min(axis=0), points.max(axis=0)
     frame = _Frame(
         _padded(low[0], high[0]), _padded(low[1], high[1]), 300, 8, width=300, bottom=8
     )
+    # Full circles, then rings: dots have no dashes.
     parts = [
-        _dot(frame, x, y, f"c{group % NUM_COLORS}", str(group))
+        _dot(frame, x, y, _look(group), names[group])
         for (x, y), group in zip(points, groups)
     ]
     caption = f"<figcaption>{html.escape(title)}</figcaption>"
     drawn = _svg(title, parts, frame.height, width=300)
-    return f'<figure class="small">{caption}{drawn}</figure>'
+    return f'<figure class="small">{caption}{drawn}{legend(names)}</figure>'
 
 
 def legend(names: Sequence[str]) -> str:
     """The names of series beside their colours."""
     items = [
-        f'<li><span class="swatch c{number % NUM_COLORS}"></span>'
-        f"{html.escape(name)}</li>"
+        f'<li><span class="swatch {_look(number)}"></span>{html.escape(name)}</li>'
         for number, name in enumerate(names)
     ]
     return f'<ul class="legend">{"".join(items)}</ul>'
+
+
+def _look(number: int) -> str:
+    """Classes of a series: colours first, then the same ones dashed."""
+    dashed = " dashed" if number // NUM_COLORS % 2 else ""
+    return f"c{number % NUM_COLORS}{dashed}"
 
 
 class _Frame:

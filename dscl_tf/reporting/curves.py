@@ -1,6 +1,7 @@
 """What a run logged, as charts."""
 
 import csv
+import math
 import pathlib
 
 from dscl_tf import errors
@@ -25,7 +26,9 @@ def read(run: pathlib.Path, name: str) -> Curve:
         found = [(float(step), float(value)) for step, _, value in rows]
     except (OSError, UnicodeDecodeError, ValueError, csv.Error) as error:
         raise errors.UserError(f"Cannot read {path}: {error}.") from None
-    return found[:: max(1, len(found) // _MOST)]
+    found = [point for point in found if math.isfinite(point[1])]
+    # From the end, so that the last one stays.
+    return found[:: -max(1, len(found) // _MOST)][::-1]
 
 
 def chart(runs: dict[str, pathlib.Path], name: str, title: str, unit: str) -> str:

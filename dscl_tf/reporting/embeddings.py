@@ -45,12 +45,13 @@ def of_run(run: pathlib.Path, cohort: PreparedCohort) -> str:
         ),
         "volume": np.repeat(np.arange(len(names)), counts),
     }
+    labels = {"partition": [str(k + 1) for k in range(count)], "volume": list(names)}
     drawn = []
     for state, encoder in states.items():
         plane = principal_plane(np.concatenate([_embed(encoder, i) for i in images]))
         drawn += [
-            charts.scatter(f"{state}, by {name}", plane, group.tolist())
-            for name, group in groups.items()
+            charts.scatter(f"{state}, by {kind}", plane, group.tolist(), labels[kind])
+            for kind, group in groups.items()
         ]
     return f'<div class="grid-of close">{"".join(drawn)}</div>'
 

@@ -1,5 +1,6 @@
 """The report of an experiment."""
 
+import datetime
 import json
 import pathlib
 import statistics
@@ -264,13 +265,23 @@ def _pictures(folder, content: Mapping, cohort) -> list[str]:
     return parts
 
 
+def _words(method: Mapping) -> str:
+    """What a method changes, in a line."""
+    settings = method.get("settings", {})
+    return ", ".join(f"{path} = {value}" for path, value in settings.items())
+
+
 def _settings(content: Mapping) -> str:
     settings = json.dumps(content["grid"].get("settings", {}), indent=1)
     seconds = [cell["seconds"] for cell in content["cells"] if cell["seconds"]]
     seconds += [each["seconds"] for each in content["pretraining"] if each["seconds"]]
     words = ", ".join(f"{k} {v}" for k, v in content["versions"].items())
+    rows = [[m["title"], m["name"], _words(m)] for m in content["grid"]["methods"]]
+    today = datetime.date.today().isoformat()
     return page.section(
         "Settings",
-        page.paragraph(f"Versions: {words}. Computed in {sum(seconds) / 3600:.1f} h."),
+        page.paragraph(f"Versions: {words}. Report of {today}."),
+        page.paragraph(f"Computed in {sum(seconds) / 3600:.1f} h."),
+        page.table(["method", "name", "what it changes"], rows),
         page.folded("Settings of the stages before methods change them", settings),
     )

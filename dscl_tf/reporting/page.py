@@ -58,7 +58,7 @@ def _cell(cell: Any, column: int, marked: int) -> str:
     if not isinstance(cell, tuple):
         return f"<td{_mark(column, marked)}>{text(cell)}</td>"
     shown, number = cell
-    value = "" if number is None else f"{number:.6g}"
+    value = "" if number is None else f"{number:.6g}".replace("inf", "Infinity")
     return f'<td{_mark(column, marked)} data-value="{value}">{text(shown)}</td>'
 
 

@@ -4,6 +4,7 @@ import base64
 import html
 import io
 import pathlib
+import statistics
 import tempfile
 
 from PIL import Image  # matplotlib depends on it.
@@ -42,15 +43,29 @@ def of_evaluation(folder: pathlib.Path, cohort: PreparedCohort) -> str:
 def _ranked(folder: pathlib.Path) -> list[tuple[float, str]]:
     """(mean Dice, volume), the lowest first."""
     summary = files.read_json_object(folder / "summary.json", "evaluation summary")
-    found = []
-    for case in summary.get("metric_per_case", []):
-        values = [each.get("Dice") for each in case["metrics"].values()]
-        values = [value for value in values if value is not None]
-        if values:
-            found.append((sum(values) / len(values), case["name"]))
+    try:
+        dice = {
+            case["name"]: [each["Dice"] for each in case["metrics"].values()]
+            for case in summary["metric_per_case"]
+        }
+        found = [
+            (statistics.fmean(known), name)
+            for name, values in dice.items()
+            if (known := [value for value in values if value is not None])
+        ]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise damaged(folder, error) from error
     if not found:
         raise errors.UserError(f"{folder} has no volume with a structure.")
     return sorted(found)
+
+
+def damaged(folder: pathlib.Path, error: Exception) -> errors.UserError:
+    """The UserError of an evaluation whose summary is not one."""
+    return errors.UserError(
+        f"{folder / 'summary.json'} is not what dscl-evaluate writes "
+        f"({type(error).__name__}: {error}): evaluate again with --overwrite."
+    )
 
 
 def _small(path: pathlib.Path) -> bytes:

@@ -97,18 +97,23 @@ def _evaluations(folder: pathlib.Path, cohort) -> list[str]:
         summary = files.read_json_object(path, "evaluation summary")
         if "label_names" not in summary or "mean" not in summary:
             continue  # Of pseudo-labels.
-        names, head = (
-            summary["label_names"],
-            ["structure", "Dice", "HD95 mm", "ASSD mm"],
-        )
-        rows = []
-        for label, mean in summary["mean"].items():
-            numbers = [mean.get(key) for key in ("Dice", "HD95_mm", "ASSD_mm")]
-            cells = [("" if n is None else f"{n:.3f}", n) for n in numbers]
-            rows.append([names[label], *cells])
+        head = ["structure", "Dice", "HD95 mm", "ASSD mm"]
+        try:
+            rows = _rows(summary)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise pictures.damaged(path.parent, error) from error
         title = f"Evaluation {path.parent.relative_to(folder)}"
         parts = [page.table(head, rows)]
         if cohort is not None:
             parts.append(pictures.of_evaluation(path.parent, cohort))
         found.append(page.section(title, *parts))
     return found
+
+
+def _rows(summary: dict) -> list[list]:
+    rows = []
+    for label, mean in summary["mean"].items():
+        numbers = [mean.get(key) for key in ("Dice", "HD95_mm", "ASSD_mm")]
+        cells = [("" if n is None else f"{n:.3f}", n) for n in numbers]
+        rows.append([summary["label_names"][label], *cells])
+    return rows

@@ -84,6 +84,15 @@ def test_damaged_results_are_said(experiment, changes, said):
     assert not (folder / report.NAME).exists()
 
 
+def test_damaged_evaluation_of_a_run_is_said(make_stage, tmp_path):
+    stages.run([make_stage("finetune", tmp_path / "run" / "finetune", 1)])
+    summary = tmp_path / "run" / "test" / "summary.json"
+    summary.parent.mkdir()
+    summary.write_text('{"label_names": {}, "mean": {"1": {}}}')
+    with pytest.raises(errors.UserError, match="not what dscl-evaluate writes"):
+        report.write(str(tmp_path / "run"))
+
+
 def test_folders_that_hold_nothing(tmp_path):
     with pytest.raises(errors.UserError, match="there is no such folder"):
         report.write(str(tmp_path / "no"))
@@ -116,6 +125,14 @@ def test_sorting_values_of_a_table():
     text = page.table(["a", "b"], [["x<", ("1.0", 1.0)], ["y", ("", None)]], marked=1)
     assert '<td>x&lt;</td><td class="paper" data-value="1">1.0</td>' in text
     assert '<td class="paper" data-value=""></td>' in text
+    text = page.table(["a"], [[("all", float("inf"))]])
+    assert 'data-value="Infinity">all' in text  # As JavaScript reads it.
+
+
+def test_more_series_than_colours_differ_in_more_than_colour():
+    names = [str(number) for number in range(charts.NUM_COLORS + 1)]
+    looks = [charts._look(number) for number in range(len(names))]
+    assert len(set(looks)) == len(names)
 
 
 def test_ticks_are_round_and_within():
@@ -129,7 +146,10 @@ def test_a_curve_of_many_steps_is_thinned(tmp_path):
     rows = [f"{k},train/loss,{k}" for k in range(1000)] + ["1,other,5"]
     (tmp_path / "metrics.csv").write_text("step,name,value\n" + "\n".join(rows))
     found = curves.read(tmp_path, "train/loss")
-    assert 400 <= len(found) <= 500 and found[0] == (0, 0)
+    assert 400 <= len(found) <= 501
+    assert found[-1] == (999, 999)
+    (tmp_path / "metrics.csv").write_text("1,a,nan\n2,a,inf\n3,a,0.5\n")
+    assert curves.read(tmp_path, "a") == [(3, 0.5)]
     assert curves.read(tmp_path / "none", "train/loss") == []
 
 
