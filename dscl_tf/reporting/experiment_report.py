@@ -189,14 +189,17 @@ def _curves(folder: pathlib.Path, content: Mapping) -> list[str]:
         for each in content["pretraining"]
         if each["state"] == "done"
     }
+    decoders = {name: path for name, path in before.items() if "/decoder" in name}
+    first = {name: path for name, path in before.items() if name not in decoders}
     after = {
         _titles(content)[name]: folder / cell["run"]
         for name, cell in _typical(content).items()
     }
     found = [
-        curves.chart(before, "train/loss", "Loss of pre-training", "loss"),
+        curves.chart(first, "train/loss", "Loss of encoders and pretexts", "loss"),
+        curves.chart(decoders, "train/loss", "Loss of decoders", "loss"),
         curves.chart(
-            before, "probe/partition_accuracy", "Probe of the encoders", "accuracy"
+            first, "probe/partition_accuracy", "Probe of the encoders", "accuracy"
         ),
         curves.chart(
             after, "validation/mean", "Validation in fine-tuning, median draw", "Dice"
