@@ -77,9 +77,11 @@ def measure(commands: dict[str, list[str]]) -> dict:
     for stage in _STAGES.value:
         rows = results[stage] = {}
         for turn in range(_ROUNDS.value):
-            for name, process in processes.items():
+            # Another one begins each turn: who comes after whom may matter.
+            first = turn % len(processes)
+            for name in [*processes][first:] + [*processes][:first]:
                 # Without a warm-up of each turn, caches would belong to the last one.
-                answer = process.run(stage, _STEPS.value + 2)
+                answer = processes[name].run(stage, _STEPS.value + 2)
                 protocol.add_turn(rows, name, answer, warm_up=2)
             print(f"{stage}: turn {turn + 1} of {_ROUNDS.value}", file=sys.stderr)
     for process in processes.values():
