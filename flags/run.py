@@ -147,6 +147,11 @@ def _wanted_stages(shared: config.StageConfig) -> list[str]:
             f"stages: leave out {' and '.join(contrast.chosen())}, or --pretext."
         )
     if _STAGE.value != "all":
+        if has_pretext and _STAGE.value in ("encoder", "decoder"):
+            raise errors.UserError(
+                f"--stage={_STAGE.value} has nothing to do with "
+                f"--pretext={shared.pretext.task.value}: leave one of them out."
+            )
         used = {"encoder": has_global, "decoder": has_local, "pretext": has_pretext}
         flag = {"encoder": "global_strategy", "decoder": "local_strategy"}
         if not used.get(_STAGE.value, True):
@@ -193,7 +198,9 @@ def _init_of(shared: config.StageConfig, stage: str) -> Optional[str]:
     else:
         earlier = ["decoder", "encoder"]
     if _INIT.value:
-        return _find_run(pathlib.Path(_INIT.value), earlier)
+        # A pretext run needs no --pretext to be found where no other is.
+        other = ["pretext"] if "decoder" in earlier else []
+        return _find_run(pathlib.Path(_INIT.value), earlier + other)
     if shared.local.strategy is config.LocalStrategy.NONE and "decoder" in earlier:
         earlier.remove("decoder")
         if shared.global_.strategy is config.GlobalStrategy.NONE:

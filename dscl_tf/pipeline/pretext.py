@@ -29,11 +29,14 @@ def change(
     images = batch["image"]
     if config.task is PretextTask.ROTATION:
         repeated = {
-            k: tf.tile(v, [NUM_ROTATIONS]) for k, v in batch.items() if k != "image"
+            k: tf.repeat(v, NUM_ROTATIONS) for k, v in batch.items() if k != "image"
         }
+        # A slice's rotations side by side: of devices that divide the batch, one with
+        # a single rotation could tell it from its BatchNorm's statistics.
         turned = [tf.image.rot90(images, k) for k in range(NUM_ROTATIONS)]
-        turns = tf.repeat(tf.range(NUM_ROTATIONS), images.shape[0])
-        return {**repeated, "image": tf.concat(turned, axis=0), "label": turns}
+        together = tf.reshape(tf.stack(turned, axis=1), [-1, *images.shape[1:]])
+        turns = tf.tile(tf.range(NUM_ROTATIONS), [images.shape[0]])
+        return {**repeated, "image": together, "label": turns}
     if config.task is PretextTask.INPAINTING:
         weight = random_boxes(seed, images.shape, config)
         changed = images * (1 - weight)

@@ -38,6 +38,7 @@ def restoration_loss(
         restored = unet(batch["image"], training=True)
         found = pretext.restoration_sums(restored, batch["label"], batch["weight"])
         error, weight = tf.unstack(devices.sum(found))
-        return {"loss": error / weight}
+        # Boxes of less than a pixel may hold none.
+        return {"loss": tf.math.divide_no_nan(error, weight)}
 
     return loss

@@ -235,12 +235,24 @@ def test_stages_and_what_they_take_over(parse, arguments, expected):
     assert found == expected
 
 
-def test_init_may_be_a_run_or_a_workdir(parse, tmp_path):
-    (tmp_path / "encoder").mkdir()
-    (tmp_path / "encoder" / "config.json").write_text("{}")
-    for init in (tmp_path, tmp_path / "encoder"):
+@pytest.mark.parametrize("earlier", ["encoder", "decoder", "pretext"])
+def test_init_may_be_a_run_or_a_workdir(parse, tmp_path, earlier):
+    (tmp_path / earlier).mkdir()
+    (tmp_path / earlier / "config.json").write_text("{}")
+    for init in (tmp_path, tmp_path / earlier):
         parse("--stage=finetune", f"--init={init}")
-        assert run.stage_configs()[0].init == str(tmp_path / "encoder")
+        assert run.stage_configs()[0].init == str(tmp_path / earlier)
+
+
+@pytest.mark.parametrize(
+    "arguments, expected", [([], "decoder"), (["--pretext=inpainting"], "pretext")]
+)
+def test_init_in_a_workdir_of_both_kinds(parse, tmp_path, arguments, expected):
+    for earlier in ("encoder", "decoder", "pretext"):
+        (tmp_path / earlier).mkdir()
+        (tmp_path / earlier / "config.json").write_text("{}")
+    parse("--stage=finetune", f"--init={tmp_path}", *arguments)
+    assert run.stage_configs()[0].init == str(tmp_path / expected)
 
 
 @pytest.mark.parametrize(
@@ -251,6 +263,10 @@ def test_init_may_be_a_run_or_a_workdir(parse, tmp_path):
         (["--stage=encoder", "--init=x"], "starts from random weights"),
         (["--stage=finetune", "--init=x"], "--init=x: no run there"),
         (["--stage=encoder", "--global_strategy=none"], "--global_strategy=none"),
+        (["--stage=pretext"], "--stage=pretext has nothing to do with --pretext=none"),
+        (["--stage=encoder", "--pretext=rotation"], "do with --pretext=rotation"),
+        (["--stage=decoder", "--pretext=rotation"], "do with --pretext=rotation"),
+        (["--stage=pretext", "--pretext=rotation", "--init=x"], "from random weights"),
         (["--stage=decoder", "--local_strategy=none"], "--local_strategy=none"),
         (["--global_strategy=none"], "needs a pre-trained encoder"),
         (["--filters=4,x"], "--filters must be whole numbers"),

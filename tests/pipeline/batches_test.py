@@ -6,7 +6,7 @@ from dscl_tf.pipeline import batches, sampling
 
 NAMES = ("p0", "p1", "p2", "p3")
 SHAPES = {"num_partitions": 2, "batch_volumes": 2}
-STRATEGIES = ("gr", "gd_minus", "gd", "lr", "ld")
+STRATEGIES = ("gr", "gd_minus", "gd", "positional", "lr", "ld")
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def make_stream(tiny_cohort):
         if strategy == "finetune":
             settings = config.FinetuneConfig(batch_size=3)
             return batches.finetune_batches(tiny_cohort, table, settings)
-        if strategy.startswith("g"):
+        if strategy in ("gr", "gd_minus", "gd", "positional"):
             settings = config.GlobalConfig(config.GlobalStrategy(strategy), **shapes)
             return batches.global_batches(tiny_cohort, table, settings, view)
         settings = config.LocalConfig(config.LocalStrategy(strategy), **shapes)
@@ -41,7 +41,7 @@ def assert_same(first, second):
         np.testing.assert_array_equal(first[name], second[name])
 
 
-@pytest.mark.parametrize("strategy", ["gd", "lr", "finetune"])
+@pytest.mark.parametrize("strategy", ["gd", "positional", "lr", "finetune"])
 def test_batch_is_a_function_of_seed_and_step(make_stream, strategy):
     stream = make_stream(strategy)
     whole = take(stream, 7, 0, 4)
@@ -58,18 +58,25 @@ def test_batch_is_a_function_of_seed_and_step(make_stream, strategy):
 def test_ids(make_stream, tiny_cohort, strategy):
     stream = make_stream(strategy)
     batch = take(stream, 0, 0, 1)[0]
-    expected = {"gr": (6, 2), "lr": (4, 2)}.get(strategy, (4, 3))
+    two_views = {"gr": (6, 2), "positional": (6, 2), "lr": (4, 2)}
+    expected = two_views.get(strategy, (4, 3))
     num_slices, num_views = expected
     assert len(batch["image"]) == num_slices * num_views
     assert batch["image"].shape[1:] == (16, 16, 1)
     views = [1, 2] if num_views == 2 else [0, 1, 2]
     assert batch["view"].tolist() == np.repeat(views, num_slices).tolist()
+    assert ("position" in batch) == (strategy == "positional")
     # The views of a slice share its ids, and there is one of each.
     keys = list(zip(batch["image_id"], batch["view"]))
     assert len(set(keys)) == len(keys)
     made_of = stream.ids(0, 0)
     names = [NAMES[volume] for volume in batch["volume"]]
     assert names == made_of["volume"] * num_views
+    if strategy == "positional":
+        last = np.array([len(tiny_cohort.image(name)) - 1 for name in names])
+        position = np.array(made_of["slice"] * num_views) / last
+        np.testing.assert_allclose(batch["position"], position, rtol=1e-6)
+        assert batch["position"].dtype == np.float32
     for name, index, partition, view, image in zip(
         names,
         made_of["slice"] * num_views,

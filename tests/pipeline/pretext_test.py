@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from dscl_tf import config, errors
 from dscl_tf.pipeline import pretext
+from dscl_tf.training import distribution
 
 SEED = tf.constant([3, 4])
 TASK = config.PretextTask
@@ -25,11 +26,21 @@ def batch():
 def test_rotation_has_each_slice_in_all_four(batch):
     found = pretext.change(batch, SEED, settings(TASK.ROTATION))
     images, label = found["image"].numpy(), found["label"].numpy()
-    assert label.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
-    assert found["volume"].numpy().tolist() == [5, 6, 7] * 4
-    for image, turns, source in zip(images, label, np.tile(np.arange(3), 4)):
+    assert sorted(zip(found["volume"].numpy(), label)) == [
+        (volume, turns) for volume in (5, 6, 7) for turns in range(4)
+    ]
+    for image, turns, source in zip(images, label, found["volume"].numpy() - 5):
         expected = np.rot90(batch["image"].numpy()[source], turns)
         np.testing.assert_array_equal(image, expected)
+
+
+@pytest.mark.parametrize("num_replicas", [2, 3])
+def test_each_device_gets_all_rotations(batch, num_replicas):
+    # BatchNorm of a device that has one rotation alone would tell which it is.
+    label = pretext.change(batch, SEED, settings(TASK.ROTATION))["label"].numpy()
+    bounds = distribution.row_bounds(len(label), num_replicas)
+    for start, end in zip(bounds, bounds[1:]):
+        assert set(label[start:end]) == {0, 1, 2, 3}
 
 
 def test_rotation_needs_a_multiple_of_four():
