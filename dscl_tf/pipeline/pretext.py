@@ -94,7 +94,7 @@ def swap_patches(
     """Pairs of patches of each image change places.
 
     Deviation from Chen et al. (2019), who draw pairs one after the other anywhere: the
-    patches are cells of a grid, whose origin is drawn for each batch, so that they
+    patches are cells of a grid, whose origin is drawn for each image, so that they
     never overlap and all swaps are one gather.
 
     Args:
@@ -108,22 +108,23 @@ def swap_patches(
     count, height, width, _ = images.shape
     side, rows, columns = grid_of_patches(config, (height, width))
     seeds = tf.random.split(seed, 3)
-    free = [height - rows * side, width - columns * side]
-    top = tf.random.stateless_uniform([], seeds[0], 0, free[0] + 1, tf.int32)
-    left = tf.random.stateless_uniform([], seeds[1], 0, free[1] + 1, tf.int32)
-    region = images[:, top : top + rows * side, left : left + columns * side]
-    cells = tf.reshape(region, [count, rows, side, columns, side])
-    cells = tf.reshape(tf.transpose(cells, [0, 1, 3, 2, 4]), [count, -1, side, side])
-    taken = tf.gather(
-        cells, _swaps(seeds[2], count, rows * columns, config.num_swaps), batch_dims=1
+    swaps = _swaps(seeds[2], count, rows * columns, config.num_swaps)
+    top, left = (
+        tf.random.stateless_uniform([count, 1, 1], seeds[k], 0, free + 1, tf.int32)
+        for k, free in enumerate((height - rows * side, width - columns * side))
     )
-    taken = tf.reshape(taken, [count, rows, columns, side, side])
-    taken = tf.reshape(
-        tf.transpose(taken, [0, 1, 3, 2, 4]), [count, rows * side, -1, 1]
+    row, column = tf.range(height)[:, None] - top, tf.range(width) - left
+    inside = (
+        (row >= 0) & (row < rows * side) & (column >= 0) & (column < columns * side)
     )
-    around = [[0, 0], [top, free[0] - top], [left, free[1] - left], [0, 0]]
-    kept = tf.pad(tf.ones_like(taken), around) == 0
-    return tf.where(kept, images, tf.pad(taken, around))
+    cell = tf.where(inside, row // side * columns + column // side, 0)
+    source = tf.gather(swaps, cell, batch_dims=1)  # [N, H, W]
+    source_row = top + source // columns * side + row % side
+    source_column = left + source % columns * side + column % side
+    own = tf.reshape(tf.range(height * width), [height, width])
+    pixel = tf.where(inside, source_row * width + source_column, own)
+    found = tf.gather(tf.reshape(images, [count, -1]), pixel, batch_dims=1)
+    return found[..., None]
 
 
 def grid_of_patches(

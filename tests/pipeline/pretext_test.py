@@ -91,6 +91,18 @@ def test_context_restoration_swaps_pairs_of_patches(batch):
             assert after[source] == before[row, column]
 
 
+def test_the_grid_of_patches_is_moved_for_each_image():
+    # Each pixel is unlike all others; patches of 10 of 40 pixels.
+    image = np.arange(1600, dtype=np.float32).reshape(40, 40, 1)
+    sizes = settings(TASK.CONTEXT_RESTORATION, num_swaps=1, patch_fraction=0.25)
+    images = np.stack([image] * 30)
+    found = pretext.swap_patches(tf.constant(images), SEED, sizes).numpy()
+    moved = [np.argwhere(each) for each in (found != images)[..., 0]]
+    assert [len(each) for each in moved] == [200] * 30
+    for axis in (0, 1):
+        assert len({each[:, axis].min() % 10 for each in moved}) > 5
+
+
 def test_changes_are_functions_of_the_seed(batch):
     for task in (TASK.INPAINTING, TASK.CONTEXT_RESTORATION):
         first = pretext.change(batch, SEED, settings(task))["image"]
