@@ -9,7 +9,7 @@ ROOT = pathlib.Path(__file__).parent
 VERSION = re.search(
     r'__version__ = "(.+?)"', (ROOT / "dscl_tf/__init__.py").read_text()
 ).group(1)
-BINARIES = ("phantom", "prepare", "train", "evaluate", "predict", "export")
+BINARIES = ("phantom", "prepare", "train", "evaluate", "predict", "export", "report")
 
 setuptools.setup(
     name="dscl_tf",
@@ -30,7 +30,7 @@ setuptools.setup(
     ],
     package_data={
         "dscl_flags": ["presets/*.flags"],
-        "dscl_tf": ["cohort/paper_splits/*.json"],
+        "dscl_tf": ["cohort/paper_splits/*.json", "reporting/page.*"],
     },
     install_requires=[
         "tensorflow==2.15.1",

@@ -11,6 +11,7 @@ FLOORS = {
     "bin": 6,
     "flags": 5,
     "dscl_tf/experiments": 4.5,
+    "dscl_tf/reporting": 4.5,
     "dscl_tf/stages": 4,
     "dscl_tf/training": 3,
     "dscl_tf/inference": 3,
