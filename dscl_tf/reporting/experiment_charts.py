@@ -10,6 +10,7 @@ from dscl_tf.reporting.markup import Html, title_text
 from dscl_tf.reporting.results import ALL, RANDOM, Results, size_words
 from dscl_tf.reporting.tables import Cell, Column
 
+EVERY = "All methods"
 _MOST_LINES = 6  # In one chart; of more methods each group has a chart.
 
 
@@ -34,7 +35,7 @@ def dice_by_size(results: Results) -> Html:
         Axis("mean test Dice", limits),
     )
     figures = []
-    for group, members in _grouped(results, list(series)).items():
+    for group, members in grouped(results, list(series)).items():
         shown = {title_text(results.titles[m]): series[m] for m in members}
         drawn = charts.lines(
             f"Dice against |Xtr|: {group}", shown, axes, numbers, _level(results)
@@ -81,10 +82,10 @@ def _common_limits(results: Results, series) -> tuple[float, float]:
     return max(low - margin, 0.0), high + margin
 
 
-def _grouped(results: Results, methods: list[str]) -> dict[str, list[str]]:
+def grouped(results: Results, methods: list[str]) -> dict[str, list[str]]:
     """Methods by chart; where there are several, random weights are in each."""
     if len(methods) <= _MOST_LINES:
-        return {"All methods": methods}
+        return {EVERY: methods}
     groups = defaultdict(list)
     for method in methods:
         if method != RANDOM:

@@ -54,18 +54,16 @@ def _pretraining(results: Results) -> Html:
 
 def _finetuning(results: Results, size: Any, folded: bool) -> Html:
     """Loss and validation Dice of fine-tuning, the mean over draws of each method."""
-    numbers, figures, table = looks.numbers_of(results), [], {}
-    for name, title in ((LOSS, "Loss"), (VALIDATION, "Validation Dice")):
-        curves = {}
-        for method in results.methods:
-            runs = [cell.run for cell in results.of(method, size)]
-            curve = training_charts.mean_curve(runs, name)
-            if curve:
-                curves[title_text(results.titles[method])] = curve
-        label = training_charts.QUANTITIES[name]
-        if curves:
-            figures.append(training_charts.chart(title, curves, label, numbers))
-            table[title] = curves
+    figures, table, numbers = [], {}, looks.numbers_of(results)
+    methods = [method for method in results.methods if results.of(method, size)]
+    for group, members in looks.grouped(results, methods).items():
+        for name, title in ((LOSS, "Loss"), (VALIDATION, "Validation Dice")):
+            heading = title if group == looks.EVERY else f"{title}: {group}"
+            curves = _mean_curves(results, members, size, name)
+            if curves:
+                label = training_charts.QUANTITIES[name]
+                figures.append(training_charts.chart(heading, curves, label, numbers))
+                table[heading] = curves
     if not figures:
         return Html("")
     heading = f"Fine-tuning with {size_words(size)}"
@@ -77,3 +75,13 @@ def _finetuning(results: Results, size: Any, folded: bool) -> Html:
     if folded:
         return markup.folded(heading, content)
     return markup.join(markup.tag("h3", heading), content)
+
+
+def _mean_curves(results: Results, methods: list[str], size: Any, name: str) -> Curves:
+    found = {}
+    for method in methods:
+        runs = [cell.run for cell in results.of(method, size)]
+        curve = training_charts.mean_curve(runs, name)
+        if curve:
+            found[title_text(results.titles[method])] = curve
+    return found

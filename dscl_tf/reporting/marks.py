@@ -67,12 +67,13 @@ def polyline(number: int, points: Sequence[tuple[float, float]]) -> Html:
     )
 
 
-def legend(numbers: Mapping[str, int], with_lines: bool = True) -> Html:
+def legend(numbers: Mapping[str, int], with_lines: bool = True, kind: str = "") -> Html:
     """The names of series beside their marks, as text that wraps.
 
     Args:
       numbers: of the series, by name.
       with_lines: whether the marks have lines.
+      kind: "p": colours of groups in an order; empty: those of series.
     """
     items = []
     for name, number in numbers.items():
@@ -80,7 +81,7 @@ def legend(numbers: Mapping[str, int], with_lines: bool = True) -> Html:
         swatch = markup.tag(
             "svg",
             line,
-            marker(number, 13, 7),
+            marker(number, 13, 7, kind=f"{kind}{number % NUM_COLORS}" if kind else ""),
             viewBox="0 0 26 14",
             width="26",
             height="14",
