@@ -16,7 +16,8 @@ from dscl_tf.palette import structure_color
 
 _BACKGROUND, _TEXT = "#101214", "#e8e8e8"
 _PANEL_INCHES = 2.2
-_BARE = (0.1, 0.1, 0.1)  # Margins of a picture without words around it.
+_BARE = (0.05, 0.05, 0.05)  # Margins of a picture without words around it.
+_SMALL_INCHES = 1.7
 _SHEET_LIMIT = 200  # Thumbnails; a sheet of thousands could not be opened.
 
 
@@ -56,7 +57,7 @@ def draw_levels(view: CaseView, path: files.PathLike) -> None:
       path: the PNG to write, whole or not at all.
     """
     levels = view.levels()
-    figure, grid = _figure(view, 1, len(levels), margins=_BARE)
+    figure, grid = _figure(view, 1, len(levels), 0, _BARE, _SMALL_INCHES)
     for panel, index in zip(grid[0], levels):
         _outline_both(panel, view, index)
         place = {"transform": panel.transAxes, "va": "top", "fontsize": 8}
@@ -101,14 +102,16 @@ def _figure(
     columns: int,
     title_inches: float = 0.05,
     margins: tuple[float, float, float] = (0.85, 0.65, 0.4),
+    panel_inches: float = _PANEL_INCHES,
 ) -> tuple[Figure, np.ndarray]:
     """A figure of panels; `margins` are left, top and bottom, in inches."""
     height, width = view.image.shape[1:]
     # Very long images would make a picture too wide or too high to look at.
     ratio = min(max(height * view.aspect / width, 0.4), 2.5)
     left, top, bottom = margins
-    panel_height = _PANEL_INCHES * ratio + title_inches
-    total = (left + columns * _PANEL_INCHES + 0.1, top + rows * panel_height + bottom)
+    right = min(left, 0.1)
+    panel_height = panel_inches * ratio + title_inches
+    total = (left + columns * panel_inches + right, top + rows * panel_height + bottom)
     figure = Figure(figsize=total, dpi=110, facecolor=_BACKGROUND)
     backend_agg.FigureCanvasAgg(figure)
     grid = figure.subplots(
@@ -117,7 +120,7 @@ def _figure(
         squeeze=False,
         gridspec_kw={
             "left": left / total[0],
-            "right": 1 - 0.1 / total[0],
+            "right": 1 - right / total[0],
             "top": 1 - top / total[1],
             "bottom": bottom / total[1],
             "wspace": 0.03,

@@ -10,8 +10,8 @@ from dscl_tf.reporting.charts import Axis, Frame
 from dscl_tf.reporting.markup import Html
 from dscl_tf.reporting.scales import Scale
 
-_ROW, _LEFT = 26, 128
-_LONGEST = 19  # Letters of a row's name.
+_ROW, _LEFT = 26, 138
+_LONGEST = 21  # Letters of a row's name.
 _SQUARE = 300
 
 

@@ -9,7 +9,7 @@ from dscl_tf.reporting.markup import Html
 from dscl_tf.reporting.scales import Scale
 
 WIDTH, HEIGHT = 400, 270  # So small that letters can be read on a phone.
-_LEFT, _RIGHT, _TOP, _BOTTOM = 50, 12, 12, 42
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 18, 12, 42
 _FEW = 12  # Points of a line that get marks.
 
 
@@ -69,7 +69,8 @@ def figure(title: str, *parts: Html) -> Html:
 
 def small_multiples(*figures: Html) -> Html:
     """Charts side by side, or one below the other where there is no room."""
-    return markup.tag("div", *figures, class_="multiples")
+    kind = "multiples one" if len(figures) == 1 else "multiples"
+    return markup.tag("div", *figures, class_=kind)
 
 
 def lines(
@@ -144,8 +145,8 @@ def axes_of(frame: Frame, axes: tuple[Axis, Axis]) -> list[Html]:
         )
     parts += x_axis(frame, across)
     middle = (frame.y.start + frame.y.end) / 2
-    turned = f"rotate(-90 13 {middle:.1f})"
-    parts.append(label(up.label, 13, middle, "middle", "axis", transform=turned))
+    turned = f"rotate(-90 11 {middle:.1f})"
+    parts.append(label(up.label, 11, middle, "middle", "axis", transform=turned))
     return parts
 
 

@@ -130,11 +130,17 @@ def _best_of_size(results: Results, size: Any) -> str:
 
 def _benchmark(results: Results) -> list[str]:
     return [
-        f"{title_text(results.titles[row['method']])}, with all labelled volumes: "
+        f"{_method_at(results, row['method'], ALL)}: "
         f"{tables.spread(row['mean'], row['std'])} (n = {row['n']})."
         for row in results.table
         if row["size"] == ALL
     ]
+
+
+def _method_at(results: Results, method: str, size: Any) -> str:
+    """A method with a number of labelled volumes, which may be its very title."""
+    title, words = title_text(results.titles[method]), size_words(size)
+    return title if title.lower() == words else f"{title}, {words}"
 
 
 def _embeddings(results: Results, cohort: PreparedCohort) -> Html:
@@ -162,8 +168,8 @@ def _pictures(results: Results, cohort: PreparedCohort) -> Html:
         if cell is None:
             continue
         heading = (
-            f"{title_text(results.titles[method])}, {size_words(cell.size)}, draw "
-            f"{cell.draw}: Dice {tables.number(cell.dice)}"
+            f"{_method_at(results, method, cell.size)}, draw {cell.draw}: Dice "
+            f"{tables.number(cell.dice)}"
         )
         if (cell.evaluation / "summary.json").exists():
             drawn = pictures.triptych(cell.evaluation, cohort)
@@ -192,7 +198,7 @@ def median_cell(results: Results, method: str) -> Optional[Cell]:
 
 
 def _settings(results: Results) -> Html:
-    grid, configs, full = results.grid, {}, []
+    configs, full = {}, []
     for method in results.methods:
         cell = median_cell(results, method)
         path = cell.run / "config.json" if cell else None

@@ -8,6 +8,8 @@ from dscl_tf.reporting.markup import Html, title_text
 from dscl_tf.reporting.results import Results, size_words
 from dscl_tf.reporting.training_charts import LOSS, PROBE, VALIDATION, Curves
 
+_PROBE_TITLE = "Encoder: probe without labels"
+_PROBE_LABEL = training_charts.QUANTITIES[PROBE]
 _MOST_LINES = 8  # Of pre-training, in one chart.
 
 
@@ -33,14 +35,14 @@ def _pretraining(results: Results) -> Html:
         kind = "Decoder" if "decoder" in name else kind
         drawn.setdefault(f"{kind}: loss", {})[name] = curves.get(LOSS, [])
     probes = {name: curves.get(PROBE, []) for name, curves in logged.items()}
-    drawn["Probe: nearest neighbour in the same partition"] = probes
+    drawn[_PROBE_TITLE] = probes
     numbers = marks.numbers_of(list(logged))
     figures, table = [], {}
     for title, curves in drawn.items():
         names = [name for name, curve in curves.items() if curve]
         for at in range(0, len(names), _MOST_LINES):
             part = {name: curves[name] for name in names[at : at + _MOST_LINES]}
-            label = "share of slices" if title.startswith("Probe") else "loss"
+            label = _PROBE_LABEL if title == _PROBE_TITLE else "loss"
             figures.append(training_charts.chart(title, part, label, numbers))
             table.setdefault(title, {}).update(part)
     if not figures:

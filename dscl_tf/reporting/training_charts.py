@@ -14,7 +14,7 @@ PROBE = "probe/partition_accuracy"
 QUANTITIES = {
     LOSS: "loss",
     VALIDATION: "mean validation Dice",
-    PROBE: "share of slices",
+    PROBE: "neighbours in partition (share)",
 }
 
 Curves = dict[str, Curve]  # By series.
