@@ -54,8 +54,8 @@ def of_run(run: pathlib.Path, cohort: PreparedCohort) -> Html:
         record = RunFolder(run).read_record()
         slices = _slices(record, cohort)
         states = {
-            "Before": embed(_encoder(record, None), slices.images),
-            "After": embed(_encoder(record, run), slices.images),
+            "Before": embed(encoder_of(record, None), slices.images),
+            "After": embed(encoder_of(record, run), slices.images),
         }
     except errors.UserError as error:
         return markup.absent(f"No embeddings of {run.name}: {error}")
@@ -83,18 +83,18 @@ def of_run(run: pathlib.Path, cohort: PreparedCohort) -> Html:
 def _chart(state: str, values: np.ndarray, slices: Slices, by: str) -> Html:
     plane, shares = principal_plane(values)
     groups = getattr(slices, by)
-    shown = f"{shares[0]:.0%} and {shares[1]:.0%} of the variance"
+    shown = f"Axes: {shares[0]:.0%} and {shares[1]:.0%} of the variance."
     if by == "partition":
         accuracy = probe.partition_accuracy(values, slices.volume, slices.partition)
         shown += (
-            f"; nearest neighbour of another volume in the partition: {accuracy:.0%}"
+            f" Of {accuracy:.0%} of the slices, the nearest one of another volume is "
+            "of the same partition."
         )
     title = f"{state}, by {by}"
     drawn = boxes.scatter(
         title, plane, groups.tolist(), "p" if by == "partition" else "s", shown
     )
-    note = markup.tag("span", f" {shown}", class_="note")
-    return charts.figure(markup.join(title, note), drawn)
+    return charts.figure(title, drawn, markup.paragraph(shown, class_="note"))
 
 
 def principal_plane(values: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
@@ -136,14 +136,14 @@ def embed(encoder: tf.keras.Model, images: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate([run(each).numpy() for each in images])
 
 
-def _encoder(record: RunRecord, run: Optional[pathlib.Path]) -> tf.keras.Model:
+def encoder_of(record: RunRecord, run: Optional[pathlib.Path]) -> tf.keras.Model:
     """The encoder with the weights of a finished run, or with those it began with."""
     before = tf.keras.mixed_precision.global_policy()
     tf.keras.mixed_precision.set_global_policy("float32")
     try:
         # As the stage does before it builds its networks, the encoder first.
         tf.keras.utils.set_random_seed(record.config.seed)
-        encoder = networks.build_encoder(
+        encoder = networks.buildencoder_of(
             record.config.network, record.preprocessing.size_px
         )
     finally:

@@ -62,16 +62,16 @@ def _of_size(results: Results, size: Any) -> Html:
     with_paper = any(row.get("paper") is not None for row in rows)
     references = [n for n in _REFERENCES if any(row.get(n) for row in rows)]
     columns = [Column("Method", numeric=False), Column("n"), Column("Dice")]
-    columns += [Column(name) for name in results.structures]
     columns += [Column(_reference_heading(results, name)) for name in references]
+    columns += [Column(name) for name in results.structures]
     columns += [Column("Paper", of_paper=True)] if with_paper else []
     highest = _highest(results, size)
     lines = []
     for row in rows:
         line = [title_text(results.titles[row["method"]]), _count_cell(row)]
         line.append(_dice_cell(row, row["mean"] == highest))
-        line += [_dice_cell(row["structures"].get(n)) for n in results.structures]
         line += [_paired_cell(row.get(name)) for name in references]
+        line += [_dice_cell(row["structures"].get(n)) for n in results.structures]
         line += [_number_cell(row.get("paper"))] if with_paper else []
         lines.append(line)
     return markup.join(
@@ -89,7 +89,8 @@ def _caption(results: Results, references: list[str], with_paper: bool) -> str:
     words = "Dice, mean ± standard deviation over n draws."
     if references:
         words += (
-            " Δ: mean difference over the same draws, with its 95 % bootstrap interval."
+            " Δ: mean difference over the same draws, with its 95\N{NO-BREAK SPACE}% "
+            "bootstrap interval."
         )
     if with_paper:
         words += (
