@@ -9,7 +9,7 @@ from dscl_tf.reporting.markup import Html
 from dscl_tf.reporting.scales import Scale
 
 WIDTH, HEIGHT = 400, 270  # So small that letters can be read on a phone.
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 18, 12, 42
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 18, 12, 42
 _FEW = 12  # Points of a line that get marks.
 
 

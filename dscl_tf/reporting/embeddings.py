@@ -143,7 +143,7 @@ def encoder_of(record: RunRecord, run: Optional[pathlib.Path]) -> tf.keras.Model
     try:
         # As the stage does before it builds its networks, the encoder first.
         tf.keras.utils.set_random_seed(record.config.seed)
-        encoder = networks.buildencoder_of(
+        encoder = networks.build_encoder(
             record.config.network, record.preprocessing.size_px
         )
     finally:

@@ -183,7 +183,8 @@ def _training(runs: Runs) -> Html:
         logged = measurements.curves(run.path)
         for quantity, label in training_charts.QUANTITIES.items():
             if quantity in logged:
-                title, curves = f"{name}: {quantity}", {name: logged[quantity]}
+                title = f"{name}: {training_charts.TITLES[quantity]}"
+                curves = {name: logged[quantity]}
                 numbers = marks.numbers_of(list(runs))
                 figures.append(training_charts.chart(title, curves, label, numbers))
                 table[title] = curves

@@ -17,6 +17,8 @@ QUANTITIES = {
     PROBE: "neighbours in partition (share)",
 }
 
+TITLES = {LOSS: "loss", VALIDATION: "validation Dice", PROBE: "probe without labels"}
+
 Curves = dict[str, Curve]  # By series.
 
 
