@@ -102,7 +102,7 @@ def summary(results: Results) -> list[str]:
     }
     first = f"{counts['done']} of {len(results.cells)} cells have finished"
     first += f", {counts['failed']} failed" if counts["failed"] else ""
-    first += f", {counts['missing']} have not run" if counts["missing"] else ""
+    first += f", {counts['missing']} not yet run" if counts["missing"] else ""
     return [
         first + ".",
         *(_best_of_size(results, size) for size in results.sizes if size != ALL),
@@ -204,8 +204,9 @@ def _settings(results: Results) -> Html:
         path = cell.run / "config.json" if cell else None
         if path and path.exists():
             content = files.read_json_object(path, "run's config")
-            configs[title_text(results.titles[method])] = content.get("config") or {}
-            full.append(settings.in_full(str(path), content))
+            title = title_text(results.titles[method])
+            configs[title] = content.get("config") or {}
+            full.append(settings.in_full(f"{title} ({cell.run})", content))
     stages = {}
     for each in results.pretraining:
         path = results.folder / each["run"] / "config.json"

@@ -95,7 +95,7 @@ def test_the_summary_is_made_of_figures(tmp_path):
     content["cells"][1]["state"] = "missing"
     (tmp_path / "results.json").write_text(json.dumps(content))
     assert experiment.summary(results.read(tmp_path)) == [
-        "6 of 8 cells have finished, 1 failed, 1 have not run.",
+        "6 of 8 cells have finished, 1 failed, 1 not yet run.",
         "With 1 labelled volume, Gᴰ has the highest mean Dice: 0.650 ± 0.100 (n = 2); "
         "against Random initialisation over the same draws +0.150 [−0.050, +0.250].",
         "With 2 labelled volumes, Gᴰ has the highest mean Dice: 0.700 ± 0.100 "
@@ -119,7 +119,7 @@ def test_an_experiment_that_has_only_begun_says_so(tmp_path):
     (tmp_path / "results.json").write_text(json.dumps(content))
     text = write(tmp_path)
     check_html(text)
-    assert "0 of 8 cells have finished, 8 have not run." in text
+    assert "0 of 8 cells have finished, 8 not yet run." in text
     assert "No cell has finished yet, so there is no table." in text
     assert "No run has logged anything yet." in text
 
