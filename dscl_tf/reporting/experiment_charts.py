@@ -1,5 +1,6 @@
 """Dice against the number of labelled volumes, and the structures' boxes."""
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Optional
@@ -37,6 +38,7 @@ def dice_by_size(results: Results) -> Html:
     figures = []
     for group, members in grouped(results, list(series)).items():
         shown = {title_text(results.titles[m]): series[m] for m in members}
+        shown = _set_apart(shown)
         drawn = charts.lines(
             f"Dice against |Xtr|: {group}", shown, axes, numbers, _level(results)
         )
@@ -52,15 +54,21 @@ def dice_by_size(results: Results) -> Html:
     )
 
 
+def _set_apart(series: dict[str, list[Point]]) -> dict[str, list[Point]]:
+    """Points beside each other, since bars at one place would hide each other."""
+    last = max(len(series) - 1, 1)
+    return {
+        name: [
+            dataclasses.replace(point, x=point.x + 0.24 * (k / last - 0.5))
+            for point in points
+        ]
+        for k, (name, points) in enumerate(series.items())
+    }
+
+
 def _points(results: Results, method: str, sizes: Sequence) -> list[Point]:
-    # Bars of many methods at one place would hide each other.
-    place = results.methods.index(method) / max(len(results.methods) - 1, 1) - 0.5
     rows = [(k, results.row(method, size)) for k, size in enumerate(sizes)]
-    return [
-        Point(k + 0.3 * place, row["mean"], row["std"])
-        for k, row in rows
-        if row is not None
-    ]
+    return [Point(k, row["mean"], row["std"]) for k, row in rows if row is not None]
 
 
 def _level(results: Results) -> Optional[tuple[str, float]]:

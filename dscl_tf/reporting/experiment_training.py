@@ -1,9 +1,17 @@
 """The training curves of an experiment."""
 
-from typing import Any
+from typing import Any, Optional
 
-from dscl_tf.reporting import charts, marks, markup, measurements, training_charts
+from dscl_tf.reporting import (
+    charts,
+    marks,
+    markup,
+    measurements,
+    scales,
+    training_charts,
+)
 from dscl_tf.reporting import experiment_charts as looks
+from dscl_tf.reporting.charts import Axis
 from dscl_tf.reporting.markup import Html, title_text
 from dscl_tf.reporting.results import Results, size_words
 from dscl_tf.reporting.training_charts import LOSS, PROBE, VALIDATION, Curves
@@ -43,7 +51,7 @@ def _pretraining(results: Results) -> Html:
         for at in range(0, len(names), _MOST_LINES):
             part = {name: curves[name] for name in names[at : at + _MOST_LINES]}
             label = _PROBE_LABEL if title == _PROBE_TITLE else "loss"
-            figures.append(training_charts.chart(title, part, label, numbers))
+            figures.append(training_charts.chart(title, part, Axis(label), numbers))
             table.setdefault(title, {}).update(part)
     if not figures:
         return Html("")
@@ -58,14 +66,17 @@ def _finetuning(results: Results, size: Any, folded: bool) -> Html:
     """Loss and validation Dice of fine-tuning, the mean over draws of each method."""
     figures, table, numbers = [], {}, looks.numbers_of(results)
     methods = [method for method in results.methods if results.of(method, size)]
-    for group, members in looks.grouped(results, methods).items():
-        for name, title in ((LOSS, "Loss"), (VALIDATION, "Validation Dice")):
+    groups = looks.grouped(results, methods)
+    for name, title in ((VALIDATION, "Validation Dice"), (LOSS, "Loss")):
+        curves = _mean_curves(results, methods, size, name)
+        axis = Axis(training_charts.QUANTITIES[name], _limits(curves))
+        for group, members in groups.items():
             heading = title if group == looks.EVERY else f"{title}: {group}"
-            curves = _mean_curves(results, members, size, name)
-            if curves:
-                label = training_charts.QUANTITIES[name]
-                figures.append(training_charts.chart(heading, curves, label, numbers))
-                table[heading] = curves
+            shown = [title_text(results.titles[method]) for method in members]
+            part = {each: curves[each] for each in shown if each in curves}
+            if part:
+                figures.append(training_charts.chart(heading, part, axis, numbers))
+                table[heading] = part
     if not figures:
         return Html("")
     heading = f"Fine-tuning with {size_words(size)}"
@@ -87,3 +98,9 @@ def _mean_curves(results: Results, methods: list[str], size: Any, name: str) -> 
         if curve:
             found[title_text(results.titles[method])] = curve
     return found
+
+
+def _limits(curves: Curves) -> Optional[tuple[float, float]]:
+    """One range for the charts of all groups, so that they can be compared."""
+    values = [value for curve in curves.values() for _, value in curve]
+    return scales.widened(min(values), max(values)) if values else None

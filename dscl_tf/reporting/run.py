@@ -17,6 +17,7 @@ from dscl_tf.reporting import (
     tables,
     training_charts,
 )
+from dscl_tf.reporting.charts import Axis
 from dscl_tf.reporting.markup import Html
 from dscl_tf.reporting.page import Section
 from dscl_tf.reporting.tables import Cell, Column
@@ -186,7 +187,9 @@ def _training(runs: Runs) -> Html:
                 title = f"{name}: {training_charts.TITLES[quantity]}"
                 curves = {name: logged[quantity]}
                 numbers = marks.numbers_of(list(runs))
-                figures.append(training_charts.chart(title, curves, label, numbers))
+                figures.append(
+                    training_charts.chart(title, curves, Axis(label), numbers)
+                )
                 table[title] = curves
     if not figures:
         return markup.absent("No stage has logged anything yet.")

@@ -23,20 +23,20 @@ Curves = dict[str, Curve]  # By series.
 
 
 def chart(
-    title: str, curves: Mapping[str, Curve], label: str, numbers: Mapping[str, int]
+    title: str, curves: Mapping[str, Curve], axis: Axis, numbers: Mapping[str, int]
 ) -> Html:
     """Some curves over the steps, with their legend and last values.
 
     Args:
       title: of the chart.
       curves: by the series' name; at least one has points.
-      label: of the y axis.
+      axis: of the values.
       numbers: of the series, which decide how they look.
     """
     shown = {name: curve for name, curve in curves.items() if curve}
     series = {n: [Point(*point) for point in curve] for n, curve in shown.items()}
     longest = max(curve[-1][0] for curve in shown.values())
-    axes = (Axis("step", (0.0, max(longest, 1.0))), Axis(label))
+    axes = (Axis("step", (0.0, max(longest, 1.0))), axis)
     drawn = charts.lines(title, series, axes, numbers)
     key = marks.legend({name: numbers[name] for name in shown})
     return charts.figure(title, drawn, key if len(shown) > 1 else None)
