@@ -11,7 +11,7 @@ from dscl_tf.reporting.markup import Html
 from dscl_tf.reporting.scales import Scale
 
 _ROW, _LEFT = 26, 150
-_LONGEST = 21  # Letters of a row's name.
+_LONGEST = 20  # Letters of a row's name.
 _SQUARE = 300
 
 

@@ -171,7 +171,8 @@ def _structure_charts(results: Results, size: Any, values: dict) -> Html:
     columns += [Column(name) for name in names]
     table = tables.table(f"Dice with {size_words(size)}.", columns, rows)
     return markup.join(
-        charts.small_multiples(*figures), markup.folded("As a table", table)
+        charts.small_multiples(*figures),
+        markup.folded("As a table", table, printed=False),
     )
 
 

@@ -56,9 +56,10 @@ def absent(sentence: str) -> Html:
     return paragraph(sentence, class_="absent")
 
 
-def folded(summary: str, *children: Any) -> Html:
-    """Something that is opened by its summary; it is printed open."""
-    return tag("details", tag("summary", summary), *children)
+def folded(summary: str, *children: Any, printed: bool = True) -> Html:
+    """Something that is opened by its summary; printed open, or not at all."""
+    bulk = None if printed else "bulk"
+    return tag("details", tag("summary", summary), *children, class_=bulk)
 
 
 def title_text(title: str) -> str:

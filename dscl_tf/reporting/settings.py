@@ -58,9 +58,7 @@ def _short(value: Any) -> str:
 def in_full(name: str, content: Mapping[str, Any]) -> Html:
     """A whole config.json, folded and not printed."""
     text = markup.tag("pre", markup.tag("code", json.dumps(content, indent=1)))
-    return markup.tag(
-        "details", markup.tag("summary", f"config.json of {name}"), text, class_="bulk"
-    )
+    return markup.folded(f"config.json of {name}", text, printed=False)
 
 
 def definitions(values: Mapping[str, Any]) -> Html:

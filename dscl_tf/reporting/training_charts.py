@@ -56,7 +56,8 @@ def last_values(curves: Mapping[str, Mapping[str, Curve]]) -> Html:
     ]
     columns = [Column(name, numeric=False) for name in ("Curve", "Of")]
     columns += [Column("Last step"), Column("Last value")]
-    return markup.folded("As a table", tables.table("Last values.", columns, rows))
+    table = tables.table("Last values.", columns, rows)
+    return markup.folded("As a table", table, printed=False)
 
 
 def _cell(value: float, digits: int) -> Cell:
