@@ -108,4 +108,4 @@ def test_box_chart_can_be_read_aloud():
     svg = boxes.box_chart("T", rows, Axis("Dice", (0.0, 1.0)), {"a": 0, "b" * 40: 1})
     assert "a: median 0.300" in _elements(svg, "desc")[0].text
     names = [e.text for e in _elements(svg, "text")]
-    assert "b" * 20 + "…" in names
+    assert "b" * 19 + "…" in names

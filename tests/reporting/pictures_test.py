@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from PIL import Image
 
 from dscl_tf import errors, palette
@@ -58,3 +59,20 @@ def test_a_missing_mask_is_said(evaluation, evaluated_cohort, tmp_path):
     found = pictures.triptych(copy, evaluated_cohort)
     assert "No pictures: No image file at" in found
     assert "<img" not in found
+
+
+def test_a_mask_of_another_size_is_refused(evaluation, evaluated_cohort, tmp_path):
+    copy = shutil.copytree(evaluation, tmp_path / "test")
+    other = sitk.Image([3, 3, 3], sitk.sitkUInt8)
+    sitk.WriteImage(other, str(copy / "masks" / "p2.nii.gz"))
+    found = pictures.triptych(copy, evaluated_cohort)
+    assert "p2.nii.gz: size: found (3, 3, 3), expected" in found
+
+
+def test_a_picture_keeps_its_size_and_its_greys(tmp_path):
+    greys = np.arange(0, 256, 4, dtype=np.uint8)
+    pixels = np.stack([np.tile(greys, (8, 1))] * 3, axis=-1)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    found = pictures.image(tmp_path / "a.png", "a & b")
+    assert 'alt="a &amp; b" width="64" height="8"' in found
+    np.testing.assert_array_equal(_decoded(found)[0], pixels)
