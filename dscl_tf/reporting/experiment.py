@@ -19,7 +19,7 @@ from dscl_tf.reporting import (
 from dscl_tf.reporting import results as results_file
 from dscl_tf.reporting.markup import Html, title_text
 from dscl_tf.reporting.page import Section
-from dscl_tf.reporting.results import ALL, RANDOM, Cell, Results, size_words
+from dscl_tf.reporting.results import ALL, RANDOM, Cell, Results, same_count, size_words
 from dscl_tf.training.run_folder import RunFolder
 
 _OPEN = 2  # Encoders whose embeddings are not folded.
@@ -114,6 +114,12 @@ def _best_of_size(results: Results, size: Any) -> str:
     rows = [row for row in results.table if row["size"] == size]
     if not rows:
         return f"With {size_words(size)}: no result yet."
+    if not same_count(rows):
+        counts = sorted(row["n"] for row in rows)
+        return (
+            f"With {size_words(size)}, methods have {counts[0]} to {counts[-1]} finished "
+            "cells: their means are not comparable yet, their paired differences are."
+        )
     best = max(rows, key=lambda row: row["mean"])
     name = title_text(results.titles[best["method"]])
     figure = f"{tables.spread(best['mean'], best['std'])} (n = {best['n']})"
@@ -198,7 +204,12 @@ def median_cell(results: Results, method: str) -> Optional[Cell]:
 
 
 def _settings(results: Results) -> Html:
-    configs, full = {}, []
+    configs = {}
+    full = [
+        settings.in_full(f"the stage {name}, as it was asked for", content)
+        for name, content in _chosen(results).items()
+        if isinstance(content, dict)
+    ]
     for method in results.methods:
         cell = median_cell(results, method)
         path = cell.run / "config.json" if cell else None
@@ -228,16 +239,22 @@ def _settings(results: Results) -> Html:
 
 def _facts(results: Results) -> dict[str, Any]:
     grid, cohort = results.grid, results.cohort
-    chosen = grid.get("flags") or grid.get("settings") or {}
+    chosen = {k: v for k, v in _chosen(results).items() if not isinstance(v, dict)}
     return {
         "Folder": str(results.folder),
         "Prepared cohort": str(cohort.get("prepared", "")),
         "Labelled volumes": grid.get("sizes", []),
         "Draws": grid.get("draws", []),
         "Seeds": grid.get("seeds", []),
-        **(chosen if isinstance(chosen, dict) else {}),
+        **chosen,
         **{f"Version of {name}": value for name, value in results.versions.items()},
     }
+
+
+def _chosen(results: Results) -> dict[str, Any]:
+    """The experiment's own settings: flags, or the settings of each stage."""
+    found = results.grid.get("flags") or results.grid.get("settings")
+    return found if isinstance(found, dict) else {}
 
 
 def _differing(title: str, configs: dict[str, Any]) -> Optional[Html]:

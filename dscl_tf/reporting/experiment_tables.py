@@ -5,7 +5,7 @@ from typing import Any, Optional
 
 from dscl_tf.reporting import markup, tables
 from dscl_tf.reporting.markup import Html, title_text
-from dscl_tf.reporting.results import ALL, Results, size_words
+from dscl_tf.reporting.results import ALL, Results, same_count, size_words
 from dscl_tf.reporting.tables import Cell, Column
 
 _REFERENCES = {"versus_random": "random", "versus_gr": "gr"}
@@ -48,9 +48,11 @@ def _size_heading(size: Any) -> str:
 
 
 def _highest(results: Results, size: Any) -> Optional[float]:
-    means = [row["mean"] for row in results.table if row["size"] == size]
-    # One row alone wins nothing.
-    return max(means) if len(means) > 1 else None
+    rows = [row for row in results.table if row["size"] == size]
+    # One row alone wins nothing, and one draw more may turn the order.
+    if len(rows) < 2 or not same_count(rows):
+        return None
+    return max(row["mean"] for row in rows)
 
 
 def _of_size(results: Results, size: Any) -> Html:
@@ -76,7 +78,7 @@ def _of_size(results: Results, size: Any) -> Html:
         lines.append(line)
     return markup.join(
         markup.tag("h3", f"With {size_words(size)}"),
-        tables.table(_caption(results, references, with_paper), columns, lines),
+        tables.table(_caption(results, rows, with_paper), columns, lines),
     )
 
 
@@ -85,9 +87,11 @@ def _reference_heading(results: Results, name: str) -> str:
     return f"Δ to {title_text(results.titles.get(method, method))}"
 
 
-def _caption(results: Results, references: list[str], with_paper: bool) -> str:
+def _caption(results: Results, rows: list[Mapping], with_paper: bool) -> str:
     words = "Dice, mean ± standard deviation over n draws."
-    if references:
+    if not same_count(rows):
+        words += " Methods have different n: compare them by Δ alone."
+    if any(row.get(name) for row in rows for name in _REFERENCES):
         words += (
             " Δ: mean difference over the same draws, with its 95\N{NO-BREAK SPACE}% "
             "bootstrap interval."

@@ -87,6 +87,11 @@ class Results:
         return found[0] if found else None
 
 
+def same_count(rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether rows are means of as many cells, so that they can be compared."""
+    return len({row["n"] for row in rows}) == 1
+
+
 def size_order(size: Any) -> float:
     """The order of sizes: numbers, then "all"."""
     return math.inf if size == ALL else size

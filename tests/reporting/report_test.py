@@ -104,6 +104,18 @@ def test_the_summary_is_made_of_figures(tmp_path):
     ]
 
 
+def test_unequal_counts_have_no_winner(tmp_path):
+    content = making.experiment(tmp_path)
+    assert 'class="num best"' in write(tmp_path)
+    for row in content["table"]:
+        row["n"] = 1 if row["method"] == "gd" else 2
+    (tmp_path / "results.json").write_text(json.dumps(content))
+    text = write(tmp_path)
+    assert 'class="num best"' not in text
+    assert "compare them by Δ alone" in text
+    assert "methods have 1 to 2 finished cells" in text
+
+
 def test_the_median_cell_is_of_the_smallest_size(tmp_path):
     making.experiment(tmp_path)
     found = results.read(tmp_path)
@@ -196,7 +208,7 @@ def test_a_run_has_its_stages(work):
     assert "<figcaption>encoder: loss</figcaption>" in text
     assert "<figcaption>finetune: validation Dice</figcaption>" in text
     assert "There is no evaluation" in text
-    assert text.index("config.json of encoder") < text.index("config.json of finetune")
+    assert text.index("Settings of encoder") < text.index("Settings of finetune")
 
 
 def test_one_stage_is_a_run(work):

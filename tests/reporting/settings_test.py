@@ -5,9 +5,22 @@ def test_only_what_differs_is_listed():
     first = {"a": {"b": 1, "c": [1, 2]}, "workdir": "x", "name": "n"}
     second = {"a": {"b": 2, "c": [1, 2]}, "workdir": "y", "name": "n", "new": True}
     found = settings.differences({"one": first, "two": second})
-    assert '<th scope="row">a.b</th><td>1</td><td>2</td>' in found
-    assert '<th scope="row">new</th><td>–</td><td>true</td>' in found
-    assert found.count('scope="row"') == 2
+    assert '<th scope="row">one</th><td>1</td><td>–</td>' in found
+    assert '<th scope="row">two</th><td>2</td><td>true</td>' in found
+    assert found.count('scope="col"') == 3
+
+
+def test_settings_that_a_stage_does_not_use_do_not_count():
+    encoder = {"stage": "encoder", "local": {"strategy": "lr"}}
+    decoder = {"stage": "decoder", "local": {"strategy": "ld"}}
+    found = settings.differences({"one": encoder, "two": decoder})
+    assert '<th scope="row">one</th><td>–</td><td>encoder</td>' in found
+    assert '<th scope="row">two</th><td>ld</td><td>decoder</td>' in found
+
+
+def test_a_start_is_named_by_its_last_folders():
+    found = settings.differences({"one": {"init": "/a/b/gd/encoder"}, "two": {}})
+    assert "<td>gd/encoder</td>" in found
 
 
 def test_equal_settings_are_said():
