@@ -117,8 +117,8 @@ def _best_of_size(results: Results, size: Any) -> str:
     if not same_count(rows):
         counts = sorted(row["n"] for row in rows)
         return (
-            f"With {size_words(size)}, methods have {counts[0]} to {counts[-1]} finished "
-            "cells: their means are not comparable yet, their paired differences are."
+            f"With {size_words(size)}, methods have {counts[0]} to {counts[-1]} "
+            "finished cells: their means are not comparable yet."
         )
     best = max(rows, key=lambda row: row["mean"])
     name = title_text(results.titles[best["method"]])

@@ -117,7 +117,7 @@ def read(folder: pathlib.Path) -> Results:
             f"{path}: format {content.get('format')!r}, expected {FORMAT}: {_CURE}."
         )
     _require(path, content, _EXPECTED)
-    _require(path, content["cohort"], {"label_names": list}, "cohort")
+    _require(path, content["cohort"], {"label_names": list, "size_px": list}, "cohort")
     _require(path, content["grid"], {"methods": list}, "grid")
     for place in ("pretraining", "cells", "table"):
         _check_list(path, content[place], place)
@@ -164,6 +164,13 @@ _PLACES: dict[str, dict] = {
         "structures": dict,
     },
 }
+_OPTIONAL = {
+    "title": str,
+    "group": str,
+    "seconds": _MAYBE,
+    "error": (str, type(None)),
+    "paper": _MAYBE,
+}
 _PAIRED = {"n": int, "mean": _NUMBER, "low": _MAYBE, "high": _MAYBE}
 
 
@@ -190,6 +197,8 @@ def _check_list(path: pathlib.Path, items: Iterable, place: str) -> None:
     for index, item in enumerate(items):
         where = f"{place}[{index}]"
         _require(path, item, _PLACES[place], where)
+        present = {name: kind for name, kind in _OPTIONAL.items() if name in item}
+        _require(path, item, present, where)
         size = item.get("size", ALL)
         if isinstance(size, str) and size != ALL:
             raise errors.UserError(

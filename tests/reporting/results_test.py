@@ -46,6 +46,9 @@ def _refusal(folder):
         (("table", 1, "versus_random"), {"n": 1}, "table[1].versus_random.mean"),
         (("grid", "methods"), None, "grid.methods: found NoneType, expected list"),
         (("cohort", "label_names"), [], "cohort.label_names: found []"),
+        (("cells", 0, "seconds"), "long", "cells[0].seconds: found str"),
+        (("cells", 0, "error"), 3, "cells[0].error: found int, expected str or null"),
+        (("cohort", "size_px"), None, "cohort.size_px: found NoneType"),
         (("cohort",), None, "cohort: found NoneType, expected dict"),
     ],
 )
