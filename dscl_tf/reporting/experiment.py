@@ -22,7 +22,7 @@ from dscl_tf.reporting.page import Section
 from dscl_tf.reporting.results import ALL, RANDOM, Cell, Results, same_count, size_words
 from dscl_tf.training.run_folder import RunFolder
 
-_OPEN = 2  # Encoders whose embeddings are not folded.
+_OPEN = 3  # Encoders whose embeddings are not folded.
 
 
 def sections(folder: pathlib.Path) -> tuple[str, Html, list[Section]]:
