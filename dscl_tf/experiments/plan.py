@@ -12,6 +12,7 @@ from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.experiments import methods
 from dscl_tf.experiments.methods import Method
 from dscl_tf.stages import rounds
+from dscl_tf.training import records
 
 ALL = "all"  # The size of a benchmark's cell.
 Size = Union[int, str]
@@ -29,18 +30,41 @@ class Grid:
     num_rounds: int = 1  # Of self-training and of the contrast of classes.
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Task:
     """Stages that are run one after the other, and what has to be there before."""
 
     name: str  # Its folder, relative to the experiment's.
-    stages: tuple[config.StageConfig, ...]
+    records: tuple[records.RunRecord, ...]  # What each stage's run has to be.
     needs: tuple[str, ...] = ()  # Names of tasks.
+
+    @property
+    def stages(self) -> tuple[config.StageConfig, ...]:
+        """Settings of the stages."""
+        return tuple(record.config for record in self.records)
 
     @property
     def is_cell(self) -> bool:
         """Whether it is fine-tuned and evaluated."""
         return self.stages[-1].stage == "finetune"
+
+
+def make_task(
+    cohort: PreparedCohort,
+    name: str,
+    stages: Sequence[config.StageConfig],
+    needs: Sequence[str] = (),
+) -> Task:
+    """A task on a cohort.
+
+    Raises:
+      UserError: the cohort cannot give a stage's split.
+    """
+    made = [
+        records.make_record(stage, cohort, splits.resolve(cohort, stage.split))
+        for stage in stages
+    ]
+    return Task(name, tuple(made), tuple(needs))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,7 +188,7 @@ class _Maker:
             self._grid.num_rounds if method.in_rounds else 0,
             first.stages[-1].workdir if first else None,
         )
-        task = Task(name, tuple(stages), tuple(needed))
+        task = make_task(self._cohort, name, stages, needed)
         self._cells[method.key, size, draw, seed] = task
         return Cell(method, size, draw, seed, task)
 
@@ -226,7 +250,7 @@ class _Maker:
             stage = dataclasses.replace(
                 stage, stage=kind, workdir=str(self._root / name), **shared
             )
-            self.pretraining[name] = Task(name, (stage,), needs)
+            self.pretraining[name] = make_task(self._cohort, name, [stage], needs)
         return self.pretraining[name]
 
 

@@ -1,7 +1,6 @@
 """One task in a process of its own: its stages, then its evaluation."""
 
 import ctypes
-import json
 import logging
 import os
 import pathlib
@@ -10,37 +9,37 @@ import sys
 import time
 from typing import Optional
 
-from dscl_tf import config_json, errors, files
+from dscl_tf import config_json, errors, files, stages
 from dscl_tf.experiments.plan import Task
+from dscl_tf.inference import evaluate, predictor
+from dscl_tf.training import records, run_folder
 
 TASK, DONE, FAILED, LOG = "task.json", "done.json", "failed.json", "log.txt"
 EVALUATION = "test"
 _LOG = logging.getLogger(__name__)
 
 
-def settings_of(task: Task) -> list[dict]:
-    """What tells whether a folder holds this task: its stages' settings."""
-    found = [config_json.to_json(stage) for stage in task.stages]
-    for stage in found:
-        del stage["runtime"]  # How it computes does not matter.
-    return found
-
-
 def is_done(root: pathlib.Path, task: Task) -> bool:
     """Whether the task's folder holds its result.
 
+    As for a single run, what its stages do not use, how they compute, and where the
+    folders are do not matter; the volumes and the cohort do.
+
     Raises:
-      UserError: it holds the result of other settings.
+      UserError: it holds the result of other settings, or of another cohort.
     """
     folder = root / task.name
-    if not (folder / DONE).exists() or not _result(root, task).exists():
+    runs = [run_folder.RunFolder(stage.workdir) for stage in task.stages]
+    needed = [folder / DONE, _result(root, task), *(run.config_file for run in runs)]
+    if not all(path.exists() for path in needed):
         return False
-    before = files.read_json_object(folder / DONE, "record of a task").get("stages")
-    if before != json.loads(json.dumps(settings_of(task))):
-        raise errors.UserError(
-            f"{folder} holds a result of other settings: use another --workdir, or the "
-            "settings of that experiment."
-        )
+    for run, record in zip(runs, task.records):
+        found = records.differences(run.read_record(), record)
+        if found:
+            raise errors.UserError(
+                f"{folder} holds a result of other settings: {found}. Use another "
+                "--workdir, or the settings of that experiment."
+            )
     return True
 
 
@@ -82,6 +81,7 @@ def run(root: str, task: Task, threads: int, pictures: bool) -> None:
     stop_with_parent()
     signal.signal(signal.SIGTERM, _interrupt)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # TensorFlow is imported by now, but reads these when it first computes.
     if threads:
         os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)
         os.environ["TF_NUM_INTEROP_THREADS"] = str(threads)
@@ -109,22 +109,18 @@ def _run_and_record(folder: pathlib.Path, task: Task, pictures: bool) -> None:
         files.write_json(folder / FAILED, {"error": said})
         return
     seconds = time.monotonic() - start
-    content = {"seconds": seconds, "stages": settings_of(task)}
-    files.write_json(folder / DONE, content)
+    files.write_json(folder / DONE, {"seconds": seconds})
 
 
 def _do(folder: pathlib.Path, task: Task, pictures: bool) -> None:
-    # TensorFlow is imported here: the threads are set, and the parent needs none.
-    from dscl_tf import stages
-    from dscl_tf.inference import evaluate, predictor
-
-    files.write_json(folder / TASK, {"stages": settings_of(task)})
-    run_folder = stages.run(task.stages)[-1]
+    settings = [config_json.to_json(stage) for stage in task.stages]
+    files.write_json(folder / TASK, {"stages": settings})
+    run = stages.run(task.stages)[-1]
     if task.is_cell:
         settings = evaluate.EvaluationConfig(
             task.stages[-1].prepared, str(folder / EVALUATION), pictures=pictures
         )
-        evaluate.evaluate(predictor.open_predictor(str(run_folder)), settings)
+        evaluate.evaluate(predictor.open_predictor(str(run)), settings)
 
 
 def stop_with_parent() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from dscl_tf import config
 from dscl_tf.experiments import engines, running, worker
-from dscl_tf.experiments.plan import Task
+from dscl_tf.experiments.plan import make_task
 
 pytestmark = pytest.mark.slow
 
@@ -17,10 +17,10 @@ def engine(tmp_path):
     ray.shutdown()
 
 
-def test_tasks_run_and_failures_are_told(engine, make_stage, tmp_path):
+def test_tasks_run_and_failures_are_told(engine, make_stage, tiny_cohort, tmp_path):
     def task(name, *needs, **changes):
         stage = make_stage("encoder", tmp_path / name / "encoder", 2, **changes)
-        return Task(name, (stage,), needs)
+        return make_task(tiny_cohort, name, [stage], needs)
 
     bad = config.GlobalConfig(num_partitions=9, batch_volumes=2)
     tasks = [task("good"), task("bad", global_=bad), task("after", "bad")]

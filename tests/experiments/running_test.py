@@ -4,7 +4,8 @@ import pytest
 
 from dscl_tf import config, errors, files
 from dscl_tf.experiments import engines, running, worker
-from dscl_tf.experiments.plan import Task
+from dscl_tf.experiments.plan import make_task
+from dscl_tf.training import records
 
 
 class FakeEngine:
@@ -36,15 +37,17 @@ class FakeEngine:
 
 
 def finish(root, task):
-    content = {"seconds": 1.0, "stages": worker.settings_of(task)}
-    files.write_json(root / task.name / worker.DONE, content)
+    files.write_json(root / task.name / worker.DONE, {"seconds": 1.0})
+    record = records.to_json(task.records[-1])
+    files.write_json(root / task.name / "config.json", record)
     (root / task.name / "result.json").write_text("{}")
 
 
 @pytest.fixture
-def tasks(make_stage, tmp_path):
+def tasks(make_stage, tiny_cohort, tmp_path):
     def make(name, *needs):
-        return Task(name, (make_stage("encoder", tmp_path / name),), needs)
+        stage = make_stage("encoder", tmp_path / name)
+        return make_task(tiny_cohort, name, [stage], needs)
 
     return [make("a"), make("b", "a"), make("c"), make("d", "b", "c"), make("e", "c")]
 
@@ -88,10 +91,11 @@ def test_interruption_stops_what_runs(tasks, tmp_path):
     assert engine.stopped == ["a", "c"]
 
 
-def test_result_of_other_settings_is_refused(tasks, make_stage, tmp_path):
+def test_result_of_other_settings_is_refused(tasks, make_stage, tiny_cohort, tmp_path):
     finish(tmp_path, tasks[0])
-    other = Task("a", (make_stage("encoder", tmp_path / "a", num_steps=9),))
-    with pytest.raises(errors.UserError, match="holds a result of other settings"):
+    stage = make_stage("encoder", tmp_path / "a", num_steps=9)
+    other = make_task(tiny_cohort, "a", [stage])
+    with pytest.raises(errors.UserError, match="num_steps was 3, is now 9"):
         run([other], tmp_path, FakeEngine(tmp_path))
 
 

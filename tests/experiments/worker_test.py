@@ -1,0 +1,68 @@
+"""Which results in an experiment's folder are those that are asked for."""
+
+import dataclasses
+import shutil
+
+import pytest
+
+from dscl_tf import config, errors, files
+from dscl_tf.experiments import grids, plan, worker
+from dscl_tf.training import records
+
+
+@pytest.fixture
+def encoder_of(make_stage):
+    """A function from a root and a grid to the task of its first encoder."""
+
+    def make(root, sizes=(1,), draws=1, **changes):
+        bases = {
+            name: make_stage(name, "", **changes)
+            for name in ("encoder", "decoder", "pretext", "finetune")
+        }
+        grid = grids.make_grid(config.GridConfig("quick", ("gd",), sizes, draws))
+        return plan.make_plan(grid, bases, root).pretraining[0]
+
+    return make
+
+
+def finish(root, task, **changes):
+    """Writes what a finished task leaves, its record with changes."""
+    record = dataclasses.replace(task.records[-1], **changes)
+    files.write_json(root / task.name / worker.DONE, {"seconds": 2.0})
+    files.write_json(root / task.name / "config.json", records.to_json(record))
+    files.write_json(root / task.name / "result.json", {})
+
+
+def test_an_encoder_serves_other_sizes_and_draws(encoder_of, tmp_path):
+    finish(tmp_path, encoder_of(tmp_path, sizes=(1,)))
+    assert worker.is_done(tmp_path, encoder_of(tmp_path, sizes=(2, 1), draws=2))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"finetune": config.FinetuneConfig(batch_size=7)},
+        {"pretext": config.PretextConfig(num_boxes=9)},
+        {"runtime": config.RuntimeConfig(log_every=3)},
+    ],
+)
+def test_what_a_stage_does_not_use_may_change(encoder_of, tmp_path, changes):
+    finish(tmp_path, encoder_of(tmp_path))
+    assert worker.is_done(tmp_path, encoder_of(tmp_path, **changes))
+
+
+def test_a_moved_experiment_is_recognised(encoder_of, tmp_path):
+    finish(tmp_path / "before", encoder_of(tmp_path / "before"))
+    shutil.move(tmp_path / "before", tmp_path / "after")
+    assert worker.is_done(tmp_path / "after", encoder_of(tmp_path / "after"))
+
+
+def test_other_volumes_or_another_cohort_are_refused(encoder_of, tmp_path):
+    task = encoder_of(tmp_path)
+    finish(tmp_path, task)
+    split = config.SplitConfig(num_train=1, num_validation=1, num_test=2)
+    with pytest.raises(errors.UserError, match=r"other settings: split\.pretrain was"):
+        worker.is_done(tmp_path, encoder_of(tmp_path, split=split))
+    finish(tmp_path, task, cohort_id="another")
+    with pytest.raises(errors.UserError, match="cohort_id was 'another'"):
+        worker.is_done(tmp_path, task)
