@@ -15,7 +15,7 @@ import time
 from absl import flags
 from dscl_flags import binary
 
-from dscl_tf.experiments import worker
+from dscl_tf import processes
 
 _OUTPUT = flags.DEFINE_string("output", "demo_run", "Folder for everything it makes.")
 _BIN = pathlib.Path(__file__).parent
@@ -77,7 +77,7 @@ def main() -> None:
         print(f"\n[{number}/{len(steps)}] {shown}", flush=True)
         done = subprocess.run(
             [sys.executable, _BIN / f"{name}.py", *arguments],
-            preexec_fn=worker.stop_with_parent,
+            preexec_fn=processes.stop_with_parent,
         )
         if done.returncode:
             print("The demo stopped there; `make demo` goes on from it.", flush=True)

@@ -1,15 +1,13 @@
 """One task in a process of its own: its stages, then its evaluation."""
 
-import ctypes
 import logging
 import os
 import pathlib
 import signal
-import sys
 import time
 from typing import Optional
 
-from dscl_tf import config_json, errors, files, stages
+from dscl_tf import config_json, errors, files, processes, stages
 from dscl_tf.experiments.plan import Task
 from dscl_tf.inference import evaluate, predictor
 from dscl_tf.training import records, run_folder
@@ -78,7 +76,7 @@ def run(root: str, task: Task, threads: int, pictures: bool) -> None:
       threads: that TensorFlow may use; 0: all.
       pictures: whether the evaluation draws overlays.
     """
-    stop_with_parent()
+    processes.stop_with_parent()
     signal.signal(signal.SIGTERM, _interrupt)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # TensorFlow is imported by now, but reads these when it first computes.
@@ -121,16 +119,6 @@ def _do(folder: pathlib.Path, task: Task, pictures: bool) -> None:
             task.stages[-1].prepared, str(folder / EVALUATION), pictures=pictures
         )
         evaluate.evaluate(predictor.open_predictor(str(run)), settings)
-
-
-def stop_with_parent() -> None:
-    """Has the kernel ask this process to stop when its parent is killed.
-
-    It would go on alone otherwise, and hold its run folder against the next start.
-    """
-    set_parent_death_signal = 1  # PR_SET_PDEATHSIG of prctl(2).
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
 
 
 def _interrupt(number: int, frame: object) -> None:
