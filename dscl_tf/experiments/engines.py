@@ -120,7 +120,8 @@ def _in_process(root: str, task: Task, threads: int, pictures: bool) -> int:
     process = context.Process(target=worker.run, args=(root, task, threads, pictures))
     process.start()
     try:
-        process.join()
+        while process.is_alive():
+            process.join(1.0)  # A wait without end would not notice the cancelling.
     except KeyboardInterrupt:  # Ray's way to cancel.
         process.terminate()
         process.join()

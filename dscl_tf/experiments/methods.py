@@ -25,6 +25,13 @@ ADDED: dict[str, dict[str, Any]] = {
     "class_contrast": {"finetune.class_contrast.weight": 0.1},
 }
 IN_ROUNDS = ("self_training", "class_contrast")
+# Settings that the experiment itself gives each run.
+_OF_EXPERIMENT = ("stage", "prepared", "workdir", "init", "seed", "split")
+_NO_PART = {
+    "encoder": ("finetune", "local", "pretext"),
+    "decoder": ("finetune", "pretext"),
+    "pretext": ("finetune", "global_", "local", "views"),
+}
 _TITLES = {
     RANDOM: "Random init.",
     BENCHMARK: "All labelled volumes",
@@ -67,6 +74,14 @@ class Method:
         """The method whose cell is the first round of this one."""
         added = tuple(term for term in self.added if term not in IN_ROUNDS)
         return dataclasses.replace(self, added=added)
+
+    def settings_of(self, stage: str) -> dict[str, Any]:
+        """Those of its settings that may matter to a stage of pre-training."""
+        return {
+            path: value
+            for path, value in self.settings
+            if path.partition(".")[0] not in _NO_PART[stage]
+        }
 
     @property
     def key(self) -> tuple:
@@ -179,7 +194,14 @@ def _setting(text: str, setting: str) -> tuple[str, Any]:
 
 
 def _checked(path: str, value: Any) -> Any:
-    """The value, if a StageConfig takes it at `path`."""
+    """The value, if a StageConfig takes it at `path` and a method may set it."""
+    group = path.partition(".")[0]
+    if group in _OF_EXPERIMENT or isinstance(value, dict):
+        raise errors.UserError(
+            f"Setting {path!r}: a method changes single settings of network, views, "
+            "global_, local, pretext, finetune or optimizer; the grid says the volumes "
+            "and seeds, --prepared and --workdir the folders."
+        )
     replaced(config.StageConfig("finetune", "", ""), {path: value})
     return tuple(value) if isinstance(value, list) else value
 

@@ -222,23 +222,22 @@ class _Maker:
             return []
         if pool not in self._pools:
             self._pools.append(pool)
-        of_encoder = {k: v for k, v in method.settings if not k.startswith("finetune.")}
-        name = "@".join([method.initial, *(f"{k}={v}" for k, v in of_encoder.items())])
-        folder = f"pretraining/{name}_seed{seed}"
-        number = self._pools.index(pool)
-        folder += f"_pool{number}" if number else ""
         kind = "pretext" if method.initial in methods.PRETEXTS else "encoder"
         field = "pretext.task" if kind == "pretext" else "global_.strategy"
+        own = method.settings_of(kind)
+        folder = f"pretraining/{_named(method.initial, own)}_seed{seed}"
+        number = self._pools.index(pool)
+        folder += f"_pool{number}" if number else ""
         shared = {"seed": seed, "split": split}
         found = [
-            self._task(
-                f"{folder}/{kind}", kind, {field: method.initial, **of_encoder}, shared
-            )
+            self._task(f"{folder}/{kind}", kind, {field: method.initial, **own}, shared)
         ]
         if method.local:
             shared = {**shared, "init": found[0].stages[0].workdir}
-            settings = {"local.strategy": method.local, **of_encoder}
-            name = f"{folder}/decoder_{method.local}"
+            of_decoder = method.settings_of("decoder")
+            settings = {"local.strategy": method.local, **of_decoder}
+            added = {k: v for k, v in of_decoder.items() if k not in own}
+            name = f"{folder}/decoder_{_named(method.local, added)}"
             found.append(
                 self._task(name, "decoder", settings, shared, (found[0].name,))
             )
@@ -252,6 +251,10 @@ class _Maker:
             )
             self.pretraining[name] = make_task(self._cohort, name, [stage], needs)
         return self.pretraining[name]
+
+
+def _named(term: str, settings: Mapping) -> str:
+    return "@".join([term, *(f"{path}={value}" for path, value in settings.items())])
 
 
 def _plain(stage: config.StageConfig) -> config.StageConfig:

@@ -7,13 +7,9 @@ import itertools
 import json
 import math
 import pathlib
-import platform
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
-import numpy as np
-
-import dscl_tf
 from dscl_tf import files
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.experiments import plan as plans
@@ -45,15 +41,12 @@ def gather(
     Returns:
       The content of results.json (docs/experiments.md).
     """
-    cells = [_cell(root, cell) for cell in plan.cells]
+    states = _states(root, plan)
+    cells = [_cell(root, cell, states[cell.task.name]) for cell in plan.cells]
     return {
         "format": FORMAT,
         "name": plan.grid.name,
-        "versions": {
-            "dscl_tf": dscl_tf.__version__,
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-        },
+        "versions": plan.cells[0].task.records[-1].versions,
         "cohort": {
             "id": cohort.content_id,
             "prepared": str(pathlib.Path(cohort.folder).resolve()),
@@ -76,7 +69,14 @@ def gather(
             "seeds": list(plan.grid.seeds),
             "settings": dict(settings),
         },
-        "pretraining": [_pretraining(root, task) for task in plan.pretraining],
+        "pretraining": [
+            {
+                "name": task.name.partition("/")[2],
+                "run": task.name,
+                **states[task.name],
+            }
+            for task in plan.pretraining
+        ],
         "cells": cells,
         "table": table_rows(
             cells,
@@ -84,6 +84,18 @@ def gather(
             _of_paper(paper_dataset),
         ),
     }
+
+
+def _states(root: pathlib.Path, plan: Plan) -> dict[str, dict]:
+    """The state of each task, by name; what is missing says what it waits for."""
+    found: dict[str, dict] = {}
+    for task in plan.tasks:
+        state = _state(root, task)
+        broken = [name for name in task.needs if found[name]["error"]]
+        if state["state"] == "missing" and broken:
+            state["error"] = f"It needs {broken[0]}, which failed."
+        found[task.name] = state
+    return found
 
 
 def _state(root: pathlib.Path, task: Task) -> dict:
@@ -94,19 +106,14 @@ def _state(root: pathlib.Path, task: Task) -> dict:
     return {"state": state, "seconds": seconds, "error": error}
 
 
-def _pretraining(root: pathlib.Path, task: Task) -> dict:
-    name = task.name.partition("/")[2]
-    return {"name": name, "run": task.name, **_state(root, task)}
-
-
-def _cell(root: pathlib.Path, cell: Cell) -> dict:
+def _cell(root: pathlib.Path, cell: Cell, state: Mapping) -> dict:
     task = cell.task
     found = {
         "method": cell.method.name,
         "size": cell.size,
         "draw": cell.draw,
         "seed": cell.seed,
-        **_state(root, task),
+        **state,
         "run": f"{task.name}/finetune",
         "evaluation": f"{task.name}/{worker.EVALUATION}",
         "dice": None,
@@ -167,10 +174,15 @@ def _by_draw(cells: Sequence[Mapping], size, method: str) -> dict:
 
 
 def _paired(own: Mapping, other: Mapping) -> Optional[dict]:
-    both = [key for key in own if key in other]
-    found = statistics.difference(
-        [own[key]["dice"] for key in both], [other[key]["dice"] for key in both]
-    )
+    gains: dict[int, list[float]] = {}
+    for draw, seed in own:
+        if (draw, seed) in other:
+            gain = own[draw, seed]["dice"] - other[draw, seed]["dice"]
+            gains.setdefault(draw, []).append(gain)
+    # Seeds on the same volumes are not independent: as pairs of their own they would
+    # make the interval too narrow.
+    means = [math.fsum(each) / len(each) for each in gains.values()]
+    found = statistics.difference(means, [0.0] * len(means))
     return None if found is None else dataclasses.asdict(found)
 
 

@@ -139,6 +139,8 @@ def test_a_failing_cell_and_a_killed_experiment(flags, tmp_path):
         states.setdefault(cell["method"], set()).add(cell["state"])
     assert states["random"] == states["gr"] == {"done"}
     assert states["gr@global_.num_partitions=10"] == {"missing"}
+    told = (tmp_path / "exp" / "table.md").read_text()
+    assert "It needs pretraining/gr@global_.num_partitions=10_seed0/encoder" in told
     said = [each["error"] for each in read_results(tmp_path)["pretraining"]]
     assert "slices, fewer than the 10 partitions" in said[1]
 

@@ -28,6 +28,8 @@ def test_terms_of_a_name():
         ("gd@global_.num_partitions", "must be PATH=VALUE"),
         ("gd@global_.num_partitions=six", "expected int"),
         ("gd@global_.num_partitions=1", "at least 2"),
+        ("gd@seed=3", "'seed': a method changes single settings"),
+        ("gd@split.num_test=3", "the grid says the volumes"),
     ],
 )
 def test_names_that_mean_nothing(text, said):
@@ -71,6 +73,11 @@ def test_grid_of_a_file(tmp_path):
         ('{"methods": ["gd"], "sizes": [1], "draws": true}', "found True"),
         ('{"methods": [3], "sizes": [1], "draws": 1}', "is a name or an object"),
         ('{"methods": ["gd"], "sizes": [1], "draws": 1, "x": 2}', "unknown .'x'."),
+        (
+            '{"methods": [{"method": "gd", "settings": {"views": {}}}], "sizes": [1], '
+            '"draws": 1}',
+            "'views': a method changes single settings",
+        ),
     ],
 )
 def test_grid_files_that_are_not_one(tmp_path, content, said):

@@ -62,6 +62,15 @@ def test_settings_of_a_sweep_have_an_encoder_of_their_own(expand):
     assert sorted(set(sizes)) == [3, 4]
 
 
+def test_a_sweep_of_the_decoder_shares_the_encoder(expand):
+    found = expand(["gd+lr", "gd+lr@local.num_blocks=2"])
+    assert [task.name for task in found.pretraining] == [
+        "pretraining/gd_seed0/encoder",
+        "pretraining/gd_seed0/decoder_lr",
+        "pretraining/gd_seed0/decoder_lr@local.num_blocks=2",
+    ]
+
+
 def test_methods_of_finetuning_and_their_strengths(expand):
     found = expand(["random", "mixup", "adversarial", "joint"], draws=1)
     cells = {cell.method.name: cell.task.stages[0].finetune for cell in found.cells}

@@ -1,5 +1,7 @@
 """The Ray engine, on a cluster of this machine."""
 
+import time
+
 import pytest
 
 from dscl_tf import config
@@ -28,6 +30,21 @@ def test_tasks_run_and_failures_are_told(engine, make_stage, tiny_cohort, tmp_pa
     assert worker.is_done(tmp_path, tasks[0])
     assert "fewer than the 9 partitions" in failed["bad"]
     assert failed["after"] == "It needs bad, which failed."
+
+
+def test_a_task_that_is_stopped_saves(engine, make_stage, tiny_cohort, tmp_path):
+    stage = make_stage("encoder", tmp_path / "long" / "encoder", 100_000)
+    task = make_task(tiny_cohort, "long", [stage])
+    handle = engine.start(task)
+    checkpoints = tmp_path / "long" / "encoder" / "checkpoints"
+    end = time.monotonic() + 120
+    while not list(checkpoints.glob("ckpt-*")):
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    engine.stop([handle])
+    log = (tmp_path / "long" / worker.LOG).read_text()
+    assert "Interrupted; the same experiment goes on" in log
+    assert not worker.is_done(tmp_path, task)
 
 
 def test_without_ray_it_is_said(tmp_path, monkeypatch):

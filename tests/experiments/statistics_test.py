@@ -56,6 +56,17 @@ def test_rows_pair_the_same_draws():
     assert gr["structures"] == {"a": {"mean": pytest.approx(0.75), "std": gr["std"]}}
 
 
+def test_seeds_of_a_draw_are_one_pair():
+    # Gains of draw 0 are 0.1 and 0.3, of draw 1 0.4.
+    cells = [cell("random", 0, 0.5), cell("random", 0, 0.5, seed=1)]
+    cells += [cell("random", 1, 0.5), cell("gd", 1, 0.9)]
+    cells += [cell("gd", 0, 0.6), cell("gd", 0, 0.8, seed=1)]
+    row = results.table_rows(cells, ["random", "gd"], {})[1]
+    assert row["n"] == 3
+    assert row["versus_random"]["n"] == 2
+    assert row["versus_random"]["mean"] == pytest.approx(0.3)
+
+
 def test_tables_for_readers():
     cells = [cell("random", 0, 0.5), cell("gr", 0, 0.625)]
     cells.append(cell("gr", 1, None, state="failed", error="no memory"))
