@@ -25,6 +25,7 @@ ADDED: dict[str, dict[str, Any]] = {
     "class_contrast": {"finetune.class_contrast.weight": 0.1},
 }
 IN_ROUNDS = ("self_training", "class_contrast")
+_AUGMENTATIONS = ("mixup", "learned_augmentation")
 # Settings that the experiment itself gives each run.
 _OF_EXPERIMENT = ("stage", "prepared", "workdir", "init", "seed", "split")
 _NO_PART = {
@@ -64,6 +65,18 @@ class Method:
     added: tuple[str, ...]  # Of ADDED.
     all_labelled: bool  # The benchmark: every labelled volume is for training.
     settings: tuple[tuple[str, Any], ...]  # Dotted path in StageConfig, value.
+
+    @property
+    def group(self) -> str:
+        """Its heading among the rows, as in Table 2 of the paper."""
+        if not self.added:
+            if self.initial == RANDOM:
+                return "Baseline"
+            return "Pretext tasks" if self.initial in PRETEXTS else "Contrast"
+        if self.initial != RANDOM or len(self.added) > 1:
+            return "Combinations"
+        of_images = self.added[0] in _AUGMENTATIONS
+        return "Augmentation" if of_images else "Semi-supervised"
 
     @property
     def in_rounds(self) -> bool:

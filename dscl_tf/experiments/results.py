@@ -55,20 +55,7 @@ def gather(
             "spacing_mm": cohort.settings.spacing_mm,
             "paper_dataset": paper_dataset,
         },
-        "grid": {
-            "methods": [
-                {
-                    "name": method.name,
-                    "title": method.title,
-                    "settings": plans.settings_of(plan, method),
-                }
-                for method in plan.grid.methods
-            ],
-            "sizes": list(plan.grid.sizes),
-            "draws": list(plan.grid.draws),
-            "seeds": list(plan.grid.seeds),
-            "settings": dict(settings),
-        },
+        "grid": {**_grid(plan), "settings": dict(settings)},
         "pretraining": [
             {
                 "name": task.name.partition("/")[2],
@@ -83,6 +70,24 @@ def gather(
             [method.name for method in plan.grid.methods],
             _of_paper(paper_dataset),
         ),
+    }
+
+
+def _grid(plan: Plan) -> dict:
+    grid = plan.grid
+    return {
+        "methods": [
+            {
+                "name": method.name,
+                "title": method.title,
+                "group": method.group,
+                "settings": plans.settings_of(plan, method),
+            }
+            for method in grid.methods
+        ],
+        "sizes": list(grid.sizes),
+        "draws": list(grid.draws),
+        "seeds": list(grid.seeds),
     }
 
 

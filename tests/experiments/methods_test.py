@@ -37,6 +37,23 @@ def test_names_that_mean_nothing(text, said):
         methods.parse(text)
 
 
+@pytest.mark.parametrize(
+    "text, group",
+    [
+        ("random", "Baseline"),
+        ("benchmark", "Baseline"),
+        ("gd+lr", "Contrast"),
+        ("inpainting", "Pretext tasks"),
+        ("mixup", "Augmentation"),
+        ("adversarial", "Semi-supervised"),
+        ("learned_augmentation+mixup", "Combinations"),
+        ("gd+self_training", "Combinations"),
+    ],
+)
+def test_group(text, group):
+    assert methods.parse(text).group == group
+
+
 def test_first_round_of_a_method_in_rounds():
     found = methods.parse("gd+lr+self_training+mixup")
     assert found.in_rounds and not methods.parse("gd+lr").in_rounds
