@@ -1,23 +1,29 @@
 #!/usr/bin/env python3
-"""Makes one self-contained HTML page of an experiment or a run."""
+"""Makes one HTML page of an experiment or a run."""
+
+import logging
 
 from dscl_flags import binary, report
 
 USAGE = """
-dscl-report --input=DIR [--output=FILE]
+dscl-report --input=EXPERIMENT|RUN [--output=FILE.html]
 
-Writes report.html: tables that sort, Dice against the number of labelled volumes,
-structures, training curves, embeddings of slices before and after pre-training, the
-best, the median and the worst masks, settings. It needs no other file and no network.
+One self-contained page: tables that sort, Dice against the number of labelled
+volumes, structures, training curves, embeddings of slices before and after
+pre-training, the best, median and worst masks, settings and versions. It needs no
+network and no other file. What is missing is said in its place; of an experiment that
+has not finished it shows what there is.
 """
 
 
 def main() -> None:
-    """Writes the report."""
-    folder, output = report.arguments()
+    """Writes the report that the flags ask for."""
+    folder, output = report.folder(), report.output()
+    # TensorFlow takes seconds to import: not before the flags are known to be right.
     from dscl_tf.reporting import report as reports
 
-    print(reports.write(folder, output))
+    path = reports.write(reports.ReportConfig(folder, output))
+    logging.info("Report: %s (%.1f MB)", path, path.stat().st_size / 1e6)
 
 
 def cli() -> None:

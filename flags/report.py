@@ -1,23 +1,31 @@
-"""The report: of what, and where to."""
+"""What to report on, and where to."""
+
+from typing import Optional
 
 from absl import flags
+from dscl_flags import inference
 
-from dscl_tf import errors
-
+# Other binaries have an --input and an --output too; a process runs one of them.
 _INPUT = flags.DEFINE_string(
-    "input", None, "Folder (--workdir) of dscl-experiment or of dscl-train."
+    "input",
+    None,
+    "Folder of an experiment (--workdir of dscl-experiment), of a run (--workdir of "
+    "dscl-train), or of one stage of a run.",
+    allow_override=True,
 )
 _OUTPUT = flags.DEFINE_string(
-    "output", None, "HTML file; by default report.html in the folder."
+    "output",
+    None,
+    "HTML file to write; by default report.html in the folder.",
+    allow_override=True,
 )
 
 
-def arguments() -> tuple[str, str]:
-    """The folder to report on and the file to write, which may be None.
+def folder() -> str:
+    """The folder to report on."""
+    return inference.required("input", _INPUT.value)
 
-    Raises:
-      UserError: no folder is given.
-    """
-    if not _INPUT.value:
-        raise errors.UserError("--input=DIR is needed: what to report on.")
-    return _INPUT.value, _OUTPUT.value
+
+def output() -> Optional[str]:
+    """The file to write; None: report.html in the folder."""
+    return _OUTPUT.value or None

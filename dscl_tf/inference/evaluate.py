@@ -185,19 +185,17 @@ def _evaluate_all(
     return results
 
 
-def draw_evaluated(
+def evaluated_view(
     cohort: prepared.PreparedCohort,
     volume: prepared.PreparedVolume,
     mask_file: files.PathLike,
-    path: files.PathLike,
-) -> None:
-    """Draws one volume of an evaluation from its mask, as `evaluate` would have.
+) -> case_views.CaseView:
+    """A volume of an evaluation with the mask that was written of it, to be drawn.
 
     Args:
       cohort: that the evaluation was on.
       volume: one of it, with a label.
-      mask_file: what the evaluation wrote of it.
-      path: the PNG to write.
+      mask_file: its mask.
 
     Raises:
       UserError: an original file or the mask is missing or has changed.
@@ -205,9 +203,13 @@ def draw_evaluated(
     _check_originals([volume])
     image, truth = _read_originals(volume)
     mask = volumes.read_label(mask_file)
-    _check_geometry(mask, volume)
-    view = case_views.case_view(volume.name, image, truth, mask, cohort.label_names)
-    overlays.draw_case(view, path)
+    if mask.GetSize() != tuple(volume.size):
+        raise errors.UserError(
+            f"{mask_file}: size: found {mask.GetSize()}, expected "
+            f"{tuple(volume.size)} as the image of {volume.name}: evaluate again."
+        )
+    mask.CopyInformation(_blank(volume))
+    return case_views.case_view(volume.name, image, truth, mask, cohort.label_names)
 
 
 def _segment(

@@ -16,6 +16,8 @@ from dscl_tf.palette import structure_color
 
 _BACKGROUND, _TEXT = "#101214", "#e8e8e8"
 _PANEL_INCHES = 2.2
+_BARE = (0.05, 0.05, 0.05)  # Margins of a picture without words around it.
+_SMALL_INCHES = 1.7
 _SHEET_LIMIT = 200  # Thumbnails; a sheet of thousands could not be opened.
 
 
@@ -47,6 +49,23 @@ def draw_case(view: CaseView, path: files.PathLike) -> None:
     _save(figure, path)
 
 
+def draw_levels(view: CaseView, path: files.PathLike) -> None:
+    """Draws the contours of a case in a row of slices, without a legend.
+
+    Args:
+      view: the case; its slices are those of `CaseView.levels`.
+      path: the PNG to write, whole or not at all.
+    """
+    levels = view.levels()
+    figure, grid = _figure(view, 1, len(levels), 0, _BARE, _SMALL_INCHES)
+    for panel, index in zip(grid[0], levels):
+        _outline_both(panel, view, index)
+        place = {"transform": panel.transAxes, "va": "top", "fontsize": 8}
+        heading = f"{index + 1}/{len(view.image)}"
+        panel.text(0.02, 0.98, heading, color=_TEXT, **place)
+    _save(figure, path)
+
+
 def draw_sheet(thumbnails: Sequence[Thumbnail], path: files.PathLike) -> None:
     """Draws the contact sheet of all cases, the lowest Dice first.
 
@@ -58,7 +77,7 @@ def draw_sheet(thumbnails: Sequence[Thumbnail], path: files.PathLike) -> None:
     drawn = ordered[:_SHEET_LIMIT]
     columns = min(len(drawn), max(4, math.ceil(math.sqrt(1.6 * len(drawn)))))
     rows = math.ceil(len(drawn) / columns)
-    figure, grid = _figure(drawn[0].view, rows, columns, title_inches=0.3)
+    figure, grid = _figure(drawn[0].view, rows, columns, 0.3, (0.1, 0.65, 0.4))
     panels = [panel for row in grid for panel in row]
     for panel, thumbnail in zip(panels, drawn):
         view = thumbnail.view
@@ -78,14 +97,21 @@ def _sheet_title(drawn: int, total: int) -> str:
 
 
 def _figure(
-    view: CaseView, rows: int, columns: int, title_inches: float = 0.05
+    view: CaseView,
+    rows: int,
+    columns: int,
+    title_inches: float = 0.05,
+    margins: tuple[float, float, float] = (0.85, 0.65, 0.4),
+    panel_inches: float = _PANEL_INCHES,
 ) -> tuple[Figure, np.ndarray]:
+    """A figure of panels; `margins` are left, top and bottom, in inches."""
     height, width = view.image.shape[1:]
     # Very long images would make a picture too wide or too high to look at.
     ratio = min(max(height * view.aspect / width, 0.4), 2.5)
-    left, top, bottom = 0.85 if title_inches < 0.1 else 0.1, 0.65, 0.4
-    panel_height = _PANEL_INCHES * ratio + title_inches
-    total = (left + columns * _PANEL_INCHES + 0.1, top + rows * panel_height + bottom)
+    left, top, bottom = margins
+    right = min(left, 0.1)
+    panel_height = panel_inches * ratio + title_inches
+    total = (left + columns * panel_inches + right, top + rows * panel_height + bottom)
     figure = Figure(figsize=total, dpi=110, facecolor=_BACKGROUND)
     backend_agg.FigureCanvasAgg(figure)
     grid = figure.subplots(
@@ -94,7 +120,7 @@ def _figure(
         squeeze=False,
         gridspec_kw={
             "left": left / total[0],
-            "right": 1 - 0.1 / total[0],
+            "right": 1 - right / total[0],
             "top": 1 - top / total[1],
             "bottom": bottom / total[1],
             "wspace": 0.03,

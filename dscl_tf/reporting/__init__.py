@@ -1,1 +1,1 @@
-"""A report of an experiment or a run, as one HTML page."""
+"""Reports: one self-contained HTML file from an experiment or a run."""

@@ -1,217 +1,233 @@
-"""Charts as SVG that takes its colours from the page, light or dark."""
+"""Charts as inline SVG, in the colours of the page."""
 
-import html
-import math
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Optional
 
-import numpy as np
+from dscl_tf.reporting import marks, markup, scales
+from dscl_tf.reporting.markup import Html
+from dscl_tf.reporting.scales import Scale
 
-_WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 640, 56, 16, 12, 44
-NUM_COLORS = 8  # Classes c0 ... c7 of the page's style.
+WIDTH, HEIGHT = 400, 270  # So small that letters can be read on a phone.
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 18, 12, 42
+_FEW = 12  # Points of a line that get marks.
 
-Point = tuple[float, float]
+
+@dataclasses.dataclass(frozen=True)
+class Axis:
+    """An axis."""
+
+    label: str  # With its unit.
+    # Range; None: that of the values.
+    limits: Optional[tuple[float, float]] = None
+    names: tuple[str, ...] = ()  # Of the positions 0, 1, ...; empty: numbers.
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """A point of a line."""
+
+    x: float
+    y: float
+    spread: Optional[float] = None  # Half the length of its bar.
+
+
+@dataclasses.dataclass(frozen=True)
+class Frame:
+    """The rectangle between the axes."""
+
+    x: Scale
+    y: Scale
+
+    @property
+    def right(self) -> float:
+        return self.x.end
+
+    @property
+    def bottom(self) -> float:
+        return self.y.start
+
+
+def picture(title: str, description: str, size: tuple[int, int], *parts: Html) -> Html:
+    """An SVG image with words for who cannot see it."""
+    return markup.tag(
+        "svg",
+        markup.tag("title", title),
+        markup.tag("desc", description),
+        *parts,
+        viewBox=f"0 0 {size[0]} {size[1]}",
+        role="img",
+        aria_label=f"{title}. {description}",
+        class_="chart",
+    )
+
+
+def figure(title: str, *parts: Html) -> Html:
+    """A chart under its title."""
+    return markup.tag("figure", markup.tag("figcaption", title), *parts)
+
+
+def small_multiples(*figures: Html) -> Html:
+    """Charts side by side, or one below the other where there is no room."""
+    kind = "multiples one" if len(figures) == 1 else "multiples"
+    return markup.tag("div", *figures, class_=kind)
 
 
 def lines(
     title: str,
     series: Mapping[str, Sequence[Point]],
-    x_label: str,
-    y_label: str,
-    spreads: Optional[Mapping[str, Sequence[float]]] = None,
-) -> str:
-    """A line for each series, with dots where points are few and a legend below.
+    axes: tuple[Axis, Axis],
+    numbers: Mapping[str, int],
+    level: Optional[tuple[str, float]] = None,
+) -> Html:
+    """Lines, with marks and bars where the points are few.
 
     Args:
-      title: for who cannot see it.
-      series: points (x, y) by name, in order of x.
-      x_label: with its unit.
-      y_label: with its unit.
-      spreads: half the length of each point's bar, by name.
+      title: of the chart.
+      series: points by name, in order of x; not all empty.
+      axes: x and y.
+      numbers: of the series, which decide how they look.
+      level: a line across, with its name.
+
+    Returns:
+      The SVG; `marks.legend` is the legend.
     """
-    spreads = spreads or {}
+    frame = _frame(series, axes, level)
+    parts = axes_of(frame, axes)
+    if level is not None:
+        parts.append(_level(frame, *level))
+    for name, points in series.items():
+        parts += _line(frame, name, points, numbers[name])
+    described = "; ".join(
+        f"{name} {points[-1].y:.3f}" for name, points in series.items() if points
+    )
+    return picture(
+        title,
+        f"{axes[1].label} against {axes[0].label}; last values: {described}",
+        (WIDTH, HEIGHT),
+        *parts,
+    )
+
+
+def _frame(series, axes: tuple[Axis, Axis], level) -> Frame:
     points = [point for each in series.values() for point in each]
-    bars = [value for each in spreads.values() for value in each] or [0.0]
-    ys = [y for _, y in points]
-    frame = _Frame(
-        _padded(min(x for x, _ in points), max(x for x, _ in points)),
-        _padded(min(ys) - max(bars), max(ys) + max(bars)),
-        320,
+    ys = [p.y + sign * (p.spread or 0) for p in points for sign in (-1, 1)]
+    ys += [] if level is None else [level[1]]
+    across, up = axes
+    x_limits = across.limits or (min(p.x for p in points), max(p.x for p in points))
+    if across.names:
+        x_limits = (-0.4, len(across.names) - 0.6)
+    elif x_limits[0] == x_limits[1]:
+        x_limits = scales.widened(*x_limits)
+    y_limits = up.limits or scales.widened(min(ys), max(ys))
+    return make_frame(x_limits, y_limits)
+
+
+def make_frame(
+    x_limits: tuple[float, float], y_limits: tuple[float, float], height: int = HEIGHT
+) -> Frame:
+    """The frame of a chart of the usual width."""
+    return Frame(
+        Scale(*x_limits, _LEFT, WIDTH - _RIGHT),
+        Scale(*y_limits, height - _BOTTOM, _TOP),
     )
-    parts = frame.axes(x_label, y_label)
-    for number, (name, each) in enumerate(series.items()):
-        color = _look(number)
-        path = " ".join(f"{frame.x(x):.1f},{frame.y(y):.1f}" for x, y in each)
-        parts.append(f'<polyline class="line {color}" points="{path}"/>')
-        for (x, y), bar in zip(each, spreads.get(name, [])):
-            low, high = frame.y(y - bar), frame.y(y + bar)
-            at = f"{frame.x(x):.1f}"
-            parts.append(
-                f'<line class="line {color}" x1="{at}" x2="{at}" y1="{low:.1f}" '
-                f'y2="{high:.1f}"/>'
-            )
-        if len(each) <= 12:
-            parts += [_dot(frame, x, y, color, f"{name}: {y:.3f}") for x, y in each]
-    return _svg(title, parts, frame.height) + legend(list(series))
 
 
-def boxes(title: str, values: Mapping[str, Sequence[float]], x_label: str) -> str:
-    """A lying box for each row: quartiles, median, extremes, and each value.
-
-    Args:
-      title: for who cannot see it.
-      values: by row.
-      x_label: with its unit.
-    """
-    rows = {name: each for name, each in values.items() if len(each)}
-    everything = [value for each in rows.values() for value in each]
-    step, left = 26, 190
-    frame = _Frame(
-        _padded(min(everything), max(everything)),
-        (0.0, float(len(rows))),
-        _TOP + _BOTTOM + step * len(rows),
-        left,
-    )
-    parts = frame.axes(x_label, "", ticks_y=False)
-    for number, (name, each) in enumerate(rows.items()):
-        middle = _TOP + step * (number + 0.5)
-        low, first, median, third, high = np.percentile(each, [0, 25, 50, 75, 100])
-        xs = [frame.x(value) for value in (low, first, median, third, high)]
-        parts += [
-            f'<text class="label" x="{left - 8}" y="{middle + 4:.1f}" '
-            f'text-anchor="end">{html.escape(name)}</text>',
-            f'<line class="line c0" x1="{xs[0]:.1f}" x2="{xs[4]:.1f}" '
-            f'y1="{middle:.1f}" y2="{middle:.1f}"/>',
-            f'<rect class="box" x="{xs[1]:.1f}" y="{middle - 7:.1f}" '
-            f'width="{max(xs[3] - xs[1], 1):.1f}" height="14"/>',
-            f'<line class="median" x1="{xs[2]:.1f}" x2="{xs[2]:.1f}" '
-            f'y1="{middle - 7:.1f}" y2="{middle + 7:.1f}"/>',
-        ]
-        parts += [
-            f'<circle class="dot c0" cx="{frame.x(value):.1f}" cy="{middle:.1f}" '
-            f'r="2.5"><title>{html.escape(name)}: {value:.3f}</title></circle>'
-            for value in each
-        ]
-    return _svg(title, parts, frame.height)
-
-
-def scatter(
-    title: str, points: np.ndarray, groups: Sequence[int], names: Sequence[str]
-) -> str:
-    """Dots in a plane without units, coloured by group, with a legend.
-
-    Args:
-      title: for who cannot see it, and above the picture.
-      points: float [N, 2].
-      groups: of each point, from 0.
-      names: of the groups.
-    """
-    low, high = points.min(axis=0), points.max(axis=0)
-    frame = _Frame(
-        _padded(low[0], high[0]), _padded(low[1], high[1]), 300, 8, width=300, bottom=8
-    )
-    # Full circles, then rings: dots have no dashes.
-    parts = [
-        _dot(frame, x, y, _look(group), names[group])
-        for (x, y), group in zip(points, groups)
-    ]
-    caption = f"<figcaption>{html.escape(title)}</figcaption>"
-    drawn = _svg(title, parts, frame.height, width=300)
-    return f'<figure class="small">{caption}{drawn}{legend(names)}</figure>'
-
-
-def legend(names: Sequence[str]) -> str:
-    """The names of series beside their colours."""
-    items = [
-        f'<li><span class="swatch {_look(number)}"></span>{html.escape(name)}</li>'
-        for number, name in enumerate(names)
-    ]
-    return f'<ul class="legend">{"".join(items)}</ul>'
-
-
-def _look(number: int) -> str:
-    """Classes of a series: colours first, then the same ones dashed."""
-    dashed = " dashed" if number // NUM_COLORS % 2 else ""
-    return f"c{number % NUM_COLORS}{dashed}"
-
-
-class _Frame:
-    """Where data lie on a picture."""
-
-    def __init__(
-        self, x_range, y_range, height: int, left=_LEFT, width=_WIDTH, bottom=_BOTTOM
-    ):
-        self.height, self._left, self._width = height, left, width
-        self._xs, self._ys, self._bottom = x_range, y_range, bottom
-
-    def x(self, value: float) -> float:
-        low, high = self._xs
-        return self._left + (value - low) / (high - low) * self._span_x
-
-    def y(self, value: float) -> float:
-        low, high = self._ys
-        span = self.height - _TOP - self._bottom
-        return _TOP + (high - value) / (high - low) * span
-
-    @property
-    def _span_x(self) -> float:
-        return self._width - self._left - _RIGHT
-
-    def axes(self, x_label: str, y_label: str, ticks_y: bool = True) -> list[str]:
-        """Grid, numbers and labels."""
-        base = self.height - self._bottom
-        parts = []
-        for value in _ticks(*self._xs):
-            at = f"{self.x(value):.1f}"
-            parts.append(
-                f'<line class="grid" x1="{at}" x2="{at}" y1="{_TOP}" y2="{base}"/>'
-                f'<text x="{at}" y="{base + 16}" text-anchor="middle">{value:g}</text>'
-            )
-        for value in _ticks(*self._ys) if ticks_y else []:
-            at = f"{self.y(value):.1f}"
-            parts.append(
-                f'<line class="grid" x1="{self._left}" x2="{self._width - _RIGHT}" '
-                f'y1="{at}" y2="{at}"/><text x="{self._left - 6}" y="{at}" dy="4" '
-                f'text-anchor="end">{value:g}</text>'
-            )
-        middle = self._left + self._span_x / 2
+def axes_of(frame: Frame, axes: tuple[Axis, Axis]) -> list[Html]:
+    """Grid lines, numbers and names of both axes."""
+    across, up = axes
+    parts = []
+    for value in scales.ticks(frame.y.low, frame.y.high):
+        y = frame.y(value)
+        parts.append(segment((frame.x.start, y), (frame.right, y), "grid"))
         parts.append(
-            f'<text x="{middle:.0f}" y="{self.height - 6}" text-anchor="middle">'
-            f"{html.escape(x_label)}</text>"
+            label(scales.tick_text(value), frame.x.start - 6, y + 4, "end", "tick")
         )
-        if y_label:
-            height = _TOP + (base - _TOP) / 2
-            parts.append(
-                f'<text transform="translate(12 {height:.0f}) rotate(-90)" '
-                f'text-anchor="middle">{html.escape(y_label)}</text>'
-            )
+    parts += x_axis(frame, across)
+    middle = (frame.y.start + frame.y.end) / 2
+    turned = f"rotate(-90 11 {middle:.1f})"
+    parts.append(label(up.label, 11, middle, "middle", "axis", transform=turned))
+    return parts
+
+
+def x_axis(frame: Frame, axis: Axis, grid: bool = False) -> list[Html]:
+    """Numbers or names below the frame, and the axis' own name."""
+    places = list(enumerate(axis.names))
+    if not axis.names:
+        found = scales.ticks(frame.x.low, frame.x.high)
+        places = [(value, scales.tick_text(value)) for value in found]
+    parts = [
+        segment((frame.x.start, frame.bottom), (frame.right, frame.bottom), "base")
+    ]
+    for value, text in places:
+        x = frame.x(value)
+        top = frame.y.end if grid else frame.bottom
+        kind = "grid" if grid else "base"
+        parts.append(segment((x, top), (x, frame.bottom + 4), kind))
+        parts.append(label(text, x, frame.bottom + 17, "middle", "tick"))
+    centre = (frame.x.start + frame.right) / 2
+    parts.append(label(axis.label, centre, frame.bottom + 35, "middle", "axis"))
+    return parts
+
+
+def segment(
+    start: tuple[float, float], end: tuple[float, float], class_: str, **attributes
+) -> Html:
+    """A straight line between two pixels."""
+    return markup.tag(
+        "line",
+        x1=f"{start[0]:.1f}",
+        y1=f"{start[1]:.1f}",
+        x2=f"{end[0]:.1f}",
+        y2=f"{end[1]:.1f}",
+        class_=class_,
+        **attributes,
+    )
+
+
+def label(
+    text: str, x: float, y: float, anchor: str, class_: str, **attributes
+) -> Html:
+    """A text; `anchor` is start, middle or end."""
+    return markup.tag(
+        "text",
+        text,
+        x=f"{x:.1f}",
+        y=f"{y:.1f}",
+        text_anchor=anchor,
+        class_=class_,
+        **attributes,
+    )
+
+
+def _level(frame: Frame, name: str, value: float) -> Html:
+    y = frame.y(value)
+    # Above the line there may be no room.
+    below = y - frame.y.end < 18
+    return markup.join(
+        segment((frame.x.start, y), (frame.right, y), "level"),
+        label(
+            f"{name}: {value:.3f}",
+            frame.right - 2,
+            y + 13 if below else y - 5,
+            "end",
+            "tick",
+        ),
+    )
+
+
+def _line(frame: Frame, name: str, points: Sequence[Point], number: int) -> list[Html]:
+    places = [(frame.x(point.x), frame.y(point.y)) for point in points]
+    parts = [marks.polyline(number, places)] if len(places) > 1 else []
+    if len(points) > _FEW:
         return parts
-
-
-def _dot(frame: _Frame, x: float, y: float, color: str, said: str) -> str:
-    return (
-        f'<circle class="dot {color}" cx="{frame.x(x):.1f}" cy="{frame.y(y):.1f}" '
-        f'r="3.5"><title>{html.escape(said)}</title></circle>'
-    )
-
-
-def _padded(low: float, high: float) -> tuple[float, float]:
-    margin = 0.05 * (high - low) or max(abs(high), 1.0) * 0.05
-    return float(low - margin), float(high + margin)
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """About five round numbers within a range."""
-    raw = (high - low) / 5
-    power = 10 ** math.floor(math.log10(raw))
-    step = next(power * k for k in (1, 2, 5, 10) if power * k >= raw)
-    first = math.ceil(low / step)
-    return [round(k * step, 10) for k in range(first, math.floor(high / step) + 1)]
-
-
-def _svg(title: str, parts: Sequence[str], height: float, width: int = _WIDTH) -> str:
-    name = html.escape(title, quote=True)
-    return (
-        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{name}">'
-        f"<title>{html.escape(title)}</title>{''.join(parts)}</svg>"
-    )
+    kind = f"line {marks.color_class(number)}"
+    for point, (x, y) in zip(points, places):
+        hint = f"{name}: {point.y:.3f}"
+        if point.spread:
+            low, high = frame.y(point.y - point.spread), frame.y(point.y + point.spread)
+            parts.append(segment((x, low), (x, high), kind))
+            parts += [segment((x - 3, e), (x + 3, e), kind) for e in (low, high)]
+            hint += f" ± {point.spread:.3f}"
+        parts.append(marks.marker(number, x, y, hint))
+    return parts

@@ -1,6 +1,9 @@
-"""What an encoder makes of slices, in a plane, before and after pre-training."""
+"""What an encoder makes of slices, in a plane: before and after pre-training."""
 
+import dataclasses
 import pathlib
+from collections.abc import Sequence
+from typing import Optional
 
 import numpy as np
 import tensorflow as tf
@@ -8,72 +11,172 @@ import tensorflow as tf
 from dscl_tf import errors, networks
 from dscl_tf.cohort import partitions
 from dscl_tf.cohort.prepared import PreparedCohort
-from dscl_tf.reporting import charts, page
-from dscl_tf.training import checkpoints
+from dscl_tf.reporting import boxes, charts, marks, markup
+from dscl_tf.reporting.markup import Html
+from dscl_tf.training import checkpoints, probe
 from dscl_tf.training.records import RunRecord
 from dscl_tf.training.run_folder import RunFolder
 
 _MOST_VOLUMES = 12
+EXPLANATION = (
+    "Each mark is a slice; near marks are slices that the encoder finds alike. An "
+    "embedding is the mean over pixels of the encoder's last feature map, shown in the "
+    "plane of its two first principal components. Before: the random weights that the "
+    "stage began with. After: the pre-trained ones. Colours and shapes of volumes "
+    "repeat after the eighth."
+)
+STAGES = ("encoder", "pretext")  # Those that train an encoder without labels.
 
 
-def of_run(run: pathlib.Path, cohort: PreparedCohort) -> str:
-    """Scatter plots of slices by partition and by volume, before and after.
+@dataclasses.dataclass(frozen=True)
+class Slices:
+    """Prepared slices of some volumes."""
 
-    Embeddings are the encoder's last level, averaged over its positions; the plane is
-    that of their two first principal components, of each picture by itself. "Before"
-    are the random weights of the run's seed. Volumes are those for testing, which the
-    run has not seen, at most twelve.
+    images: list[np.ndarray]  # float32 [Q, H, W, 1], a volume each.
+    partition: np.ndarray  # int [N].
+    volume: np.ndarray  # int [N].
+
+
+def of_run(run: pathlib.Path, cohort: PreparedCohort) -> Html:
+    """Charts of slices by partition and by volume, before and after a stage.
+
+    The encoder's own features are shown, not those of a projection head, since they
+    are what every pre-training stage hands over. Each state has a plane of its own.
 
     Args:
-      run: folder of an encoder or a pretext stage.
-      cohort: that it was on.
+      run: folder of a finished stage of `STAGES`.
+      cohort: the prepared cohort that it was trained on.
+
+    Returns:
+      The charts, or a sentence that says why there are none.
     """
     try:
         record = RunFolder(run).read_record()
-        names = (record.split.test or record.split.validation)[:_MOST_VOLUMES]
-        if not names or record.cohort_id != cohort.content_id:
-            raise errors.UserError("the prepared cohort is not that of the run.")
-        images = [np.asarray(cohort.image(n), np.float32)[..., None] for n in names]
-        states = {"before": _encoder(record, None), "after": _encoder(record, run)}
+        slices = _slices(record, cohort)
+        states = {
+            "Before": embed(encoder_of(record, None), slices.images),
+            "After": embed(encoder_of(record, run), slices.images),
+        }
     except errors.UserError as error:
-        return page.paragraph(f"No embeddings: {error}", soft=True)
-    count = record.config.global_.num_partitions
-    counts = [len(each) for each in images]
-    groups = {
-        "partition": np.concatenate(
-            [partitions.partition_of_slices(each, count) for each in counts]
-        ),
-        "volume": np.repeat(np.arange(len(names)), counts),
-    }
-    labels = {"partition": [str(k + 1) for k in range(count)], "volume": list(names)}
-    drawn = []
-    for state, encoder in states.items():
-        plane = principal_plane(np.concatenate([_embed(encoder, i) for i in images]))
-        drawn += [
-            charts.scatter(f"{state}, by {kind}", plane, group.tolist(), labels[kind])
-            for kind, group in groups.items()
-        ]
-    return f'<div class="grid-of close">{"".join(drawn)}</div>'
-
-
-def principal_plane(values: np.ndarray) -> np.ndarray:
-    """The two first principal components of float [N, D], float [N, 2]."""
-    centred = values - values.mean(axis=0)
-    left, lengths, _ = np.linalg.svd(centred, full_matrices=False)
-    return left[:, :2] * lengths[:2]
-
-
-def _encoder(record: RunRecord, run) -> tf.keras.Model:
-    tf.keras.utils.set_random_seed(record.config.seed)
-    tf.keras.mixed_precision.set_global_policy("float32")
-    encoder = networks.build_encoder(
-        record.config.network, record.preprocessing.size_px
+        return markup.absent(f"No embeddings of {run.name}: {error}")
+    figures = [
+        _chart(state, values, slices, by)
+        for state, values in states.items()
+        for by in ("partition", "volume")
+    ]
+    keys = marks.legend(
+        {f"partition {k + 1}": k for k in np.unique(slices.partition).tolist()},
+        with_lines=False,
+        kind="p",
     )
+    words = (
+        f"{len(slices.volume)} slices of {len(slices.images)} volumes that the stage "
+        "was not trained on. Partitions, from the first slice to the last:"
+    )
+    return markup.join(
+        markup.tag("div", *figures, class_="multiples four"),
+        markup.paragraph(words, class_="note"),
+        keys,
+    )
+
+
+def _chart(state: str, values: np.ndarray, slices: Slices, by: str) -> Html:
+    plane, shares = principal_plane(values)
+    groups = getattr(slices, by)
+    shown = f"Axes: {shares[0]:.0%} and {shares[1]:.0%} of the variance."
+    if by == "partition":
+        accuracy = probe.partition_accuracy(values, slices.volume, slices.partition)
+        shown += (
+            f" Of {accuracy:.0%} of the slices, the nearest one of another volume is "
+            "of the same partition."
+        )
+    title = f"{state}, by {by}"
+    drawn = boxes.scatter(
+        title, plane, groups.tolist(), "p" if by == "partition" else "s", shown
+    )
+    return charts.figure(title, drawn, markup.paragraph(shown, class_="note"))
+
+
+def principal_plane(values: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
+    """The two first principal components of some vectors.
+
+    Args:
+      values: float [N, D], N and D at least 2.
+
+    Returns:
+      float [N, 2], each column with its largest entry positive; and the shares of the
+      variance that they have.
+    """
+    centred = np.asarray(values, np.float64) - np.mean(values, axis=0)
+    left, lengths, _ = np.linalg.svd(centred, full_matrices=False)
+    plane = left[:, :2] * lengths[:2]
+    # The sign of a component is arbitrary: without this it could differ by machine.
+    largest = plane[np.abs(plane).argmax(axis=0), [0, 1]]
+    plane = plane * np.where(largest < 0, -1, 1)
+    variance = lengths**2
+    total = max(float(variance.sum()), 1e-12)
+    return plane, (float(variance[0]) / total, float(variance[1]) / total)
+
+
+def embed(encoder: tf.keras.Model, images: Sequence[np.ndarray]) -> np.ndarray:
+    """The encoder's last feature maps, averaged over their pixels.
+
+    Args:
+      encoder: in float32.
+      images: float32 [Q, H, W, 1], a volume each.
+
+    Returns:
+      float32 [N, D].
+    """
+    shape = [None, *encoder.input_shape[1:]]
+    run = tf.function(
+        lambda batch: tf.reduce_mean(encoder(batch, training=False)[-1], [1, 2]),
+        input_signature=[tf.TensorSpec(shape, tf.float32)],
+    )
+    return np.concatenate([run(each).numpy() for each in images])
+
+
+def encoder_of(record: RunRecord, run: Optional[pathlib.Path]) -> tf.keras.Model:
+    """The encoder with the weights of a finished run, or with those it began with."""
+    before = tf.keras.mixed_precision.global_policy()
+    tf.keras.mixed_precision.set_global_policy("float32")
+    try:
+        # As the stage does before it builds its networks, the encoder first.
+        tf.keras.utils.set_random_seed(record.config.seed)
+        encoder = networks.build_encoder(
+            record.config.network, record.preprocessing.size_px
+        )
+    finally:
+        tf.keras.mixed_precision.set_global_policy(before)
     if run is not None:
-        path = RunFolder(run).final_checkpoint()
-        checkpoints.read_parts(path, {"encoder": encoder})
+        checkpoints.read_parts(RunFolder(run).final_checkpoint(), {"encoder": encoder})
     return encoder
 
 
-def _embed(encoder: tf.keras.Model, images: np.ndarray) -> np.ndarray:
-    return encoder(images, training=False)[-1].numpy().mean(axis=(1, 2))
+def _slices(record: RunRecord, cohort: PreparedCohort) -> Slices:
+    """Slices of volumes that the run was not trained on.
+
+    Raises:
+      UserError: the cohort is another one, or has too few such volumes.
+    """
+    if cohort.content_id != record.cohort_id:
+        raise errors.UserError(
+            f"the prepared cohort {cohort.folder} is not the one it was trained on."
+        )
+    if record.config.stage not in STAGES:
+        raise errors.UserError(f"the stage {record.config.stage} trains no encoder.")
+    count = record.config.global_.num_partitions
+    learned = record.volumes_learned_from()
+    names = [
+        volume.name
+        for volume in cohort.volumes
+        if volume.name not in learned and volume.num_slices >= count
+    ][:_MOST_VOLUMES]
+    if len(names) < 2:
+        raise errors.UserError("fewer than two volumes were kept from its training.")
+    images = [np.asarray(cohort.image(name))[..., None] for name in names]
+    counts = [len(each) for each in images]
+    partition = [partitions.partition_of_slices(each, count) for each in counts]
+    return Slices(
+        images, np.concatenate(partition), np.repeat(np.arange(len(names)), counts)
+    )

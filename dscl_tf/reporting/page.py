@@ -1,83 +1,69 @@
-"""The page: style, tables that sort, and sections."""
+"""The page around the sections: style, script and navigation, in one file."""
 
-import html
+import dataclasses
 import pathlib
 from collections.abc import Sequence
-from typing import Any
+
+from dscl_tf.reporting import markup
+from dscl_tf.reporting.markup import Html
 
 _FOLDER = pathlib.Path(__file__).parent
+# Nothing may be loaded from anywhere, whatever a name in the data says.
+_POLICY = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+    "script-src 'unsafe-inline'"
+)
 
 
-class Raw(str):
-    """HTML that is put as it is; any other text is escaped."""
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """A part of the page with a heading."""
+
+    anchor: str  # Its id.
+    title: str
+    content: Html
 
 
-def text(value: Any) -> str:
-    """A value as HTML."""
-    return value if isinstance(value, Raw) else html.escape(str(value))
-
-
-def paragraph(words: Any, soft: bool = False) -> str:
-    """A paragraph."""
-    return f"<p{' class=soft' if soft else ''}>{text(words)}</p>"
-
-
-def section(title: str, *parts: str) -> str:
-    """A section; its parts are HTML."""
-    return f"<section><h2>{text(title)}</h2>{''.join(parts)}</section>"
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[Any]], marked: int = -1) -> str:
-    """A table that sorts by a click on a heading.
+def whole(title: str, head: Html, sections: Sequence[Section]) -> str:
+    """The HTML document.
 
     Args:
-      head: of the columns.
-      rows: of cells: text, or a pair of text and the number that it sorts by (None
-        where there is no number).
-      marked: number of the column that is set off; -1: none.
+      title: of the page.
+      head: what stands between the title and the first section.
+      sections: in order.
     """
-    heads = "".join(
-        f"<th scope=col{_mark(k, marked)}><button>{text(name)}</button></th>"
-        for k, name in enumerate(head)
+    body = markup.join(
+        markup.tag("header", markup.tag("h1", title), head, _navigation(sections)),
+        markup.tag("main", *(_section(each) for each in sections)),
+        markup.tag("script", Html((_FOLDER / "page.js").read_text(encoding="utf-8"))),
     )
-    lines = "".join(
-        f"<tr>{''.join(_cell(cell, k, marked) for k, cell in enumerate(row))}</tr>"
-        for row in rows
+    meta = markup.join(
+        markup.tag("meta", charset="utf-8"),
+        markup.tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        markup.tag(
+            "meta", name_="viewport", content="width=device-width, initial-scale=1"
+        ),
+        markup.tag("title", title),
+        markup.tag("style", Html((_FOLDER / "page.css").read_text(encoding="utf-8"))),
     )
-    return (
-        f'<div class="wide"><table class="sortable"><thead><tr>{heads}</tr></thead>'
-        f"<tbody>{lines}</tbody></table></div>"
+    page = markup.tag(
+        "html", markup.tag("head", meta), markup.tag("body", body), lang="en"
     )
+    return f"<!DOCTYPE html>\n{page}\n"
 
 
-def _mark(column: int, marked: int) -> str:
-    return ' class="paper"' if column == marked else ""
+def _navigation(sections: Sequence[Section]) -> Html:
+    links = [
+        markup.tag("li", markup.tag("a", each.title, href=f"#{each.anchor}"))
+        for each in sections
+    ]
+    return markup.tag("nav", markup.tag("ul", *links), aria_label="Sections")
 
 
-def _cell(cell: Any, column: int, marked: int) -> str:
-    if not isinstance(cell, tuple):
-        return f"<td{_mark(column, marked)}>{text(cell)}</td>"
-    shown, number = cell
-    value = "" if number is None else f"{number:.6g}".replace("inf", "Infinity")
-    return f'<td{_mark(column, marked)} data-value="{value}">{text(shown)}</td>'
-
-
-def folded(title: str, content: str) -> str:
-    """Text that is shown when it is asked for."""
-    return (
-        f"<details><summary>{text(title)}</summary><pre>{text(content)}</pre></details>"
-    )
-
-
-def whole(title: str, sections: Sequence[str]) -> str:
-    """The page, which needs nothing but itself."""
-    style = (_FOLDER / "page.css").read_text(encoding="utf-8")
-    script = (_FOLDER / "page.js").read_text(encoding="utf-8")
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f'<meta name="color-scheme" content="light dark"><title>{text(title)}</title>'
-        '<link rel="icon" href="data:,">'
-        f"<style>{style}</style></head><body><h1>{text(title)}</h1>"
-        f"{''.join(sections)}<script>{script}</script></body></html>\n"
+def _section(section: Section) -> Html:
+    return markup.tag(
+        "section",
+        markup.tag("h2", section.title),
+        section.content,
+        id=section.anchor,
     )

@@ -1,171 +1,260 @@
-import dataclasses
+"""Whole reports, of experiments and of runs."""
+
 import html.parser
 import json
+import re
 
-import numpy as np
 import pytest
 
 from dscl_tf import errors, stages
-from dscl_tf.inference import evaluate, predictor
-from dscl_tf.reporting import charts, curves, embeddings, page, report
-
-VOID = {"meta", "link", "br", "img"}
+from dscl_tf.reporting import experiment, report, results, run
+from tests.reporting import making
 
 
-class Checker(html.parser.HTMLParser):
-    """Gathers text and attributes; every element must be closed in order."""
+def write(folder, output=None):
+    path = report.write(report.ReportConfig(str(folder), output))
+    return path.read_text(encoding="utf-8")
+
+
+class _Checker(html.parser.HTMLParser):
+    """Finds elements that are not closed, or closed in another order."""
+
+    VOID = ("meta", "img", "br")
 
     def __init__(self):
         super().__init__()
-        self.open, self.words, self.links, self.tags = [], [], [], []
+        self.open, self.faults, self.ids = [], [], []
 
     def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.links += [v for k, v in attrs if k in ("src", "href")]
-        if tag not in VOID:
+        self.ids += [value for name, value in attrs if name == "id"]
+        if tag not in self.VOID:
             self.open.append(tag)
 
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append(tag)
-
     def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.words.append(data)
+        if not self.open or self.open.pop() != tag:
+            self.faults.append(tag)
 
 
-def read(path) -> Checker:
-    checker = Checker()
-    checker.feed(path.read_text())
+def check_html(text):
+    checker = _Checker()
+    checker.feed(text)
+    checker.close()
+    assert text.startswith("<!DOCTYPE html>")
+    assert not checker.faults
     assert not checker.open
-    return checker
+    assert len(set(checker.ids)) == len(checker.ids)
 
 
-def test_report_of_an_experiment_says_what_is_there(experiment):
-    path = report.write(str(experiment()))
-    found = read(path)
-    words = " ".join(found.words)
-    assert "12 of 13 cells are done" in words
-    assert "Experiment trial <b>" in words and "b" not in found.tags
-    # G^D is 0.1 above random in each of three draws, with one labelled volume.
-    assert "G^D & more with" in words and "+0.100 [+0.100, +0.100] over 3" in words
-    assert "0.691" in words and "paper, its data" in words
-    assert "1 cells without a result" in words
-    assert "not (any more) at /no/such/cohort" in words
-    assert found.tags.count("svg") == 1 + 2 + 1  # By size, structures, one loss.
-    # Self-contained: nothing is fetched; text from outside is not run.
-    assert all(link.startswith("data:") for link in found.links)
-    assert found.tags.count("script") == 1
+def test_an_experiment_has_its_sections(tmp_path):
+    making.experiment(tmp_path)
+    text = write(tmp_path)
+    check_html(text)
+    for anchor in ("dice", "sizes", "structures", "training", "masks", "settings"):
+        assert f'<section id="{anchor}">' in text
+        assert f'href="#{anchor}"' in text
+    assert "0.650 ± 0.100" in text
+    assert "+0.150 [−0.050, +0.250]" in text
+    assert '<td class="num paper" data-sort="0.614">0.614</td>' in text
+    assert "Gᴰ" in text
 
 
-def test_an_experiment_without_any_cell_done(experiment):
-    content = json.loads((experiment() / "results.json").read_text())
-    cells = [
-        {**cell, "state": "missing", "dice": None, "error": None}
-        for cell in content["cells"]
+def test_the_report_loads_nothing(tmp_path):
+    making.experiment(tmp_path)
+    text = write(tmp_path)
+    assert not re.findall(r"""(?:src|href)=["'](?!#|data:)""", text)
+    assert "@import" not in text
+    assert "url(" not in text
+    assert "http" not in text.replace("http-equiv", "")
+
+
+def test_the_same_experiment_gives_the_same_report(tmp_path):
+    making.experiment(tmp_path)
+    assert write(tmp_path, str(tmp_path / "a.html")) == write(
+        tmp_path, str(tmp_path / "b.html")
+    )
+
+
+def test_names_are_harmless(tmp_path):
+    evil = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+    content = making.experiment(tmp_path, name=evil)
+    content["grid"]["methods"][1]["title"] = evil
+    content["cohort"]["label_names"][1] = "low</style>"
+    content["cells"][0] |= {"state": "failed", "error": evil}
+    content["grid"]["flags"] = {evil: evil}
+    (tmp_path / "results.json").write_text(json.dumps(content))
+    text = write(tmp_path)
+    check_html(text)
+    assert text.count("<script") == 1
+    assert "<img" not in text
+    assert text.count("</style>") == 1
+
+
+def test_the_summary_is_made_of_figures(tmp_path):
+    content = making.experiment(tmp_path)
+    content["cells"][0]["state"] = "failed"
+    content["cells"][1]["state"] = "missing"
+    (tmp_path / "results.json").write_text(json.dumps(content))
+    assert experiment.summary(results.read(tmp_path)) == [
+        "6 of 8 cells have finished, 1 failed, 1 not yet run.",
+        "With 1 labelled volume, Gᴰ has the highest mean Dice: 0.650 ± 0.100 (n = 2); "
+        "against Random initialisation over the same draws +0.150 [−0.050, +0.250].",
+        "With 2 labelled volumes, Gᴰ has the highest mean Dice: 0.700 ± 0.100 "
+        "(n = 2); against Random initialisation over the same draws +0.150 "
+        "[−0.050, +0.250].",
     ]
-    words = " ".join(read(report.write(str(experiment(cells=cells, table=[])))).words)
-    assert "0 of 13 cells are done" in words and "No cell is done yet." in words
+
+
+def test_unequal_counts_have_no_winner(tmp_path):
+    content = making.experiment(tmp_path)
+    assert 'class="num best"' in write(tmp_path)
+    for row in content["table"]:
+        row["n"] = 1 if row["method"] == "gd" else 2
+    (tmp_path / "results.json").write_text(json.dumps(content))
+    text = write(tmp_path)
+    assert 'class="num best"' not in text
+    assert "compare them by Δ alone" in text
+    assert "methods have 1 to 2 finished cells" in text
+
+
+def test_the_median_cell_is_of_the_smallest_size(tmp_path):
+    making.experiment(tmp_path)
+    found = results.read(tmp_path)
+    assert experiment.median_cell(found, "gd").dice == 0.6
+    assert experiment.median_cell(found, "gd").size == 1
+    assert experiment.median_cell(found, "none") is None
+
+
+def test_an_experiment_that_has_only_begun_says_so(tmp_path):
+    content = making.experiment(tmp_path, table=[])
+    for cell in content["cells"]:
+        cell |= {"state": "missing", "dice": None}
+    (tmp_path / "results.json").write_text(json.dumps(content))
+    text = write(tmp_path)
+    check_html(text)
+    assert "0 of 8 cells have finished, 8 not yet run." in text
+    assert "No cell has finished yet, so there is no table." in text
+    assert "No run has logged anything yet." in text
+
+
+def test_a_cell_whose_files_are_gone_is_left_out(tmp_path):
+    content = making.experiment(tmp_path)
+    for cell in content["cells"]:
+        (tmp_path / cell["evaluation"] / "cases.csv").unlink()
+        (tmp_path / cell["run"] / "metrics.csv").unlink()
+    text = write(tmp_path)
+    assert "No cases.csv of a finished cell is there" in text
+    assert "No run has logged anything yet." in text
+
+
+def test_a_missing_cohort_is_said(tmp_path):
+    making.experiment(tmp_path)
+    text = write(tmp_path)
+    assert text.count("This needs the prepared cohort, which cannot be read") == 2
+    assert "no_cohort" in text
+
+
+def test_boxes_are_of_volumes_averaged_over_draws(tmp_path):
+    making.experiment(tmp_path)
+    # gd, one volume: p1 (0.6 + 0.7) / 2 and p2 half of it; median of 0.65 and 0.325.
+    assert "Gᴰ: median 0.487, quartiles 0.406 and 0.569, n = 2" in write(tmp_path)
+
+
+def test_pictures_are_of_the_median_cell(tmp_path, evaluation, evaluated_cohort):
+    content = making.experiment(tmp_path)
+    content["cohort"]["prepared"] = str(evaluated_cohort.folder)
+    content["cohort"]["id"] = evaluated_cohort.content_id
+    for cell in content["cells"]:
+        if (cell["method"], cell["size"]) == ("gd", 1):
+            cell["evaluation"] = str(evaluation)
+    (tmp_path / "results.json").write_text(json.dumps(content))
+    text = write(tmp_path)
+    check_html(text)
+    assert text.count("<img") == 3
+    assert "Gᴰ, 1 labelled volume, draw 0: Dice 0.600" in text
+    assert "random/test has no summary.json" in text
+
+
+def test_many_methods_get_a_chart_for_each_group(tmp_path):
+    content = making.experiment(tmp_path)
+    methods = content["grid"]["methods"]
+    for number in range(12):
+        name = f"m{number}"
+        group = "Pretext" if number < 4 else "Other"
+        methods.append({"name": name, "title": name, "group": group})
+        content["table"].append({**making.row("gd", 1), "method": name})
+    (tmp_path / "results.json").write_text(json.dumps(content))
+    text = write(tmp_path)
+    captions = re.findall("<figcaption>(.*?)</figcaption>", text)
+    assert captions[:4] == ["Methods", "Pretext", "Other (1 of 2)", "Other (2 of 2)"]
+
+
+@pytest.fixture(scope="module")
+def work(make_stage, tmp_path_factory):
+    """A workdir with an encoder and a fine-tuning."""
+    folder = tmp_path_factory.mktemp("work")
+    encoder = make_stage("encoder", folder / "encoder", num_steps=2)
+    tuned = make_stage("finetune", folder / "finetune", init=str(folder / "encoder"))
+    stages.run([encoder, tuned])
+    return folder
+
+
+def test_a_run_has_its_stages(work):
+    text = write(work, str(work / "out" / "run.html"))
+    check_html(text)
+    assert "encoder has finished 2 steps." in text
+    assert re.search(
+        r"finetune has finished 3 steps; its best validation Dice, 0\.", text
+    )
+    assert "<figcaption>encoder: loss</figcaption>" in text
+    assert "<figcaption>finetune: validation Dice</figcaption>" in text
+    assert "There is no evaluation" in text
+    assert text.index("Settings of encoder") < text.index("Settings of finetune")
+
+
+def test_one_stage_is_a_run(work):
+    text = write(work / "encoder", str(work / "out" / "encoder.html"))
+    assert "<h1>Run encoder</h1>" in text
+    assert list(run.find_runs(work / "encoder")) == ["encoder"]
+
+
+def test_a_run_shows_its_evaluation(work, evaluation, tmp_path):
+    (tmp_path / "finetune").symlink_to(work / "finetune")
+    (tmp_path / "test").symlink_to(evaluation)
+    text = write(tmp_path)
+    assert "<h3>test</h3>" in text
+    assert "2 volumes of the subset all." in text
+    # p1 is right, p2 has 48 voxels of 96 in "low": Dice 1 and 2/3.
+    assert 'data-sort="0.8333333333">0.833</td>' in text
 
 
 @pytest.mark.parametrize(
-    "changes, said",
+    "prepare, message",
     [
-        ({"format": 9}, "format 9, expected 1"),
-        ({"cells": [{}]}, "is not what dscl-experiment writes"),
-        ({"table": 3}, "is not what dscl-experiment writes"),
+        (lambda folder: folder.rmdir(), "there is no such folder"),
+        (lambda folder: None, "holds neither an experiment"),
+        (lambda folder: (folder / "results.json").write_text("{"), "not valid JSON"),
+        (lambda folder: (folder / "config.json").write_text("{}"), "config.json"),
     ],
 )
-def test_damaged_results_are_said(experiment, changes, said):
-    folder = experiment(**changes)
-    with pytest.raises(errors.UserError, match=said):
-        report.write(str(folder))
-    assert not (folder / report.NAME).exists()
+def test_mistakes_are_named(tmp_path, prepare, message):
+    folder = tmp_path / "input"
+    folder.mkdir()
+    prepare(folder)
+    with pytest.raises(errors.UserError, match=message) as caught:
+        write(folder)
+    assert str(folder) in str(caught.value)
+    assert not (folder / "report.html").exists()
 
 
-def test_damaged_evaluation_of_a_run_is_said(make_stage, tmp_path):
-    stages.run([make_stage("finetune", tmp_path / "run" / "finetune", 1)])
-    summary = tmp_path / "run" / "test" / "summary.json"
-    summary.parent.mkdir()
-    summary.write_text('{"label_names": {}, "mean": {"1": {}}}')
-    with pytest.raises(errors.UserError, match="not what dscl-evaluate writes"):
-        report.write(str(tmp_path / "run"))
+def test_a_damaged_metrics_file_is_named(tmp_path):
+    content = making.experiment(tmp_path)
+    path = tmp_path / content["cells"][0]["run"] / "metrics.csv"
+    path.write_text("step,name,value\n1,train/loss,much\n")
+    with pytest.raises(errors.UserError, match=str(path)):
+        write(tmp_path)
 
 
-def test_folders_that_hold_nothing(tmp_path):
-    with pytest.raises(errors.UserError, match="there is no such folder"):
-        report.write(str(tmp_path / "no"))
-    with pytest.raises(errors.UserError, match=r"no results\.json of an"):
-        report.write(str(tmp_path))
-
-
-def test_report_of_a_run(make_stage, tmp_path, tiny_folder):
-    encoder = make_stage("encoder", tmp_path / "run" / "encoder")
-    finetune = make_stage("finetune", tmp_path / "run" / "finetune")
-    finetune = dataclasses.replace(finetune, init=encoder.workdir)
-    stages.run([encoder, finetune])
-    settings = evaluate.EvaluationConfig(
-        str(tiny_folder), str(tmp_path / "run" / "test"), pictures=False
-    )
-    evaluate.evaluate(predictor.open_predictor(finetune.workdir), settings)
-    output = tmp_path / "elsewhere.html"
-    found = read(report.write(str(tmp_path / "run"), str(output)))
-    words = " ".join(found.words)
-    assert "encoder (encoder): 3 steps" in words
-    assert "best validation Dice" in words
-    assert "before, by partition" in words and "after, by volume" in words
-    assert "Evaluation test" in words and "Best: p" in words
-    pictures = [link for link in found.links if link.startswith("data:image/jpeg")]
-    assert len(pictures) == 3
-    assert output.stat().st_size < 1_000_000
-
-
-def test_sorting_values_of_a_table():
-    text = page.table(["a", "b"], [["x<", ("1.0", 1.0)], ["y", ("", None)]], marked=1)
-    assert '<td>x&lt;</td><td class="paper" data-value="1">1.0</td>' in text
-    assert '<td class="paper" data-value=""></td>' in text
-    text = page.table(["a"], [[("all", float("inf"))]])
-    assert 'data-value="Infinity">all' in text  # As JavaScript reads it.
-
-
-def test_more_series_than_colours_differ_in_more_than_colour():
-    names = [str(number) for number in range(charts.NUM_COLORS + 1)]
-    looks = [charts._look(number) for number in range(len(names))]
-    assert len(set(looks)) == len(names)
-
-
-def test_ticks_are_round_and_within():
-    assert charts._ticks(0.0, 1.0) == [0, 0.2, 0.4, 0.6, 0.8, 1.0]
-    assert charts._ticks(-0.03, 0.07) == [-0.02, 0, 0.02, 0.04, 0.06]
-    # Equal values have an axis, too.
-    assert "<svg" in charts.boxes("t", {"a": [0.5, 0.5]}, "Dice")
-
-
-def test_a_curve_of_many_steps_is_thinned(tmp_path):
-    rows = [f"{k},train/loss,{k}" for k in range(1000)] + ["1,other,5"]
-    (tmp_path / "metrics.csv").write_text("step,name,value\n" + "\n".join(rows))
-    found = curves.read(tmp_path, "train/loss")
-    assert 400 <= len(found) <= 501
-    assert found[-1] == (999, 999)
-    (tmp_path / "metrics.csv").write_text("1,a,nan\n2,a,inf\n3,a,0.5\n")
-    assert curves.read(tmp_path, "a") == [(3, 0.5)]
-    assert curves.read(tmp_path / "none", "train/loss") == []
-
-
-def test_principal_plane_keeps_distances_of_a_plane():
-    rng = np.random.default_rng(0)
-    flat = rng.normal(size=(20, 2)) * [5, 1]
-    basis, _ = np.linalg.qr(rng.normal(size=(7, 2)))
-    plane = embeddings.principal_plane(flat @ basis.T)
-    expected = np.linalg.norm(flat[:, None] - flat[None], axis=-1)
-    actual = np.linalg.norm(plane[:, None] - plane[None], axis=-1)
-    np.testing.assert_allclose(actual, expected, atol=1e-9)
-    assert plane[:, 0].var() > plane[:, 1].var()
-
-
-def test_format_is_the_experiments():
-    from dscl_tf.experiments import results
-    from dscl_tf.reporting import experiment_report
-
-    assert experiment_report.FORMAT == results.FORMAT
+def test_a_folder_is_no_file(tmp_path):
+    making.experiment(tmp_path)
+    with pytest.raises(errors.UserError, match="is a folder"):
+        write(tmp_path, str(tmp_path))

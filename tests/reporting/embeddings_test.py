@@ -1,0 +1,81 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from dscl_tf import config, stages
+from dscl_tf.reporting import embeddings
+from dscl_tf.training.run_folder import RunFolder
+
+
+def test_principal_plane_of_a_known_cloud():
+    # Along (3, 4) / 5 by ±10, across it by ±5; their squares are as 4 to 1.
+    along, across = np.array([0.6, 0.8, 0]), np.array([-0.8, 0.6, 0])
+    values = np.stack([10 * along, -10 * along, 5 * across, -5 * across]) + 7
+    plane, shares = embeddings.principal_plane(values)
+    assert shares == pytest.approx((0.8, 0.2))
+    np.testing.assert_allclose(
+        np.abs(plane), [[10, 0], [10, 0], [0, 5], [0, 5]], atol=1e-9
+    )
+    np.testing.assert_allclose(plane.sum(axis=0), 0, atol=1e-9)
+
+
+def test_equal_embeddings_have_a_plane():
+    plane, _ = embeddings.principal_plane(np.ones((4, 3), np.float32))
+    np.testing.assert_allclose(plane, 0, atol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def run(make_stage, tmp_path_factory):
+    """An encoder stage whose steps are too small to change anything."""
+    folder = tmp_path_factory.mktemp("work") / "encoder"
+    stage = make_stage("encoder", folder, num_steps=1, seed=3)
+    tiny = config.OptimizerConfig(num_steps=1, learning_rate=1e-12)
+    stages.run([dataclasses.replace(stage, optimizer=tiny)])
+    return folder
+
+
+def test_before_is_where_the_stage_began(run):
+    record = RunFolder(run).read_record()
+    before = embeddings.encoder_of(record, None)
+    after = embeddings.encoder_of(record, run)
+    for first, last in zip(before.trainable_variables, after.trainable_variables):
+        np.testing.assert_allclose(first, last, atol=1e-9)
+    other = dataclasses.replace(
+        record, config=dataclasses.replace(record.config, seed=4)
+    )
+    kernel = embeddings.encoder_of(other, None).trainable_variables[0]
+    assert not np.allclose(kernel, before.trainable_variables[0])
+
+
+def test_an_embedding_is_the_mean_over_pixels(run, tiny_cohort):
+    encoder = embeddings.encoder_of(RunFolder(run).read_record(), run)
+    image = np.asarray(tiny_cohort.image("p0"))[..., None]
+    found = embeddings.embed(encoder, [image, image[:2]])
+    expected = encoder(image, training=False)[-1].numpy().mean(axis=(1, 2))
+    np.testing.assert_allclose(found[: len(image)], expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found[len(image) :], expected[:2], rtol=1e-5, atol=1e-6)
+
+
+def test_too_few_unseen_volumes_are_said(run, tiny_cohort):
+    # The stage has one test volume; the others were trained on.
+    assert "fewer than two volumes" in embeddings.of_run(run, tiny_cohort)
+
+
+def test_another_cohort_is_said(run, tiny_cohort, evaluated_cohort):
+    assert "is not the one it was trained on" in embeddings.of_run(
+        run, evaluated_cohort
+    )
+
+
+def test_charts_before_and_after_by_partition_and_volume(
+    make_stage, tiny_cohort, tmp_path
+):
+    split = config.SplitConfig(num_train=1, num_validation=1, num_test=3)
+    stage = make_stage("encoder", tmp_path / "encoder", num_steps=1, split=split)
+    stages.run([stage])
+    found = embeddings.of_run(tmp_path / "encoder", tiny_cohort)
+    for title in ("Before", "After"):
+        for by in ("partition", "volume"):
+            assert f"<figcaption>{title}, by {by}</figcaption>" in found
+    assert "of 3 volumes that the stage was not trained on" in found
