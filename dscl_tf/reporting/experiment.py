@@ -147,7 +147,11 @@ def _embeddings(results: Results, cohort: PreparedCohort) -> Html:
     parts = []
     for each in results.pretraining:
         run = results.folder / each["run"]
-        if each["state"] != "done" or not (run / "config.json").exists():
+        if each["state"] != "done":
+            continue
+        if not (run / "config.json").exists():
+            gone = f"{run} is not there any more."
+            parts.append((each["name"], markup.absent(gone)))
             continue
         if RunFolder(run).read_record().config.stage in embeddings.STAGES:
             parts.append((each["name"], embeddings.of_run(run, cohort)))

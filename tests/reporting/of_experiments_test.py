@@ -76,3 +76,13 @@ def test_a_method_that_is_missing_leaves_the_best_open(root):
     )
     text = report.write(report.ReportConfig(str(folder))).read_text()
     assert "What has no result" in text and "num best" not in text
+
+
+def test_pretraining_that_was_deleted_is_said(root):
+    folder = root(DICE)
+    content = files.read_json_object(folder / written.RESULTS, "results")
+    content["pretraining"][0]["state"] = "done"
+    files.write_json(folder / written.RESULTS, content)
+    text = report.write(report.ReportConfig(str(folder))).read_text()
+    run = folder / content["pretraining"][0]["run"]
+    assert f"{run} is not there any more." in text
