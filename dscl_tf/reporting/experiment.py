@@ -19,7 +19,7 @@ from dscl_tf.reporting import (
 from dscl_tf.reporting import results as results_file
 from dscl_tf.reporting.markup import Html, title_text
 from dscl_tf.reporting.page import Section
-from dscl_tf.reporting.results import ALL, RANDOM, Cell, Results, same_count, size_words
+from dscl_tf.reporting.results import ALL, RANDOM, Cell, Results, size_words
 from dscl_tf.training.run_folder import RunFolder
 
 _OPEN = 3  # Encoders whose embeddings are not folded.
@@ -112,14 +112,8 @@ def summary(results: Results) -> list[str]:
 
 def _best_of_size(results: Results, size: Any) -> str:
     rows = [row for row in results.table if row["size"] == size]
-    if not rows:
-        return f"With {size_words(size)}: no result yet."
-    if not same_count(rows):
-        counts = sorted(row["n"] for row in rows)
-        return (
-            f"With {size_words(size)}, methods have {counts[0]} to {counts[-1]} "
-            "finished cells: their means are not comparable yet."
-        )
+    if why_not := results.why_no_best(size):
+        return f"With {size_words(size)}: {why_not}."
     best = max(rows, key=lambda row: row["mean"])
     name = title_text(results.titles[best["method"]])
     figure = f"{tables.spread(best['mean'], best['std'])} (n = {best['n']})"
@@ -153,7 +147,11 @@ def _embeddings(results: Results, cohort: PreparedCohort) -> Html:
     parts = []
     for each in results.pretraining:
         run = results.folder / each["run"]
-        if each["state"] != "done" or not (run / "config.json").exists():
+        if each["state"] != "done":
+            continue
+        if not (run / "config.json").exists():
+            gone = f"{run} is not there any more."
+            parts.append((each["name"], markup.absent(gone)))
             continue
         if RunFolder(run).read_record().config.stage in embeddings.STAGES:
             parts.append((each["name"], embeddings.of_run(run, cohort)))

@@ -106,6 +106,8 @@ def grouped(results: Results, methods: list[str]) -> dict[str, list[str]]:
         for number, part in enumerate(parts, 1):
             heading = name if len(parts) == 1 else f"{name} ({number} of {len(parts)})"
             charts_of[heading] = [m for m in methods if m == RANDOM][:1] + part
+    if len(charts_of) == 1:
+        return {EVERY: methods}
     return charts_of
 
 

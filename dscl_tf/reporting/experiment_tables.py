@@ -8,6 +8,10 @@ from dscl_tf.reporting.markup import Html, title_text
 from dscl_tf.reporting.results import ALL, Results, same_count, size_words
 from dscl_tf.reporting.tables import Cell, Column
 
+_INTERVALS = (
+    ", with its 95\N{NO-BREAK SPACE}% bootstrap interval, which is rather too narrow "
+    "for a few draws and not corrected for the number of methods."
+)
 _REFERENCES = {"versus_random": "random", "versus_gr": "gr"}
 
 
@@ -36,7 +40,8 @@ def _overview(results: Results) -> Html:
         rows.append([title_text(results.titles[method]), *cells])
     caption = (
         "Mean Dice over structures and test volumes: mean ± standard deviation over "
-        "the draws of the labelled volumes. The highest mean of a column is set bold."
+        "the draws of the labelled volumes. The highest mean of a column is set bold "
+        "once all its methods have as many cells, two at least."
     )
     return markup.join(
         markup.tag("h3", "All methods"), tables.table(caption, columns, rows)
@@ -49,8 +54,7 @@ def _size_heading(size: Any) -> str:
 
 def _highest(results: Results, size: Any) -> Optional[float]:
     rows = [row for row in results.table if row["size"] == size]
-    # One row alone wins nothing, and one draw more may turn the order.
-    if len(rows) < 2 or not same_count(rows):
+    if len(rows) < 2 or results.why_no_best(size):
         return None
     return max(row["mean"] for row in rows)
 
@@ -91,11 +95,10 @@ def _caption(results: Results, rows: list[Mapping], with_paper: bool) -> str:
     words = "Dice, mean ± standard deviation over n draws."
     if not same_count(rows):
         words += " Methods have different n: compare them by Δ alone."
-    if any(row.get(name) for row in rows for name in _REFERENCES):
-        words += (
-            " Δ: mean difference over the same draws, with its 95\N{NO-BREAK SPACE}% "
-            "bootstrap interval."
-        )
+    paired = [row[name] for row in rows for name in _REFERENCES if row.get(name)]
+    if paired:
+        words += " Δ: mean difference over the same draws"
+        words += _INTERVALS if any(p["low"] is not None for p in paired) else "."
     if with_paper:
         words += (
             " Paper: the mean Dice that the paper reports on its own data of "

@@ -81,6 +81,27 @@ class Results:
             if (cell.method, cell.size, cell.state) == (method, size, "done")
         ]
 
+    def why_no_best(self, size: Any) -> str:
+        """Why the highest mean at a size says nothing yet; empty if it does."""
+        rows = [row for row in self.table if row["size"] == size]
+        asked = {cell.method for cell in self.cells if cell.size == size}
+        if not rows:
+            return "no result yet"
+        if len(rows) < len(asked):
+            return (
+                f"{len(rows)} of {len(asked)} methods have a result: which is the "
+                "best is not known yet"
+            )
+        if not same_count(rows):
+            counts = sorted(row["n"] for row in rows)
+            return (
+                f"methods have {counts[0]} to {counts[-1]} finished cells: their means "
+                "are not comparable yet"
+            )
+        if len(rows) > 1 and rows[0]["n"] == 1:
+            return "one cell of each method: too few to tell which is the best"
+        return ""
+
     def row(self, method: str, size: Any) -> Optional[Mapping[str, Any]]:
         """The row of the table for a method at a size."""
         found = [r for r in self.table if (r["method"], r["size"]) == (method, size)]

@@ -21,7 +21,7 @@ from dscl_tf.reporting.charts import Axis
 from dscl_tf.reporting.markup import Html
 from dscl_tf.reporting.page import Section
 from dscl_tf.reporting.tables import Cell, Column
-from dscl_tf.training import records
+from dscl_tf.training import pseudo_labels, records
 from dscl_tf.training.run_folder import RunFolder
 
 _ORDER = ("encoder", "pretext", "decoder", "finetune")
@@ -87,7 +87,12 @@ def find_runs(folder: pathlib.Path) -> Runs:
 def _evaluations(folder: pathlib.Path) -> dict[str, pathlib.Path]:
     """Folders of evaluations in the folder and in its stages, by relative path."""
     found = [*folder.glob("*/summary.json"), *folder.glob("*/*/summary.json")]
-    return {str(path.parent.relative_to(folder)): path.parent for path in sorted(found)}
+    return {
+        str(path.parent.relative_to(folder)): path.parent
+        for path in sorted(found)
+        # What a teacher labelled has no truth to be compared with.
+        if path.parent.name != pseudo_labels.FOLDER
+    }
 
 
 def _head(runs: Runs, record: records.RunRecord) -> Html:

@@ -16,7 +16,7 @@ from dscl_tf.config import PseudoLabelConfig
 from dscl_tf.training import run_folder
 
 _LOG = logging.getLogger(__name__)
-_FOLDER = "pseudo_labels"
+FOLDER = "pseudo_labels"
 _SUMMARY = "summary.json"
 _SLICES_AT_ONCE = 16
 # Teacher's softmax of slices: float32 [N, H, W] to [N, H, W, C].
@@ -67,10 +67,10 @@ class PseudoLabels:
     @property
     def summary_file(self) -> pathlib.Path:
         """Where it says what they were made from, and how much is known."""
-        return self.run / _FOLDER / _SUMMARY
+        return self.run / FOLDER / _SUMMARY
 
     def _path(self, name: str) -> pathlib.Path:
-        return self.run / _FOLDER / f"{name}.npy"
+        return self.run / FOLDER / f"{name}.npy"
 
 
 def make(labels: PseudoLabels, names: Sequence[str], settings: PseudoLabelConfig):

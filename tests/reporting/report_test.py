@@ -3,11 +3,13 @@
 import html.parser
 import json
 import re
+import shutil
 
 import pytest
 
-from dscl_tf import errors, stages
+from dscl_tf import errors, files, stages
 from dscl_tf.reporting import experiment, report, results, run
+from dscl_tf.training import pseudo_labels
 from tests.reporting import making
 
 
@@ -114,6 +116,16 @@ def test_unequal_counts_have_no_winner(tmp_path):
     assert 'class="num best"' not in text
     assert "compare them by Δ alone" in text
     assert "methods have 1 to 2 finished cells" in text
+
+
+def test_one_draw_has_no_winner(tmp_path):
+    content = making.experiment(tmp_path)
+    for row in content["table"]:
+        row["n"] = 1
+    (tmp_path / "results.json").write_text(json.dumps(content))
+    text = write(tmp_path)
+    assert 'class="num best"' not in text
+    assert "one cell of each method: too few to tell which is the best." in text
 
 
 def test_the_median_cell_is_of_the_smallest_size(tmp_path):
@@ -225,6 +237,13 @@ def test_a_run_shows_its_evaluation(work, evaluation, tmp_path):
     assert "2 volumes of the subset all." in text
     # p1 is right, p2 has 48 voxels of 96 in "low": Dice 1 and 2/3.
     assert 'data-sort="0.8333333333">0.833</td>' in text
+
+
+def test_summaries_of_pseudo_labels_are_no_evaluations(work, tmp_path):
+    shutil.copytree(work / "finetune", tmp_path / "finetune")
+    summary = pseudo_labels.PseudoLabels(tmp_path / "finetune", None).summary_file
+    files.write_json(summary, {"teacher": "somewhere", "known": {}})
+    assert "There is no evaluation" in write(tmp_path)
 
 
 @pytest.mark.parametrize(
