@@ -13,7 +13,9 @@ _FILE = flags.DEFINE_string(
     "paper:acdc, paper:prostate, paper:mmwhs; else drawn by the sizes below.",
 )
 _NAME = flags.DEFINE_string(
-    "split_name", None, "Which of a file's fine-tuning draws to use, such as tr1_c1."
+    "split_name",
+    None,
+    "Which of a file's fine-tuning draws to use, such as tr1_c1, or benchmark.",
 )
 _NUM_TRAIN = flags.DEFINE_integer(
     "num_train_volumes", _DEFAULT.num_train, "Labelled subjects to fine-tune on.", 0

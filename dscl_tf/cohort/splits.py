@@ -16,6 +16,7 @@ from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.config import SplitConfig
 
 SUBSETS = ("pretrain", "train", "validation", "test")
+BENCHMARK = "benchmark"  # The draw with all labelled subjects, of a split file.
 _PAPER = "paper:"
 _PAPER_FOLDER = pathlib.Path(__file__).parent / "paper_splits"
 # Draws the test subjects: a constant, so that every seed's draw tests on the same.
@@ -93,18 +94,24 @@ def _too_few(flag: str, wanted: int, found: int, cohort: PreparedCohort):
     )
 
 
-def draw_names(file: str) -> list[str]:
-    """The names of a split file's fine-tuning draws; none where it has one draw.
+def count_train(file: str) -> dict[str, int]:
+    """The subjects that each draw of a split file trains on, the benchmark's too.
 
     Args:
       file: path, or paper:NAME.
 
+    Returns:
+      Counts by the draws' names, in the file's order; empty for a file of one draw.
+
     Raises:
       UserError: it cannot be read.
     """
-    content = files.read_json_object(_path_of(file), "split file")
-    draws = content.get("finetune", {})
-    return list(draws) if isinstance(draws, dict) else []
+    path = _path_of(file)
+    named = _named_draws(files.read_json_object(path, "split file"))
+    return {
+        name: len(_strings(path, name, draw.get("train", [])))
+        for name, draw in named.items()
+    }
 
 
 def _path_of(file: str) -> pathlib.Path:
@@ -124,7 +131,7 @@ def _from_file(cohort: PreparedCohort, config: SplitConfig) -> dict[str, list[st
     content = files.read_json_object(path, "split file")
     lists = {name: content.get(name, []) for name in SUBSETS}
     _check_names(path, content, config.name)
-    if "finetune" in content:
+    if "finetune" in content or config.name == BENCHMARK:
         lists.update(_named_draw(path, content, config.name))
     subjects = sorted({volume.subject for volume in cohort.volumes})
     return {
@@ -142,7 +149,7 @@ def _check_names(path: pathlib.Path, content: dict, draw) -> None:
             f"{path} has a list called {', '.join(odd)}, expected the names "
             f"{', '.join(SUBSETS)}."
         )
-    if draw and "finetune" not in content:
+    if draw and draw != BENCHMARK and "finetune" not in content:
         raise errors.UserError(
             f"{path} has one draw only, so --split_name={draw} means nothing: leave "
             "the flag out."
@@ -150,15 +157,21 @@ def _check_names(path: pathlib.Path, content: dict, draw) -> None:
 
 
 def _named_draw(path: pathlib.Path, content: dict, name) -> dict:
-    draws = content["finetune"]
-    if not isinstance(draws, dict) or not isinstance(draws.get(name), dict):
-        known = ", ".join(draws) if isinstance(draws, dict) else "none"
+    named = _named_draws(content)
+    if name not in named:
         raise errors.UserError(
             f"{path} has several draws: choose one with --split_name, found {name!r}, "
-            f"expected one of {known}."
+            f"expected one of {', '.join(named) or 'none'}."
         )
-    draw = draws[name]
-    return {kind: draw.get(kind, []) for kind in ("train", "validation")}
+    return {kind: named[name].get(kind, []) for kind in ("train", "validation")}
+
+
+def _named_draws(content: dict) -> dict[str, dict]:
+    """What can be named: each draw for fine-tuning, and the benchmark."""
+    draws = content.get("finetune")
+    draws = draws if isinstance(draws, dict) else {}
+    draws = {**draws, BENCHMARK: content.get(BENCHMARK)}
+    return {name: draw for name, draw in draws.items() if isinstance(draw, dict)}
 
 
 def _strings(path: pathlib.Path, name: str, ids) -> list[str]:

@@ -55,7 +55,7 @@ def _plan(settings: ExperimentConfig) -> Plan:
 
 
 def tasks_of_shard(planned: Plan, shard: tuple[int, int]) -> list[plan.Task]:
-    """The tasks of every count-th draw, with the pre-training that they need.
+    """The tasks of every count-th draw, with those that they need.
 
     Cells of a draw stay together, since some go on from others.
 
@@ -66,11 +66,11 @@ def tasks_of_shard(planned: Plan, shard: tuple[int, int]) -> list[plan.Task]:
     number, count = shard
     points = sorted({(cell.draw, cell.seed) for cell in planned.cells})
     own = set(points[number::count])
-    cells = [cell.task for cell in planned.cells if (cell.draw, cell.seed) in own]
-    needed = {name for task in cells for name in task.needs}
-    shared = [task for task in planned.pretraining]
-    needed |= {name for task in shared if task.name in needed for name in task.needs}
-    return [*(task for task in shared if task.name in needed), *cells]
+    wanted = {c.task.name for c in planned.cells if (c.draw, c.seed) in own}
+    for task in reversed(planned.tasks):
+        if task.name in wanted:
+            wanted.update(task.needs)
+    return [task for task in planned.tasks if task.name in wanted]
 
 
 def _write(settings: ExperimentConfig, planned: Plan) -> dict[str, Any]:

@@ -85,8 +85,16 @@ class Method:
 
     def without_rounds(self) -> "Method":
         """The method whose cell is the first round of this one."""
-        added = tuple(term for term in self.added if term not in IN_ROUNDS)
-        return dataclasses.replace(self, added=added)
+        added = [term for term in self.added if term not in IN_ROUNDS]
+        start = [self.initial] if self.initial != RANDOM or not added else []
+        terms = [*start, *([self.local] if self.local else []), *added]
+        settings = [f"{path}={value}" for path, value in self.settings]
+        return dataclasses.replace(
+            self,
+            name=_folder_name("@".join(["+".join(terms), *settings])),
+            title=_title(terms, settings),
+            added=tuple(added),
+        )
 
     def settings_of(self, stage: str) -> dict[str, Any]:
         """Those of its settings that may matter to a stage of pre-training."""
@@ -146,7 +154,7 @@ def parse(text: str, title: Optional[str] = None) -> Method:
             f"{', '.join(CONTRASTS)} before it."
         )
     return Method(
-        name=re.sub(r"[^\w+@.=-]", "_", text),
+        name=_folder_name(text),
         title=title or _title(terms, settings),
         initial=RANDOM if start == BENCHMARK else start,
         local=local[0] if local else None,
@@ -181,8 +189,12 @@ def from_json(content: Any) -> Method:
             (path, _checked(path, v)) for path, v in content.get("settings", {}).items()
         )
     )
-    name = re.sub(r"[^\w+@.=-]", "_", str(content.get("name") or content["method"]))
+    name = _folder_name(str(content.get("name") or content["method"]))
     return dataclasses.replace(made, name=name, settings=made.settings + settings)
+
+
+def _folder_name(text: str) -> str:
+    return re.sub(r"[^\w+@.=-]", "_", text)
 
 
 def _title(terms: Sequence[str], settings: Sequence[str]) -> str:

@@ -4,18 +4,16 @@ import dataclasses
 import itertools
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Optional, Union
+from typing import Optional
 
-from dscl_tf import config, errors
+from dscl_tf import config
 from dscl_tf.cohort import splits
 from dscl_tf.cohort.prepared import PreparedCohort
-from dscl_tf.experiments import methods
+from dscl_tf.experiments import draws, methods
+from dscl_tf.experiments.draws import Size
 from dscl_tf.experiments.methods import Method
 from dscl_tf.stages import rounds
 from dscl_tf.training import records
-
-ALL = "all"  # The size of a benchmark's cell.
-Size = Union[int, str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,16 +78,16 @@ class Cell:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """All tasks, those that are shared first."""
+    """All tasks: pre-training, then cells and the first rounds that they go on from."""
 
     grid: Grid
-    pretraining: tuple[Task, ...]
+    tasks: tuple[Task, ...]  # Each comes after what it needs.
     cells: tuple[Cell, ...]
 
     @property
-    def tasks(self) -> list[Task]:
-        """In an order in which each comes after what it needs."""
-        return [*self.pretraining, *(cell.task for cell in self.cells)]
+    def pretraining(self) -> list[Task]:
+        """The tasks whose weights others start from."""
+        return [task for task in self.tasks if not task.is_cell]
 
 
 def make_plan(
@@ -110,9 +108,9 @@ def make_plan(
     maker = _Maker(grid, bases, root, cohort)
     cells = [
         maker.cell(method, size, draw, seed)
-        for seed, draw, size, method in _points(grid)
+        for seed, draw, size, method in _points(grid, maker.splits)
     ]
-    return Plan(grid, tuple(maker.pretraining.values()), tuple(cells))
+    return Plan(grid, tuple(maker.tasks), tuple(cells))
 
 
 def settings_of(plan: Plan, method: Method) -> dict:
@@ -137,16 +135,13 @@ def _json(value):
     return list(value) if isinstance(value, tuple) else value
 
 
-def _points(grid: Grid) -> Iterable[tuple]:
+def _points(grid: Grid, of_draws: draws.Splits) -> Iterable[tuple]:
     """Draw by draw, so that an experiment that is cut short has whole rows."""
     for seed, draw in itertools.product(grid.seeds, grid.draws):
-        for size in grid.sizes:
-            for method in _in_order(grid.methods):
-                if not method.all_labelled:
+        for size, found in of_draws.items():
+            for method in _in_order(grid.methods) if draw in found else ():
+                if method.all_labelled == (size == draws.ALL):
                     yield seed, draw, size, method
-        for method in grid.methods:
-            if method.all_labelled:
-                yield seed, draw, ALL, method
 
 
 def _in_order(all_methods: Sequence[Method]) -> list[Method]:
@@ -161,9 +156,20 @@ class _Maker:
         self._grid, self._root, self._cohort = grid, root, cohort
         self._bases = {name: _plain(stage) for name, stage in bases.items()}
         self._strengths = bases["finetune"].finetune
-        self.pretraining: dict[str, Task] = {}
-        self._cells: dict[tuple, Task] = {}
+        with_all = any(method.all_labelled for method in grid.methods)
+        sizes = (*grid.sizes, draws.ALL) if with_all else grid.sizes
+        self.splits = draws.make_splits(
+            cohort, bases["finetune"].split, sizes, grid.draws
+        )
+        self._pretraining: dict[str, Task] = {}
+        self._finetuned: dict[str, Task] = {}
+        self._by_content: dict[tuple, Task] = {}
         self._pools: list[tuple[str, ...]] = []
+
+    @property
+    def tasks(self) -> list[Task]:
+        """Of all cells that were asked for, in order."""
+        return [*self._pretraining.values(), *self._finetuned.values()]
 
     def cell(self, method: Method, size: Size, draw: int, seed: int) -> Cell:
         """The task of a cell, and those of pre-training that it needs."""
@@ -172,7 +178,7 @@ class _Maker:
             methods.replaced(self._bases["finetune"], self._settings(method)),
             workdir=str(self._root / name / "finetune"),
             seed=seed,
-            split=self._split(size, draw),
+            split=self.splits[size][draw],
         )
         split = splits.resolve(self._cohort, stage.split)
         needs = self._pretrain(method, stage.split, split.pretrain, seed)
@@ -181,16 +187,22 @@ class _Maker:
         needed = [task.name for task in needs]
         first = None
         if method.in_rounds:
-            first = self._cells.get((method.without_rounds().key, size, draw, seed))
-            needed += [first.name] if first else []
+            first = self._first_round(method.without_rounds(), size, draw, seed)
+            needed.append(first.name)
         stages = rounds.finetune_rounds(
             stage,
             self._grid.num_rounds if method.in_rounds else 0,
             first.stages[-1].workdir if first else None,
         )
         task = make_task(self._cohort, name, stages, needed)
-        self._cells[method.key, size, draw, seed] = task
+        self._finetuned[name] = task
+        self._by_content[method.key, size, draw, seed] = task
         return Cell(method, size, draw, seed, task)
+
+    def _first_round(self, method: Method, size: Size, draw: int, seed: int) -> Task:
+        """Its cell, which need not be of the grid; shared by all that go on from it."""
+        found = self._by_content.get((method.key, size, draw, seed))
+        return found or self.cell(method, size, draw, seed).task
 
     def _settings(self, method: Method) -> dict:
         """Of fine-tuning; a strength that the flags give goes before the method's."""
@@ -200,21 +212,6 @@ class _Maker:
             given = {path: _value(self._strengths, path) for path in wanted}
             found.update(given if any(given.values()) else wanted)
         return {**found, **dict(method.settings)}
-
-    def _split(self, size: Size, draw: int) -> config.SplitConfig:
-        base = self._bases["finetune"].split
-        if size == ALL:
-            return _all_labelled(self._cohort, dataclasses.replace(base, seed=draw))
-        if base.file is None:
-            return dataclasses.replace(base, num_train=int(size), seed=draw)
-        names = [n for n in splits.draw_names(base.file) if n.startswith(f"tr{size}_")]
-        if draw >= len(names):
-            raise errors.UserError(
-                f"{base.file} has {len(names)} draws of {size} labelled volumes "
-                f"(called tr{size}_...), draw {draw} is not among them: ask for fewer "
-                "--draws or other --sizes."
-            )
-        return dataclasses.replace(base, name=names[draw])
 
     def _pretrain(self, method, split, pool: tuple[str, ...], seed: int) -> list[Task]:
         """The tasks of the method's weights, in order."""
@@ -244,13 +241,13 @@ class _Maker:
         return found
 
     def _task(self, name, kind, settings, shared, needs: tuple[str, ...] = ()) -> Task:
-        if name not in self.pretraining:
+        if name not in self._pretraining:
             stage = methods.replaced(self._bases[kind], settings)
             stage = dataclasses.replace(
                 stage, stage=kind, workdir=str(self._root / name), **shared
             )
-            self.pretraining[name] = make_task(self._cohort, name, [stage], needs)
-        return self.pretraining[name]
+            self._pretraining[name] = make_task(self._cohort, name, [stage], needs)
+        return self._pretraining[name]
 
 
 def _named(term: str, settings: Mapping) -> str:
@@ -270,25 +267,6 @@ def _value(settings: config.FinetuneConfig, path: str):
     for name in path.split(".")[1:]:
         found = getattr(found, name)
     return found
-
-
-def _all_labelled(
-    cohort: PreparedCohort, split: config.SplitConfig
-) -> config.SplitConfig:
-    """The split with as many volumes for training as there are."""
-    if split.file is not None:
-        raise errors.UserError(
-            "The method benchmark trains on all labelled volumes, which a split file "
-            "does not name: leave it out, or use a split drawn by sizes."
-        )
-    few = splits.resolve(cohort, dataclasses.replace(split, num_train=0))
-    labelled = {
-        cohort.volume(name).subject
-        for name in few.pretrain
-        if cohort.volume(name).has_label
-    }
-    count = len(labelled) - split.num_validation
-    return dataclasses.replace(split, num_train=count)
 
 
 def labelled_of(cell: Cell) -> Optional[int]:

@@ -12,8 +12,8 @@ from typing import Any, Optional
 
 from dscl_tf import files
 from dscl_tf.cohort.prepared import PreparedCohort
+from dscl_tf.experiments import draws, statistics, worker
 from dscl_tf.experiments import plan as plans
-from dscl_tf.experiments import statistics, worker
 from dscl_tf.experiments.plan import Cell, Plan, Task
 
 FORMAT = 1
@@ -167,7 +167,7 @@ def table_rows(
 
 
 def _size_order(size) -> float:
-    return math.inf if size == plans.ALL else size
+    return math.inf if size == draws.ALL else size
 
 
 def _by_draw(cells: Sequence[Mapping], size, method: str) -> dict:

@@ -200,6 +200,20 @@ def test_named_draws(from_file):
         from_file(_FILE, name="a")
 
 
+def test_the_benchmark_of_a_file(from_file):
+    draws = {"a": {"train": ["5"]}}
+    whole = {"train": ["5", "6"], "validation": ["7"]}
+    content = {"pretrain": ["1"], "finetune": draws, "benchmark": whole}
+    split = from_file(content, name="benchmark")
+    assert (split.train, split.validation) == (
+        ("patient005", "patient006"),
+        ("patient007",),
+    )
+    del content["benchmark"]
+    with pytest.raises(errors.UserError, match="found 'benchmark', expected one of a"):
+        from_file(content, name="benchmark")
+
+
 def test_missing_files_are_named():
     cohort = make_cohort(patients(3))
     with pytest.raises(errors.UserError, match=r"No split file at typo\.json"):

@@ -4,7 +4,8 @@ import pathlib
 import pytest
 
 from dscl_tf import config, errors
-from dscl_tf.experiments import grids, methods, plan
+from dscl_tf.cohort import splits
+from dscl_tf.experiments import draws, grids, methods, plan
 
 
 @pytest.fixture
@@ -99,29 +100,62 @@ def test_rounds_go_on_from_the_cell_of_the_same_start(expand):
     assert first.finetune.pseudo_labels.as_targets
     assert last.finetune.pseudo_labels.teacher == first.workdir
     assert pathlib.Path(last.workdir).name == "finetune"
-    # Alone, it trains its first round itself.
-    alone = expand(["self_training"], draws=1).cells[0].task
-    assert len(alone.stages) == 2 and alone.needs == ()
+
+
+def test_first_rounds_without_a_cell_of_their_own(expand):
+    found = expand(["gd+lr+self_training", "gd+lr+class_contrast"], draws=1)
+    # Both go on from one run, which is where the cell would be: the grid can grow.
+    firsts = {cell.task.needs[-1] for cell in found.cells}
+    assert firsts == {"cells/n1_draw0_seed0_gd+lr"}
+    assert [task.is_cell for task in found.tasks] == [False] * 2 + [True] * 3
+    assert [cell.method.name for cell in found.cells] == [
+        "gd+lr+self_training",
+        "gd+lr+class_contrast",
+    ]
+    grown = expand(["gd+lr", "gd+lr+self_training", "gd+lr+class_contrast"], draws=1)
+    before = {task.name: task.stages for task in found.tasks}
+    assert {task.name: task.stages for task in grown.tasks} == before
 
 
 def test_benchmark_has_all_labelled_volumes(expand):
     # Six volumes: one for testing, one for validation, four left.
     found = expand(["random", "benchmark"], sizes=(1, 2), draws=1)
-    cells = [cell for cell in found.cells if cell.size == plan.ALL]
+    cells = [cell for cell in found.cells if cell.size == draws.ALL]
     assert len(cells) == 1 and cells[0].task.stages[0].split.num_train == 4
     assert len(found.cells) == 3
 
 
-def test_more_draws_than_a_file_has(expand, tmp_path):
-    split = tmp_path / "split.json"
-    split.write_text(
-        '{"pretrain": ["p0", "p1", "p2"], "test": ["p5"], "finetune": {'
+@pytest.fixture
+def of_file(tmp_path):
+    path = tmp_path / "split.json"
+    path.write_text(
+        '{"pretrain": ["p0", "p1", "p2", "p3"], "test": ["p5"], "finetune": {'
         '"tr1_c1": {"train": ["p0"], "validation": ["p1"]}, '
-        '"tr1_c2": {"train": ["p1"], "validation": ["p0"]}}}'
+        '"tr2_c1": {"train": ["p0", "p2"], "validation": ["p1"]}, '
+        '"tr1_c2": {"train": ["p1"], "validation": ["p0"]}}, '
+        '"benchmark": {"train": ["p0", "p1", "p2"], "validation": ["p3"]}}'
     )
-    of_file = config.SplitConfig(file=str(split), name="tr1_c1")
-    found = expand(["random"], split=of_file)
-    names = [cell.task.stages[0].split.name for cell in found.cells]
-    assert names == ["tr1_c1", "tr1_c2"]
-    with pytest.raises(errors.UserError, match="has 2 draws of 1 labelled"):
-        expand(["random"], draws=3, split=of_file)
+    return config.SplitConfig(file=str(path), name="tr1_c1")
+
+
+def test_draws_of_a_file(expand, of_file):
+    found = expand(["random", "benchmark"], sizes=(1, 2), draws=6, split=of_file)
+    names = {
+        (cell.size, cell.draw): cell.task.stages[0].split.name for cell in found.cells
+    }
+    # Fewer than were asked for: those that there are; the benchmark has one.
+    assert names == {
+        (1, 0): "tr1_c1",
+        (1, 1): "tr1_c2",
+        (2, 0): "tr2_c1",
+        (draws.ALL, 0): splits.BENCHMARK,
+    }
+
+
+def test_a_file_without_what_is_asked_for(expand, of_file):
+    with pytest.raises(errors.UserError, match="trains on 3: set --sizes to some of 1"):
+        expand(["random"], sizes=(3,), split=of_file)
+    path = pathlib.Path(of_file.file)
+    path.write_text(path.read_text().replace("benchmark", "comment"))
+    with pytest.raises(errors.UserError, match="benchmark: leave out that method"):
+        expand(["benchmark"], split=of_file)
