@@ -3,6 +3,7 @@
 from typing import Optional
 
 from absl import flags
+from dscl_flags import pairs
 
 from dscl_tf import config, errors
 from dscl_tf.cohort import layouts
@@ -142,10 +143,10 @@ def preparation_config() -> PreparationConfig:
         strict=_STRICT.value,
         skip_bad=_SKIP_BAD.value,
         settings=config.PreprocessingConfig(
-            size_px=_pair(_SIZE, int),
+            size_px=pairs.pair(_SIZE, int),
             spacing_mm=_SPACING.value,
-            percentiles=_pair(_PERCENTILES, float),
-            window=_pair(_WINDOW, float) if _WINDOW.value else None,
+            percentiles=pairs.pair(_PERCENTILES, float),
+            window=pairs.pair(_WINDOW, float) if _WINDOW.value else None,
             bias_correction=_BIAS.value,
             bias_shrink=_BIAS_SHRINK.value,
             bias_levels=_BIAS_LEVELS.value,
@@ -173,17 +174,3 @@ def _label_names() -> Optional[tuple[str, ...]]:
             f"{','.join(names)!r}."
         )
     return names or None
-
-
-def _pair(flag: flags.FlagHolder, kind: type) -> tuple:
-    """Two numbers; one is taken twice."""
-    try:
-        values = [kind(text) for text in flag.value]
-    except ValueError:
-        values = []
-    if len(values) not in (1, 2):
-        raise errors.UserError(
-            f"--{flag.name} must be one or two numbers with a comma between, found "
-            f"{','.join(flag.value)!r}."
-        )
-    return values[0], values[-1]

@@ -1,6 +1,7 @@
 """The pretext stage."""
 
 from absl import flags
+from dscl_flags import pairs
 
 from dscl_tf import config
 
@@ -17,6 +18,11 @@ _BATCH_SIZE = flags.DEFINE_integer(
 )
 _NUM_BOXES = flags.DEFINE_integer(
     "num_boxes", _DEFAULT.num_boxes, "Boxes that inpainting masks.", lower_bound=1
+)
+_BOX = flags.DEFINE_list(
+    "box_fraction",
+    [f"{value:g}" for value in _DEFAULT.box_fraction],
+    "Smallest and largest side of such a box, as fractions of the slice's side.",
 )
 _NUM_SWAPS = flags.DEFINE_integer(
     "num_swaps",
@@ -39,6 +45,7 @@ def pretext_config() -> config.PretextConfig:
         task=config.PretextTask(_TASK.value),
         batch_size=_BATCH_SIZE.value,
         num_boxes=_NUM_BOXES.value,
+        box_fraction=pairs.pair(_BOX, float),
         num_swaps=_NUM_SWAPS.value,
         patch_fraction=_PATCH.value,
     )

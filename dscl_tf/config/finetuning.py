@@ -34,6 +34,11 @@ class PseudoLabelConfig:
             0 <= self.confidence < 1, "confidence", self.confidence, "in [0, 1)"
         )
 
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Settings without effect: all, where nobody teaches."""
+        return () if self.teacher else ("confidence", "as_targets")
+
 
 @dataclasses.dataclass(frozen=True)
 class ClassContrastConfig:
@@ -52,6 +57,11 @@ class ClassContrastConfig:
             self.pixels_per_class,
             "at least 2",
         )
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Settings without effect: all, where it is off."""
+        return () if self.weight else ("temperature", "pixels_per_class")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +102,12 @@ class LearnedAugmentationConfig:
         checks.require(
             self.latent_units >= 1, "latent_units", self.latent_units, "at least 1"
         )
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Settings without effect: all, where it is off."""
+        names = ("latent_units", "adversarial_weight", "magnitude_weight")
+        return () if self.enabled else names
 
 
 def _later(factory: type) -> dataclasses.Field:

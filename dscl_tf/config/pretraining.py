@@ -2,6 +2,7 @@
 
 import dataclasses
 import enum
+import itertools
 from typing import Any
 
 from dscl_tf.config import checks
@@ -100,6 +101,12 @@ class GlobalConfig:
                 "at least 2, since gd pairs slices across volumes",
             )
 
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Settings that the strategy does not look at."""
+        positional = self.strategy is GlobalStrategy.POSITIONAL
+        return () if positional else ("position_threshold",)
+
 
 @dataclasses.dataclass(frozen=True)
 class LocalConfig:
@@ -161,3 +168,13 @@ class PretextConfig:
             self.patch_fraction,
             "in (0, 0.5]",
         )
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Settings that the task does not look at."""
+        own = {
+            PretextTask.INPAINTING: ("num_boxes", "box_fraction"),
+            PretextTask.CONTEXT_RESTORATION: ("num_swaps", "patch_fraction"),
+        }
+        names = itertools.chain(*own.values())
+        return tuple(name for name in names if name not in own.get(self.task, ()))

@@ -154,7 +154,8 @@ def fingerprint(record: RunRecord) -> int:
 
 def _decisive(record: RunRecord) -> dict:
     content, stage = config_json.to_json(record), record.config.stage
-    settings, network = content["config"], content["config"]["network"]
+    settings = _without_unused(record.config)
+    network = settings["network"]
     joint = stage == "finetune" and record.config.finetune.is_joint
     heads = sum(_HEADS.values(), ()) if joint else _HEADS.get(stage, ())
     used = (*_NETWORK, *heads)
@@ -168,6 +169,18 @@ def _decisive(record: RunRecord) -> dict:
         "cohort_id": content["cohort_id"],
         "label_names": content["label_names"],
     }
+
+
+def _without_unused(settings: Any) -> dict:
+    """As JSON, with defaults for what other settings leave without effect."""
+    content = config_json.to_json(settings)
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if dataclasses.is_dataclass(value):
+            content[field.name] = _without_unused(value)
+        elif field.name in getattr(settings, "unused", ()):
+            content[field.name] = config_json.to_json(field.default)
+    return content
 
 
 def _subsets(settings: config.StageConfig) -> tuple[str, ...]:

@@ -149,6 +149,7 @@ REACH_OF_PRETEXT = [
     ("pretext", "inpainting", "pretext.task", config.PretextTask.INPAINTING),
     ("pretext_batch_size", "8", "pretext.batch_size", 8),
     ("num_boxes", "7", "pretext.num_boxes", 7),
+    ("box_fraction", "0.1,0.2", "pretext.box_fraction", (0.1, 0.2)),
     ("num_swaps", "7", "pretext.num_swaps", 7),
     ("patch_fraction", "0.2", "pretext.patch_fraction", 0.2),
     ("pretext_steps", "15", "optimizer.num_steps", 15),

@@ -125,6 +125,36 @@ def test_what_computes_the_same_may_change(run, record):
     assert run.read_record() == record  # The first record stays.
 
 
+def test_settings_without_effect_may_change(record):
+    def differences(first, second, name="global_", stage="encoder"):
+        return records.differences(
+            *(change(record, stage=stage, **{name: each}) for each in (first, second))
+        )
+
+    gd = config.GlobalConfig(position_threshold=0.35)
+    assert not differences(config.GlobalConfig(), gd)
+    positional = dataclasses.replace(gd, strategy=config.GlobalStrategy.POSITIONAL)
+    found = differences(
+        dataclasses.replace(positional, position_threshold=0.1), positional
+    )
+    assert found == "config.global_.position_threshold was 0.1, is now 0.35"
+    rotation = config.PretextConfig(config.PretextTask.ROTATION)
+    boxes = dataclasses.replace(rotation, num_boxes=9)
+    assert not differences(rotation, boxes, "pretext", "pretext")
+    inpainting = dataclasses.replace(boxes, task=config.PretextTask.INPAINTING)
+    found = differences(
+        inpainting, dataclasses.replace(inpainting, num_boxes=1), "pretext", "pretext"
+    )
+    assert found == "config.pretext.num_boxes was 9, is now 1"
+    contrast = config.ClassContrastConfig(temperature=0.5)
+    off, on = (
+        config.FinetuneConfig(class_contrast=dataclasses.replace(contrast, weight=w))
+        for w in (0.0, 0.1)
+    )
+    assert not differences(config.FinetuneConfig(), off, "finetune", "finetune")
+    assert "temperature was 0.1" in differences(off, on, "finetune", "finetune")
+
+
 def test_a_run_that_never_began_takes_new_settings(record, tmp_path):
     run = run_folder.RunFolder(tmp_path / "refused")
     run.start(record)

@@ -1,0 +1,23 @@
+"""Flags of two numbers."""
+
+from absl import flags
+
+from dscl_tf import errors
+
+
+def pair(flag: flags.FlagHolder, kind: type) -> tuple:
+    """The two numbers of a list flag; one is taken twice.
+
+    Raises:
+      UserError: it holds something else.
+    """
+    try:
+        values = [kind(text) for text in flag.value]
+    except ValueError:
+        values = []
+    if len(values) not in (1, 2):
+        raise errors.UserError(
+            f"--{flag.name} must be one or two numbers with a comma between, found "
+            f"{','.join(flag.value)!r}."
+        )
+    return values[0], values[-1]
