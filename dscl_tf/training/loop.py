@@ -178,11 +178,11 @@ class _Meter:
         self._flat_reports = self._flat_reports + 1 if flat else 0
         if self._flat_reports == 3:
             _LOG.warning(
-                "At step %d the loss of a pair has stayed within 1 %% of its chance "
-                "level %.3f: the networks learn nothing. Try another "
-                "--learning_rate or --temperature.",
+                "At step %d the loss has stayed within 1 %% of its chance level %.3f: "
+                "the networks learn nothing. Try another --learning_rate%s.",
                 done,
                 means["chance"],
+                "" if self._training.config.stage == "pretext" else " or --temperature",
             )
 
 
