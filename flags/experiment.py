@@ -9,7 +9,7 @@ from dscl_tf.config import experiment
 _GRID = flags.DEFINE_string(
     "grid",
     "quick",
-    "What to compare: table1, table2, quick, or a JSON file.",
+    "What to compare: table1, table2, beyond, sweeps, quick, or a JSON file.",
 )
 _METHODS = flags.DEFINE_list(
     "methods", None, "Rows, such as random,gd+lr,mixup, in place of the grid's."

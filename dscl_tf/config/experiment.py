@@ -15,7 +15,7 @@ PAPER_DATASETS = ("acdc", "prostate", "mmwhs")
 class GridConfig:
     """What is compared; what is None is as the grid has it."""
 
-    name: str = "quick"  # table1, table2, quick, or the path of a JSON file.
+    name: str = "quick"  # One of grids.PRESETS, or the path of a JSON file.
     methods: Optional[tuple[str, ...]] = None
     sizes: Optional[tuple[int, ...]] = None  # Numbers of labelled volumes.
     draws: Optional[int] = None  # Of the labelled volumes.

@@ -26,9 +26,51 @@ TABLE_2 = (
     "gd+lr+mixup",
     "benchmark",
 )
+BEYOND = (
+    "random",
+    "gr",
+    "gd+lr",
+    "positional",
+    "joint",
+    "class_contrast",
+    "gd+lr+class_contrast",
+)
+
+
+def _swept(name: str, value: str, settings: dict[str, Any]) -> dict[str, Any]:
+    title = f"G^D + L^R, {value}"
+    return {"name": name, "title": title, "method": "gd+lr", "settings": settings}
+
+
+def _of_local(name: str, value: str, field: str, number: int) -> dict[str, Any]:
+    return _swept(name, value, {f"local.{field}": number})
+
+
+def _partitions(count: int) -> dict[str, Any]:
+    # As many slices in a batch as S = 4 of m = 3 volumes.
+    numbers = {"num_partitions": count, "batch_volumes": 12 // count}
+    groups = ("global_", "local")
+    settings = {f"{g}.{name}": n for g in groups for name, n in numbers.items()}
+    return _swept(f"s{count}", f"S = {count}", settings)
+
+
+SWEEPS = (
+    "random",
+    "gr",
+    "gd+lr",
+    *(_partitions(count) for count in (2, 3, 6)),
+    # Regions of 3 x 3 do not fit on the first map of small slices.
+    _swept("l1", "l = 1, K = 1", {"local.num_blocks": 1, "local.region_size": 1}),
+    *(_of_local(f"l{n}", f"l = {n}", "num_blocks", n) for n in (2, 4, 5)),
+    _of_local("k1", "K = 1", "region_size", 1),
+    *(_of_local(f"a{n * n}", f"A = {n * n}", "grid", n) for n in (2, 4)),
+    _of_local("all_negatives", "all negatives", "num_negatives", 0),
+)
 PRESETS: dict[str, dict[str, Any]] = {
     "table1": {"methods": TABLE_1, "sizes": (1, 2, 8), "draws": 6},
     "table2": {"methods": TABLE_2, "sizes": (1, 2, 8), "draws": 6},
+    "beyond": {"methods": BEYOND, "sizes": (1, 2, 8), "draws": 6},
+    "sweeps": {"methods": SWEEPS, "sizes": (2,), "draws": 6},
     "quick": {"methods": ("random", "gr", "gd+lr"), "sizes": (1,), "draws": 2},
 }
 _KEYS = {"name", "methods", "sizes", "draws", "seeds", "rounds"}

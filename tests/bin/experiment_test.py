@@ -72,7 +72,10 @@ def test_one_cell_and_again(flags, tmp_path):
 @pytest.mark.parametrize(
     "more, said",
     [
-        (["--grid=table9"], "expected table1, table2, quick, or a JSON file"),
+        (
+            ["--grid=table9"],
+            "expected table1, table2, beyond, sweeps, quick, or a JSON file",
+        ),
         (["--methods=gd+what"], "'what' is not known"),
         (["--sizes=one"], "--sizes must be whole numbers"),
         (["--global_strategy=gr"], "in an experiment --methods says it"),

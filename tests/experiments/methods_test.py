@@ -2,6 +2,7 @@ import pytest
 
 from dscl_tf import config, errors
 from dscl_tf.experiments import grids, methods
+from dscl_tf.stages import pretrain_decoder
 
 
 def test_terms_of_a_name():
@@ -67,6 +68,21 @@ def test_rows_of_the_tables():
         methods.parse(name)
 
 
+def test_sweeps_fit_on_slices_of_64_pixels():
+    settings = config.GridConfig("sweeps", None, None, None, None, None)
+    swept = {row.name: dict(row.settings) for row in grids.make_grid(settings).methods}
+    assert {"s2", "s6", "l1", "l5", "k1", "a4", "a16", "all_negatives"} < set(swept)
+    for name, paths in swept.items():
+        stage = methods.replaced(config.StageConfig("decoder", "", ""), paths)
+        local = stage.local
+        side = 2 * 2**local.num_blocks  # Six levels: 2 pixels at the bottom.
+        regions = pretrain_decoder.make_regions(stage, (side, side))
+        assert len(regions.corners) >= 4, name
+        # The whole batch stays as large as with the defaults.
+        for contrast in (local, stage.global_):
+            assert contrast.batch_volumes * contrast.num_partitions == 12, name
+
+
 def test_grid_of_a_file(tmp_path):
     path = tmp_path / "mine.json"
     path.write_text(
@@ -105,5 +121,7 @@ def test_grid_files_that_are_not_one(tmp_path, content, said):
 
 
 def test_unknown_grid():
-    with pytest.raises(errors.UserError, match="expected table1, table2, quick, or"):
+    with pytest.raises(
+        errors.UserError, match="expected table1, table2, beyond, sweeps"
+    ):
         grids.make_grid(config.GridConfig(name="table3"))
