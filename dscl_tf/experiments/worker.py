@@ -13,6 +13,7 @@ from dscl_tf.inference import evaluate, predictor
 from dscl_tf.training import records, run_folder
 
 TASK, DONE, FAILED, LOG = "task.json", "done.json", "failed.json", "log.txt"
+SPENT = "interrupted.json"
 EVALUATION = "test"
 _LOG = logging.getLogger(__name__)
 
@@ -91,11 +92,13 @@ def run(root: str, task: Task, threads: int, pictures: bool) -> None:
 
 
 def _run_and_record(folder: pathlib.Path, task: Task, pictures: bool) -> None:
+    before = _spent(folder)
     start = time.monotonic()
     try:
         _do(folder, task, pictures)
     except (errors.Interrupted, KeyboardInterrupt):
         _LOG.info("Interrupted; the same experiment goes on from here.")
+        files.write_json(folder / SPENT, {"seconds": before + time.monotonic() - start})
         return
     except errors.UserError as error:
         _LOG.error("%s", error)
@@ -106,8 +109,16 @@ def _run_and_record(folder: pathlib.Path, task: Task, pictures: bool) -> None:
         said = f"{type(error).__name__}: {error} (see {folder / LOG})"
         files.write_json(folder / FAILED, {"error": said})
         return
-    seconds = time.monotonic() - start
+    seconds = before + time.monotonic() - start
     files.write_json(folder / DONE, {"seconds": seconds})
+    (folder / SPENT).unlink(missing_ok=True)
+
+
+def _spent(folder: pathlib.Path) -> float:
+    """Seconds of earlier sessions that were asked to stop; not of killed ones."""
+    if not (folder / SPENT).exists():
+        return 0.0
+    return float(files.read_json_object(folder / SPENT, "record of a task")["seconds"])
 
 
 def _do(folder: pathlib.Path, task: Task, pictures: bool) -> None:

@@ -66,3 +66,20 @@ def test_other_volumes_or_another_cohort_are_refused(encoder_of, tmp_path):
     finish(tmp_path, task, cohort_id="another")
     with pytest.raises(errors.UserError, match="cohort_id was 'another'"):
         worker.is_done(tmp_path, task)
+
+
+def test_seconds_of_a_task_that_was_interrupted_add_up(
+    encoder_of, tmp_path, monkeypatch
+):
+    task = encoder_of(tmp_path)
+    clock = iter((0.0, 5.0, 100.0, 103.0))
+    monkeypatch.setattr(worker.time, "monotonic", lambda: next(clock))
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    for do in (interrupted, lambda *arguments: None):
+        monkeypatch.setattr(worker, "_do", do)
+        worker._run_and_record(tmp_path / task.name, task, pictures=False)
+    assert worker.seconds_of(tmp_path, task) == 8.0
+    assert not (tmp_path / task.name / worker.SPENT).exists()
