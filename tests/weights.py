@@ -1,5 +1,6 @@
 """Reads the weights of a run, for tests that compare runs."""
 
+import numpy as np
 import tensorflow as tf
 
 from dscl_tf.training import run_folder
@@ -13,3 +14,11 @@ def weights_of(folder):
         for name, _ in tf.train.list_variables(path)
         if "OBJECT_GRAPH" not in name and "save_counter" not in name
     }
+
+
+def assert_same(found, expected, rtol=0.0, atol=0.0):
+    """Two runs ended with the same variables, to the bit unless told otherwise."""
+    found, expected = weights_of(found), weights_of(expected)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, rtol, atol, err_msg=name)

@@ -1,4 +1,3 @@
-import csv
 import dataclasses
 import json
 import os
@@ -13,7 +12,7 @@ from dscl_tf import config, errors, losses, networks, stages
 from dscl_tf.pipeline import batches, streams
 from dscl_tf.stages import class_contrast, finetune, joint, rounds, session
 from dscl_tf.training import loop
-from tests import weights
+from tests import curves, weights
 
 JOINT = {"joint": config.JointConfig(global_weight=0.5, local_weight=2.0)}
 CONTRAST = {"class_contrast": config.ClassContrastConfig(0.5, 0.1, 8)}
@@ -32,18 +31,19 @@ def make(make_stage, tmp_path):
     return of
 
 
-def scalars_of(folder, name):
-    with (pathlib.Path(folder) / "metrics.csv").open() as file:
-        return [float(row[2]) for row in csv.reader(file) if row[1] == f"train/{name}"]
-
-
 def test_joint_loss_is_the_weighted_sum(make):
     folder = stages.run([make(JOINT)])[0]
     names = ("loss", "own_loss", "global_loss", "local_loss")
-    total, dice, global_, local = (np.array(scalars_of(folder, n)) for n in names)
+    total, dice, global_, local = (
+        np.array(curves.of_training(folder, n)) for n in names
+    )
     np.testing.assert_allclose(total, dice + 0.5 * global_ + 2 * local, rtol=1e-5)
     assert (global_ > 0).all() and (local > 0).all()
-    assert len(scalars_of(folder, "top1")) == len(scalars_of(folder, "local_top1")) == 3
+    assert (
+        len(curves.of_training(folder, "top1"))
+        == len(curves.of_training(folder, "local_top1"))
+        == 3
+    )
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_the_own_loss_falls(make, fields, name, steps):
         optimizer=config.OptimizerConfig(steps, learning_rate=0.01),
         finetune=dataclasses.replace(stage.finetune, validate_every=steps),
     )
-    values = scalars_of(stages.run([stage])[0], name)
+    values = curves.of_training(stages.run([stage])[0], name)
     assert np.mean(values[-10:]) < 0.9 * np.mean(values[:10])
 
 
@@ -167,7 +167,7 @@ def test_class_contrast_in_rounds(make):
         # The Dice loss has true labels alone.
         plain = finetune.assemble(opened).stream.ids(0, 0)["volume"]
         assert all(name in train for name in plain[:4])
-    assert scalars_of(last.workdir, "class_loss")
+    assert curves.of_training(last.workdir, "class_loss")
 
 
 def test_drawn_pixels_have_their_classes_vectors(make):
@@ -212,13 +212,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(
         stages.run([cut])
     monkeypatch.setattr(loop._Meter, "add", add)
     stages.run([cut])
-    expected, actual = (
-        weights.weights_of(whole.workdir),
-        weights.weights_of(cut.workdir),
-    )
-    assert expected.keys() == actual.keys()
-    for key in expected:
-        np.testing.assert_array_equal(actual[key], expected[key], err_msg=key)
+    weights.assert_same(cut.workdir, whole.workdir)
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
@@ -227,7 +221,7 @@ def test_in_mixed_precision(make, precision):
     stage = make({**JOINT, **CONTRAST, "mixup_alpha": 0.3}, runtime=runtime)
     folder = stages.run([stage])[0]
     for name in ("loss", "global_loss", "local_loss", "class_loss"):
-        assert np.isfinite(scalars_of(folder, name)).all()
+        assert np.isfinite(curves.of_training(folder, name)).all()
 
 
 def test_settings_of_the_losses_decide_the_run(make):

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import pytest
 
 from tests import weights
@@ -111,12 +110,7 @@ def workers(tiny_folder, tmp_path):
 
 
 def assert_same_weights(found, expected, atol=3e-5):
-    found, expected = weights.weights_of(found), weights.weights_of(expected)
-    assert found.keys() == expected.keys()
-    for name, value in expected.items():
-        np.testing.assert_allclose(
-            found[name], value, rtol=1e-3, atol=atol, err_msg=name
-        )
+    weights.assert_same(found, expected, rtol=1e-3, atol=atol)
 
 
 def test_all_stages_equal_one_process(workers, tmp_path):
