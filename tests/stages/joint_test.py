@@ -190,7 +190,7 @@ def test_drawn_pixels_have_their_classes_vectors(make):
     np.testing.assert_allclose(found["loss"], 0.5 * expected["loss"], rtol=1e-4)
 
 
-@pytest.mark.parametrize("mixup", [0.0, 0.4])
+@pytest.mark.parametrize("mixup", [0.0, pytest.param(0.4, marks=pytest.mark.slow)])
 def test_interrupted_and_resumed_equals_uninterrupted(
     make, monkeypatch, tmp_path, mixup
 ):
@@ -215,7 +215,10 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     weights.assert_same(cut.workdir, whole.workdir)
 
 
-@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize(
+    "precision",
+    ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)],
+)
 def test_in_mixed_precision(make, precision):
     runtime = config.RuntimeConfig(precision=precision, jit="off", log_every=1)
     stage = make({**JOINT, **CONTRAST, "mixup_alpha": 0.3}, runtime=runtime)

@@ -48,7 +48,9 @@ def test_its_own_loss_falls_and_finetuning_takes_it_over(
     assert run_folder.load_segmenter(folders[1]).model is not None
 
 
-@pytest.mark.parametrize("task", ["rotation", "context_restoration"])
+@pytest.mark.parametrize(
+    "task", ["context_restoration", pytest.param("rotation", marks=pytest.mark.slow)]
+)
 def test_resumed_equals_uninterrupted(pretext_stage, tmp_path, task):
     every = config.RuntimeConfig(precision="float32", log_every=1, checkpoint_every=2)
     whole = pretext_stage(tmp_path / "whole", task, num_steps=4, runtime=every)

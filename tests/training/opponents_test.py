@@ -206,6 +206,7 @@ def test_players_lower_their_own_losses():
         assert np.mean(values[-6:]) < np.mean(values[:6]), name
 
 
+@pytest.mark.slow
 def test_xla_gives_the_same_losses():
     plain, compiled = (game(jit)[0](batch_of()) for jit in (False, True))
     assert plain.keys() == compiled.keys()
