@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """Whether the decoder stage tells regions apart by what is in them, or by where."""
 
+import os
 import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import tensorflow as tf
@@ -33,6 +36,11 @@ def main() -> None:
         raise errors.UserError("--run is missing: the run of a decoder stage.")
     run = run_folder.RunFolder(_RUN.value)
     record = run.read_record()
+    if record.config.stage != "decoder":
+        raise errors.UserError(
+            f"{run.path} is a run of the stage {record.config.stage!r}, expected one "
+            "of the decoder stage."
+        )
     tf.keras.utils.set_random_seed(0)
     parts, features, regions = networks_of(record)
     fresh = losses_of(record, features, regions)
