@@ -20,6 +20,7 @@ FORMAT = 1
 RESULTS = "results.json"
 _PAPER = pathlib.Path(__file__).parent / "paper_tables.json"
 _REFERENCES = {"versus_random": "random", "versus_gr": "gr"}
+_PAIRED = ("mean", "low", "high", "num_above")
 
 
 def gather(
@@ -220,7 +221,7 @@ def as_csv(content: Mapping) -> str:
     head = ["labelled", "method", "title", "n", "dice_mean", "dice_std"]
     head += [f"{name}_{kind}" for name in structures for kind in ("mean", "std")]
     for name in _REFERENCES:
-        head += [f"{name}_{kind}" for kind in ("mean", "low", "high")]
+        head += [f"{name}_{kind}" for kind in _PAIRED]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*head, "paper_dice_on_its_data"])
@@ -233,7 +234,7 @@ def as_csv(content: Mapping) -> str:
             line += [found.get("mean"), found.get("std")]
         for name in _REFERENCES:
             found = row[name] or {}
-            line += [found.get("mean"), found.get("low"), found.get("high")]
+            line += [found.get(kind) for kind in _PAIRED]
         writer.writerow([*line, row["paper"]])
     return text.getvalue()
 
@@ -243,7 +244,7 @@ def as_markdown(content: Mapping) -> str:
     structures = content["cohort"]["label_names"][1:]
     with_paper = any(row["paper"] is not None for row in content["table"])
     head = ["labelled", "method", "n", "Dice", *structures]
-    head += ["against random [95 %]", "against G^R [95 %]"]
+    head += ["against random [95 %], draws above", "against G^R [95 %], draws above"]
     head += ["paper (its data)"] if with_paper else []
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     titles = _titles(content)
@@ -281,6 +282,7 @@ def _spread(found: Optional[Mapping]) -> str:
 def _interval(found: Optional[Mapping]) -> str:
     if not found:
         return ""
+    above = f"{found['num_above']} of {found['n']}"
     if found["low"] is None:
-        return f"{found['mean']:+.3f}"
-    return f"{found['mean']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}]"
+        return f"{found['mean']:+.3f}, {above}"
+    return f"{found['mean']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}], {above}"

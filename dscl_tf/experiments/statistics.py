@@ -29,6 +29,7 @@ class Difference:
     mean: float
     low: Optional[float]  # Of the 95 % bootstrap interval; None of too few pairs.
     high: Optional[float]
+    num_above: int  # Pairs whose first value is the larger one.
 
 
 def spread(values: Sequence[float]) -> Optional[Spread]:
@@ -61,4 +62,5 @@ def difference(first: Sequence[float], second: Sequence[float]) -> Optional[Diff
         rng = np.random.default_rng(_SEED)
         rows = rng.integers(len(differences), size=(_RESAMPLES, len(differences)))
         low, high = np.percentile(differences[rows].mean(axis=1), [2.5, 97.5]).tolist()
-    return Difference(len(differences), float(differences.mean()), low, high)
+    mean, num_above = float(differences.mean()), int((differences > 0).sum())
+    return Difference(len(differences), mean, low, high, num_above)

@@ -99,6 +99,7 @@ def _caption(results: Results, rows: list[Mapping], with_paper: bool) -> str:
     if paired:
         words += " Δ: mean difference over the same draws"
         words += _INTERVALS if any(p["low"] is not None for p in paired) else "."
+        words += " After it, in how many of them the method is above."
     if with_paper:
         words += (
             " Paper: the mean Dice that the paper reports on its own data of "
@@ -125,7 +126,7 @@ def _paired_cell(found: Optional[Mapping]) -> Cell:
     if not found:
         return Cell("–")
     shown = tables.interval(found["mean"], found["low"], found["high"])
-    return Cell(shown, found["mean"])
+    return Cell(f"{shown}, {found['num_above']} of {found['n']}", found["mean"])
 
 
 def unfinished(results: Results) -> Html:

@@ -192,7 +192,13 @@ _OPTIONAL = {
     "error": (str, type(None)),
     "paper": _MAYBE,
 }
-_PAIRED = {"n": int, "mean": _NUMBER, "low": _MAYBE, "high": _MAYBE}
+_PAIRED = {
+    "n": int,
+    "mean": _NUMBER,
+    "low": _MAYBE,
+    "high": _MAYBE,
+    "num_above": int,
+}
 
 
 def _require(

@@ -15,6 +15,8 @@ def test_spread_by_hand():
 def test_difference_by_hand():
     found = statistics.difference([3.0, 5.0], [1.0, 4.0])
     assert (found.n, found.mean, found.low) == (2, 1.5, None)
+    mixed = statistics.difference([3.0, 5.0, 1.0], [1.0, 5.0, 2.0])
+    assert mixed.num_above == 1  # Equal is not above.
     same = statistics.difference([2.0] * 4, [1.0] * 4)
     assert (same.low, same.high) == (1, 1)
     assert statistics.difference([], []) is None
@@ -82,7 +84,7 @@ def test_tables_for_readers():
         "table": results.table_rows(cells, ["random", "gr"], {}),
     }
     text = results.as_markdown(content)
-    assert "| 1 | G^R | 1 | 0.625 | 0.625 |  | +0.125 |  |" in text
+    assert "| 1 | G^R | 1 | 0.625 | 0.625 |  | +0.125, 1 of 1 |  |" in text
     assert "1 of 3 cells have no result:\n- gr_1: no memory" in text
     lines = results.as_csv(content).splitlines()
     assert lines[0].startswith("labelled,method,title,n,dice_mean,dice_std,a_mean")

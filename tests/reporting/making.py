@@ -65,7 +65,7 @@ def row(method, size):
     """A row of the table."""
     first, second = DICE[method, size]
     mean = (first + second) / 2
-    paired = {"n": 2, "mean": 0.15, "low": -0.05, "high": 0.25}
+    paired = {"n": 2, "mean": 0.15, "low": -0.05, "high": 0.25, "num_above": 1}
     return {
         "method": method,
         "size": size,

@@ -55,7 +55,7 @@ def test_an_experiment_has_its_sections(tmp_path):
         assert f'<section id="{anchor}">' in text
         assert f'href="#{anchor}"' in text
     assert "0.650 ± 0.100" in text
-    assert "+0.150 [−0.050, +0.250]" in text
+    assert "+0.150 [−0.050, +0.250], 1 of 2" in text
     assert '<td class="num paper" data-sort="0.614">0.614</td>' in text
     assert "Gᴰ" in text
 
