@@ -35,12 +35,17 @@ lint: setup
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 
+# Files are shared out between two processes; JOBS=0 runs them in one, for a debugger.
+JOBS ?= 2
+# Without TensorFlow's notices of factories registered twice, once for each process.
+PYTEST := TF_CPP_MIN_LOG_LEVEL=3 $(RUN) -m pytest -n $(JOBS) --dist loadfile
+
 test: lint
-	@$(RUN) -m pytest -m "not slow and not real"
+	@$(PYTEST) -m "not slow and not real"
 
 test-all: lint
 	@$(RUN) -m pip install --quiet --disable-pip-version-check -e '.[test]'
-	@$(RUN) -m pytest
+	@$(PYTEST)
 
 clean:
 	rm -rf $(VENV) demo_run

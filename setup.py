@@ -55,7 +55,14 @@ setuptools.setup(
     ],
     extras_require={
         "ray": ["ray>=2.7,<2.11"],
-        "test": ["pytest>=7", "hypothesis>=6", "ruff", "nilearn", "scipy"],
+        "test": [
+            "pytest>=7",
+            "pytest-xdist>=3",
+            "hypothesis>=6",
+            "ruff",
+            "nilearn",
+            "scipy",
+        ],
     },
     entry_points={
         "console_scripts": [f"dscl-{name}=dscl_bin.{name}:cli" for name in BINARIES],

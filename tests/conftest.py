@@ -1,5 +1,6 @@
 """A tiny prepared cohort and settings for it, shared by the tests of all floors."""
 
+import collections
 import dataclasses
 
 import numpy as np
@@ -18,6 +19,25 @@ def _write(path, values):
     image.SetSpacing((2.0, 2.0, 8.0))
     path.parent.mkdir(parents=True, exist_ok=True)
     sitk.WriteImage(image, str(path))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Prints what the campaigns tried and what failed."""
+    reports = [each for some in terminalreporter.stats.values() for each in some]
+    trials, failures = collections.Counter(), collections.Counter()
+    for report in reports:
+        if getattr(report, "when", None) == "teardown":
+            for _, found in filter(_is_of_campaign, report.user_properties):
+                trials[found[0]] += found[1]
+                failures[found[0]] += found[2]
+    if trials:
+        terminalreporter.section("campaigns")
+    for name, count in sorted(trials.items()):
+        terminalreporter.write_line(f"{name}: {count}, failures {failures[name]}")
+
+
+def _is_of_campaign(found):
+    return found[0] == "campaign"
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Counts what the campaigns tried and what failed, and prints it at the end."""
+"""What the campaigns share; tests/conftest.py prints what they counted."""
 
 import contextlib
 import subprocess
@@ -12,8 +12,6 @@ from tests.inference.conftest import (  # noqa: F401
     mixed_run,
     segmenter,
 )
-
-_TALLIES = {}
 
 
 class Tally:
@@ -57,16 +55,11 @@ def mount(tmp_path):
 
 
 @pytest.fixture
-def tally():
-    """A function from a campaign's name to its tally."""
-    return lambda name: _TALLIES.setdefault(name, Tally())
-
-
-def pytest_terminal_summary(terminalreporter):
-    if not _TALLIES:
-        return
-    terminalreporter.section("campaigns")
-    for name, tally in sorted(_TALLIES.items()):
-        terminalreporter.write_line(
-            f"{name}: {tally.trials}, failures {tally.failures}"
-        )
+def tally(request):
+    """A function from a campaign's name to its tally in this test."""
+    found = {}
+    yield lambda name: found.setdefault(name, Tally())
+    # Properties reach the process that prints, whichever ran the test.
+    for name, counted in found.items():
+        counts = (name, counted.trials, counted.failures)
+        request.node.user_properties.append(("campaign", counts))
