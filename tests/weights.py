@@ -22,3 +22,13 @@ def assert_same(found, expected, rtol=0.0, atol=0.0):
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         np.testing.assert_allclose(found[name], value, rtol, atol, err_msg=name)
+
+
+def assert_changed_alike(found, expected, start, share=0.05):
+    """Two runs from one start differ by a small share of how far each variable went."""
+    found, expected, start = (weights_of(each) for each in (found, expected, start))
+    assert found.keys() == expected.keys() == start.keys()
+    for name, value in expected.items():
+        went = np.linalg.norm(value - start[name])
+        apart = np.linalg.norm(value - found[name])
+        assert apart <= share * went, f"{name}: {apart:.2g} apart, went {went:.2g}"

@@ -109,8 +109,8 @@ def workers(tiny_folder, tmp_path):
     found.kill()
 
 
-def assert_same_weights(found, expected, atol=3e-5):
-    weights.assert_same(found, expected, rtol=1e-3, atol=atol)
+def assert_same_weights(found, expected):
+    weights.assert_same(found, expected, rtol=1e-3, atol=3e-5)
 
 
 def test_all_stages_equal_one_process(workers, tmp_path):
@@ -189,8 +189,9 @@ def test_rounds_of_self_training_equal_one_process(workers, tmp_path):
     codes, said = workers.train(tmp_path / "two", *flags)
     assert codes == [0, 0], said[0][-2000:] + said[1][-2000:]
     one, two = (tmp_path / name / "finetune" for name in ("one", "two"))
-    # Adam's steps are of 1e-3, also where a gradient is little more than rounding.
-    assert_same_weights(two, one, atol=3e-4)
+    # Adam's steps are of 1e-3, also where a gradient is little more than rounding, so
+    # that single weights may differ by that; not a variable as a whole.
+    weights.assert_changed_alike(two, one, tmp_path / "one" / "finetune_round_0")
     names = sorted(path.name for path in (one / "pseudo_labels").iterdir())
     assert names == sorted(path.name for path in (two / "pseudo_labels").iterdir())
     assert len(names) == 4  # Of three volumes, and the summary.
