@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from tests import weights
+from tests import curves, weights
 
 ROOT = pathlib.Path(__file__).parents[2]
 FLAGS = [
@@ -189,9 +189,13 @@ def test_rounds_of_self_training_equal_one_process(workers, tmp_path):
     codes, said = workers.train(tmp_path / "two", *flags)
     assert codes == [0, 0], said[0][-2000:] + said[1][-2000:]
     one, two = (tmp_path / name / "finetune" for name in ("one", "two"))
-    # Adam's steps are of 1e-3, also where a gradient is little more than rounding, so
-    # that single weights may differ by that; not a variable as a whole.
-    weights.assert_changed_alike(two, one, tmp_path / "one" / "finetune_round_0")
+    for name, rel in (("own_loss", 1e-5), ("class_loss", 1e-5), ("grad_norm", 1e-3)):
+        first = [curves.of_training(run, name)[0] for run in (two, one)]
+        assert first[0] == pytest.approx(first[1], rel=rel), name
+    # Adam's steps are of 1e-3, also where a gradient is little more than rounding: a
+    # weight may go the other way, and the steep loss of this small network brings more
+    # along. What a variable changes by has a root mean square of 1.6e-3.
+    weights.assert_same_in_rms(two, one, atol=3e-4)
     names = sorted(path.name for path in (one / "pseudo_labels").iterdir())
     assert names == sorted(path.name for path in (two / "pseudo_labels").iterdir())
     assert len(names) == 4  # Of three volumes, and the summary.
