@@ -2,6 +2,8 @@
 
 import dataclasses
 import pathlib
+import shlex
+import sys
 from typing import Optional
 
 from absl import flags
@@ -90,6 +92,7 @@ def runtime_config() -> config.RuntimeConfig:
         checkpoint_every=_CHECKPOINT_EVERY.value,
         log_every=_LOG_EVERY.value,
         panel_every=_PANEL_EVERY.value,
+        command=shlex.join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]),
     )
 
 

@@ -48,6 +48,8 @@ class RuntimeConfig:
     panel_every: int = 1000  # Steps between picture panels.
     # none, mirrored or multi_worker.
     distribution: str = dataclasses.field(default="none", metadata=checks.LATER)
+    # The command line that asked for the run first; empty: it was none.
+    command: str = dataclasses.field(default="", metadata=checks.LATER)
 
 
 @dataclasses.dataclass(frozen=True)

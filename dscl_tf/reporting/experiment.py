@@ -203,10 +203,10 @@ def median_cell(results: Results, method: str) -> Optional[Cell]:
 
 def _settings(results: Results) -> Html:
     configs = {}
+    asked = {k: v for k, v in _chosen(results).items() if isinstance(v, dict)}
     full = [
         settings.in_full(f"the stage {name}, as it was asked for", content)
-        for name, content in _chosen(results).items()
-        if isinstance(content, dict)
+        for name, content in asked.items()
     ]
     for method in results.methods:
         cell = median_cell(results, method)
@@ -230,8 +230,7 @@ def _settings(results: Results) -> Html:
         markup.tag("h3", "All settings") if full else None,
         *full,
         _times(results),
-        markup.tag("h3", "Made by"),
-        settings.command("dscl-report", input=results.folder),
+        settings.made_by(asked.values(), results.folder),
     )
 
 

@@ -248,6 +248,5 @@ def _settings(folder: pathlib.Path, runs: Runs) -> Html:
         settings.differences(configs) if len(configs) > 1 else None,
         markup.tag("h3", "All settings"),
         *(settings.in_full(n, records.to_json(each)) for n, each in found.items()),
-        markup.tag("h3", "Made by"),
-        settings.command("dscl-report", input=folder),
+        settings.made_by(configs.values(), folder),
     )

@@ -3,7 +3,7 @@
 import json
 import pathlib
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dscl_tf.reporting import markup, tables
@@ -88,7 +88,16 @@ def _shown(value: Any) -> Any:
     return json.dumps(value)
 
 
-def command(binary: str, **flags: Any) -> Html:
-    """A command line, quoted for a shell."""
-    words = [binary, *(f"--{name}={value}" for name, value in flags.items())]
-    return markup.tag("pre", markup.tag("code", shlex.join(words)))
+def made_by(configs: Iterable[Mapping[str, Any]], folder: pathlib.Path) -> Html:
+    """The command lines that trained, where runs know them, and that of the report.
+
+    Args:
+      configs: `config` of their config.json, in order.
+      folder: that the report is of.
+    """
+    trained = [flat(each).get("runtime.command") for each in configs]
+    report = shlex.join(["dscl-report", f"--input={folder}"])
+    # Runs of an earlier version have none.
+    lines = dict.fromkeys([*(str(line) for line in trained if line), report])
+    code = markup.tag("pre", markup.tag("code", "\n".join(lines)))
+    return markup.join(markup.tag("h3", "Made by"), code)

@@ -144,10 +144,10 @@ def fingerprint(record: RunRecord) -> int:
     """A number that tells apart requests that processes cannot work on together."""
     content = to_json(record)
     settings = content["config"]
-    # Hosts may have the same files in other places, and other versions of Python.
+    # Hosts may have the same files in other places, and another version of Python.
     for name in ("prepared", "workdir", "init"):
         del settings[name]
-    del settings["finetune"]["pseudo_labels"]["teacher"]
+    del settings["finetune"]["pseudo_labels"]["teacher"], settings["runtime"]["command"]
     del content["versions"]
     return zlib.crc32(json.dumps(content, sort_keys=True).encode())
 

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shlex
 import signal
 import subprocess
 import sys
@@ -49,6 +50,8 @@ def test_one_cell_and_again(flags, tmp_path):
     assert first.returncode == 0, first.stderr
     assert "| 1 | Random init. | 1 | " in first.stdout
     found = read_results(tmp_path)
+    command = found["grid"]["settings"]["finetune"]["runtime"]["command"]
+    assert command == shlex.join(["experiment.py", *wanted])
     cell = found["cells"][0]
     folder = tmp_path / "exp"
     summary = json.loads((folder / cell["evaluation"] / "summary.json").read_text())

@@ -180,10 +180,12 @@ def test_every_flag_is_tested():
     }
 
 
-def test_defaults_are_those_of_the_configs(parse):
+def test_defaults_are_those_of_the_configs(parse, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["/some/where/dscl-train", "--workdir=a b"])
     parse()
     encoder = run.stage_configs()[0]
-    expected = config.StageConfig("encoder", "p", "w/encoder")
+    command = config.RuntimeConfig(command="dscl-train '--workdir=a b'")
+    expected = config.StageConfig("encoder", "p", "w/encoder", runtime=command)
     assert encoder.finetune.augmentation.scale == pytest.approx((0.95, 1.05))
     assert encoder.views.contrast == pytest.approx((0.7, 1.3))
     for name in ("network", "global_", "local", "optimizer", "runtime", "split"):

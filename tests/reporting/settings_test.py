@@ -34,5 +34,8 @@ def test_settings_in_full_are_escaped_and_not_printed():
     assert "&lt;/code&gt;" in found
 
 
-def test_a_command_is_quoted():
-    assert "&#x27;--input=a b&#x27;" in settings.command("dscl-report", input="a b")
+def test_commands_are_quoted_and_shown_once():
+    trained = {"runtime": {"command": "dscl-train --workdir=run"}}
+    found = settings.made_by([trained, trained, {"runtime": {}}, {}], "a b")
+    expected = "dscl-train --workdir=run\ndscl-report &#x27;--input=a b&#x27;</code>"
+    assert f"<code>{expected}" in found

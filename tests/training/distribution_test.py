@@ -239,6 +239,8 @@ def test_fingerprint_tells_apart_what_workers_must_share(make_stage, record_of):
     expected = records.fingerprint(record_of(stage))
     elsewhere = dataclasses.replace(stage, prepared="a", workdir="b", init="c")
     assert records.fingerprint(record_of(elsewhere)) == expected
+    command = change(stage, "runtime", command="dscl-train --workdir=b")
+    assert records.fingerprint(record_of(command)) == expected
     for other in (
         dataclasses.replace(stage, seed=1),
         change(stage, "runtime", checkpoint_every=7),

@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+"""Whether an experiment that was run again gives the figures that it gave before."""
+
+import pathlib
+from collections.abc import Mapping, Sequence
+
+from absl import flags
+from dscl_flags import binary
+
+from dscl_tf import errors, files
+from dscl_tf.experiments import statistics
+
+_INPUT = flags.DEFINE_string("input", None, "File results.json of the new run.")
+_REFERENCE = flags.DEFINE_string(
+    "reference", None, "File results.json that it is held against."
+)
+
+USAGE = """
+benchmarks/reproduced.py --input=NEW/results.json --reference=docs/results/NAME.json
+
+Compares the cells that both have (method, labelled volumes, draw, seed), row by row:
+the means, how far single cells lie apart, and whether the new mean lies within the
+standard deviation over draws that the reference states. Exit code 1 if one does not.
+"""
+_KEY = ("method", "size", "draw", "seed")
+
+
+def main() -> None:
+    """Prints the comparison.
+
+    Raises:
+      UserError: there is nothing to compare, or a row is not reproduced.
+    """
+    if not _INPUT.value or not _REFERENCE.value:
+        raise errors.UserError("--input=FILE and --reference=FILE are needed.")
+    new, old = (
+        files.read_json_object(pathlib.Path(path), "results")
+        for path in (_INPUT.value, _REFERENCE.value)
+    )
+    rows = compare(new["cells"], old["cells"])
+    if not rows:
+        raise errors.UserError(
+            f"{_INPUT.value} and {_REFERENCE.value} have no finished cell in common."
+        )
+    print(as_markdown(rows, {m["name"]: m["title"] for m in old["grid"]["methods"]}))
+    if new["cohort"]["id"] != old["cohort"]["id"]:
+        print("\nThe prepared cohorts differ, at least by rounding.")
+    outside = [row for row in rows if not row["within"]]
+    if outside:
+        said = ", ".join(f"{row['method']} with {row['size']}" for row in outside)
+        raise errors.UserError(f"Not within the stated spread: {said}.")
+
+
+def compare(new: Sequence[Mapping], old: Sequence[Mapping]) -> list[dict]:
+    """A row for each method and size, over the cells that both have.
+
+    Args:
+      new: cells of results.json.
+      old: those that they are held against.
+    """
+    before, now = _by_key(old), _by_key(new)
+    found = []
+    for method, size in dict.fromkeys(key[:2] for key in before if key in now):
+        keys = [key for key in before if key[:2] == (method, size) and key in now]
+        # The spread is that of the whole row, however few of its draws are repeated.
+        stated = statistics.spread(
+            [dice for key, dice in before.items() if key[:2] == (method, size)]
+        )
+        old_mean = statistics.spread([before[key] for key in keys]).mean
+        new_mean = statistics.spread([now[key] for key in keys]).mean
+        apart = [abs(now[key] - before[key]) for key in keys]
+        found.append(
+            {
+                "method": method,
+                "size": size,
+                "n": len(keys),
+                "old": old_mean,
+                "new": new_mean,
+                "std": stated.std,
+                "apart": statistics.spread(apart).mean,
+                "most": max(apart),
+                "within": abs(new_mean - old_mean) <= (stated.std or 0.0),
+            }
+        )
+    return found
+
+
+def _by_key(cells: Sequence[Mapping]) -> dict[tuple, float]:
+    done = [cell for cell in cells if cell["dice"] is not None]
+    return {tuple(cell[name] for name in _KEY): cell["dice"] for cell in done}
+
+
+def as_markdown(rows: Sequence[Mapping], titles: Mapping[str, str]) -> str:
+    """The table for readers."""
+    lines = [
+        "| labelled | method | n | before | again | cells apart: mean, most | within |",
+        "|---" * 7 + "|",
+    ]
+    for row in rows:
+        deviation = "" if row["std"] is None else f" ± {row['std']:.3f}"
+        lines.append(
+            f"| {row['size']} | {titles[row['method']]} | {row['n']} | "
+            f"{row['old']:.3f}{deviation} | {row['new']:.3f} | {row['apart']:.3f}, "
+            f"{row['most']:.3f} | {'yes' if row['within'] else 'no'} |"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    binary.run(main, [], USAGE)
