@@ -4,45 +4,81 @@
 import pathlib
 from collections.abc import Mapping, Sequence
 
+import pooled_figure
 from absl import flags
 from dscl_flags import binary
 
 from dscl_tf import errors, files
-from dscl_tf.experiments import results
 
 _INPUT = flags.DEFINE_list("input", [], "Files results.json, two at least.")
 _SIZE = flags.DEFINE_integer("size", 1, "Number of labelled volumes.", 1)
+_FIGURE = flags.DEFINE_string(
+    "figure", None, "PNG to draw in place of the tables, of all sizes that all have."
+)
 
 USAGE = """
-benchmarks/pooled.py --input=A/results.json,B/results.json [--size=1]
+benchmarks/pooled.py --input=A/results.json,B/results.json [--size=1] [--figure=FILE]
 
 Prints the table of the methods that all the experiments have, over the draws of all of
 them (each draw still compared with random weights on its own cohort and seed), and the
-gains of each draw, lowest Dice of random weights first.
+gains of each draw, lowest Dice of random weights first. With --figure draws the gains:
+a dot for each draw (filled: the first experiment), the mean and its 95 % interval.
 """
 _RANDOM = "random"
 
 
 def main() -> None:
-    """Prints both tables."""
+    """Prints both tables, or draws them."""
     if len(_INPUT.value) < 2:
         raise errors.UserError("--input names fewer than two files results.json.")
     read = [
         files.read_json_object(pathlib.Path(path), "results") for path in _INPUT.value
     ]
-    cells = pooled([content["cells"] for content in read], _SIZE.value)
+    if _FIGURE.value:
+        _draw(read, pathlib.Path(_FIGURE.value))
+        return
+    cells, order = _of_size(read, _SIZE.value)
+    # Here, since it brings TensorFlow, whose notices `binary.run` has turned off.
+    from dscl_tf.experiments import results
+
+    table = results.table_rows(cells, order, {})
+    print(results.as_markdown({**read[0], "cells": cells, "table": table}))
+    print()
+    print(as_markdown(cells, order))
+
+
+def _of_size(read: Sequence[Mapping], size: int) -> tuple[list[dict], list[str]]:
+    """The cells of all experiments, and their methods in order.
+
+    Raises:
+      UserError: there is nothing that can be compared.
+    """
+    cells = pooled([content["cells"] for content in read], size)
     shared = {cell["method"] for cell in cells}
     if _RANDOM not in shared:
         raise errors.UserError(
             f"{_INPUT.value[0]} and the others do not all have cells of {_RANDOM!r} "
-            f"with {_SIZE.value} labelled volumes."
+            f"with {size} labelled volumes."
         )
     methods = read[0]["grid"]["methods"]
-    order = [each["name"] for each in methods if each["name"] in shared]
-    table = results.table_rows(cells, order, {})
-    print(results.as_markdown({**read[0], "cells": cells, "table": table}))
-    print()
-    print(gains(cells, order))
+    return cells, [each["name"] for each in methods if each["name"] in shared]
+
+
+def _draw(read: Sequence[Mapping], path: pathlib.Path) -> None:
+    from dscl_tf.experiments import results
+
+    of_all = [{cell["size"] for cell in content["cells"]} for content in read]
+    titles = {m["name"]: m["title"] for m in read[0]["grid"]["methods"]}
+    tables, each, shown = {}, {}, {}
+    for size in sorted(n for n in set.intersection(*of_all) if isinstance(n, int)):
+        cells, order = _of_size(read, size)
+        tables[size] = results.table_rows(cells, order, {})
+        each[size] = [
+            gains([cell for cell in content["cells"] if cell["size"] == size])
+            for content in read
+        ]
+        shown.update({name: titles[name] for name in order if name != _RANDOM})
+    pooled_figure.draw(tables, each, shown, path)
 
 
 def pooled(experiments: Sequence[Sequence[Mapping]], size: int) -> list[dict]:
@@ -68,11 +104,20 @@ def pooled(experiments: Sequence[Sequence[Mapping]], size: int) -> list[dict]:
     return found
 
 
-def gains(cells: Sequence[Mapping], order: Sequence[str]) -> str:
+def gains(cells: Sequence[Mapping]) -> dict[str, list[float]]:
+    """Each draw's differences to random weights, by method, of one experiment."""
+    dice = _dice(cells)
+    found: dict[str, list[float]] = {}
+    for (method, *pair), value in sorted(dice.items()):
+        base = dice.get((_RANDOM, *pair))
+        if method != _RANDOM and base is not None:
+            found.setdefault(method, []).append(value - base)
+    return found
+
+
+def as_markdown(cells: Sequence[Mapping], order: Sequence[str]) -> str:
     """Each draw's gains over random weights, lowest random weights first."""
-    dice = {
-        (cell["method"], cell["draw"], cell["seed"]): cell["dice"] for cell in cells
-    }
+    dice = _dice(cells)
     others = [method for method in order if method != _RANDOM]
     lines = [f"| {_RANDOM} | {' | '.join(others)} |", "|---" * len(order) + "|"]
     start = {key[1:]: value for key, value in dice.items() if key[0] == _RANDOM}
@@ -81,6 +126,14 @@ def gains(cells: Sequence[Mapping], order: Sequence[str]) -> str:
         shown = ["" if value is None else f"{value - base:+.3f}" for value in own]
         lines.append(f"| {base:.3f} | {' | '.join(shown)} |")
     return "\n".join(lines)
+
+
+def _dice(cells: Sequence[Mapping]) -> dict[tuple, float]:
+    return {
+        (cell["method"], cell["draw"], cell["seed"]): cell["dice"]
+        for cell in cells
+        if cell["dice"] is not None
+    }
 
 
 if __name__ == "__main__":

@@ -5,8 +5,11 @@ import pathlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from benchmarks import pooled_figure
 from dscl_tf.experiments import results
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
@@ -48,6 +51,21 @@ def test_cohorts_together_are_those_of_the_cells():
         if (cell["method"], cell["size"]) == ("random", 1)
     ]
     assert f"| 1 | Random init. | 12 | {sum(random) / 12:.3f} ±" in done.stdout
+
+
+def test_cohorts_together_are_drawn(tmp_path):
+    files = [
+        DOCS / "results" / f"{name}_phantom.json" for name in ("table1", "cohort1")
+    ]
+    drawn = tmp_path / "gains.png"
+    done = pool(f"--input={files[0]},{files[1]}", f"--figure={drawn}")
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    with Image.open(drawn) as picture:
+        pixels = np.asarray(picture.convert("RGB"))
+    assert pixels.shape[1] == round(150 * (1 + 3 * 2.7))  # A panel for each size.
+    for method in pooled_figure.COLORS[:3]:  # G^R, G^D, G^D + L^R.
+        color = [int(method[k : k + 2], 16) for k in (1, 3, 5)]
+        assert (pixels == color).all(axis=-1).sum() > 100
 
 
 def test_cohorts_together_need_two():
