@@ -3,11 +3,12 @@
 import dataclasses
 import json
 import logging
+import math
 import pathlib
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from dscl_tf import config, config_json
 from dscl_tf.experiments import worker
@@ -31,12 +32,7 @@ def seconds_left(tasks: Sequence[Task], root: pathlib.Path) -> float:
       UserError: a mistake in the settings or the cohort.
     """
     done = [task for task in tasks if worker.is_done(root, task)]
-    took: dict[str, list[float]] = {}
-    for task in done:
-        seconds = worker.seconds_of(root, task)
-        if seconds is not None:
-            took.setdefault(_kind(task), []).append(seconds)
-    known = {kind: statistics.median(values) for kind, values in took.items()}
+    known = dict(history(done, root).by_kind)
     total = 0.0
     for task in tasks:
         if task in done:
@@ -45,6 +41,43 @@ def seconds_left(tasks: Sequence[Task], root: pathlib.Path) -> float:
             known[_kind(task)] = _timed(task)
         total += known[_kind(task)]
     return total
+
+
+@dataclasses.dataclass(frozen=True)
+class History:
+    """What finished tasks took."""
+
+    by_kind: Mapping[str, float]  # The median of each kind, in seconds.
+    per_step: float  # Of all kinds together, in seconds; nan where none is known.
+
+    def seconds(self, task: Task) -> float:
+        """What a task will take: as its kind, else by its number of steps."""
+        return self.by_kind.get(_kind(task), self.per_step * _num_steps(task))
+
+
+def history(done: Sequence[Task], root: pathlib.Path) -> History:
+    """What tasks took that are done, in earlier sessions, too.
+
+    Args:
+      done: finished tasks.
+      root: folder of the experiment.
+    """
+    took: dict[str, list[float]] = {}
+    steps = 0
+    for task in done:
+        seconds = worker.seconds_of(root, task)
+        if seconds is not None:
+            took.setdefault(_kind(task), []).append(seconds)
+            steps += _num_steps(task)
+    total = sum(sum(values) for values in took.values())
+    return History(
+        by_kind={kind: statistics.median(values) for kind, values in took.items()},
+        per_step=total / steps if steps else math.nan,
+    )
+
+
+def _num_steps(task: Task) -> int:
+    return sum(stage.optimizer.num_steps for stage in task.stages)
 
 
 def _kind(task: Task) -> str:

@@ -3,13 +3,14 @@
 import contextlib
 import dataclasses
 import logging
+import math
 import pathlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Callable
 
 from dscl_tf import files
-from dscl_tf.experiments import worker
+from dscl_tf.experiments import estimate, worker
 from dscl_tf.experiments.engines import Engine
 from dscl_tf.experiments.plan import Task
 
@@ -50,14 +51,14 @@ def run_all(
     state = _State([t for t in tasks if t.name not in done], {}, {}, done)
     if done:
         _LOG.info("%d of %d tasks are done already.", len(done), len(tasks))
-    clock = _Clock(len(state.waiting))
+    clock = _Clock(root, tasks, state, engine.jobs)
     with _stopped_at_last(engine, state):
         while state.waiting or state.running:
-            _start_ready(state, engine)
+            _start_ready(state, engine, clock)
             for handle in engine.wait(list(state.running)):
                 task = state.running.pop(handle)
                 _settle(root, task, engine.outcome(handle), state)
-                clock.say(task, state)
+                clock.say(task)
                 report()
     return state.failed
 
@@ -72,7 +73,7 @@ def _stopped_at_last(engine: Engine, state: _State) -> Iterator[None]:
         raise
 
 
-def _start_ready(state: _State, engine: Engine) -> None:
+def _start_ready(state: _State, engine: Engine, clock: "_Clock") -> None:
     """Starts tasks whose needs are met; gives up those whose needs have failed."""
     for task in list(state.waiting):
         broken = [name for name in task.needs if name in state.failed]
@@ -82,6 +83,7 @@ def _start_ready(state: _State, engine: Engine) -> None:
         elif len(state.running) < engine.jobs and state.done.issuperset(task.needs):
             state.waiting.remove(task)
             _LOG.info("Starting %s.", task.name)
+            clock.started(task)
             state.running[engine.start(task)] = task
 
 
@@ -99,19 +101,37 @@ def _settle(root: pathlib.Path, task: Task, outcome, state: _State) -> None:
 class _Clock:
     """Tells how far an experiment is, and how long it may still take."""
 
-    def __init__(self, count: int):
-        self._count, self._start, self._ended = count, time.monotonic(), 0
+    def __init__(
+        self, root: pathlib.Path, tasks: Sequence[Task], state: _State, jobs: int
+    ):
+        self._root, self._tasks, self._state, self._jobs = root, tasks, state, jobs
+        self._count, self._ended = len(state.waiting), 0
+        self._started: dict[str, float] = {}  # Seconds of a clock, by name.
 
-    def say(self, task: Task, state: _State) -> None:
+    def started(self, task: Task) -> None:
+        """A task begins."""
+        self._started[task.name] = time.monotonic()
+
+    def say(self, task: Task) -> None:
         """After a task has ended."""
         self._ended += 1
-        left = len(state.waiting) + len(state.running)
-        seconds = (time.monotonic() - self._start) / self._ended * left
+        seconds = self.seconds_left()
+        left = "" if math.isnan(seconds) else f"; about {seconds / 60:.0f} min left"
         _LOG.info(
-            "%d/%d %s; about %.0f min left, %d failed.",
+            "%d/%d %s%s, %d failed.",
             self._ended,
             self._count,
             task.name,
-            seconds / 60,
-            len(state.failed),
+            left,
+            len(self._state.failed),
         )
+
+    def seconds_left(self) -> float:
+        """By what finished tasks took; nan before there is one."""
+        done = [task for task in self._tasks if task.name in self._state.done]
+        history, now = estimate.history(done, self._root), time.monotonic()
+        total = sum(history.seconds(task) for task in self._state.waiting)
+        for task in self._state.running.values():
+            spent = now - self._started[task.name]
+            total += max(0.0, history.seconds(task) - spent)
+        return total / self._jobs

@@ -36,8 +36,8 @@ class FakeEngine:
         self.stopped = [task.name for task in handles]
 
 
-def finish(root, task):
-    files.write_json(root / task.name / worker.DONE, {"seconds": 1.0})
+def finish(root, task, seconds=1.0):
+    files.write_json(root / task.name / worker.DONE, {"seconds": seconds})
     record = records.to_json(task.records[-1])
     files.write_json(root / task.name / "config.json", record)
     (root / task.name / "result.json").write_text("{}")
@@ -89,6 +89,37 @@ def test_interruption_stops_what_runs(tasks, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(tasks, tmp_path, engine)
     assert engine.stopped == ["a", "c"]
+
+
+def test_time_left_is_by_kind_and_else_by_steps(
+    make_stage, tiny_cohort, tmp_path, caplog
+):
+    def make(name, num_steps, seed=0):
+        stage = make_stage("encoder", tmp_path / name, num_steps=num_steps, seed=seed)
+        return make_task(tiny_cohort, name, [stage])
+
+    class Slow(FakeEngine):
+        """A task takes 40 s a step."""
+
+        def outcome(self, task):
+            finish(self._root, task, 40.0 * task.stages[0].optimizer.num_steps)
+
+    # "c" is of a kind that is not known; the others are alike but for their seed.
+    tasks = [make("a", 3), make("b", 3, seed=1), make("c", 9), make("d", 3, seed=2)]
+    caplog.set_level("INFO", "dscl_tf")
+    run(tasks[:1], tmp_path, Slow(tmp_path))
+    run(tasks, tmp_path, Slow(tmp_path))
+    said = [text for text in caplog.messages if "left" in text]
+    assert said == [
+        "1/1 a; about 0 min left, 0 failed.",
+        "1/3 b; about 8 min left, 0 failed.",
+        "2/3 c; about 2 min left, 0 failed.",
+        "3/3 d; about 0 min left, 0 failed.",
+    ]
+    caplog.clear()
+    # Nothing has finished yet.
+    run([make("e", 5), make("f", 5)], tmp_path, FakeEngine(tmp_path, bad=["e"]))
+    assert "1/2 e, 1 failed." in caplog.messages
 
 
 def test_result_of_other_settings_is_refused(tasks, make_stage, tiny_cohort, tmp_path):
