@@ -25,6 +25,8 @@ ADDED: dict[str, dict[str, Any]] = {
     "class_contrast": {"finetune.class_contrast.weight": 0.1},
 }
 IN_ROUNDS = ("self_training", "class_contrast")
+# Settings that are of the rounds with pseudo-labels, not of the first.
+_OF_ROUNDS = ("finetune.pseudo_labels.", "finetune.class_contrast.")
 _AUGMENTATIONS = ("mixup", "learned_augmentation")
 # Settings that the experiment itself gives each run.
 _OF_EXPERIMENT = ("stage", "prepared", "workdir", "init", "seed", "split")
@@ -88,12 +90,14 @@ class Method:
         added = [term for term in self.added if term not in IN_ROUNDS]
         start = [self.initial] if self.initial != RANDOM or not added else []
         terms = [*start, *([self.local] if self.local else []), *added]
-        settings = [f"{path}={value}" for path, value in self.settings]
+        kept = [each for each in self.settings if not each[0].startswith(_OF_ROUNDS)]
+        settings = [f"{path}={value}" for path, value in kept]
         return dataclasses.replace(
             self,
             name=_folder_name("@".join(["+".join(terms), *settings])),
             title=_title(terms, settings),
             added=tuple(added),
+            settings=tuple(kept),
         )
 
     def settings_of(self, stage: str) -> dict[str, Any]:

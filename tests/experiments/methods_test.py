@@ -59,6 +59,13 @@ def test_first_round_of_a_method_in_rounds():
     found = methods.parse("gd+lr+self_training+mixup")
     assert found.in_rounds and not methods.parse("gd+lr").in_rounds
     assert found.without_rounds().key == methods.parse("gd+lr+mixup").key
+    # Settings of the later rounds do not make another first one; all others do.
+    found = methods.parse(
+        "gd+class_contrast@finetune.class_contrast.weight=1e-06"
+        "@finetune.pseudo_labels.confidence=0.5@finetune.batch_size=7"
+    )
+    first = methods.parse("gd@finetune.batch_size=7")
+    assert found.without_rounds() == first
 
 
 def test_rows_of_the_tables():
