@@ -64,22 +64,39 @@ def _build(
     seen = image
     for _ in range(num_halvings):
         seen = _convolved(seen, strides=2)
-    drawn = _spread(latent, _halved(size_px, _LATENT_HALVINGS))
-    drawn = Enlarged(_halved(size_px, num_halvings))(drawn)
-    field = _convolved(_convolved(Layers.Concatenate()([seen, drawn])))
-    # Small at first, so that the segmenter starts on images nearly as they are. No
-    # bias, or else the same change of all images would be learned first.
-    field = Layers.Conv2D(
-        len(limit),
-        1,
-        use_bias=False,
-        activation="tanh",
-        kernel_initializer=tf.keras.initializers.RandomNormal(stddev=0.05),
-        dtype="float32",
-    )(field)
+    change = _change_of(seen.shape[1:], latent_units, size_px, len(limit))
+    # Odd in the latent: a change is as likely as its opposite. Without it, all three
+    # losses soon have the generators make one and the same change of every image.
+    opposite = Layers.Rescaling(-1.0)(latent)
+    field = Layers.Subtract(dtype="float32")(
+        [change([seen, latent]), change([seen, opposite])]
+    )
+    field = Layers.Activation("tanh", dtype="float32")(field)
     field = Enlarged(size_px)(field)
     field = Layers.Rescaling(limit, dtype="float32")(field)
     return tf.keras.Model([image, latent], field, name=name)
+
+
+def _change_of(
+    seen_shape: tuple[int, int, int],
+    latent_units: int,
+    size_px: tuple[int, int],
+    channels: int,
+) -> tf.keras.Model:
+    """From what is seen of an image, and a latent, to an unbounded change of it."""
+    seen, latent = tf.keras.Input(seen_shape), tf.keras.Input([latent_units])
+    drawn = _spread(latent, _halved(size_px, _LATENT_HALVINGS))
+    drawn = Enlarged(seen_shape[:2])(drawn)
+    change = _convolved(_convolved(Layers.Concatenate()([seen, drawn])))
+    # Small at first, so that the segmenter starts on images nearly as they are.
+    change = Layers.Conv2D(
+        channels,
+        1,
+        use_bias=False,
+        kernel_initializer=tf.keras.initializers.RandomNormal(stddev=0.05),
+        dtype="float32",
+    )(change)
+    return tf.keras.Model([seen, latent], change)
 
 
 def _convolved(inputs: tf.Tensor, strides: int = 1) -> tf.Tensor:

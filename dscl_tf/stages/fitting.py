@@ -44,6 +44,8 @@ def run(
     with open_session(stage) as session:
         if session is not None:
             prepare(session)
+            # Whatever was built there, the initial weights are those of the seed.
+            tf.keras.utils.set_random_seed(stage.seed)
             with session.devices.scope():
                 assembly = assemble(session)
             saved = fit(session, assembly)

@@ -1,4 +1,5 @@
 import numpy as np
+import tensorflow as tf
 
 from dscl_tf import losses
 
@@ -44,12 +45,39 @@ def test_maps_of_unmixed_labels_give_the_same_loss():
 
 
 def test_hand_computed_value_of_mixed_labels():
-    # One pixel that is 3/4 class 0, predicted evenly: overlaps 3/8 and 1/8; totals
+    # One pixel that is 3/4 class 0, predicted evenly: overlaps 1/2 and 1/4; totals
     # 1/2 + 3/4 and 1/2 + 1/4.
     maps = np.array([[[[0.75, 0.25]]]], np.float32)
-    expected = 1 - (2 * 3 / 8 / 1.25 + 2 / 8 / 0.75) / 2
+    expected = 1 - (2 * 1 / 2 / 1.25 + 2 / 4 / 0.75) / 2
     value = losses.soft_dice_loss(np.zeros([1, 1, 1, 2], np.float32), maps)
     np.testing.assert_allclose(value, expected, rtol=1e-6)
+
+
+def test_mixed_labels_are_what_the_loss_is_least_at():
+    rng = np.random.default_rng(0)
+    maps = rng.dirichlet([1, 1, 1], [2, 4, 4]).astype(np.float32)
+    right = np.log(maps)
+    np.testing.assert_allclose(losses.soft_dice_loss(right, maps), 0, atol=1e-6)
+    # Neither more certain nor less certain predictions are better.
+    for sharpness in (0.5, 0.9, 1.1, 4.0):
+        assert losses.soft_dice_loss(sharpness * right, maps) > 1e-3
+
+
+def test_whole_labels_have_the_gradient_of_the_product():
+    logits, labels = random_case()
+    maps = np.eye(3, dtype=np.float32)[labels]
+    given = tf.constant(logits)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(given)
+        loss = losses.soft_dice_loss(given, labels)
+        chances = tf.nn.softmax(given)
+        overlap = tf.reduce_sum(chances * maps, axis=[0, 1, 2])
+        total = tf.reduce_sum(chances + maps, axis=[0, 1, 2])
+        expected = 1 - tf.reduce_mean((2 * overlap + 1e-7) / (total + 1e-7))
+    np.testing.assert_array_equal(loss, expected)
+    np.testing.assert_array_equal(
+        tape.gradient(loss, given), tape.gradient(expected, given)
+    )
 
 
 def test_unknown_pixels_take_no_part():

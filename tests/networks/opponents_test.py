@@ -41,6 +41,16 @@ def test_fields_have_the_images_size_and_depend_on_image_and_latent(channels, si
 
 
 @pytest.mark.parametrize("channels", [1, 2])
+def test_a_change_is_as_likely_as_its_opposite(channels):
+    # So that no weights make the same change of every image.
+    model = scaled_up(BUILDERS[channels]((16, 16), 5), 1e3)
+    image, latent = inputs(3, (16, 16))
+    field = model([image, latent])
+    assert float(tf.reduce_mean(tf.abs(field))) > 0.1
+    np.testing.assert_array_equal(model([image, -latent]), -field)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
 def test_fields_are_bounded_whatever_the_weights(channels):
     size = (32, 48)
     model = scaled_up(BUILDERS[channels](size, 5), 1e4)

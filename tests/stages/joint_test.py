@@ -2,6 +2,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 import signal
 
 import numpy as np
@@ -168,6 +169,20 @@ def test_class_contrast_in_rounds(make):
         plain = finetune.assemble(opened).stream.ids(0, 0)["volume"]
         assert all(name in train for name in plain[:4])
     assert curves.of_training(last.workdir, "class_loss")
+
+
+def test_labels_that_were_there_before_change_nothing(make, tmp_path):
+    # As after an interruption between labelling and the first checkpoint.
+    stage = make(
+        {**CONTRAST, "pseudo_labels": config.PseudoLabelConfig(None, 0.5, False)}
+    )
+    last = rounds.finetune_rounds(stage, 1)[1]
+    stages.run(rounds.finetune_rounds(stage, 1))
+    again = dataclasses.replace(last, workdir=str(tmp_path / "again"))
+    labels = pathlib.Path(last.workdir) / "pseudo_labels"
+    shutil.copytree(labels, tmp_path / "again" / "pseudo_labels")
+    stages.run([again])
+    weights.assert_same(again.workdir, last.workdir)
 
 
 def test_drawn_pixels_have_their_classes_vectors(make):
