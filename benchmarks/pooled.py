@@ -5,10 +5,11 @@ import pathlib
 from collections.abc import Mapping, Sequence
 
 import pooled_figure
+import result_files
 from absl import flags
 from dscl_flags import binary
 
-from dscl_tf import errors, files
+from dscl_tf import errors
 
 _INPUT = flags.DEFINE_list("input", [], "Files results.json, two at least.")
 _SIZE = flags.DEFINE_integer("size", 1, "Number of labelled volumes.", 1)
@@ -31,9 +32,9 @@ def main() -> None:
     """Prints both tables, or draws them."""
     if len(_INPUT.value) < 2:
         raise errors.UserError("--input names fewer than two files results.json.")
-    read = [
-        files.read_json_object(pathlib.Path(path), "results") for path in _INPUT.value
-    ]
+    read = result_files.read_all(_INPUT.value)
+    result_files.check_apart(_INPUT.value, read)
+    result_files.check_same_settings(_INPUT.value, read)
     if _FIGURE.value:
         _draw(read, pathlib.Path(_FIGURE.value))
         return

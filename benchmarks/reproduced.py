@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Whether an experiment that was run again gives the figures that it gave before."""
 
-import pathlib
 from collections.abc import Mapping, Sequence
 
+import result_files
 from absl import flags
 from dscl_flags import binary
 
-from dscl_tf import errors, files
+from dscl_tf import errors
 from dscl_tf.experiments import statistics
 
 _INPUT = flags.DEFINE_string("input", None, "File results.json of the new run.")
@@ -33,10 +33,9 @@ def main() -> None:
     """
     if not _INPUT.value or not _REFERENCE.value:
         raise errors.UserError("--input=FILE and --reference=FILE are needed.")
-    new, old = (
-        files.read_json_object(pathlib.Path(path), "results")
-        for path in (_INPUT.value, _REFERENCE.value)
-    )
+    paths = (_INPUT.value, _REFERENCE.value)
+    new, old = result_files.read_all(paths)
+    result_files.check_same_settings(paths, (new, old))
     rows = compare(new["cells"], old["cells"])
     if not rows:
         raise errors.UserError(

@@ -133,11 +133,15 @@ def guarded(main: Callable[[], None]) -> int:
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         main()
+        sys.stdout.flush()
     except errors.UserError as error:
         _fail(str(error))
     except errors.Interrupted as interruption:
         sys.stderr.write(f"Interrupted: {interruption}\n")
         return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Who read the output, such as `head`, has seen enough; nothing else is lost.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         sys.stderr.write("Interrupted. Start the same command again to go on.\n")
         return EXIT_INTERRUPTED

@@ -52,13 +52,33 @@ def test_a_row_outside_is_named(tmp_path):
     "names, said",
     [
         (("table1_phantom", "no_such"), "no_such.json"),
+        (("table1_phantom", "phantom"), "phantom.json: format None, expected 1"),
         (("table2_n2_phantom", "table2_n8_phantom"), "no finished cell in common"),
+        (
+            ("steps800_phantom", "cohort1_phantom"),
+            "other settings: finetune.optimizer.num_steps is 800 and 400",
+        ),
     ],
 )
 def test_nothing_to_compare_is_one_sentence(names, said):
     done = reproduced(*(COMMITTED / f"{name}.json" for name in names))
     assert running.is_one_sentence(done), done.stderr
     assert said in done.stderr
+
+
+def test_a_reader_that_goes_away_is_no_defect():
+    source = COMMITTED / "table1_phantom.json"
+    script = ROOT / "benchmarks" / "reproduced.py"
+    command = [sys.executable, str(script), f"--input={source}"]
+    process = subprocess.Popen(
+        [*command, f"--reference={source}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 0
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from PIL import Image
 
 from benchmarks import pooled_figure
 from dscl_tf.experiments import results
+from tests.bin import running
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
 COMMITTED = {
@@ -68,11 +69,20 @@ def test_cohorts_together_are_drawn(tmp_path):
         assert (pixels == color).all(axis=-1).sum() > 100
 
 
-def test_cohorts_together_need_two():
-    done = pool("--input=one.json")
-    assert done.returncode == 1
-    assert "--input names fewer than two files" in done.stderr
-    assert "Traceback" not in done.stderr
+@pytest.mark.parametrize(
+    "names, said",
+    [
+        (["table1_phantom"], "--input names fewer than two files"),
+        (["table1_phantom", "phantom"], "phantom.json: format None, expected 1"),
+        (["table1_phantom", "table2_phantom"], "of the same cohort and seed"),
+        (["table1_phantom", "steps800_phantom"], "finetune.optimizer.num_steps is"),
+    ],
+)
+def test_cohorts_that_cannot_be_put_together_are_one_sentence(names, said):
+    files = [str(DOCS / "results" / f"{name}.json") for name in names]
+    done = pool(f"--input={','.join(files)}")
+    assert running.is_one_sentence(done), done.stderr
+    assert said in done.stderr
 
 
 def test_there_are_some():

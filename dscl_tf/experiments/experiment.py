@@ -37,6 +37,8 @@ def run(settings: ExperimentConfig) -> dict[str, Any]:
     name = root if count == 1 else root / f"shard_{number}_of_{count}"
     with locks.held(name, "--workdir"):
         engine = engines.make(root, settings.engine)
+        # At once, so that a report of a grid that has grown knows what is missing.
+        _write(settings, planned)
         failed = running.run_all(
             tasks_of_shard(planned, settings.shard),
             root,

@@ -112,11 +112,13 @@ def _read(path: pathlib.Path) -> dict:
     content = files.read_json_object(path, "grid file")
     missing = {"methods", "sizes", "draws"} - set(content)
     unknown = set(content) - _KEYS
-    if missing or unknown or not isinstance(content["methods"], list):
+    if missing or unknown or not isinstance(content.get("methods"), list):
+        found = [f"{name} is missing" for name in sorted(missing)]
+        found += [f"{name} is not known" for name in sorted(unknown)]
         raise errors.UserError(
-            f"{path}: a grid has the keys {', '.join(sorted(_KEYS))} (name, seeds and "
-            f"rounds may be left out), methods being a list; missing "
-            f"{sorted(missing)}, unknown {sorted(unknown)}."
+            f"{path}: {', '.join(found) or 'methods is not a list'}; a grid has the "
+            f"keys {', '.join(sorted(_KEYS))}, of which name, seeds and rounds may be "
+            "left out, and methods is a list."
         )
     return content
 

@@ -139,11 +139,17 @@ def parse(text: str, title: Optional[str] = None) -> Method:
     terms = names.split("+")
     known = {RANDOM, BENCHMARK, *CONTRASTS, *PRETEXTS, *LOCALS, *ADDED}
     unknown = [term for term in terms if term not in known]
-    if unknown or len(set(terms)) < len(terms):
+    if unknown:
         raise errors.UserError(
-            f"Method {text!r}: {unknown[0] if unknown else 'a term stands twice'!r} "
-            f"is not known; expected terms among {', '.join(sorted(known))}, joined "
-            "by +."
+            f"Method {text!r}: {unknown[0]!r} is not known; expected terms among "
+            f"{', '.join(sorted(known))}, joined by +."
+        )
+    if len(set(terms)) < len(terms):
+        raise errors.UserError(f"Method {text!r}: a term stands twice in it.")
+    if BENCHMARK in terms and len(terms) > 1:
+        raise errors.UserError(
+            f"Method {text!r}: {BENCHMARK} (random weights, all labelled volumes) "
+            "stands alone."
         )
     starts = [t for t in terms if t in (RANDOM, BENCHMARK, *CONTRASTS, *PRETEXTS)]
     local = [term for term in terms if term in LOCALS]

@@ -131,7 +131,20 @@ def read(folder: pathlib.Path) -> Results:
     Raises:
       UserError: results.json is missing, or not what dscl-experiment writes.
     """
-    path = folder / FILE
+    content = read_content(folder / FILE)
+    return Results(
+        folder=folder,
+        **{name: content[name] for name in _EXPECTED if name != "cells"},
+        cells=[_cell(folder, each) for each in content["cells"]],
+    )
+
+
+def read_content(path: pathlib.Path) -> dict[str, Any]:
+    """Reads a results.json, wherever it lies, as it is.
+
+    Raises:
+      UserError: it is missing, or not what dscl-experiment writes.
+    """
     content = files.read_json_object(path, "experiment's results")
     if content.get("format") != FORMAT:
         raise errors.UserError(
@@ -144,11 +157,7 @@ def read(folder: pathlib.Path) -> Results:
         _check_list(path, content[place], place)
     _check_list(path, content["grid"]["methods"], "methods")
     _check_names(path, content)
-    return Results(
-        folder=folder,
-        **{name: content[name] for name in _EXPECTED if name != "cells"},
-        cells=[_cell(folder, each) for each in content["cells"]],
-    )
+    return content
 
 
 _NUMBER = (int, float)

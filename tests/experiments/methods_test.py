@@ -21,7 +21,8 @@ def test_terms_of_a_name():
     "text, said",
     [
         ("gd+xx", "'xx' is not known"),
-        ("gd+gd", "stands twice"),
+        ("gd+gd", "'gd.gd': a term stands twice in it"),
+        ("benchmark+mixup", "benchmark .* stands alone"),
         ("gd+rotation", "more than one way: gd, rotation"),
         ("lr", "lr needs an encoder"),
         ("rotation+ld", "ld needs an encoder"),
@@ -106,13 +107,17 @@ def test_grid_of_a_file(tmp_path):
 @pytest.mark.parametrize(
     "content, said",
     [
-        ("{}", r"missing \['draws', 'methods', 'sizes'\]"),
+        ("{}", "json: draws is missing, methods is missing, sizes is missing; a grid"),
+        ('{"methods": "gd", "sizes": [1], "draws": 1}', "methods is not a list; a"),
         ('{"methods": [], "sizes": [1], "draws": 1}', "one method or more"),
         ('{"methods": ["gd", "gd"], "sizes": [1], "draws": 1}', "each once"),
         ('{"methods": ["gd"], "sizes": [0], "draws": 1}', "at least 1, found 0"),
         ('{"methods": ["gd"], "sizes": [1], "draws": true}', "found True"),
         ('{"methods": [3], "sizes": [1], "draws": 1}', "is a name or an object"),
-        ('{"methods": ["gd"], "sizes": [1], "draws": 1, "x": 2}', "unknown .'x'."),
+        (
+            '{"methods": ["gd"], "sizes": [1], "draws": 1, "x": 2}',
+            "x is not known; a grid has",
+        ),
         (
             '{"methods": [{"method": "gd", "settings": {"views": {}}}], "sizes": [1], '
             '"draws": 1}',

@@ -1,0 +1,73 @@
+"""Files results.json, as the scripts beside this one take them."""
+
+import itertools
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dscl_tf import errors
+from dscl_tf.reporting import results, settings
+
+# Where files are, how runs compute, and what the grid itself sets for each cell.
+_NOT_DECISIVE = ("prepared", "workdir", "init", "seed", "split", "runtime")
+
+
+def read_all(paths: Sequence[str]) -> list[dict[str, Any]]:
+    """The contents of results files.
+
+    Raises:
+      UserError: one is missing, or not what dscl-experiment writes.
+    """
+    return [results.read_content(pathlib.Path(path)) for path in paths]
+
+
+def check_same_settings(paths: Sequence[str], contents: Sequence[Mapping]) -> None:
+    """Refuses experiments whose stages were asked for with other settings.
+
+    Settings that only one of two versions knows do not count.
+
+    Raises:
+      UserError: naming the settings.
+    """
+    first = _settings(contents[0])
+    for path, content in zip(paths[1:], contents[1:]):
+        other = _settings(content)
+        differing = [
+            f"{name} is {first[name]!r} and {other[name]!r}"
+            for name in first
+            if name in other and first[name] != other[name]
+        ]
+        if differing:
+            raise errors.UserError(
+                f"{paths[0]} and {path} are of other settings: "
+                f"{'; '.join(differing)}. Compare experiments of the same settings."
+            )
+
+
+def check_apart(paths: Sequence[str], contents: Sequence[Mapping]) -> None:
+    """Refuses experiments that share a cohort and a seed: their draws are the same.
+
+    Raises:
+      UserError: naming the files.
+    """
+    for (path, one), (other_path, other) in itertools.combinations(
+        zip(paths, contents), 2
+    ):
+        seeds = {cell["seed"] for cell in one["cells"]}
+        shared = seeds & {cell["seed"] for cell in other["cells"]}
+        if one["cohort"].get("id") == other["cohort"].get("id") and shared:
+            raise errors.UserError(
+                f"{path} and {other_path} are of the same cohort and seed: their draws "
+                "would count twice. Give experiments of different cohorts or seeds."
+            )
+
+
+def _settings(content: Mapping) -> dict[str, Any]:
+    stages = content["grid"].get("settings")
+    found = stages if isinstance(stages, dict) else {}
+    kept = {
+        stage: {k: v for k, v in each.items() if k not in _NOT_DECISIVE}
+        for stage, each in found.items()
+        if isinstance(each, dict)
+    }
+    return settings.flat(kept)
