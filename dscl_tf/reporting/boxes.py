@@ -10,8 +10,8 @@ from dscl_tf.reporting.charts import Axis, Frame
 from dscl_tf.reporting.markup import Html
 from dscl_tf.reporting.scales import Scale
 
-_ROW, _LEFT = 26, 150
-_LONGEST = 20  # Letters of a row's name.
+_ROW, _LEFT = 26, 184
+_LONGEST = 31  # Letters of a row's name.
 _SQUARE = 300
 
 

@@ -211,9 +211,22 @@ def _level(frame: Frame, name: str, value: float) -> Html:
             frame.right - 2,
             y + 13 if below else y - 5,
             "end",
-            "tick",
+            "tick over",
         ),
     )
+
+
+def _bar(frame: Frame, x: float, point: Point, kind: str) -> list[Html]:
+    """A point's spread; an end beyond the axis has no cap."""
+    ends = (point.y - point.spread, point.y + point.spread)
+    inside = [min(max(end, frame.y.low), frame.y.high) for end in ends]
+    low, high = (frame.y(end) for end in inside)
+    caps = [
+        segment((x - 3, frame.y(end)), (x + 3, frame.y(end)), kind)
+        for end, shown in zip(ends, inside)
+        if end == shown
+    ]
+    return [segment((x, low), (x, high), kind), *caps]
 
 
 def _line(frame: Frame, name: str, points: Sequence[Point], number: int) -> list[Html]:
@@ -225,9 +238,7 @@ def _line(frame: Frame, name: str, points: Sequence[Point], number: int) -> list
     for point, (x, y) in zip(points, places):
         hint = f"{name}: {point.y:.3f}"
         if point.spread:
-            low, high = frame.y(point.y - point.spread), frame.y(point.y + point.spread)
-            parts.append(segment((x, low), (x, high), kind))
-            parts += [segment((x - 3, e), (x + 3, e), kind) for e in (low, high)]
+            parts += _bar(frame, x, point, kind)
             hint += f" ± {point.spread:.3f}"
         parts.append(marks.marker(number, x, y, hint))
     return parts

@@ -59,7 +59,7 @@ def sections(folder: pathlib.Path) -> tuple[str, Html, list[Section]]:
         ),
         Section("settings", "Settings", _settings(found)),
     ]
-    return f"Experiment {found.name}", _head(found), parts
+    return f"Experiment {folder.resolve().name}", _head(found), parts
 
 
 def _cohort(results: Results) -> tuple[Optional[PreparedCohort], str]:
@@ -166,9 +166,9 @@ def _embeddings(results: Results, cohort: PreparedCohort) -> Html:
 
 
 def _pictures(results: Results, cohort: PreparedCohort) -> Html:
-    parts = []
+    parts, shared = [], shared_draw(results)
     for method in results.methods:
-        cell = median_cell(results, method)
+        cell = shown_cell(results, method, shared)
         if cell is None:
             continue
         heading = (
@@ -183,12 +183,31 @@ def _pictures(results: Results, cohort: PreparedCohort) -> Html:
     if not parts:
         return markup.absent("No cell has finished yet, so there are no masks.")
     note = (
-        "Of each method the draw with the median Dice at the smallest number of "
-        "labelled volumes; of its test volumes the best, the median and the worst. "
-        "Three slices each. Solid: truth; dashed white: prediction."
+        "Of each method the same draw, at the smallest number of labelled volumes: "
+        "that in which the first method has its median Dice (of an even number of "
+        "draws the lower one in the middle). Of its test volumes the best, the median "
+        "and the worst by this method, three slices each, cropped around truth and "
+        "prediction. Solid: truth; dashed white: prediction; none where nothing was "
+        "found."
     )
     key = pictures.key(cohort.label_names)
     return markup.join(markup.paragraph(note, class_="note"), key, *parts)
+
+
+def shared_draw(results: Results) -> Optional[Cell]:
+    """The cell whose draw is shown of all methods: the first method's median one."""
+    found = (median_cell(results, method) for method in results.methods)
+    return next((cell for cell in found if cell is not None), None)
+
+
+def shown_cell(results: Results, method: str, shared: Optional[Cell]) -> Optional[Cell]:
+    """A method's cell of the shared draw; its median one where it has none."""
+    if shared is not None:
+        for cell in results.of(method, shared.size):
+            same = (cell.draw, cell.seed) == (shared.draw, shared.seed)
+            if same and cell.dice is not None:
+                return cell
+    return median_cell(results, method)
 
 
 def median_cell(results: Results, method: str) -> Optional[Cell]:
@@ -202,7 +221,7 @@ def median_cell(results: Results, method: str) -> Optional[Cell]:
 
 
 def _settings(results: Results) -> Html:
-    configs = {}
+    configs, splits = {}, {}
     asked = {k: v for k, v in _chosen(results).items() if isinstance(v, dict)}
     full = [
         settings.in_full(f"the stage {name}, as it was asked for", content)
@@ -215,6 +234,7 @@ def _settings(results: Results) -> Html:
             content = files.read_json_object(path, "run's config")
             title = title_text(results.titles[method])
             configs[title] = content.get("config") or {}
+            splits[cell.size] = content.get("split")
             full.append(settings.in_full(f"{title} ({cell.run})", content))
     stages = {}
     for each in results.pretraining:
@@ -224,10 +244,10 @@ def _settings(results: Results) -> Html:
             stages[each["name"]] = content.get("config") or {}
             full.append(settings.in_full(each["name"], content))
     return markup.join(
-        settings.definitions(_facts(results)),
+        settings.definitions({**_facts(results), **_volumes(splits)}),
         _differing("Fine-tuning of the methods", configs),
         _differing("Pre-training", stages),
-        markup.tag("h3", "All settings") if full else None,
+        markup.tag("h3", "All settings", class_="bulk") if full else None,
         *full,
         _times(results),
         settings.made_by(asked.values(), results.folder),
@@ -239,6 +259,7 @@ def _facts(results: Results) -> dict[str, Any]:
     chosen = {k: v for k, v in _chosen(results).items() if not isinstance(v, dict)}
     return {
         "Folder": str(results.folder),
+        "Grid": results.name,
         "Prepared cohort": str(cohort.get("prepared", "")),
         "Labelled volumes": grid.get("sizes", []),
         "Draws": grid.get("draws", []),
@@ -246,6 +267,22 @@ def _facts(results: Results) -> dict[str, Any]:
         **chosen,
         **{f"Version of {name}": value for name, value in results.versions.items()},
     }
+
+
+def _volumes(splits: dict[Any, Any]) -> dict[str, int]:
+    """Numbers of volumes, from runs' splits by their number of labelled volumes."""
+    known = {size: each for size, each in splits.items() if isinstance(each, dict)}
+    found = {}
+    for split in list(known.values())[:1]:
+        for words, name in (
+            ("Pre-training volumes", "pretrain"),
+            ("Labelled volumes that choose the weights", "validation"),
+            ("Test volumes", "test"),
+        ):
+            found[words] = len(split.get(name) or ())
+    if ALL in known:
+        found["Training volumes of the benchmark"] = len(known[ALL].get("train") or ())
+    return found
 
 
 def _chosen(results: Results) -> dict[str, Any]:

@@ -39,8 +39,9 @@ def _pretraining(results: Results) -> Html:
         logged[each["name"]] = measurements.curves(results.folder / each["run"])
     drawn: dict[str, Curves] = {}
     for name, curves in logged.items():
-        kind = "Encoder" if PROBE in curves or "encoder" in name else "Other stage"
-        kind = "Decoder" if "decoder" in name else kind
+        stage = name.rpartition("/")[2]
+        kind = "Decoder" if stage.startswith("decoder") else "Encoder"
+        kind = "Pretext task" if stage == "pretext" else kind
         drawn.setdefault(f"{kind}: loss", {})[name] = curves.get(LOSS, [])
     probes = {name: curves.get(PROBE, []) for name, curves in logged.items()}
     drawn[_PROBE_TITLE] = probes
@@ -81,7 +82,11 @@ def _finetuning(results: Results, size: Any, folded: bool) -> Html:
         return Html("")
     heading = f"Fine-tuning with {size_words(size)}"
     content = markup.join(
-        markup.paragraph("Means over the finished draws.", class_="note"),
+        markup.paragraph(
+            "Means over the finished draws. A method in rounds (self-training, "
+            "contrast of classes) goes on from a finished run: its curve begins there.",
+            class_="note",
+        ),
         charts.small_multiples(*figures),
         training_charts.last_values(table),
     )

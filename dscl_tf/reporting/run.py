@@ -128,7 +128,8 @@ def _state(name: str, run: RunFolder) -> str:
 def _tables(evaluations: dict[str, pathlib.Path]) -> Html:
     if not evaluations:
         return markup.absent(
-            "There is no evaluation: dscl-evaluate --output with a folder in this one."
+            "There is no evaluation yet. dscl-evaluate --model=RUN --prepared=DIR "
+            "--output=RUN/test writes one, which the next report shows."
         )
     return markup.join(
         *(_evaluation_table(name, path) for name, path in evaluations.items())
@@ -245,8 +246,7 @@ def _settings(folder: pathlib.Path, runs: Runs) -> Html:
     }
     return markup.join(
         settings.definitions(facts),
-        settings.differences(configs) if len(configs) > 1 else None,
-        markup.tag("h3", "All settings"),
+        markup.tag("h3", "All settings", class_="bulk"),
         *(settings.in_full(n, records.to_json(each)) for n, each in found.items()),
         settings.made_by(configs.values(), folder),
     )

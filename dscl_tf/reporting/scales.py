@@ -39,7 +39,7 @@ def ticks(low: float, high: float, most: int = 6) -> list[float]:
 def widened(low: float, high: float, margin: float = 0.06) -> tuple[float, float]:
     """A range with room at both ends; one value gets a range around it."""
     if high <= low:
-        half = max(abs(low) * 0.1, 0.05)
+        half = abs(low) * 0.1 or 0.05
         return low - half, low + half
     return low - margin * (high - low), high + margin * (high - low)
 

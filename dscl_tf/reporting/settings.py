@@ -32,7 +32,7 @@ def flat(settings: Mapping[str, Any], where: str = "") -> dict[str, Any]:
 
 
 def differences(configs: Mapping[str, Mapping[str, Any]]) -> Html:
-    """A table of the settings in which runs differ, a row for each run.
+    """A table of the settings in which runs differ.
 
     Args:
       configs: `config` of their config.json, by the runs' names.
@@ -46,8 +46,14 @@ def differences(configs: Mapping[str, Mapping[str, Any]]) -> Html:
     differing = [k for k in keys if len({found[k] for found in texts.values()}) > 1]
     if not differing:
         return markup.absent("Their settings are the same.")
-    columns = [Column(name, numeric=False) for name in ("Run", *differing)]
-    rows = [[name, *(found[key] for key in differing)] for name, found in texts.items()]
+    # The longer way down, so that the table fits on a screen and on paper.
+    if len(differing) > len(texts):
+        heads = ["Setting", *texts]
+        rows = [[key, *(found[key] for found in texts.values())] for key in differing]
+    else:
+        heads = ["Run", *differing]
+        rows = [[name, *(found[k] for k in differing)] for name, found in texts.items()]
+    columns = [Column(name, numeric=False) for name in heads]
     return tables.table("Settings that are not the same everywhere.", columns, rows)
 
 

@@ -39,7 +39,8 @@ def chart(
     axes = (Axis("step", (0.0, max(longest, 1.0))), axis)
     drawn = charts.lines(title, series, axes, numbers)
     key = marks.legend({name: numbers[name] for name in shown})
-    return charts.figure(title, drawn, key if len(shown) > 1 else None)
+    is_named = len(shown) == 1 and next(iter(shown)) in title
+    return charts.figure(title, drawn, None if is_named else key)
 
 
 def last_values(curves: Mapping[str, Mapping[str, Curve]]) -> Html:

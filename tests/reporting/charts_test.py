@@ -80,6 +80,18 @@ def test_bars_stay_within_the_frame():
     assert max(ys) <= charts.HEIGHT
 
 
+def test_a_bar_that_leaves_its_axis_ends_there_without_a_cap():
+    series = {"a": [Point(0, 0.1, 0.3), Point(1, 0.5, 0.1)]}
+    axes = (Axis("step"), Axis("Dice", (0.0, 1.0)))
+    svg = charts.lines("T", series, axes, {"a": 0})
+    drawn = [e for e in _elements(svg, "line") if "s0" in e.get("class")]
+    ys = [(float(e.get("y1")), float(e.get("y2"))) for e in drawn]
+    frame = charts.make_frame((0, 1), (0.0, 1.0))
+    assert max(max(pair) for pair in ys) == pytest.approx(frame.bottom, abs=0.05)
+    # A bar and one cap, then a bar and two.
+    assert [one == other for one, other in ys] == [False, True, False, True, True]
+
+
 def test_series_differ_without_colour():
     looks = set()
     for number in range(16):
@@ -108,4 +120,4 @@ def test_box_chart_can_be_read_aloud():
     svg = boxes.box_chart("T", rows, Axis("Dice", (0.0, 1.0)), {"a": 0, "b" * 40: 1})
     assert "a: median 0.300" in _elements(svg, "desc")[0].text
     names = [e.text for e in _elements(svg, "text")]
-    assert "b" * 19 + "…" in names
+    assert "b" * 30 + "…" in names

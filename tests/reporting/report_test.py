@@ -136,6 +136,44 @@ def test_the_median_cell_is_of_the_smallest_size(tmp_path):
     assert experiment.median_cell(found, "none") is None
 
 
+def test_all_methods_are_shown_at_one_draw(tmp_path):
+    content = making.experiment(tmp_path)
+    # The lower one of the first method's two draws is its second here.
+    found = [cell for cell in content["cells"] if cell["size"] == 1]
+    found[0]["dice"], found[1]["dice"] = 0.6, 0.4
+    (tmp_path / "results.json").write_text(json.dumps(content))
+    read = results.read(tmp_path)
+    shared = experiment.shared_draw(read)
+    assert (shared.size, shared.draw) == (1, 1)
+    assert experiment.shown_cell(read, "gd", shared).dice == 0.7
+    # A method without that draw has its own median one.
+    found[3].update(state="missing", dice=None)
+    (tmp_path / "results.json").write_text(json.dumps(content))
+    read = results.read(tmp_path)
+    assert experiment.shown_cell(read, "gd", shared).dice == 0.6
+
+
+def test_volumes_are_counted(tmp_path):
+    content = making.experiment(tmp_path)
+    split = {
+        "pretrain": [*"abcd"],
+        "train": ["a"],
+        "validation": ["b"],
+        "test": [*"xyz"],
+    }
+    for cell in content["cells"]:
+        path = tmp_path / cell["run"] / "config.json"
+        written = {**json.loads(path.read_text()), "split": split}
+        path.write_text(json.dumps(written))
+    text = write(tmp_path)
+    for words, count in (
+        ("Pre-training volumes", 4),
+        ("Labelled volumes that choose the weights", 1),
+        ("Test volumes", 3),
+    ):
+        assert f"<dt>{words}</dt><dd>{count}</dd>" in text
+
+
 def test_an_experiment_that_has_only_begun_says_so(tmp_path):
     content = making.experiment(tmp_path, table=[])
     for cell in content["cells"]:

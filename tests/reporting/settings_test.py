@@ -10,6 +10,13 @@ def test_only_what_differs_is_listed():
     assert found.count('scope="col"') == 3
 
 
+def test_many_settings_of_few_runs_go_down():
+    runs = {name: dict.fromkeys("abc", k) for k, name in enumerate(("one", "two"))}
+    found = settings.differences(runs)
+    assert '<th scope="row">b</th><td>0</td><td>1</td>' in found
+    assert found.count('scope="col"') == 3 and found.count('scope="row"') == 3
+
+
 def test_settings_that_a_stage_does_not_use_do_not_count():
     encoder = {"stage": "encoder", "local": {"strategy": "lr"}}
     decoder = {"stage": "decoder", "local": {"strategy": "ld"}}
