@@ -155,9 +155,10 @@ def table_rows(
         own = _by_draw(cells, size, method)
         if not own:
             continue
-        whole = statistics.spread([cell["dice"] for cell in own.values()])
+        dice = {key: cell["dice"] for key, cell in own.items()}
+        whole = statistics.spread(_means_of_draws(dice))
         row = {"method": method, "size": size, **dataclasses.asdict(whole)}
-        row["structures"] = _structures(list(own.values()))
+        row["structures"] = _structures(own)
         for name, reference in _REFERENCES.items():
             row[name] = None
             if method != reference:
@@ -180,23 +181,42 @@ def _by_draw(cells: Sequence[Mapping], size, method: str) -> dict:
 
 
 def _paired(own: Mapping, other: Mapping) -> Optional[dict]:
-    gains: dict[int, list[float]] = {}
-    for draw, seed in own:
-        if (draw, seed) in other:
-            gain = own[draw, seed]["dice"] - other[draw, seed]["dice"]
-            gains.setdefault(draw, []).append(gain)
-    # Seeds on the same volumes are not independent: as pairs of their own they would
-    # make the interval too narrow.
-    means = [math.fsum(each) / len(each) for each in gains.values()]
+    gains = {
+        key: cell["dice"] - other[key]["dice"]
+        for key, cell in own.items()
+        if key in other
+    }
+    means = _means_of_draws(gains)
     found = statistics.difference(means, [0.0] * len(means))
     return None if found is None else dataclasses.asdict(found)
 
 
-def _structures(cells: Sequence[Mapping]) -> dict:
+def _means_of_draws(values: Mapping[tuple[int, int], float]) -> list[float]:
+    """The mean over seeds of each draw.
+
+    Seeds on the same volumes are not independent: as samples of their own they would
+    make spreads and intervals too narrow.
+
+    Args:
+      values: by draw and seed.
+    """
+    found: dict[int, list[float]] = {}
+    for (draw, _), value in values.items():
+        found.setdefault(draw, []).append(value)
+    return [math.fsum(each) / len(each) for each in found.values()]
+
+
+def _structures(cells: Mapping[tuple[int, int], Mapping]) -> dict:
+    """Mean and spread over draws of each structure.
+
+    Args:
+      cells: by draw and seed, at least one.
+    """
     found = {}
-    for name in cells[0]["structures"]:
-        values = [cell["structures"].get(name) for cell in cells]
-        of_name = statistics.spread([value for value in values if value is not None])
+    for name in next(iter(cells.values()))["structures"]:
+        dice = {key: cell["structures"].get(name) for key, cell in cells.items()}
+        known = {key: value for key, value in dice.items() if value is not None}
+        of_name = statistics.spread(_means_of_draws(known))
         if of_name is not None:
             found[name] = {"mean": of_name.mean, "std": of_name.std}
     return found

@@ -64,7 +64,10 @@ def test_seeds_of_a_draw_are_one_pair():
     cells += [cell("random", 1, 0.5), cell("gd", 1, 0.9)]
     cells += [cell("gd", 0, 0.6), cell("gd", 0, 0.8, seed=1)]
     row = results.table_rows(cells, ["random", "gd"], {})[1]
-    assert row["n"] == 3
+    # Dice of the draws 0.7 and 0.9, as mean and spread.
+    assert row["n"] == 2 and row["mean"] == pytest.approx(0.8)
+    assert row["std"] == pytest.approx(0.02**0.5)
+    assert row["structures"]["a"]["mean"] == pytest.approx(0.8)
     assert row["versus_random"]["n"] == 2
     assert row["versus_random"]["mean"] == pytest.approx(0.3)
 
