@@ -51,6 +51,7 @@ def run_all(
     state = _State([t for t in tasks if t.name not in done], {}, {}, done)
     if done:
         _LOG.info("%d of %d tasks are done already.", len(done), len(tasks))
+        _warn_of_outdated([task for task in tasks if task.name in done], root)
     clock = _Clock(root, tasks, state, engine.jobs)
     with _stopped_at_last(engine, state):
         while state.waiting or state.running:
@@ -61,6 +62,18 @@ def run_all(
                 clock.say(task)
                 report()
     return state.failed
+
+
+def _warn_of_outdated(done: Sequence[Task], root: pathlib.Path) -> None:
+    for task in done:
+        before = worker.outdated_by(root, task)
+        if before is not None:
+            _LOG.warning(
+                "%s went on from %s, which has been trained again since: delete its "
+                "folder to have it trained again, too.",
+                task.name,
+                before,
+            )
 
 
 @contextlib.contextmanager

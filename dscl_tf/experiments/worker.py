@@ -44,10 +44,25 @@ def is_done(root: pathlib.Path, task: Task) -> bool:
 
 def seconds_of(root: pathlib.Path, task: Task) -> Optional[float]:
     """How long a finished task took; None where nothing says so."""
-    path = root / task.name / DONE
+    return _said(root, task.name, "seconds")
+
+
+def outdated_by(root: pathlib.Path, task: Task) -> Optional[str]:
+    """What a finished task went on from that was trained again since; None: nothing."""
+    ended = _said(root, task.name, "ended")
+    for name in task.needs if ended is not None else ():
+        again = _said(root, name, "ended")
+        if again is not None and again > ended:
+            return name
+    return None
+
+
+def _said(root: pathlib.Path, name: str, field: str) -> Optional[float]:
+    """A number of a finished task's record, if it has it."""
+    path = root / name / DONE
     if not path.exists():
         return None
-    found = files.read_json_object(path, "record of a task").get("seconds")
+    found = files.read_json_object(path, "record of a task").get(field)
     return found if isinstance(found, float) else None
 
 
@@ -110,7 +125,7 @@ def _run_and_record(folder: pathlib.Path, task: Task, pictures: bool) -> None:
         files.write_json(folder / FAILED, {"error": said})
         return
     seconds = before + time.monotonic() - start
-    files.write_json(folder / DONE, {"seconds": seconds})
+    files.write_json(folder / DONE, {"seconds": seconds, "ended": time.time()})
     (folder / SPENT).unlink(missing_ok=True)
 
 

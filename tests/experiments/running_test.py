@@ -122,6 +122,17 @@ def test_time_left_is_by_kind_and_else_by_steps(
     assert "1/2 e, 1 failed." in caplog.messages
 
 
+def test_what_went_on_from_a_run_of_before_is_said(tasks, tmp_path, caplog):
+    run(tasks, tmp_path, FakeEngine(tmp_path))
+    for name, ended in zip("abcde", (5.0, 2.0, 1.0, 3.0, 4.0)):
+        record = {"seconds": 1.0, "ended": ended}
+        files.write_json(tmp_path / name / worker.DONE, record)
+    run(tasks, tmp_path, FakeEngine(tmp_path))
+    warned = [each.message for each in caplog.records if each.levelname == "WARNING"]
+    assert len(warned) == 1
+    assert warned[0].startswith("b went on from a, which has been trained again")
+
+
 def test_result_of_other_settings_is_refused(tasks, make_stage, tiny_cohort, tmp_path):
     finish(tmp_path, tasks[0])
     stage = make_stage("encoder", tmp_path / "a", num_steps=9)

@@ -155,7 +155,7 @@ def probe(page, folder, width, dark, head="Dice"):
 def test_loads_from_a_file_without_a_complaint(page):
     dom, console = chromium(page)
     assert console == []
-    assert "Experiment tiny" in dom
+    assert f"Experiment {page.parent.name}" in dom
 
 
 def test_a_complaint_would_be_heard(page, tmp_path):
