@@ -126,6 +126,37 @@ def test_every_row_of_both_tables(flags, tmp_path):
 
 
 @pytest.mark.slow
+def test_every_row_of_the_sweeps(tmp_path):
+    """On slices of 64 pixels, since l = 5 needs a network of six levels."""
+    raw, prepared = tmp_path / "raw", tmp_path / "prepared"
+    for name, *words in (
+        ("phantom", f"--output={raw}", "--num_subjects=8"),
+        ("prepare", "--preset=phantom", f"--source={raw}", f"--output={prepared}"),
+    ):
+        assert running.run(name, *words).returncode == 0
+    small = [f"--{stage}_steps=2" for stage in ("encoder", "decoder", "finetune")]
+    small += [
+        "--filters=2,2,2,2,2,2",
+        "--finetune_batch_size=2",
+        "--num_test_volumes=2",
+    ]
+    where = [f"--prepared={prepared}", f"--workdir={tmp_path / 'exp'}", "--jobs=2"]
+    command = [sys.executable, running.BIN / "experiment.py", "--preset=phantom"]
+    done = subprocess.run(
+        [*command, "--grid=sweeps", "--draws=1", *small, *where],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    found = read_results(tmp_path)
+    assert {cell["state"] for cell in found["cells"]} == {"done"}, done.stderr
+    assert len(found["cells"]) == len(found["table"]) == 14
+    # Each sweep of the decoder has weights of its own, on the shared encoder.
+    runs = [each["name"] for each in found["pretraining"]]
+    assert sum(name.startswith("gd_seed0/decoder") for name in runs) == 9
+
+
+@pytest.mark.slow
 def test_a_failing_cell_and_a_killed_experiment(flags, tmp_path):
     # Ten partitions are more than a volume has slices: that encoder fails.
     methods = "random,gr,gr@global_.num_partitions=10"
