@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Whether an experiment that was run again gives the figures that it gave before."""
 
+import statistics
 from collections.abc import Mapping, Sequence
 
 import result_files
@@ -8,7 +9,6 @@ from absl import flags
 from dscl_flags import binary
 
 from dscl_tf import errors
-from dscl_tf.experiments import statistics
 
 _INPUT = flags.DEFINE_string("input", None, "File results.json of the new run.")
 _REFERENCE = flags.DEFINE_string(
@@ -36,7 +36,7 @@ def main() -> None:
     paths = (_INPUT.value, _REFERENCE.value)
     new, old = result_files.read_all(paths)
     result_files.check_same_settings(paths, (new, old))
-    rows = compare(new["cells"], old["cells"])
+    rows = compare(new["cells"], old["cells"], old["table"])
     if not rows:
         raise errors.UserError(
             f"{_INPUT.value} and {_REFERENCE.value} have no finished cell in common."
@@ -50,23 +50,24 @@ def main() -> None:
         raise errors.UserError(f"Not within the stated spread: {said}.")
 
 
-def compare(new: Sequence[Mapping], old: Sequence[Mapping]) -> list[dict]:
+def compare(
+    new: Sequence[Mapping], old: Sequence[Mapping], stated: Sequence[Mapping]
+) -> list[dict]:
     """A row for each method and size, over the cells that both have.
 
     Args:
       new: cells of results.json.
       old: those that they are held against.
+      stated: the table of those, however few of its draws are repeated.
     """
+    spreads = {(row["method"], row["size"]): row["std"] for row in stated}
     before, now = _by_key(old), _by_key(new)
     found = []
     for method, size in dict.fromkeys(key[:2] for key in before if key in now):
         keys = [key for key in before if key[:2] == (method, size) and key in now]
-        # The spread is that of the whole row, however few of its draws are repeated.
-        stated = statistics.spread(
-            [dice for key, dice in before.items() if key[:2] == (method, size)]
-        )
-        old_mean = statistics.spread([before[key] for key in keys]).mean
-        new_mean = statistics.spread([now[key] for key in keys]).mean
+        std = spreads.get((method, size))
+        old_mean = statistics.fmean(before[key] for key in keys)
+        new_mean = statistics.fmean(now[key] for key in keys)
         apart = [abs(now[key] - before[key]) for key in keys]
         found.append(
             {
@@ -75,10 +76,10 @@ def compare(new: Sequence[Mapping], old: Sequence[Mapping]) -> list[dict]:
                 "n": len(keys),
                 "old": old_mean,
                 "new": new_mean,
-                "std": stated.std,
-                "apart": statistics.spread(apart).mean,
+                "std": std,
+                "apart": statistics.fmean(apart),
                 "most": max(apart),
-                "within": abs(new_mean - old_mean) <= (stated.std or 0.0),
+                "within": abs(new_mean - old_mean) <= (std or 0.0),
             }
         )
     return found

@@ -8,8 +8,8 @@ from typing import Any
 from dscl_tf import errors
 from dscl_tf.reporting import results, settings
 
-# Where files are, how runs compute, and what the grid itself sets for each cell.
-_NOT_DECISIVE = ("prepared", "workdir", "init", "seed", "split", "runtime")
+# And what the grid itself sets for each cell.
+_NOT_DECISIVE = (*settings.LEFT_OUT, "init")
 
 
 def read_all(paths: Sequence[str]) -> list[dict[str, Any]]:

@@ -39,7 +39,7 @@ def test_rows_within_the_stated_spread(tmp_path):
 
 
 def test_a_row_outside_is_named(tmp_path):
-    # More than the spread of two volumes' G^R + L^D, and of all rows but that of eight.
+    # More than the spreads of G^D- and G^D + L^R with eight volumes, less than others'.
     source = COMMITTED / "table1_phantom.json"
     done = reproduced(shifted(tmp_path / "new.json", source, 0.0191), source)
     assert done.returncode == 1
@@ -110,6 +110,5 @@ def prepared_phantom(tmp_path_factory):
 
 
 def bin_run(name, *flags):
-    command = [sys.executable, str(running.BIN / f"{name}.py"), *flags]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = running.run(name, *flags, timeout=3600)
     assert done.returncode == 0, done.stderr

@@ -137,20 +137,7 @@ def parse(text: str, title: Optional[str] = None) -> Method:
     """
     names, *settings = text.split("@")
     terms = names.split("+")
-    known = {RANDOM, BENCHMARK, *CONTRASTS, *PRETEXTS, *LOCALS, *ADDED}
-    unknown = [term for term in terms if term not in known]
-    if unknown:
-        raise errors.UserError(
-            f"Method {text!r}: {unknown[0]!r} is not known; expected terms among "
-            f"{', '.join(sorted(known))}, joined by +."
-        )
-    if len(set(terms)) < len(terms):
-        raise errors.UserError(f"Method {text!r}: a term stands twice in it.")
-    if BENCHMARK in terms and len(terms) > 1:
-        raise errors.UserError(
-            f"Method {text!r}: {BENCHMARK} (random weights, all labelled volumes) "
-            "stands alone."
-        )
+    _check_terms(text, terms)
     starts = [t for t in terms if t in (RANDOM, BENCHMARK, *CONTRASTS, *PRETEXTS)]
     local = [term for term in terms if term in LOCALS]
     if len(starts) > 1 or len(local) > 1:
@@ -172,6 +159,24 @@ def parse(text: str, title: Optional[str] = None) -> Method:
         all_labelled=start == BENCHMARK,
         settings=tuple(sorted(_setting(text, each) for each in settings)),
     )
+
+
+def _check_terms(text: str, terms: Sequence[str]) -> None:
+    """Refuses terms that are not known, stand twice, or should stand alone."""
+    known = {RANDOM, BENCHMARK, *CONTRASTS, *PRETEXTS, *LOCALS, *ADDED}
+    unknown = [term for term in terms if term not in known]
+    if unknown:
+        raise errors.UserError(
+            f"Method {text!r}: {unknown[0]!r} is not known; expected terms among "
+            f"{', '.join(sorted(known))}, joined by +."
+        )
+    if len(set(terms)) < len(terms):
+        raise errors.UserError(f"Method {text!r}: a term stands twice in it.")
+    if BENCHMARK in terms and len(terms) > 1:
+        raise errors.UserError(
+            f"Method {text!r}: {BENCHMARK} (random weights, all labelled volumes) "
+            "stands alone."
+        )
 
 
 def from_json(content: Any) -> Method:

@@ -24,6 +24,7 @@ class _State:
     running: dict[Any, Task]
     failed: dict[str, str]  # Why, by name.
     done: set[str]
+    started: dict[str, float]  # By a clock that never goes back, by name.
 
 
 def run_all(
@@ -48,14 +49,14 @@ def run_all(
       KeyboardInterrupt: after what was running has saved and stopped.
     """
     done = {task.name for task in tasks if worker.is_done(root, task)}
-    state = _State([t for t in tasks if t.name not in done], {}, {}, done)
+    state = _State([t for t in tasks if t.name not in done], {}, {}, done, {})
     if done:
         _LOG.info("%d of %d tasks are done already.", len(done), len(tasks))
         _warn_of_outdated([task for task in tasks if task.name in done], root)
     clock = _Clock(root, tasks, state, engine.jobs)
     with _stopped_at_last(engine, state):
         while state.waiting or state.running:
-            _start_ready(state, engine, clock)
+            _start_ready(state, engine)
             for handle in engine.wait(list(state.running)):
                 task = state.running.pop(handle)
                 _settle(root, task, engine.outcome(handle), state)
@@ -86,7 +87,7 @@ def _stopped_at_last(engine: Engine, state: _State) -> Iterator[None]:
         raise
 
 
-def _start_ready(state: _State, engine: Engine, clock: "_Clock") -> None:
+def _start_ready(state: _State, engine: Engine) -> None:
     """Starts tasks whose needs are met; gives up those whose needs have failed."""
     for task in list(state.waiting):
         broken = [name for name in task.needs if name in state.failed]
@@ -96,7 +97,7 @@ def _start_ready(state: _State, engine: Engine, clock: "_Clock") -> None:
         elif len(state.running) < engine.jobs and state.done.issuperset(task.needs):
             state.waiting.remove(task)
             _LOG.info("Starting %s.", task.name)
-            clock.started(task)
+            state.started[task.name] = time.monotonic()
             state.running[engine.start(task)] = task
 
 
@@ -119,11 +120,6 @@ class _Clock:
     ):
         self._root, self._tasks, self._state, self._jobs = root, tasks, state, jobs
         self._count, self._ended = len(state.waiting), 0
-        self._started: dict[str, float] = {}  # Seconds of a clock, by name.
-
-    def started(self, task: Task) -> None:
-        """A task begins."""
-        self._started[task.name] = time.monotonic()
 
     def say(self, task: Task) -> None:
         """After a task has ended."""
@@ -145,6 +141,6 @@ class _Clock:
         history, now = estimate.history(done, self._root), time.monotonic()
         total = sum(history.seconds(task) for task in self._state.waiting)
         for task in self._state.running.values():
-            spent = now - self._started[task.name]
+            spent = now - self._state.started[task.name]
             total += max(0.0, history.seconds(task) - spent)
         return total / self._jobs

@@ -272,14 +272,15 @@ def _facts(results: Results) -> dict[str, Any]:
 def _volumes(splits: dict[Any, Any]) -> dict[str, int]:
     """Numbers of volumes, from runs' splits by their number of labelled volumes."""
     known = {size: each for size, each in splits.items() if isinstance(each, dict)}
-    found = {}
-    for split in list(known.values())[:1]:
-        for words, name in (
-            ("Pre-training volumes", "pretrain"),
-            ("Labelled volumes that choose the weights", "validation"),
-            ("Test volumes", "test"),
-        ):
-            found[words] = len(split.get(name) or ())
+    if not known:
+        return {}
+    names = {
+        "Pre-training volumes": "pretrain",
+        "Labelled volumes that choose the weights": "validation",
+        "Test volumes": "test",
+    }
+    first = next(iter(known.values()))
+    found = {words: len(first.get(name) or ()) for words, name in names.items()}
     if ALL in known:
         found["Training volumes of the benchmark"] = len(known[ALL].get("train") or ())
     return found

@@ -11,7 +11,7 @@ from dscl_tf.reporting.markup import Html
 from dscl_tf.reporting.tables import Column
 
 # Where files are and how a run computes does not tell methods apart.
-_LEFT_OUT = ("workdir", "prepared", "runtime", "split", "seed")
+LEFT_OUT = ("workdir", "prepared", "runtime", "split", "seed")
 _UNUSED = {
     "encoder": ("local", "finetune", "pretext"),
     "decoder": ("global_", "finetune", "pretext"),
@@ -59,7 +59,7 @@ def differences(configs: Mapping[str, Mapping[str, Any]]) -> Html:
 
 def _decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings without those that the stage does not use or that decide nothing."""
-    unused = (*_LEFT_OUT, *_UNUSED.get(str(settings.get("stage")), ()))
+    unused = (*LEFT_OUT, *_UNUSED.get(str(settings.get("stage")), ()))
     return {name: value for name, value in settings.items() if name not in unused}
 
 

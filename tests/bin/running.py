@@ -7,14 +7,14 @@ import sys
 BIN = pathlib.Path(__file__).parents[2] / "bin"
 
 
-def run(name, *flags, cwd=None):
+def run(name, *flags, cwd=None, timeout=300):
     """The finished process of bin/NAME.py, with its output as text."""
     return subprocess.run(
         [sys.executable, str(BIN / f"{name}.py"), *flags],
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=timeout,
     )
 
 
