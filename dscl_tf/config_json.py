@@ -33,7 +33,8 @@ def from_json(cls: Any, content: Any, where: str = "config") -> Any:
 
     Raises:
       UserError: a key is missing or unknown, or a value has the wrong type. A field
-        whose metadata say "may_be_missing" then has its default.
+        whose metadata say "may_be_missing" then has its default, or the value that
+        they call "before".
     """
     if dataclasses.is_dataclass(cls):
         return _dataclass_from_json(cls, content, where)
@@ -73,13 +74,17 @@ def _dataclass_from_json(cls: Any, content: Any, where: str) -> Any:
             "it was written by another version."
         )
     hints = typing.get_type_hints(cls)
-    return cls(
-        **{
-            name: from_json(hints[name], content[name], f"{where}.{name}")
-            for name in names
-            if name in content
-        }
-    )
+    before = {
+        field.name: field.metadata["before"]
+        for field in dataclasses.fields(cls)
+        if field.name not in content and "before" in field.metadata
+    }
+    given = {
+        name: from_json(hints[name], content[name], f"{where}.{name}")
+        for name in names
+        if name in content
+    }
+    return cls(**before, **given)
 
 
 def _tuple_from_json(arguments: tuple, content: Any, where: str) -> tuple:

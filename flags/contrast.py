@@ -60,15 +60,38 @@ _REGION_SIZE = flags.DEFINE_integer(
 _GRID = flags.DEFINE_integer(
     "region_grid",
     _LOCAL.grid,
-    "Regions along each side of a regular grid (A is its square); 0: the 13 regions "
-    "of the released commands.",
+    "With --local_views=intensity: regions along each side of a regular grid (A is its "
+    "square); 0: the 13 regions of the released commands.",
     lower_bound=0,
 )
 _NUM_NEGATIVES = flags.DEFINE_integer(
     "num_negatives",
     _LOCAL.num_negatives,
-    "Nearest other regions that a region is contrasted with; 0: all others.",
+    "With --local_views=intensity: nearest other regions that a region is contrasted "
+    "with; 0: all others.",
     lower_bound=0,
+)
+_LOCAL_VIEWS = flags.DEFINE_enum(
+    "local_views",
+    _LOCAL.views.value,
+    [views.value for views in config.LocalViews],
+    "What two views of a slice differ in for the local loss: intensity alone, as in "
+    "the paper, with regions at fixed places; or each is a random crop, too, with "
+    "regions at random places that both show.",
+)
+_LOCAL_CROP_SIDE = flags.DEFINE_float(
+    "local_crop_side",
+    _LOCAL.crop_side[0],
+    "With --local_views=crops: least side of a crop, as a fraction of the slice's "
+    "side; the largest is the whole slice.",
+    lower_bound=0.501,
+    upper_bound=1.0,
+)
+_NUM_REGIONS = flags.DEFINE_integer(
+    "num_regions",
+    _LOCAL.num_regions,
+    "With --local_views=crops: A, regions of each pair of maps.",
+    lower_bound=2,
 )
 _CROP = flags.DEFINE_float(
     "crop_fraction",
@@ -114,6 +137,9 @@ def local_config() -> config.LocalConfig:
         region_size=_REGION_SIZE.value,
         grid=_GRID.value,
         num_negatives=_NUM_NEGATIVES.value,
+        views=config.LocalViews(_LOCAL_VIEWS.value),
+        crop_side=(_LOCAL_CROP_SIDE.value, 1.0),
+        num_regions=_NUM_REGIONS.value,
     )
 
 

@@ -86,7 +86,11 @@ def make_stage(tiny_folder):
             network=TINY_NETWORK,
             global_=config.GlobalConfig(num_partitions=2, batch_volumes=2),
             local=config.LocalConfig(
-                num_partitions=2, batch_volumes=2, num_blocks=1, grid=2, num_negatives=0
+                num_partitions=2,
+                batch_volumes=2,
+                num_blocks=1,
+                region_size=2,
+                num_regions=4,
             ),
             finetune=config.FinetuneConfig(batch_size=3, validate_every=2),
             optimizer=config.OptimizerConfig(num_steps=num_steps),

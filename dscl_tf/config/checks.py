@@ -8,6 +8,11 @@ from dscl_tf import errors
 LATER = {"may_be_missing": True}
 
 
+def later(before: Any) -> dict[str, Any]:
+    """As LATER, where what earlier versions did is not the default: `before`."""
+    return {**LATER, "before": before}
+
+
 def require(condition: bool, field: str, found: Any, expected: str) -> None:
     """Raises UserError unless the condition holds, naming field, found and expected."""
     if not condition:

@@ -23,8 +23,15 @@ class LocalStrategy(enum.Enum):
     """Which maps the local loss takes as positive pairs (paper, section 3.3)."""
 
     NONE = "none"  # No decoder stage: the decoder starts at random.
-    LR = "lr"  # Two intensity views of one slice.
+    LR = "lr"  # Two views of one slice.
     LD = "ld"  # ... and slices of the same partition across volumes.
+
+
+class LocalViews(enum.Enum):
+    """What the two views of a slice in the local stage differ in."""
+
+    INTENSITY = "intensity"  # The paper's: brightness and contrast alone.
+    CROPS = "crops"  # ... and each view is a random crop of its own.
 
 
 class PretextTask(enum.Enum):
@@ -118,11 +125,33 @@ class LocalConfig:
     batch_volumes: int = 3
     num_blocks: int = 3  # l, decoder blocks that are trained.
     region_size: int = 3  # K.
-    grid: int = 0  # Corners per side of a regular grid; 0: the released 13.
-    num_negatives: int = 5  # Nearest other regions; 0: all of them.
+    # Of views of intensity: corners per side of a regular grid, 0: the released 13;
+    # and how many of the nearest other regions repel, 0: all of them.
+    grid: int = 0
+    num_negatives: int = 0
+    views: LocalViews = dataclasses.field(
+        default=LocalViews.CROPS, metadata=checks.later(LocalViews.INTENSITY)
+    )
+    # Of crops: the range of their sides, as fractions of the slice's; and A, regions
+    # at random places that both views show.
+    crop_side: tuple[float, float] = dataclasses.field(
+        default=(0.6, 1.0), metadata=checks.LATER
+    )
+    num_regions: int = dataclasses.field(default=13, metadata=checks.LATER)
 
     def __post_init__(self):
         _check_contrast(self)
+        low, high = self.crop_side
+        checks.require(
+            0.5 < low <= high <= 1,
+            "crop_side",
+            self.crop_side,
+            "ordered, above 0.5 (two smaller crops may show nothing in common) and at "
+            "most 1",
+        )
+        checks.require(
+            self.num_regions >= 2, "num_regions", self.num_regions, "at least 2"
+        )
         checks.require(
             self.num_blocks >= 1, "num_blocks", self.num_blocks, "at least 1"
         )
@@ -142,6 +171,13 @@ class LocalConfig:
                 self.batch_volumes,
                 "at least 2, since ld pairs slices across volumes",
             )
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Settings that the views do not look at."""
+        if self.views is LocalViews.CROPS:
+            return ("grid", "num_negatives")
+        return ("crop_side", "num_regions")
 
 
 @dataclasses.dataclass(frozen=True)

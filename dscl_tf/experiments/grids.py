@@ -64,7 +64,7 @@ SWEEPS = (
     *(_of_local(f"l{n}", f"l = {n}", "num_blocks", n) for n in (2, 4, 5)),
     _of_local("k1", "K = 1", "region_size", 1),
     *(_of_local(f"a{n * n}", f"A = {n * n}", "grid", n) for n in (2, 4)),
-    _of_local("all_negatives", "all negatives", "num_negatives", 0),
+    _of_local("nearest5", "5 nearest negatives", "num_negatives", 5),
 )
 PRESETS: dict[str, dict[str, Any]] = {
     "table1": {"methods": TABLE_1, "sizes": (1, 2, 8), "draws": 6},

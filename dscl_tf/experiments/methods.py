@@ -10,7 +10,12 @@ from dscl_tf import config, config_json, errors
 # Where the weights come from, the decoder stage after it, and what fine-tuning has.
 CONTRASTS = ("gr", "gd_minus", "gd", "positional")
 PRETEXTS = ("rotation", "inpainting", "context_restoration")
-LOCALS = ("lr", "ld")
+# The decoder stage's strategy and views; those of the paper's tables are of intensity.
+LOCALS: dict[str, dict[str, Any]] = {
+    strategy + suffix: {"local.strategy": strategy, "local.views": views}
+    for suffix, views in (("", "intensity"), ("_crops", "crops"))
+    for strategy in ("lr", "ld")
+}
 RANDOM, BENCHMARK = "random", "benchmark"
 # Of fine-tuning: the settings that a method turns on, where the flags leave them off.
 ADDED: dict[str, dict[str, Any]] = {
@@ -44,6 +49,8 @@ _TITLES = {
     "positional": "Positional",
     "lr": "L^R",
     "ld": "L^D",
+    "lr_crops": "L^R (crops)",
+    "ld_crops": "L^D (crops)",
     "rotation": "Rotation",
     "inpainting": "Inpainting",
     "context_restoration": "Context restoration",
@@ -124,7 +131,7 @@ def parse(text: str, title: Optional[str] = None) -> Method:
     """The method of a name such as "gd+lr+mixup" or "gd@global_.num_partitions=6".
 
     Terms stand between "+": at most one initialisation (random when there is none),
-    lr or ld after a contrastive one, and any of fine-tuning's; "benchmark" stands
+    one of LOCALS after a contrastive one, and any of fine-tuning's; "benchmark" stands
     alone. Settings follow, each after "@".
 
     Args:

@@ -121,7 +121,7 @@ def settings_of(plan: Plan, method: Method) -> dict:
     elif method.initial in methods.PRETEXTS:
         found["pretext.task"] = method.initial
     if method.local:
-        found["local.strategy"] = method.local
+        found.update(methods.LOCALS[method.local])
     cells = [cell for cell in plan.cells if cell.method.name == method.name]
     last = cells[0].task.stages[-1].finetune if cells else None
     for term in method.added if last else ():
@@ -232,7 +232,7 @@ class _Maker:
         if method.local:
             shared = {**shared, "init": found[0].stages[0].workdir}
             of_decoder = method.settings_of("decoder")
-            settings = {"local.strategy": method.local, **of_decoder}
+            settings = {**methods.LOCALS[method.local], **of_decoder}
             added = {k: v for k, v in of_decoder.items() if k not in own}
             name = f"{folder}/decoder_{_named(method.local, added)}"
             found.append(

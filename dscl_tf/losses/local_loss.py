@@ -1,6 +1,6 @@
 """The local contrastive loss L_l over regions of feature maps (section 3.3)."""
 
-from typing import Union
+from typing import Optional, Union
 
 import tensorflow as tf
 
@@ -39,6 +39,7 @@ def local_contrastive_terms(
     strategy: Union[config.LocalStrategy, str],
     regions: LocalRegions,
     temperature: float = 0.1,
+    num_pairs: Optional[int] = None,
 ) -> dict[str, tf.Tensor]:
     """The loss with the quantities that tell whether it learns.
 
@@ -48,56 +49,89 @@ def local_contrastive_terms(
       strategy: "lr" or "ld".
       regions: the regions and their negatives.
       temperature: tau > 0.
+      num_pairs: ordered positive pairs of maps in the batch, where they are known
+        before; not less than there are. Memory is then for these, not for N^2.
 
     Returns:
       float32 scalars, named as in `global_contrastive_terms`.
     """
     units = contrast.unit_vectors(regions.gather(features))  # [N, U, D]
-    pairs = tf.where(local_pairs(ids, strategy))  # [P, 2], both orders of each.
-    # Not by slices, whose lengths XLA cannot prove equal.
-    first, second = tf.unstack(pairs, axis=1)
-    num_regions, num_candidates = regions.counts.shape
-    chunk = chunks.rows_at_once(units.shape[0], num_regions * num_candidates)
-    loss, top1, similar, num_pairs, repelled, num_negatives = tf.unstack(
-        chunks.sum_over_rows(
-            _pair_sums(regions, temperature), units, [first, second], 6, chunk
-        )
+    pairs = _list_pairs(local_pairs(ids, strategy), num_pairs)
+    most = num_pairs or (units.shape[0] and units.shape[0] ** 2)
+    chunk = chunks.rows_at_once(most, regions.num_regions * units.shape[1])
+    loss, top1, similar, count, repelled, num_negatives = tf.unstack(
+        chunks.sum_over_rows(_pair_sums(regions, temperature), units, pairs, 6, chunk)
     )
-    pair_loss = tf.math.divide_no_nan(loss, num_pairs)
+    pair_loss = tf.math.divide_no_nan(loss, count)
+    num_repelling = tf.reduce_mean(tf.reduce_sum(regions.counts, axis=-1))
     return {
         "loss": pair_loss,
         "pair_loss": pair_loss,
-        "chance": tf.math.log1p(2.0 * tf.constant(regions.counts.sum(1).mean())),
-        "top1": tf.math.divide_no_nan(top1, num_pairs),
-        "positive_similarity": tf.math.divide_no_nan(similar, num_pairs),
+        "chance": tf.math.log1p(2.0 * num_repelling),
+        "top1": tf.math.divide_no_nan(top1, count),
+        "positive_similarity": tf.math.divide_no_nan(similar, count),
         "negative_similarity": tf.math.divide_no_nan(repelled, num_negatives),
-        "embedding_std": _spread(units[:, :num_regions]),
+        "embedding_std": _spread(units[:, : regions.num_regions]),
     }
+
+
+def _list_pairs(is_pair: tf.Tensor, num_pairs: Optional[int]) -> list[tf.Tensor]:
+    """The rows and columns of true entries, each [P], and float32 [P] 1 for each.
+
+    Args:
+      is_pair: bool [N, N].
+      num_pairs: P, where it is known; the last ones count 0 where there are fewer.
+    """
+    if num_pairs is None:
+        # Not by slices, whose lengths XLA cannot prove equal.
+        first, second = tf.unstack(tf.where(is_pair), axis=1)
+        return [first, second, tf.ones_like(first, tf.float32)]
+    # Under XLA `where` would have N^2 rows. Of equal values top_k takes the first.
+    flat = tf.reshape(tf.cast(is_pair, tf.float32), [-1])
+    counts, place = tf.math.top_k(flat, num_pairs)
+    size = tf.shape(is_pair)[1]
+    return [place // size, place % size, counts]
 
 
 def _pair_sums(regions: LocalRegions, temperature: float) -> chunks.RowSums:
     """Sums over some pairs of maps: of losses, hits, similarities, and counts."""
-    num_regions = len(regions.corners)
-    log_weight = contrast.log_weights(regions.counts)  # [A, U]
-    is_negative = tf.constant(regions.counts > 0)
+    counts = tf.convert_to_tensor(regions.counts)
+    log_weight = contrast.log_weights(counts)  # [A, U] or [N, A, U]
 
     def sums(
-        units: tf.Tensor, first: tf.Tensor, second: tf.Tensor, weight: tf.Tensor
+        units: tf.Tensor,
+        first: tf.Tensor,
+        second: tf.Tensor,
+        is_pair: tf.Tensor,
+        weight: tf.Tensor,
     ) -> tf.Tensor:
+        weight *= is_pair
         # Cut before gathering: XLA cannot prove that a slice of P rows still has P.
-        heads = units[:, :num_regions]
+        heads = units[:, : regions.num_regions]
         anchors, partners = tf.gather(heads, first), tf.gather(heads, second)
         own, other = (  # [P, A, U]
             tf.matmul(anchors, tf.gather(units, maps), transpose_b=True)
             for maps in (first, second)
         )
         positive = tf.reduce_sum(anchors * partners, axis=-1)  # [P, A]
+        near_and_maps = ((own, first), (other, second))
         negatives = _log_add(
-            contrast.log_sum_of_negatives(own / temperature, log_weight),
-            contrast.log_sum_of_negatives(other / temperature, log_weight),
+            *(
+                contrast.log_sum_of_negatives(
+                    near / temperature, _of_maps(log_weight, maps)
+                )
+                for near, maps in near_and_maps
+            )
         )
-        hardest = tf.maximum(*(_hardest(near, is_negative) for near in (own, other)))
+        hardest = tf.maximum(
+            *(
+                _hardest(near, _of_maps(counts, maps) > 0)
+                for near, maps in near_and_maps
+            )
+        )
+        is_negative = _of_maps(counts, second) > 0
         repelled = tf.reduce_sum(tf.where(is_negative, other, 0.0), axis=[1, 2])
+        num_negatives = tf.math.count_nonzero(is_negative, [-2, -1], dtype=tf.float32)
         weights = tf.expand_dims(weight, 1) * tf.ones_like(positive)  # [P, A]
         loss = contrast.contrast(positive / temperature, negatives)
         return tf.stack(
@@ -107,7 +141,7 @@ def _pair_sums(regions: LocalRegions, temperature: float) -> chunks.RowSums:
                 tf.reduce_sum(weights * positive),
                 tf.reduce_sum(weights),
                 tf.reduce_sum(weight * repelled),
-                tf.reduce_sum(weight) * float((regions.counts > 0).sum()),
+                tf.reduce_sum(weight * num_negatives),
             ]
         )
 
@@ -142,6 +176,11 @@ def local_contrastive_loss(
     return local_contrastive_terms(features, ids, strategy, regions, temperature)[
         "loss"
     ]
+
+
+def _of_maps(values: tf.Tensor, maps: tf.Tensor) -> tf.Tensor:
+    """What each map of a list has, [P, A, U]; [A, U] where all have the same."""
+    return values if values.shape.rank == 2 else tf.gather(values, maps)
 
 
 def _hardest(similarity: tf.Tensor, is_negative: tf.Tensor) -> tf.Tensor:

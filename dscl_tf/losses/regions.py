@@ -1,6 +1,7 @@
 """Regions of a feature map: where they lie and which repel each other."""
 
-from typing import Optional
+import copy
+from typing import Optional, Union
 
 import numpy as np
 import tensorflow as tf
@@ -9,37 +10,66 @@ import tensorflow as tf
 class LocalRegions:
     """The A regions of K x K positions that the local loss compares.
 
+    They lie at the same places of all maps of a batch, or at places of each map's own.
+
     Attributes:
       size: K.
-      corners: int32 [A, 2], (row, column) of each region's top-left position.
+      num_regions: A.
+      corners: int32 [A, 2], (row, column) of each region's top-left position; of each
+        map's own int32 [N, A, 2].
       table: int32 [U, 2], the distinct corners that are needed: of regions and of
-        negatives. Its first A rows are `corners`.
-      counts: float32 [A, U], how often row u of `table` is a negative of region a.
+        negatives. Its first A rows are `corners`. Of each map's own it is `corners`.
+      counts: float32 [A, U], how often row u of `table` is a negative of region a; of
+        each map's own float32 [N, A, A].
     """
 
     def __init__(
-        self, size: int, corners: np.ndarray, negatives: Optional[np.ndarray] = None
+        self,
+        size: int,
+        corners: Union[np.ndarray, tf.Tensor],
+        negatives: Optional[np.ndarray] = None,
     ):
         """Regions with their negatives.
 
         Args:
           size: K >= 1, side of a region.
-          corners: int [A, 2], distinct (row, column) of top-left positions.
+          corners: int [A, 2], distinct (row, column) of top-left positions; or int
+            [N, A, 2], those of each map.
           negatives: int [A, R, 2], corners of each region's negatives, on the grid
-            of `corners` or not; None: all other regions.
+            of `corners` or not; None: all other regions. Of regions of each map's own
+            it is None, and those that overlap by more than half along both axes show
+            the same place and do not repel each other.
 
         Raises:
           ValueError: wrong shapes, negative positions, or fewer than 2 regions.
         """
-        corners = np.asarray(corners)
         if size < 1:
             raise ValueError(f"size must be at least 1, got {size}.")
+        self.size = int(size)
+        if len(np.shape(corners)) == 3:
+            self._place_in_each_map(corners, negatives)
+        else:
+            self._place_in_all_maps(np.asarray(corners), negatives)
+        self.num_regions = int(self.corners.shape[-2])
+
+    def _place_in_each_map(self, corners, negatives) -> None:
+        if negatives is not None:
+            raise ValueError("Regions of each map's own take no list of negatives.")
+        if corners.shape[1] is None or corners.shape[1] < 2 or corners.shape[2] != 2:
+            raise ValueError(
+                f"corners must be [N, A >= 2, 2], got {list(corners.shape)}."
+            )
+        self.corners = self.table = tf.cast(corners, tf.int32)
+        gaps = tf.abs(self.corners[:, :, None] - self.corners[:, None])
+        is_apart = 2 * tf.reduce_max(gaps, axis=-1) >= self.size
+        self.counts = tf.cast(is_apart, tf.float32)  # [N, A, A]
+
+    def _place_in_all_maps(self, corners: np.ndarray, negatives) -> None:
         _check_corners("corners", corners, rank=2)
         if len(corners) < 2:
             raise ValueError(f"corners must name 2 regions or more, got {corners}.")
         if len(np.unique(corners, axis=0)) < len(corners):
             raise ValueError(f"corners must be distinct, got {corners.tolist()}.")
-        self.size = int(size)
         self.corners = corners.astype(np.int32)
         if negatives is None:
             self.table = self.corners
@@ -67,20 +97,31 @@ class LocalRegions:
           ValueError: a region reaches beyond the map.
         """
         height, width, channels = features.shape[1:]
-        reach = self.table.max(axis=0) + self.size
-        if reach[0] > height or reach[1] > width:
-            raise ValueError(
-                f"Regions of {self.size}x{self.size} reach to {reach.tolist()}, but "
-                f"the feature map is {height}x{width}."
-            )
+        self._check_reach(height, width)
         offsets = np.stack(np.mgrid[: self.size, : self.size], axis=-1).reshape(-1, 2)
-        positions = self.table[:, None, :] + offsets  # [U, K*K, 2]
+        positions = self.table[..., None, :] + offsets  # [(N,) U, K*K, 2]
         flat = positions[..., 0] * width + positions[..., 1]
         pixels = tf.reshape(features, [-1, height * width, channels])
-        gathered = tf.gather(pixels, flat, axis=1)  # [N, U, K*K, C]
-        return tf.reshape(
-            gathered, [-1, len(self.table), self.size * self.size * channels]
-        )
+        of_each_map = int(len(flat.shape) == 3)
+        gathered = tf.gather(pixels, flat, axis=1, batch_dims=of_each_map)
+        num_vectors, length = self.table.shape[-2], self.size * self.size * channels
+        return tf.reshape(gathered, [-1, num_vectors, length])
+
+    def _check_reach(self, height: int, width: int) -> None:
+        if tf.is_symbolic_tensor(self.table):
+            return
+        table = np.reshape(self.table, [-1, 2])
+        reach = table.max(axis=0) + self.size
+        if reach[0] > height or reach[1] > width or table.min() < 0:
+            raise ValueError(
+                f"Regions of {self.size}x{self.size} reach from {table.min(axis=0)} to "
+                f"{reach.tolist()}, but the feature map is {height}x{width}."
+            )
+
+    def corners_of(self, number: int) -> np.ndarray:
+        """The corners in map `number` of the batch: int32 [A, 2]."""
+        corners = np.asarray(self.corners)
+        return corners[number] if corners.ndim == 3 else corners
 
 
 def released_corners(map_size: tuple[int, int], size: int) -> np.ndarray:
@@ -152,7 +193,7 @@ def nearest_negatives(corners: np.ndarray, num_negatives: int) -> np.ndarray:
 
 
 def make_regions(
-    map_size: tuple[int, int], size: int, grid: int = 0, num_negatives: int = 5
+    map_size: tuple[int, int], size: int, grid: int = 0, num_negatives: int = 0
 ) -> LocalRegions:
     """The regions that a configuration asks for.
 
@@ -179,8 +220,8 @@ def single_positions(regions: LocalRegions) -> LocalRegions:
     Returns:
       Regions of size 1 at the same corners, with the same negatives.
     """
-    single = LocalRegions(1, regions.corners)
-    single.table, single.counts = regions.table, regions.counts
+    single = copy.copy(regions)
+    single.size = 1
     return single
 
 

@@ -2,7 +2,8 @@
 
 A batch is a dict: "image" float32 [N, H, W, 1] and int32 [N] ids "image_id",
 "volume", "partition", "view"; in fine-tuning also "label" int32 [N, H, W], or with
-mixup float32 [N, H, W, C]; with the positional strategy the id "position" float32 [N].
+mixup float32 [N, H, W, C]; with the positional strategy the id "position" float32 [N];
+in the decoder stage with crops "corners" int32 [N, A, 2], each image's regions.
 """
 
 import dataclasses
@@ -19,11 +20,12 @@ from dscl_tf.config import (
     GlobalStrategy,
     LocalConfig,
     LocalStrategy,
+    LocalViews,
     PretextConfig,
     PretextTask,
     ViewConfig,
 )
-from dscl_tf.pipeline import augmentation, mixing, pretext, sampling, views
+from dscl_tf.pipeline import augmentation, crops, mixing, pretext, sampling, views
 from dscl_tf.pipeline.sampling import SliceTable
 from dscl_tf.pipeline.streams import Batch, LabelOf, Sampler, Stream
 
@@ -66,12 +68,11 @@ def global_batches(
 ) -> Stream:
     """Batches of the encoder stage."""
     with_original = config.strategy not in _OF_TWO_VIEWS
-    transform = _views_transform(views.global_view, view, with_original)
     return Stream(
         cohort,
         table,
         global_sampler(table, config),
-        transform,
+        _views_transform(views.global_view, view, with_original),
         salt=salt,
         with_position=config.strategy is GlobalStrategy.POSITIONAL,
     )
@@ -82,13 +83,44 @@ def local_batches(
     table: SliceTable,
     config: LocalConfig,
     view: ViewConfig,
+    map_size: tuple[int, int],
     salt: int = 0,
 ) -> Stream:
-    """Batches of the decoder stage."""
+    """Batches of the decoder stage.
+
+    Args:
+      cohort: where the slices are read.
+      table: the slices to draw from.
+      config: strategy, views and regions.
+      view: strength of the changes of intensity.
+      map_size: (H, W) of the feature map that the regions lie on.
+      salt: tells the draws of streams apart that a step uses together.
+
+    Raises:
+      UserError: too few volumes, or too small crops.
+    """
     with_original = config.strategy is LocalStrategy.LD
-    transform = _views_transform(views.local_view, view, with_original)
+    if config.views is LocalViews.CROPS:
+        crops.check(config, map_size)
+        transform = _crops_transform(config, view, map_size)
+    else:
+        transform = _views_transform(views.local_view, view, with_original)
     sampler = local_sampler(table, config)
     return Stream(cohort, table, sampler, transform, salt=salt)
+
+
+def num_local_pairs(table: SliceTable, config: LocalConfig) -> Optional[int]:
+    """Ordered positive pairs of maps in a batch of the decoder stage (section 3.3).
+
+    None where a batch may have a slice twice, whose views then pair across, too.
+    """
+    m, num_partitions = config.batch_volumes, config.num_partitions
+    if config.strategy is LocalStrategy.LR:
+        num_slices = m * num_partitions
+        return 2 * num_slices if len(table.volume) >= num_slices else None
+    of_slices = 2 * m * num_partitions
+    # (x_i, x_j), and (x-tilde_i, x-hat_j) in both orders.
+    return of_slices + 3 * num_partitions * m * (m - 1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,18 +199,57 @@ def _views_transform(
 
     def transform(batch: Batch, seed: tf.Tensor) -> Batch:
         seeds = tf.random.split(seed, 2)
-        images = [view_of(batch["image"], seeds[k], config) for k in (0, 1)]
-        numbers = [1, 2]
+        shown = {k + 1: view_of(batch["image"], seeds[k], config) for k in (0, 1)}
         if with_original:
-            images, numbers = [batch["image"], *images], [0, 1, 2]
-        count = batch["image"].shape[0]
-        stacked = {
-            name: tf.tile(batch[name], [len(numbers)])
-            for name in ("image_id", "volume", "partition", "position")
-            if name in batch
-        }
-        stacked["image"] = tf.concat(images, axis=0)
-        stacked["view"] = tf.constant(np.repeat(numbers, count), tf.int32)
-        return stacked
+            shown = {0: batch["image"], **shown}
+        return _stacked(batch, shown)
 
     return transform
+
+
+def _crops_transform(
+    config: LocalConfig, view: ViewConfig, map_size: tuple[int, int]
+) -> Callable[[Batch, tf.Tensor], Batch]:
+    """Views that are crops of their own, with the corners of each one's regions.
+
+    View 0, which L^D has, is a crop with its intensities as they are.
+    """
+    is_ld = config.strategy is LocalStrategy.LD
+    numbers = (0, 1, 2) if is_ld else (1, 2)
+    # Maps that are compared need regions at the same places.
+    grouped_by = "partition" if is_ld else "image_id"
+
+    def transform(batch: Batch, seed: tf.Tensor) -> Batch:
+        seeds = tf.random.split(seed, 3)
+        count = batch["image"].shape[0]
+        windows = crops.draw_windows(seeds[0], len(numbers) * count, config.crop_side)
+        windows = tf.reshape(windows, [len(numbers), count, 3])
+        places = crops.draw_places(
+            seeds[1], windows, batch[grouped_by], config, map_size
+        )
+        of_views = tf.random.split(seeds[2], 3)
+        shown, corners = {}, []
+        for number, window in zip(numbers, tf.unstack(windows)):
+            image = crops.show(batch["image"], window)
+            if number:
+                image = views.local_view(image, of_views[number], view)
+            shown[number] = image
+            corners.append(
+                crops.corners_in(window, places, config.region_size, map_size)
+            )
+        return {**_stacked(batch, shown), "corners": tf.concat(corners, axis=0)}
+
+    return transform
+
+
+def _stacked(batch: Batch, shown: Mapping[int, tf.Tensor]) -> Batch:
+    """The views of a batch one after the other, by number, with their slices' ids."""
+    count = batch["image"].shape[0]
+    stacked = {
+        name: tf.tile(batch[name], [len(shown)])
+        for name in ("image_id", "volume", "partition", "position")
+        if name in batch
+    }
+    stacked["image"] = tf.concat(list(shown.values()), axis=0)
+    stacked["view"] = tf.constant(np.repeat(list(shown), count), tf.int32)
+    return stacked

@@ -73,7 +73,7 @@ def global_view(images: tf.Tensor, seed: tf.Tensor, config: ViewConfig) -> tf.Te
 
 
 def local_view(images: tf.Tensor, seed: tf.Tensor, config: ViewConfig) -> tf.Tensor:
-    """One view for the local loss: intensity only, so that regions correspond.
+    """One view for the local loss: brightness and contrast, clip.
 
     Args:
       images: float32 [N, H, W, 1].

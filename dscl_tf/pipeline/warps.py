@@ -1,6 +1,7 @@
 """Affine and elastic warps: the only module that imports tensorflow-addons."""
 
 import warnings
+from typing import Union
 
 import tensorflow as tf
 
@@ -37,23 +38,24 @@ def affine_matrices(
 
 
 def crop_matrices(
-    start: tf.Tensor, fraction: float, size: tuple[int, int]
+    start: tf.Tensor, fraction: Union[float, tf.Tensor], size: tuple[int, int]
 ) -> tf.Tensor:
     """A crop that is resized to the full image.
 
     Args:
       start: float32 [N, 2], top and left border as fractions of the image.
-      fraction: side of the crop as a fraction of the image's.
+      fraction: side of the crop as a fraction of the image's; float32 [N] for each.
       size: (H, W) in pixels.
 
     Returns:
       float32 [N, 8], as `affine_matrices`.
     """
     # Pixel p covers [p, p + 1], so the middle of output pixel 0 is fraction / 2 in.
-    shift = start * tf.constant(tuple(size), tf.float32) + (fraction - 1) / 2
-    one, zero = tf.ones_like(shift[:, 0]), tf.zeros_like(shift[:, 0])
-    row_x = [fraction * one, zero, shift[:, 1]]
-    row_y = [zero, fraction * one, shift[:, 0]]
+    side = tf.broadcast_to(fraction, tf.shape(start)[:1])
+    shift = start * tf.constant(tuple(size), tf.float32) + (side[:, None] - 1) / 2
+    zero = tf.zeros_like(side)
+    row_x = [side, zero, shift[:, 1]]
+    row_y = [zero, side, shift[:, 0]]
     return tf.stack([*row_x, *row_y, zero, zero], axis=1)
 
 

@@ -67,11 +67,12 @@ def make_local(session: Session, unet: tf.keras.Model) -> Optional[Extra]:
     stage.network.check_blocks(local.num_blocks)
     shape = _shape_at(session, stage.network.num_blocks - local.num_blocks)
     head = networks.build_local_head(stage.network, shape, local.region_size)
-    regions = pretrain_decoder.make_regions(stage, shape[:2])
+    regions_of = pretrain_decoder.region_source(stage, shape[:2])
     table = _table(session, local.num_partitions)
     stream = batches.local_batches(
-        session.cohort, table, local, stage.views, _LOCAL_SALT
+        session.cohort, table, local, stage.views, shape[:2], _LOCAL_SALT
     )
+    num_pairs = batches.num_local_pairs(table, local)
     encoder, decoder = (unet.get_layer(name) for name in ("encoder", "decoder"))
 
     def loss(batch: steps.Batch) -> steps.Scalars:
@@ -83,8 +84,9 @@ def make_local(session: Session, unet: tf.keras.Model) -> Optional[Extra]:
             session.devices.gather(head(features, training=True), ids["view"].shape[0]),
             ids,
             local.strategy,
-            regions,
+            regions_of(batch),
             local.temperature,
+            num_pairs,
         )
         return {
             "loss": weight * terms["loss"],

@@ -1,8 +1,9 @@
 """Decoder stage: d_l and g2 learn the local contrastive loss (section 3.3)."""
 
 import pathlib
+from typing import Callable
 
-from dscl_tf import config, errors, networks
+from dscl_tf import config, errors, losses, networks
 from dscl_tf.losses import regions as local_regions
 from dscl_tf.pipeline import batches, sampling
 from dscl_tf.stages import fitting
@@ -48,15 +49,15 @@ def assemble(session: sessions.Session) -> fitting.Assembly:
     decoder = networks.build_decoder(stage.network, session.size_px, local.num_blocks)
     map_shape = decoder.output.shape[1:]
     head = networks.build_local_head(stage.network, map_shape, local.region_size)
-    regions = make_regions(stage, map_shape[:2])
-    stream = batches.local_batches(cohort, table, local, stage.views)
+    regions_of = region_source(stage, map_shape[:2])
+    stream = batches.local_batches(cohort, table, local, stage.views, map_shape[:2])
     stride_px = session.size_px[0] / map_shape[0]
 
     def make_hooks(monitor: Monitor, _) -> list[loop.Hook]:
         def show(done: int) -> None:
             batch = fitting.batch_of(session, stream, done)
             images, view = batch["image"].numpy(), batch["view"].numpy()
-            picture = panels.region_panel(images, view, regions, stride_px)
+            picture = panels.region_panel(images, view, regions_of(batch), stride_px)
             monitor.picture(done, "regions", picture)
 
         return [loop.Hook(stage.runtime.panel_every, show)]
@@ -69,24 +70,48 @@ def assemble(session: sessions.Session) -> fitting.Assembly:
         },
         players={"loss": decoder.trainable_variables + head.trainable_variables},
         loss=steps.decoder_loss(
-            encoder, decoder, head, local, regions, session.devices
+            encoder,
+            decoder,
+            head,
+            local,
+            regions_of,
+            session.devices,
+            batches.num_local_pairs(table, local),
         ),
         stream=stream,
         make_hooks=make_hooks,
     )
 
 
+def region_source(
+    stage: config.StageConfig, map_size: tuple[int, int]
+) -> Callable[[steps.Batch], local_regions.LocalRegions]:
+    """A function from a batch of a stage to its regions on the feature maps.
+
+    Raises:
+      UserError: the map is too small for them.
+    """
+    # With units, g2's last layer has already made each region one vector.
+    is_single = bool(stage.network.local_head_units)
+    as_used = local_regions.single_positions if is_single else lambda regions: regions
+    if stage.local.views is config.LocalViews.INTENSITY:
+        fixed = as_used(make_regions(stage, map_size))
+        return lambda batch: fixed
+    size = stage.local.region_size
+    return lambda batch: as_used(losses.LocalRegions(size, batch["corners"]))
+
+
 def make_regions(
     stage: config.StageConfig, map_size: tuple[int, int]
 ) -> local_regions.LocalRegions:
-    """The regions of a stage on its feature map.
+    """The regions of a stage whose views show the same places at the same positions.
 
     Raises:
       UserError: the map is too small for them.
     """
     local = stage.local
     try:
-        regions = local_regions.make_regions(
+        return local_regions.make_regions(
             map_size, local.region_size, local.grid, local.num_negatives
         )
     except ValueError as error:
@@ -94,7 +119,3 @@ def make_regions(
             f"{error} Use more decoder blocks (--num_blocks), a smaller "
             "--region_size, or larger slices."
         ) from None
-    if stage.network.local_head_units:
-        # g2's last layer has already made each region one vector.
-        return local_regions.single_positions(regions)
-    return regions

@@ -58,18 +58,20 @@ def region_panel(
     Returns:
       uint8 [H', W', 3].
     """
-    pair = [images[view == number][0, ..., 0] for number in (1, 2)]
     figure = Figure(figsize=(6, 3.2), layout="constrained")
-    for axes, image, title in zip(figure.subplots(1, 2), pair, _TITLES[1:]):
-        _show(axes, image, f"{title}: {len(regions.corners)} regions")
-        for row, column in regions.corners:
+    for axes, number in zip(figure.subplots(1, 2), (1, 2)):
+        row_of_batch = int(np.argmax(view == number))
+        title = f"{_TITLES[number]}: {regions.num_regions} regions"
+        _show(axes, images[row_of_batch, ..., 0], title)
+        for color, (row, column) in enumerate(regions.corners_of(row_of_batch)):
             axes.add_patch(
                 patches.Rectangle(
                     (column * stride_px - 0.5, row * stride_px - 0.5),
                     regions.size * stride_px,
                     regions.size * stride_px,
                     fill=False,
-                    edgecolor="tab:orange",
+                    # One color a region: it has the same in both views.
+                    edgecolor=f"C{color % 10}",
                 )
             )
     return _pixels(figure)

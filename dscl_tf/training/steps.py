@@ -1,7 +1,7 @@
 """The training step: a batch in, named scalars out."""
 
 from collections.abc import Mapping, Sequence
-from typing import Callable
+from typing import Callable, Optional
 
 import tensorflow as tf
 
@@ -105,10 +105,21 @@ def decoder_loss(
     decoder: tf.keras.Model,
     head: tf.keras.Model,
     config: LocalConfig,
-    regions: losses.LocalRegions,
+    regions_of: Callable[[Batch], losses.LocalRegions],
     devices: Devices = distribution.ONE,
+    num_pairs: Optional[int] = None,
 ) -> LossFunction:
-    """L_l of g2(d_l(e(x))), the encoder frozen with its moving statistics."""
+    """L_l of g2(d_l(e(x))), the encoder frozen with its moving statistics.
+
+    Args:
+      encoder: e.
+      decoder: d_l.
+      head: g2.
+      config: strategy and temperature.
+      regions_of: from a batch to its regions.
+      devices: what computes it.
+      num_pairs: ordered positive pairs in a batch, where they are known.
+    """
 
     def loss(batch: Batch) -> Scalars:
         # Deviation: the released code normalises here by batch statistics.
@@ -119,8 +130,9 @@ def decoder_loss(
             devices.gather(features, ids["view"].shape[0]),
             ids,
             config.strategy,
-            regions,
+            regions_of(batch),
             config.temperature,
+            num_pairs,
         )
 
     return loss

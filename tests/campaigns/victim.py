@@ -43,7 +43,11 @@ def stage_list(folder, runs):
             network=config.NetworkConfig(filters=(4, 6, 8), global_head_units=(8, 4)),
             global_=config.GlobalConfig(num_partitions=2, batch_volumes=2),
             local=config.LocalConfig(
-                num_partitions=2, batch_volumes=2, num_blocks=1, grid=2, num_negatives=0
+                num_partitions=2,
+                batch_volumes=2,
+                num_blocks=1,
+                region_size=2,
+                num_regions=4,
             ),
             finetune=config.FinetuneConfig(batch_size=3, validate_every=2),
             optimizer=config.OptimizerConfig(num_steps=4),

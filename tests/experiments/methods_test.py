@@ -79,7 +79,7 @@ def test_rows_of_the_tables():
 def test_sweeps_fit_on_slices_of_64_pixels():
     settings = config.GridConfig("sweeps", None, None, None, None, None)
     swept = {row.name: dict(row.settings) for row in grids.make_grid(settings).methods}
-    assert {"s2", "s6", "l1", "l5", "k1", "a4", "a16", "all_negatives"} < set(swept)
+    assert {"s2", "s6", "l1", "l5", "k1", "a4", "a16", "nearest5"} < set(swept)
     for name, paths in swept.items():
         stage = methods.replaced(config.StageConfig("decoder", "", ""), paths)
         local = stage.local

@@ -1,10 +1,12 @@
 import pathlib
+import re
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from dscl_tf import losses
+from dscl_tf.losses import local_loss
 from dscl_tf.losses import regions as local_regions
 from tests.losses import reference
 
@@ -20,9 +22,15 @@ def make_batch(strategy: str, num_partitions: int = 2, seed: int = 0):
     return rng.normal(size=shape).astype(np.float32), ids
 
 
-def make_regions(size: int, negatives: str):
+def make_regions(size: int, negatives: str, num_maps: int = 0):
     corners = local_regions.grid_corners((8, 9), size, per_side=3)
     if negatives == "all":
+        return losses.LocalRegions(size, corners), None
+    if negatives == "of each map":
+        rng = np.random.default_rng(5)
+        # Some of them overlap, some lie at the same place.
+        corners = rng.integers(0, [9 - size, 10 - size], [num_maps, 7, 2])
+        corners[:, 1] = corners[:, 0]
         return losses.LocalRegions(size, corners), None
     listed = local_regions.nearest_negatives(corners, 4)
     if negatives == "off grid, repeated":
@@ -32,12 +40,14 @@ def make_regions(size: int, negatives: str):
 
 
 @pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
-@pytest.mark.parametrize("negatives", ["all", "nearest", "off grid, repeated"])
+@pytest.mark.parametrize(
+    "negatives", ["all", "nearest", "off grid, repeated", "of each map"]
+)
 @pytest.mark.parametrize("size", [1, 3])
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_equals_loop(strategy, size, negatives, compiled):
     features, ids = make_batch(strategy)
-    regions, listed = make_regions(size, negatives)
+    regions, listed = make_regions(size, negatives, len(features))
     function = losses.local_contrastive_loss
     if compiled:
         function = tf.function(function)
@@ -61,11 +71,12 @@ def test_equals_loop_for_any_partitions(strategy, num_partitions):
     np.testing.assert_allclose(actual, expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("negatives", ["nearest", "of each map"])
 @pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_gradient_equals_finite_differences_of_loop(strategy, compiled):
+def test_gradient_equals_finite_differences_of_loop(strategy, compiled, negatives):
     features, ids = make_batch(strategy)
-    regions, listed = make_regions(2, "nearest")
+    regions, listed = make_regions(2, negatives, len(features))
 
     def gradient_of(features):
         with tf.GradientTape() as tape:
@@ -108,14 +119,18 @@ def test_equals_released_code(name):
     np.testing.assert_allclose(actual, data["reference"], rtol=1e-5)
 
 
+@pytest.mark.parametrize("negatives", ["nearest", "of each map"])
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_order_of_batch_does_not_matter(strategy):
+def test_order_of_batch_does_not_matter(strategy, negatives):
     features, ids = make_batch(strategy)
-    regions, _ = make_regions(3, "nearest")
+    regions, _ = make_regions(3, negatives, len(features))
     order = np.random.default_rng(2).permutation(len(features))
     shuffled = {name: values[order] for name, values in ids.items()}
+    moved = regions
+    if negatives == "of each map":
+        moved = losses.LocalRegions(3, regions.corners.numpy()[order])
     np.testing.assert_allclose(
-        losses.local_contrastive_loss(features[order], shuffled, strategy, regions),
+        losses.local_contrastive_loss(features[order], shuffled, strategy, moved),
         losses.local_contrastive_loss(features, ids, strategy, regions),
         rtol=1e-6,
     )
@@ -164,6 +179,65 @@ def test_identical_features_give_the_chance_level():
     )
     np.testing.assert_allclose(terms["loss"], np.log(9), rtol=1e-6)
     np.testing.assert_allclose(terms["chance"], np.log(9), rtol=1e-6)
+
+
+def terms_and_gradient(features, ids, strategy, regions, num_pairs):
+    features = tf.constant(features)
+    with tf.GradientTape() as tape:
+        tape.watch(features)
+        terms = losses.local_contrastive_terms(
+            features, ids, strategy, regions, num_pairs=num_pairs
+        )
+    return terms, tape.gradient(terms["loss"], features)
+
+
+@pytest.mark.parametrize("max_elements", [None, 200], ids=["at once", "in chunks"])
+@pytest.mark.parametrize("negatives", ["nearest", "of each map"])
+@pytest.mark.parametrize(("strategy", "num_pairs"), [("lr", 8), ("ld", 20)])
+def test_known_number_of_pairs_changes_nothing(
+    strategy, num_pairs, negatives, max_elements, monkeypatch
+):
+    features, ids = make_batch(strategy)
+    regions, _ = make_regions(2, negatives, len(features))
+    assert np.count_nonzero(local_loss.local_pairs(ids, strategy)) == num_pairs
+    expected, slope = terms_and_gradient(features, ids, strategy, regions, None)
+    if max_elements:
+        monkeypatch.setattr(local_loss.chunks, "MAX_ELEMENTS", max_elements)
+    for bound in (num_pairs, num_pairs + 3):
+        found, gradient = terms_and_gradient(features, ids, strategy, regions, bound)
+        for name, value in expected.items():
+            np.testing.assert_allclose(found[name], value, rtol=1e-5, err_msg=name)
+        np.testing.assert_allclose(gradient, slope, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("negatives", ["all", "of each map"])
+def test_xla_makes_room_for_the_pairs_and_not_for_all_of_them(negatives):
+    features, ids = make_batch("ld")  # 12 maps: 144 ordered pairs, 20 are positive.
+    regions, _ = make_regions(2, negatives, len(features))
+    inputs = {name: tf.constant(values) for name, values in ids.items()}
+
+    def rows_of_similarities(num_pairs):
+        @tf.function(jit_compile=True)
+        def loss(features, ids):
+            return losses.local_contrastive_terms(
+                features, ids, "ld", regions, num_pairs=num_pairs
+            )["loss"]
+
+        compiled = loss.experimental_get_compiler_ir(tf.constant(features), inputs)
+        count = regions.num_regions
+        pattern = rf"f32\[<?=?(\d+),{count},{count}\]"
+        return {int(rows) for rows in re.findall(pattern, compiled(stage="hlo"))}
+
+    assert 144 in rows_of_similarities(None)
+    assert max(rows_of_similarities(20)) == 20
+
+
+def test_regions_of_each_map_that_show_one_place_do_not_repel():
+    corners = [[[0, 0], [1, 1], [0, 2], [5, 5]], [[3, 3], [3, 3], [0, 0], [5, 3]]]
+    regions = losses.LocalRegions(3, np.array(corners))
+    first = [[0, 0, 1, 1], [0, 0, 0, 1], [1, 0, 0, 1], [1, 1, 1, 0]]
+    second = [[0, 0, 1, 1], [0, 0, 1, 1], [1, 1, 0, 1], [1, 1, 1, 0]]
+    np.testing.assert_array_equal(regions.counts, [first, second])
 
 
 def test_refuses_other_strategies():

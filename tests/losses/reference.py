@@ -71,25 +71,37 @@ def local_loss(
 ) -> float:
     """L_l: the mean over pairs of maps of 1/(2A) sum of l(a,b,r) + l(b,a,r)."""
     features = np.asarray(features, np.float64)
-    corners = [tuple(corner) for corner in np.asarray(corners).tolist()]
-    if negatives is None:
-        listed = [[other for other in corners if other != own] for own in corners]
-    else:
-        listed = [[tuple(c) for c in row] for row in np.asarray(negatives).tolist()]
+    corners = np.asarray(corners)
+    # Regions of each map's own: [N, A, 2].
+    corners_of = corners if corners.ndim == 3 else [corners] * len(features)
 
     def region(image, corner):
         row, column = corner
         return features[image, row : row + size, column : column + size].ravel()
 
+    def repelling(image, number):
+        """Corners of the negatives of a region in a map."""
+        if negatives is not None:
+            return negatives[number]
+        own = corners_of[image][number]
+        if corners.ndim == 2:
+            return [other for other in corners if tuple(other) != tuple(own)]
+        # Those that share more than half along both axes show the same place.
+        return [
+            other
+            for other in corners_of[image]
+            if not all(size - abs(gap) > size / 2 for gap in other - own)
+        ]
+
     def one_way(a, b):
         return sum(
             contrast(
-                region(a, own),
-                region(b, own),
-                [region(image, other) for image in (a, b) for other in others],
+                region(a, corners_of[a][r]),
+                region(b, corners_of[b][r]),
+                [region(c, other) for c in (a, b) for other in repelling(c, r)],
                 temperature,
             )
-            for own, others in zip(corners, listed)
+            for r in range(corners.shape[-2])
         )
 
     def near(a, b):
@@ -108,7 +120,8 @@ def local_loss(
         for a, b in itertools.combinations(range(len(features)), 2)
         if is_positive(a, b)
     ]
-    total = sum((one_way(a, b) + one_way(b, a)) / (2 * len(corners)) for a, b in pairs)
+    num_regions = corners.shape[-2]
+    total = sum((one_way(a, b) + one_way(b, a)) / (2 * num_regions) for a, b in pairs)
     return total / len(pairs)
 
 

@@ -6,7 +6,8 @@ from dscl_tf.pipeline import batches, sampling
 
 NAMES = ("p0", "p1", "p2", "p3")
 SHAPES = {"num_partitions": 2, "batch_volumes": 2}
-STRATEGIES = ("gr", "gd_minus", "gd", "positional", "lr", "ld")
+CROPS = ("lr_crops", "ld_crops")
+STRATEGIES = ("gr", "gd_minus", "gd", "positional", "lr", "ld", *CROPS)
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +23,14 @@ def make_stream(tiny_cohort):
         if strategy in ("gr", "gd_minus", "gd", "positional"):
             settings = config.GlobalConfig(config.GlobalStrategy(strategy), **shapes)
             return batches.global_batches(tiny_cohort, table, settings, view)
-        settings = config.LocalConfig(config.LocalStrategy(strategy), **shapes)
-        return batches.local_batches(tiny_cohort, table, settings, view)
+        name, _, is_crops = strategy.partition("_")
+        settings = config.LocalConfig(
+            config.LocalStrategy(name),
+            views=config.LocalViews.CROPS if is_crops else config.LocalViews.INTENSITY,
+            num_regions=4,
+            **shapes,
+        )
+        return batches.local_batches(tiny_cohort, table, settings, view, (16, 16))
 
     return make
 
@@ -41,7 +48,9 @@ def assert_same(first, second):
         np.testing.assert_array_equal(first[name], second[name])
 
 
-@pytest.mark.parametrize("strategy", ["gd", "positional", "lr", "finetune"])
+@pytest.mark.parametrize(
+    "strategy", ["gd", "positional", "lr", "lr_crops", "ld_crops", "finetune"]
+)
 def test_batch_is_a_function_of_seed_and_step(make_stream, strategy):
     stream = make_stream(strategy)
     whole = take(stream, 7, 0, 4)
@@ -58,7 +67,7 @@ def test_batch_is_a_function_of_seed_and_step(make_stream, strategy):
 def test_ids(make_stream, tiny_cohort, strategy):
     stream = make_stream(strategy)
     batch = take(stream, 0, 0, 1)[0]
-    two_views = {"gr": (6, 2), "positional": (6, 2), "lr": (4, 2)}
+    two_views = {"gr": (6, 2), "positional": (6, 2), "lr": (4, 2), "lr_crops": (4, 2)}
     expected = two_views.get(strategy, (4, 3))
     num_slices, num_views = expected
     assert len(batch["image"]) == num_slices * num_views
@@ -84,7 +93,61 @@ def test_ids(make_stream, tiny_cohort, strategy):
     ):
         slices = tiny_cohort.image(name)
         assert partition == (0 if index < 3 else 1)
-        assert np.array_equal(image[..., 0], slices[index]) == (view == 0)
+        is_shown_whole = view == 0 and strategy not in CROPS
+        assert np.array_equal(image[..., 0], slices[index]) == is_shown_whole
+
+
+class Ramps:
+    """A cohort whose pixels tell where they lie: row r has the value r, or column."""
+
+    settings = config.PreprocessingConfig(size_px=(16, 16))
+
+    def __init__(self, axis):
+        self._slices = np.repeat(np.mgrid[:16, :16][axis][None], 6, axis=0)
+
+    def image(self, name):
+        del name
+        return self._slices
+
+
+@pytest.mark.parametrize("strategy", ["lr", "ld"])
+def test_regions_of_crops_show_the_same_in_maps_that_are_compared(
+    tiny_cohort, strategy
+):
+    table = sampling.slice_table(tiny_cohort, NAMES, 2)
+    plain = config.ViewConfig(brightness=0.0, contrast=(1, 1), clip=(0.0, 15.0))
+    settings = config.LocalConfig(
+        config.LocalStrategy(strategy), region_size=2, num_regions=4, **SHAPES
+    )
+    shown = [
+        take(
+            batches.local_batches(Ramps(axis), table, settings, plain, (16, 16)),
+            0,
+            0,
+            1,
+        )[0]
+        for axis in (0, 1)
+    ]
+    corners = shown[0]["corners"]
+    np.testing.assert_array_equal(corners, shown[1]["corners"])
+    assert corners.shape == (len(shown[0]["view"]), 4, 2)
+    seen = np.stack([_means_of_regions(each["image"], corners) for each in shown], -1)
+    group = shown[0]["image_id" if strategy == "lr" else "partition"]
+    for number in set(group):
+        # Positions are whole: two regions lie up to half a pixel off each.
+        assert np.ptp(seen[group == number], axis=0).max() <= 1.01
+    # But not at the same positions, and not all at one place.
+    assert np.ptp(corners[group == group[0]], axis=0).max() > 1
+    assert np.ptp(seen[0], axis=0).max() > 2
+
+
+def _means_of_regions(images, corners):
+    return np.array(
+        [
+            [image[r : r + 2, c : c + 2].mean() for r, c in places]
+            for image, places in zip(images, corners)
+        ]
+    )
 
 
 def test_gr_gets_as_many_images_as_gd(make_stream):

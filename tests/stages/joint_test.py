@@ -83,7 +83,7 @@ def test_the_contrastive_losses_are_those_of_the_stages_on_the_same_network(make
             extra.parts["local_head"](features, training=True),
             batches.loss_ids(batch),
             "lr",
-            joint.pretrain_decoder.make_regions(opened.config, (8, 8)),
+            losses.LocalRegions(2, batch["corners"]),
         )
         np.testing.assert_allclose(found["local_loss"], expected, rtol=1e-5)
         np.testing.assert_allclose(found["loss"], 2 * expected, rtol=1e-5)

@@ -34,7 +34,11 @@ def stage_of(prepared, folder, kind):
         ),
         global_=config.GlobalConfig(num_partitions=2, batch_volumes=2),
         local=config.LocalConfig(
-            num_partitions=2, batch_volumes=2, num_blocks=1, grid=2, num_negatives=0
+            num_partitions=2,
+            batch_volumes=2,
+            num_blocks=1,
+            region_size=2,
+            num_regions=4,
         ),
         finetune=finetune,
         optimizer=config.OptimizerConfig(num_steps=3),

@@ -80,7 +80,9 @@ def build(case, devices, sync, parts=None):
     head = networks.build_local_head(network, (*SIZE, 3))
     settings = config.LocalConfig(strategy=config.LocalStrategy(case))
     regions = local_regions.make_regions(SIZE, 2, 3, 2)
-    loss = steps.decoder_loss(encoder, decoder, head, settings, regions, devices)
+    loss = steps.decoder_loss(
+        encoder, decoder, head, settings, lambda batch: regions, devices
+    )
     variables = decoder.trainable_variables + head.trainable_variables
     return loss, variables, [encoder, decoder, head]
 
@@ -92,7 +94,7 @@ def build_plain(strategy, devices):
         models = [itself, itself, tf.keras.Sequential([layer])]
         settings = config.LocalConfig(strategy=config.LocalStrategy(strategy))
         regions = local_regions.make_regions(SIZE, 2, 3, 2)
-        loss = steps.decoder_loss(*models, settings, regions, devices)
+        loss = steps.decoder_loss(*models, settings, lambda batch: regions, devices)
     else:
         layers = [tf.keras.layers.Flatten(), tf.keras.layers.Dense(4)]
         models = [lambda images, training: [images], tf.keras.Sequential(layers)]

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dscl_tf import config, networks
-from dscl_tf.losses import regions as local_regions
+from dscl_tf import config, losses, networks
 from dscl_tf.pipeline import batches, sampling
 from dscl_tf.training import optimizers, steps
 
@@ -12,8 +11,13 @@ SIZE = (16, 16)
 NAMES = ("p0", "p1", "p2")
 GLOBAL = config.GlobalConfig(num_partitions=2, batch_volumes=2)
 LOCAL = config.LocalConfig(
-    num_partitions=2, batch_volumes=2, strategy=config.LocalStrategy.LD
+    num_partitions=2,
+    batch_volumes=2,
+    strategy=config.LocalStrategy.LD,
+    region_size=2,
+    num_regions=4,
 )
+MAP_SIZE = (8, 8)
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +27,16 @@ def batch_of(tiny_cohort):
     view = config.ViewConfig()
     streams = {
         "encoder": batches.global_batches(tiny_cohort, table, GLOBAL, view),
-        "decoder": batches.local_batches(tiny_cohort, table, LOCAL, view),
+        "decoder": batches.local_batches(tiny_cohort, table, LOCAL, view, MAP_SIZE),
         "finetune": batches.finetune_batches(
             tiny_cohort, table, config.FinetuneConfig(batch_size=3)
         ),
     }
     return {name: next(iter(s.open(0, 0, 1))) for name, s in streams.items()}
+
+
+def regions_of(batch):
+    return losses.LocalRegions(LOCAL.region_size, batch["corners"])
 
 
 def build(stage):
@@ -46,8 +54,7 @@ def build(stage):
     decoder = networks.build_decoder(NETWORK, SIZE, 1)
     shape = decoder.output.shape[1:]
     head = networks.build_local_head(NETWORK, shape)
-    regions = local_regions.make_regions(shape[:2], 3, 2, 0)
-    loss = steps.decoder_loss(encoder, decoder, head, LOCAL, regions)
+    loss = steps.decoder_loss(encoder, decoder, head, LOCAL, regions_of)
     variables = decoder.trainable_variables + head.trainable_variables
     return loss, variables, [encoder, decoder]
 
