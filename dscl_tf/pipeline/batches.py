@@ -99,14 +99,28 @@ def local_batches(
     Raises:
       UserError: too few volumes, or too small crops.
     """
-    with_original = config.strategy is LocalStrategy.LD
+    transform = local_transform(config, view, map_size)
+    return Stream(cohort, table, local_sampler(table, config), transform, salt=salt)
+
+
+def local_transform(
+    config: LocalConfig, view: ViewConfig, map_size: tuple[int, int]
+) -> Callable[[Batch, tf.Tensor], Batch]:
+    """From slices with their ids and a seed to the views of the decoder stage.
+
+    Args:
+      config: strategy, views and regions.
+      view: strength of the changes of intensity.
+      map_size: (H, W) of the feature map that the regions lie on.
+
+    Raises:
+      UserError: too small crops.
+    """
     if config.views is LocalViews.CROPS:
         crops.check(config, map_size)
-        transform = _crops_transform(config, view, map_size)
-    else:
-        transform = _views_transform(views.local_view, view, with_original)
-    sampler = local_sampler(table, config)
-    return Stream(cohort, table, sampler, transform, salt=salt)
+        return _crops_transform(config, view, map_size)
+    with_original = config.strategy is LocalStrategy.LD
+    return _views_transform(views.local_view, view, with_original)
 
 
 def num_local_pairs(table: SliceTable, config: LocalConfig) -> Optional[int]:

@@ -1,5 +1,6 @@
 """Decoder stage: d_l and g2 learn the local contrastive loss (section 3.3)."""
 
+import logging
 import pathlib
 from typing import Callable
 
@@ -8,8 +9,10 @@ from dscl_tf.losses import regions as local_regions
 from dscl_tf.pipeline import batches, sampling
 from dscl_tf.stages import fitting
 from dscl_tf.stages import session as sessions
-from dscl_tf.training import loop, panels, run_folder, steps
+from dscl_tf.training import loop, panels, place_probe, run_folder, steps
 from dscl_tf.training.monitor import Monitor
+
+_LOG = logging.getLogger(__name__)
 
 
 def run(stage: config.StageConfig) -> pathlib.Path:
@@ -42,16 +45,24 @@ def assemble(session: sessions.Session) -> fitting.Assembly:
       UserError: a mistake in the settings or the cohort.
     """
     stage, cohort, local = session.config, session.cohort, session.config.local
-    names, _ = sessions.hold_out_probe(session.split.pretrain, stage.num_probe)
+    names, probed = sessions.hold_out_probe(session.split.pretrain, stage.num_probe)
     table = sampling.slice_table(cohort, names, local.num_partitions)
     encoder = networks.build_encoder(stage.network, session.size_px)
     encoder.trainable = False
     decoder = networks.build_decoder(stage.network, session.size_px, local.num_blocks)
-    map_shape = decoder.output.shape[1:]
+    map_shape = tuple(decoder.output.shape[1:])
     head = networks.build_local_head(stage.network, map_shape, local.region_size)
     regions_of = region_source(stage, map_shape[:2])
     stream = batches.local_batches(cohort, table, local, stage.views, map_shape[:2])
     stride_px = session.size_px[0] / map_shape[0]
+    looked_at = place_probe.LocalStage(
+        lambda images: head(decoder(encoder(images))),
+        regions_of,
+        local,
+        stage.views,
+        map_shape[:2],
+    )
+    two = place_probe.two_subjects(cohort, probed, names)
 
     def make_hooks(monitor: Monitor, _) -> list[loop.Hook]:
         def show(done: int) -> None:
@@ -60,7 +71,12 @@ def assemble(session: sessions.Session) -> fitting.Assembly:
             picture = panels.region_panel(images, view, regions_of(batch), stride_px)
             monitor.picture(done, "regions", picture)
 
-        return [loop.Hook(stage.runtime.panel_every, show)]
+        hooks = [loop.Hook(stage.runtime.panel_every, show)]
+        if two:
+            probe = place_probe.PlaceProbe(looked_at, cohort, two)
+            measure = _probe_action(probe, monitor, local.views)
+            hooks.append(loop.Hook(stage.runtime.panel_every, measure))
+        return hooks
 
     return fitting.Assembly(
         parts={
@@ -81,6 +97,49 @@ def assemble(session: sessions.Session) -> fitting.Assembly:
         stream=stream,
         make_hooks=make_hooks,
     )
+
+
+_CURES = {
+    config.LocalViews.INTENSITY: "use --local_views=crops",
+    config.LocalViews.CROPS: "try a smaller --local_crop_side or more --num_regions",
+}
+
+
+def _probe_action(
+    probe: place_probe.PlaceProbe, monitor: Monitor, views: config.LocalViews
+):
+    has_warned = False
+
+    def measure(done: int) -> None:
+        nonlocal has_warned
+        found = probe.losses()
+        monitor.scalars(
+            done,
+            {
+                "probe/two_views_loss": found.two_views,
+                "probe/same_places_loss": found.same_places,
+                "probe/chance": found.chance,
+            },
+        )
+        _LOG.info(
+            "Probe at step %d: loss of two views %.3f, of the same places of different "
+            "volumes %.3f (chance %.2f)",
+            done,
+            found.two_views,
+            found.same_places,
+            found.chance,
+        )
+        if found.is_solved_by_place and not has_warned:
+            has_warned = True
+            _LOG.warning(
+                "At step %d regions of different volumes at the same places are told "
+                "apart nearly as well as those of two views: the decoder learns where "
+                "regions lie, not what they show; %s.",
+                done,
+                _CURES[views],
+            )
+
+    return measure
 
 
 def region_source(

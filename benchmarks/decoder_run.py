@@ -1,0 +1,59 @@
+"""Finished runs of the decoder stage, opened to be looked at."""
+
+import dataclasses
+
+import tensorflow as tf
+
+from dscl_tf import errors, networks
+from dscl_tf.stages import pretrain_decoder
+from dscl_tf.training import place_probe, run_folder
+from dscl_tf.training.records import RunRecord
+from dscl_tf.training.run_folder import RunFolder
+
+
+@dataclasses.dataclass(frozen=True)
+class DecoderNetworks:
+    """The networks of a decoder stage, with fresh weights."""
+
+    parts: dict[str, tf.keras.Model]  # By the names in checkpoints.
+    decoder_features: tf.keras.Model  # d_l(e(x)), before the head.
+    stage: place_probe.LocalStage
+
+
+def open_run(folder: str) -> tuple[RunFolder, RunRecord]:
+    """A run of the decoder stage.
+
+    Raises:
+      UserError: it is another one.
+    """
+    run = RunFolder(folder)
+    record = run.read_record()
+    if record.config.stage != "decoder":
+        raise errors.UserError(
+            f"{run.path} is a run of the stage {record.config.stage!r}, expected one "
+            "of the decoder stage."
+        )
+    return run, record
+
+
+def networks_of(record: RunRecord) -> DecoderNetworks:
+    """The stage's networks, with fresh weights, and what its loss needs."""
+    stage, size_px = record.config, record.preprocessing.size_px
+    encoder = networks.build_encoder(stage.network, size_px)
+    decoder = networks.build_decoder(stage.network, size_px, stage.local.num_blocks)
+    shape = tuple(decoder.output.shape[1:])
+    head = networks.build_local_head(stage.network, shape, stage.local.region_size)
+    parts = {
+        "encoder": encoder,
+        **run_folder.decoder_parts(decoder),
+        "local_head": head,
+    }
+    features = tf.keras.Model(encoder.inputs, decoder(encoder.outputs))
+    looked_at = place_probe.LocalStage(
+        lambda images: head(features(images)),
+        pretrain_decoder.region_source(stage, shape[:2]),
+        stage.local,
+        stage.views,
+        shape[:2],
+    )
+    return DecoderNetworks(parts, features, looked_at)

@@ -1,0 +1,133 @@
+"""A probe of the decoder stage that needs no labels: place, or what is there?"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Callable, Optional
+
+import numpy as np
+import tensorflow as tf
+
+from dscl_tf import losses
+from dscl_tf.cohort.prepared import PreparedCohort
+from dscl_tf.config import LocalConfig, LocalStrategy, ViewConfig
+from dscl_tf.losses import LocalRegions
+from dscl_tf.pipeline import batches
+from dscl_tf.pipeline.streams import Batch
+
+_SEED = (20_201_206, 0)  # Equal views at every look, so that values can be compared.
+_MOST_SLICES = 8  # Of a volume.
+
+
+@dataclasses.dataclass(frozen=True)
+class LocalStage:
+    """What the local loss of a decoder stage is computed with."""
+
+    features: Callable[[tf.Tensor], tf.Tensor]  # Images to maps, in inference mode.
+    regions_of: Callable[[Batch], LocalRegions]
+    config: LocalConfig
+    views: ViewConfig
+    map_size: tuple[int, int]
+
+
+def pair_terms(
+    stage: LocalStage, first: np.ndarray, second: np.ndarray, whole: bool
+) -> dict[str, tf.Tensor]:
+    """L^R between view 1 of some images and view 2 of others, region by region.
+
+    Args:
+      stage: networks and settings.
+      first: float32 [Q, H, W, 1].
+      second: float32 [Q, H, W, 1], the partners, region r of region r; `first` itself
+        for two views of a slice.
+      whole: without crops, so that regions lie at the same positions of both maps.
+
+    Returns:
+      The terms of `losses.local_contrastive_terms`.
+    """
+    side = (1.0, 1.0) if whole else stage.config.crop_side
+    local = dataclasses.replace(stage.config, strategy=LocalStrategy.LR, crop_side=side)
+    transform = batches.local_transform(local, stage.views, stage.map_size)
+    count = len(first)
+    # The partners have their ids, so that the same places are drawn for both.
+    ids = {k: tf.range(count) for k in ("image_id", "volume", "partition")}
+    shown = [
+        transform({**ids, "image": tf.convert_to_tensor(images)}, tf.constant(_SEED))
+        for images in (first, second)
+    ]
+    image = [shown[0]["image"][:count], shown[1]["image"][count:]]
+    batch = {**shown[0], "image": tf.concat(image, axis=0)}
+    return losses.local_contrastive_terms(
+        stage.features(batch["image"]),
+        batches.loss_ids(batch),
+        LocalStrategy.LR,
+        stage.regions_of(batch),
+        local.temperature,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class PlaceLosses:
+    """What the probe found."""
+
+    two_views: float  # Of a slice, as they are trained.
+    same_places: float  # Of slices that have nothing but the places in common.
+    chance: float  # Of the latter.
+
+    @property
+    def is_solved_by_place(self) -> bool:
+        """Whether the stage has learned, and places give nearly all of it."""
+        has_learned = self.two_views < self.chance / 2
+        return has_learned and self.same_places - self.two_views < self.chance / 10
+
+
+class PlaceProbe:
+    """The loss of two views beside that of the same places of different volumes.
+
+    The pairs are slices of two subjects, one from base to apex, the other from apex to
+    base. Where their loss is as low as that of two views, the regions' places are what
+    tells them apart.
+    """
+
+    def __init__(self, stage: LocalStage, cohort: PreparedCohort, names: Sequence[str]):
+        """A probe on two volumes of different subjects."""
+        slices = [_some_slices(cohort.image(name)) for name in names[:2]]
+        count = min(map(len, slices))
+        self._first, self._other = slices[0][:count], slices[1][:count][::-1]
+        self._terms = {
+            whole: tf.function(lambda a, b, whole=whole: pair_terms(stage, a, b, whole))
+            for whole in (False, True)
+        }
+
+    def losses(self) -> PlaceLosses:
+        """Looks at the networks as they are now."""
+        two_views = self._terms[False](self._first, self._first)
+        same_places = self._terms[True](self._first, self._other)
+        return PlaceLosses(
+            float(two_views["loss"]),
+            float(same_places["loss"]),
+            float(same_places["chance"]),
+        )
+
+
+def two_subjects(
+    cohort: PreparedCohort, preferred: Sequence[str], others: Sequence[str]
+) -> Optional[tuple[str, str]]:
+    """Two volumes of different subjects; None where there is one subject only.
+
+    Args:
+      cohort: whose they are.
+      preferred: names that come first, such as those that are not trained on.
+      others: names to take from where these do not suffice.
+    """
+    by_subject: dict[str, str] = {}
+    for name in (*preferred, *others):
+        by_subject.setdefault(cohort.volume(name).subject, name)
+    first, *rest = by_subject.values()
+    return (first, rest[0]) if rest else None
+
+
+def _some_slices(images: np.ndarray) -> np.ndarray:
+    """At most `_MOST_SLICES`, evenly spread: float32 [Q, H, W, 1]."""
+    count = min(len(images), _MOST_SLICES)
+    chosen = np.linspace(0, len(images) - 1, count).round().astype(int)
+    return np.asarray(images[chosen], np.float32)[..., None]
