@@ -69,7 +69,7 @@ def gather(
         "table": table_rows(
             cells,
             [method.name for method in plan.grid.methods],
-            _of_paper(paper_dataset),
+            of_paper(paper_dataset),
         ),
     }
 
@@ -127,13 +127,19 @@ def _cell(root: pathlib.Path, cell: Cell, state: Mapping) -> dict:
     }
     if found["state"] == "done":
         path = root / task.name / worker.EVALUATION / "summary.json"
-        summary = files.read_json_object(path, "summary")
-        found["dice"] = summary["foreground_mean"]["Dice"]
-        found["structures"] = {
+        found.update(dice_of(files.read_json_object(path, "summary")))
+    return found
+
+
+def dice_of(summary: Mapping[str, Any]) -> dict:
+    """What a cell keeps of its evaluation's summary: "dice" and "structures"."""
+    return {
+        "dice": summary["foreground_mean"]["Dice"],
+        "structures": {
             summary["label_names"][label]: mean["Dice"]
             for label, mean in summary["mean"].items()
-        }
-    return found
+        },
+    }
 
 
 def table_rows(
@@ -222,7 +228,8 @@ def _structures(cells: Mapping[tuple[int, int], Mapping]) -> dict:
     return found
 
 
-def _of_paper(dataset: Optional[str]) -> Mapping[str, Mapping]:
+def of_paper(dataset: Optional[str]) -> Mapping[str, Mapping]:
+    """The paper's figures on one of its datasets, by method and size; None: none."""
     if dataset is None:
         return {}
     return json.loads(_PAPER.read_text(encoding="utf-8"))["datasets"][dataset]

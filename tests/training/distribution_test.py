@@ -72,6 +72,7 @@ def assert_equal_runs(found, expected):
         ("gd-plain", "three"),
         ("lr-plain", "three"),
         ("ld-plain", "three"),
+        ("ld_crops-plain", "three"),
     ],
 )
 def test_replicas_equal_one_device(quick, case, replicas):

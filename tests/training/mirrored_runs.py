@@ -15,7 +15,7 @@ import sys
 import numpy as np
 import tensorflow as tf
 
-from dscl_tf import config, networks, stages
+from dscl_tf import config, losses, networks, stages
 from dscl_tf.losses import regions as local_regions
 from dscl_tf.training import distribution, optimizers, steps
 
@@ -23,7 +23,14 @@ NUM_STEPS = 3
 SIZE = (8, 8)
 CASES = ("gr", "gd_minus", "gd", "lr", "ld", "finetune")
 QUICK = ("finetune",)
-PLAIN = ("gr-plain", "gd_minus-plain", "gd-plain", "lr-plain", "ld-plain")
+PLAIN = (
+    "gr-plain",
+    "gd_minus-plain",
+    "gd-plain",
+    "lr-plain",
+    "ld-plain",
+    "ld_crops-plain",
+)
 # Not to be divided by 2 nor by 3.
 NUM_ROWS = 17
 
@@ -40,7 +47,13 @@ def batch_of(step):
     ids = {name: tf.constant(rows[:, k]) for k, name in enumerate(names)}
     image = rng.normal(size=(NUM_ROWS, *SIZE, 1)).astype(np.float32)
     label = rng.integers(0, 3, (NUM_ROWS, *SIZE)).astype(np.int32)
-    return {**ids, "image": tf.constant(image), "label": tf.constant(label)}
+    corners = rng.integers(0, 7, (NUM_ROWS, 4, 2)).astype(np.int32)
+    return {
+        **ids,
+        "image": tf.constant(image),
+        "label": tf.constant(label),
+        "corners": tf.constant(corners),
+    }
 
 
 def network_of(sync):
@@ -89,12 +102,17 @@ def build(case, devices, sync, parts=None):
 
 def build_plain(strategy, devices):
     """As `build`, with one layer in place of the networks."""
+    strategy, is_crops, _ = strategy.partition("_crops")
     if strategy in ("lr", "ld"):
         layer = tf.keras.layers.Conv2D(3, 3, padding="same")
         models = [itself, itself, tf.keras.Sequential([layer])]
         settings = config.LocalConfig(strategy=config.LocalStrategy(strategy))
         regions = local_regions.make_regions(SIZE, 2, 3, 2)
-        loss = steps.decoder_loss(*models, settings, lambda batch: regions, devices)
+
+        def regions_of(batch):
+            return losses.LocalRegions(2, batch["corners"]) if is_crops else regions
+
+        loss = steps.decoder_loss(*models, settings, regions_of, devices)
     else:
         layers = [tf.keras.layers.Flatten(), tf.keras.layers.Dense(4)]
         models = [lambda images, training: [images], tf.keras.Sequential(layers)]
