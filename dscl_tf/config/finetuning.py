@@ -28,6 +28,8 @@ class PseudoLabelConfig:
     teacher: Optional[str] = None
     confidence: float = 0.9  # Pixels with a smaller largest probability are unknown.
     as_targets: bool = False  # Self-training: the Dice loss takes them, too.
+    # Of the rounds, from 1; each has draws of its own.
+    round: int = dataclasses.field(default=0, metadata=checks.LATER)
 
     def __post_init__(self):
         checks.require(
@@ -37,7 +39,7 @@ class PseudoLabelConfig:
     @property
     def unused(self) -> tuple[str, ...]:
         """Settings without effect: all, where nobody teaches."""
-        return () if self.teacher else ("confidence", "as_targets")
+        return () if self.teacher else ("confidence", "as_targets", "round")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Optional
 
+import numpy as np
+
 from dscl_tf.config import checks
 from dscl_tf.config.cohort import SplitConfig
 from dscl_tf.config.finetuning import FinetuneConfig
@@ -73,3 +75,16 @@ class StageConfig:
     pretext: PretextConfig = dataclasses.field(
         default=PretextConfig(), metadata=checks.LATER
     )
+
+    @property
+    def draw_seed(self) -> int:
+        """The seed of batches, below 2^31.
+
+        Each stage and each round with pseudo-labels has draws of its own: the slices of
+        a step would else be those of the same step of the stage before.
+        """
+        number = self.finetune.pseudo_labels.round if self.stage == "finetune" else 0
+        if self.stage in ("encoder", "finetune") and not number:
+            return self.seed
+        key = [self.seed, *self.stage.encode(), number]
+        return int(np.random.SeedSequence(key).generate_state(1)[0] >> 1)

@@ -117,7 +117,7 @@ def _of_stage(stage: config.StageConfig) -> float:
             step = steps.make_step(
                 assembly.loss, assembly.players, optimizer, session.runtime.jit
             )
-            batches = iter(assembly.stream.open(stage.seed, 0, _WARM + _TIMED))
+            batches = iter(assembly.stream.open(stage.draw_seed, 0, _WARM + _TIMED))
             for _ in range(_WARM):
                 float(step(next(batches))["loss"])
             ready = time.perf_counter()

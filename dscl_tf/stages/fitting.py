@@ -105,4 +105,4 @@ def _settled(hook: loop.Hook, settle: Callable[[], None]) -> loop.Hook:
 
 def batch_of(session: Session, stream: Stream, done: int) -> Mapping[str, tf.Tensor]:
     """The batch of the last of `done` steps, to be shown."""
-    return next(iter(stream.open(session.config.seed, done - 1, done)))
+    return next(iter(stream.open(session.config.draw_seed, done - 1, done)))

@@ -33,7 +33,9 @@ def finetune_rounds(
         rounds.append(_without_teacher(stage))
         before = rounds[0].workdir
     for number in range(1, num_rounds + 1):
-        labels = dataclasses.replace(stage.finetune.pseudo_labels, teacher=before)
+        labels = dataclasses.replace(
+            stage.finetune.pseudo_labels, teacher=before, round=number
+        )
         rounds.append(
             dataclasses.replace(
                 stage,

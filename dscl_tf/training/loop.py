@@ -61,7 +61,7 @@ def train(training: Training) -> int:
     if first:
         _LOG.info("Going on at step %d of %d.", first, last)
     meter = _Meter(training, first)
-    batches = iter(training.stream.open(config.seed, first, last))
+    batches = iter(training.stream.open(config.draw_seed, first, last))
     with interruption.stop_request() as stop:
         for done in range(first + 1, last + 1):
             meter.add(training.step, batches)
@@ -126,7 +126,7 @@ class _Meter:
             return
         offset = int(np.argmin(np.isfinite(losses)))
         step = done - len(losses) + offset
-        ids = self._training.stream.ids(self._training.config.seed, step)
+        ids = self._training.stream.ids(self._training.config.draw_seed, step)
         made_of = ", ".join(
             f"{volume}[{index}]" for volume, index in zip(ids["volume"], ids["slice"])
         )

@@ -38,6 +38,7 @@ def test_rounds_teach_each_other(stage):
     assert [r.init for r in found] == ["before", found[0].workdir, found[1].workdir]
     teachers = [r.finetune.pseudo_labels.teacher for r in found]
     assert teachers == [None, found[0].workdir, found[1].workdir]
+    assert [r.finetune.pseudo_labels.round for r in found] == [0, 1, 2]
     assert not found[0].finetune.pseudo_labels.as_targets
     assert [r.finetune.class_contrast.weight for r in found] == [0, 1, 1]
     # All else is the stage's.
