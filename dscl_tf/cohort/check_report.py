@@ -7,10 +7,13 @@ from collections.abc import Iterable, Sequence
 from typing import Optional
 
 from dscl_tf import config_json
+from dscl_tf.cohort import orientation
 from dscl_tf.cohort.cases import Case, Dataset
 from dscl_tf.cohort.integrity import ERROR, WARNING, CaseCheck, Facts, Problem
+from dscl_tf.config import OrientationConfig
 
 _COLUMNS = ("severity", "file", "field", "found", "expected", "cure")
+_MOST_TILT_DEG = 45  # Of a slice axis against the cohort's.
 _SHOWN = 4  # Different sizes, orientations, ... that the summary names.
 
 
@@ -20,6 +23,7 @@ class Report:
 
     checks: tuple[CaseCheck, ...]
     problems: tuple[Problem, ...]  # Of the cases, then of several cases together.
+    orientation: Optional[OrientationConfig]  # Of the cohort; None: nothing is good.
 
     def is_bad(self, strict: bool) -> bool:
         """Whether there are errors; or warnings, if those count."""
@@ -44,44 +48,80 @@ def make(checks: Sequence[CaseCheck], dataset: Dataset, num_partitions: int) -> 
     """
     by_name = {case.name: case for case in dataset.cases}
     good = [(by_name[each.case], each.facts) for each in checks if each.facts]
+    wanted = _orientation(checks)
     problems = [problem for each in checks for problem in each.problems]
-    problems += _too_few_slices(good, num_partitions)
-    problems += _sliced_otherwise(good)
+    problems += _too_few_slices(good, num_partitions, wanted)
+    problems += _sliced_otherwise(good, wanted)
     problems += _same_voxels(good)
-    return Report(tuple(checks), tuple(problems))
+    return Report(tuple(checks), tuple(problems), wanted)
+
+
+def _orientation(checks: Sequence[CaseCheck]) -> Optional[OrientationConfig]:
+    """The cohort's, of its good volumes, whatever the order of the checks."""
+    found = sorted((c for c in checks if c.facts), key=lambda check: check.case)
+    facts = [c.facts for c in found if not c.is_bad] or [c.facts for c in found]
+    if not facts:
+        return None
+    return orientation.choose(
+        [each.direction for each in facts], [each.spacing_mm for each in facts]
+    )
+
+
+def _num_slices(facts: Facts, wanted: OrientationConfig) -> int:
+    (*_, across), _ = orientation.axes_of(facts.direction, facts.spacing_mm, wanted)
+    return facts.size[across]
 
 
 def _warning(case: Case, field: str, found: str, expected: str, cure: str) -> Problem:
     return Problem(WARNING, case.name, str(case.image), field, found, expected, cure)
 
 
-def _too_few_slices(good, num_partitions: int) -> Iterable[Problem]:
+def _too_few_slices(good, num_partitions: int, wanted) -> Iterable[Problem]:
     for case, facts in good:
-        if facts.num_slices < num_partitions:
+        count = _num_slices(facts, wanted)
+        if count < num_partitions:
             yield _warning(
                 case,
                 "slices",
-                str(facts.num_slices),
+                str(count),
                 f"{num_partitions} or more (--num_partitions)",
                 "it cannot be pre-trained on with so many partitions",
             )
 
 
-def _sliced_otherwise(good) -> Iterable[Problem]:
-    """Cases whose slices are of another orientation than most cases' slices."""
-    counts = collections.Counter(facts.sliced for _, facts in good)
-    if len(counts) < 2:
-        return
-    usual = counts.most_common(1)[0][0]
+def _sliced_otherwise(good, wanted) -> Iterable[Problem]:
+    """Cases whose slices cut other anatomy than most cases' slices."""
     for case, facts in good:
-        if facts.sliced != usual:
+        tilt = orientation.tilt_deg(facts.direction, facts.spacing_mm, wanted)
+        if tilt > _MOST_TILT_DEG:
             yield _warning(
                 case,
-                "slices across",
-                facts.sliced,
-                f"{usual}, as {counts[usual]} others",
-                "its partitions mean other anatomy: check its spacing and direction",
+                "slice axis",
+                f"{tilt:.0f} degrees from the cohort's",
+                f"at most {_MOST_TILT_DEG}",
+                "its slices, and so its partitions, show other anatomy: leave it out, "
+                "or prepare scans of its kind as a cohort of their own",
             )
+        elif wanted.is_stack != orientation.is_stack(facts.spacing_mm):
+            yield _warning(
+                case,
+                "spacing (mm)",
+                _joined(facts.spacing_mm, "x"),
+                "a stack of slices" if wanted.is_stack else "nearly equal spacings",
+                f"it is cut like most volumes, into slices of "
+                f"{_in_plane(facts, wanted)} mm a pixel: look at an overlay",
+            )
+
+
+def _in_plane(facts: Facts, wanted: OrientationConfig) -> str:
+    order, _ = orientation.axes_of(facts.direction, facts.spacing_mm, wanted)
+    return _joined((facts.spacing_mm[axis] for axis in order[:2]), "x")
+
+
+def _turned(facts: Facts, wanted: OrientationConfig) -> bool:
+    """Whether the file counts its slices from the other end."""
+    _, flips = orientation.axes_of(facts.direction, facts.spacing_mm, wanted)
+    return flips[2]
 
 
 def _same_voxels(good) -> Iterable[Problem]:
@@ -130,16 +170,20 @@ def summary(report: Report, label_names: Optional[Sequence[str]], parts: int) ->
         return "No volume can be read."
     subjects = {check.subject for check in report.checks if check.facts}
     labelled = [each for each in facts if each.label_voxels]
-    slices = [each.num_slices for each in facts]
+    wanted = report.orientation
+    slices = [_num_slices(each, wanted) for each in facts]
+    turned = sum(_turned(each, wanted) for each in facts)
     whole = [count for count in slices if count >= parts]
     lines = [
         f"subjects         {len(subjects)}",
         f"volumes          {len(facts)}, {len(labelled)} labelled",
         f"sizes            {_most_common(_joined(each.size, 'x') for each in facts)}",
         f"spacings (mm)    {_ranges(facts)}",
-        f"orientations     {_most_common(each.orientation for each in facts)}",
-        f"slices           {min(slices)} to {max(slices)}, across "
-        f"{_most_common(each.sliced for each in facts)}",
+        f"orientations     "
+        f"{_most_common(orientation.letters_of(each.direction) for each in facts)}",
+        f"slices           {min(slices)} to {max(slices)}, "
+        f"{'as acquired' if wanted.is_stack else 'axial'}; {turned} of {len(facts)} "
+        "volumes turned, so that all begin at the same end",
     ]
     if whole:
         least, most = min(whole) // parts, -(-max(whole) // parts)

@@ -1,50 +1,37 @@
 """From the scanner's geometry to one frame for all volumes, and back."""
 
+from collections.abc import Sequence
+from typing import Optional
+
 import numpy as np
 import SimpleITK as sitk
 
-from dscl_tf.config import PreprocessingConfig
-
-# Beyond this ratio of spacings a volume is a stack of slices, never resliced.
-_STACK_RATIO = 1.5
-_OPPOSITE = {"R": "L", "A": "P", "I": "S"}
+from dscl_tf.cohort import orientation
+from dscl_tf.config import OrientationConfig, PreprocessingConfig
 
 
-def orient(image: sitk.Image) -> sitk.Image:
+def orient(image: sitk.Image, wanted: Optional[OrientationConfig] = None) -> sitk.Image:
     """One orientation for all volumes, by permuting and flipping axes only.
-
-    A stack (one spacing more than 1.5 times both others) keeps its acquired slices:
-    their axis comes last, and each axis points to the positive side (left,
-    posterior, superior) of the direction it is closest to. Other volumes become
-    axial slices: index axes to the left, to posterior, to superior.
 
     Args:
       image: 3-D, of any orientation.
+      wanted: of the cohort (`orientation.choose`). None: by the volume alone; a stack
+        (one spacing more than 1.5 times both others) keeps its acquired slices, and
+        its axes point to the left, to posterior or to superior; other volumes become
+        axial slices.
 
     Returns:
       The same voxels at the same places in space, in another order.
     """
-    return sitk.DICOMOrient(image, orientation_code(image))
+    place = image.GetDirection(), image.GetSpacing()
+    if wanted is None:
+        return sitk.DICOMOrient(image, orientation.code_of_one(*place))
+    return _reordered(image, orientation.axes_of(*place, wanted))
 
 
-def orientation_code(image: sitk.Image) -> str:
-    """The three-letter orientation that `orient` gives an image: "LPS" or another."""
-    spacing = np.array(image.GetSpacing())
-    slice_axis = int(np.argmax(spacing))
-    others = np.delete(spacing, slice_axis)
-    if spacing[slice_axis] <= _STACK_RATIO * others.max():
-        return "LPS"
-    letters = orientation_letters(image)
-    positive = [_OPPOSITE.get(letter, letter) for letter in letters]
-    across = positive.pop(slice_axis)
-    return "".join(sorted(positive, key="LPS".index)) + across
-
-
-def orientation_letters(image: sitk.Image) -> str:
-    """The three-letter orientation that a 3-D image has: "LPS", "RAI", ..."""
-    return sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(
-        image.GetDirection()
-    )
+def _reordered(image: sitk.Image, axes: orientation.Axes) -> sitk.Image:
+    order, flips = axes
+    return sitk.Flip(sitk.PermuteAxes(image, order), flips, flipAboutOrigin=False)
 
 
 def in_plane_grid(oriented: sitk.Image, settings: PreprocessingConfig) -> sitk.Image:
@@ -92,11 +79,31 @@ def labels_on_grid(label: sitk.Image, grid: sitk.Image) -> np.ndarray:
     Returns:
       uint8 [Q, rows, columns].
     """
-    oriented = orient(label)
-    values = sitk.GetArrayFromImage(oriented).astype(np.uint8)
-    first = oriented.TransformPhysicalPointToContinuousIndex(grid.GetOrigin())
-    for axis in (0, 1):
-        step = grid.GetSpacing()[axis] / oriented.GetSpacing()[axis]
+    values = _nearest(_turned_as(label, grid.GetDirection()), grid)
+    return values.astype(np.uint8)
+
+
+def _turned_as(image: sitk.Image, direction: Sequence[float]) -> sitk.Image:
+    """An image whose axes are, but for order and signs, those of `direction`."""
+    wanted = OrientationConfig(tuple(direction), is_stack=False)
+    place = image.GetDirection(), image.GetSpacing()
+    return _reordered(image, orientation.axes_of(*place, wanted))
+
+
+def _nearest(image: sitk.Image, grid: sitk.Image) -> np.ndarray:
+    """The voxel nearest to each node of a grid with the image's axes; 0 outside.
+
+    Args:
+      image: 3-D.
+      grid: its axes have the directions of the image's.
+
+    Returns:
+      [slices, rows, columns] of the grid, of the image's dtype.
+    """
+    values = sitk.GetArrayFromImage(image)
+    first = image.TransformPhysicalPointToContinuousIndex(grid.GetOrigin())
+    for axis in range(3):
+        step = grid.GetSpacing()[axis] / image.GetSpacing()[axis]
         nodes = first[axis] + step * np.arange(grid.GetSize()[axis])
         nearest = np.floor(nodes + 0.5).astype(int)
         along = 2 - axis  # Arrays count slices, rows, columns.
@@ -104,9 +111,9 @@ def labels_on_grid(label: sitk.Image, grid: sitk.Image) -> np.ndarray:
         values = np.where(
             np.expand_dims(inside, [k for k in range(3) if k != along]),
             np.take(values, nearest, axis=along, mode="clip"),
-            0,
+            values.dtype.type(0),
         )
-    return values.astype(np.uint8)
+    return values
 
 
 def restore_probabilities(
@@ -128,9 +135,7 @@ def restore_probabilities(
     """
     # At the outermost half pixel of a field of view the grid may not reach, linear
     # interpolation has no second neighbour: extrapolating keeps the nearest there.
-    inside = sitk.Resample(
-        grid + 1, original, sitk.Transform(), sitk.sitkNearestNeighbor, 0
-    )
+    inside = _nearest(_turned_as(grid + 1, original.GetDirection()), original)
     best = None
     mask = np.zeros(original.GetSize()[::-1], np.uint8)
     for label in range(probabilities.shape[-1]):
@@ -153,7 +158,7 @@ def restore_probabilities(
         better = values > best
         mask[better] = label
         best = np.where(better, values, best)
-    mask[sitk.GetArrayViewFromImage(inside) == 0] = 0
+    mask[inside == 0] = 0
     restored = sitk.GetImageFromArray(mask)
     restored.CopyInformation(original)
     return restored

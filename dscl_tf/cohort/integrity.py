@@ -10,7 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import errors
-from dscl_tf.cohort import cases, geometry, preprocessing, volumes
+from dscl_tf.cohort import cases, preprocessing, volumes
 from dscl_tf.cohort.cases import Case, Dataset
 from dscl_tf.config import PreprocessingConfig
 
@@ -48,9 +48,7 @@ class Facts:
 
     size: tuple[int, ...]  # As SimpleITK orders it.
     spacing_mm: tuple[float, ...]
-    orientation: str  # Of its axes as acquired: "LPS", "RAI", ...
-    sliced: str  # Of its axes when prepared; the last one counts the slices.
-    num_slices: int
+    direction: tuple[float, ...]  # 9 cosines, as SimpleITK orders them.
     voxels_id: str  # The same for the same voxels.
     label_voxels: tuple[tuple[int, int], ...]  # Class and voxels, if labelled.
 
@@ -185,9 +183,7 @@ def _facts(image: sitk.Image, counts: dict[int, int]) -> Facts:
     return Facts(
         size=image.GetSize(),
         spacing_mm=tuple(round(value, 4) for value in image.GetSpacing()),
-        orientation=geometry.orientation_letters(image),
-        sliced=geometry.orientation_code(image),
-        num_slices=geometry.orient(image).GetSize()[2],
+        direction=tuple(round(value, 6) for value in image.GetDirection()),
         voxels_id=hashlib.sha256(values.tobytes()).hexdigest()[:16],
         label_voxels=tuple(sorted(counts.items())),
     )

@@ -6,23 +6,20 @@ import json
 import logging
 import pathlib
 import shutil
-from typing import Any, Optional
-
-import SimpleITK as sitk
+from typing import Optional
 
 from dscl_tf import config_json, errors, files
 from dscl_tf.cohort import (
     cases,
     check_report,
-    geometry,
     integrity,
     layouts,
     parallel,
+    parts,
     prepared,
-    preprocessing,
     requests,
 )
-from dscl_tf.cohort.cases import Case, Dataset
+from dscl_tf.cohort.cases import Dataset
 from dscl_tf.cohort.check_report import Report
 from dscl_tf.cohort.prepared import PreparedVolume
 from dscl_tf.config import PreprocessingConfig
@@ -79,18 +76,21 @@ def prepare(config: PreparationConfig) -> pathlib.Path:
         return output
     report = _check(config, dataset)
     dataset = _without_bad(config, dataset, report)
+    # Found once, before any case is prepared, so that all are turned alike.
+    settings = dataclasses.replace(config.settings, orientation=report.orientation)
     _clear(output, everything=bool(changed))
     files.write_json(output / "request.json", request)
     found = parallel.run_all(
-        _prepare_case,
+        parts.prepare_case,
         {case.name: case for case in dataset.cases},
-        (config.settings, output, _vocabulary(dataset)),
+        (settings, output, _vocabulary(dataset)),
         config.num_workers,
     )
     _require_all_good(found)
     skipped = report.bad_cases(config.strict)
     files.write_json(output / CHECK, check_report.to_json(report, skipped))
-    _write_index(output, config, dataset, list(found.values()), request)
+    names = _label_names(config, dataset, list(found.values()))
+    _write_index(output, settings, names, list(found.values()), request)
     return output
 
 
@@ -176,82 +176,6 @@ def _vocabulary(dataset: Dataset) -> Dataset:
     return dataclasses.replace(dataset, cases=())
 
 
-def _prepare_case(
-    case: Case,
-    settings: PreprocessingConfig,
-    output: pathlib.Path,
-    dataset: Dataset,
-) -> dict:
-    """Prepares one case, unless it is there; what the index says of it.
-
-    Raises:
-      UserError: the case has become bad since its check; the message names its file.
-    """
-    part = output / "parts" / f"{case.name}.json"
-    before = _prepared_before(part, case, settings, output)
-    if before:
-        return before
-    image = cases.read_image(case)
-    label = cases.read_label(case, dataset) if case.label else None
-    try:
-        slices, grid = preprocessing.prepare_image(image, settings)
-    except errors.UserError as error:
-        raise errors.UserError(f"{case.image}: {error}") from None
-    arrays = {"image": slices}
-    if label is not None:
-        label.CopyInformation(image)
-        arrays["label"] = geometry.labels_on_grid(label, grid)
-    content = {
-        "originals": requests.stamps(case),
-        "volume": config_json.to_json(_describe(case, dataset, image, len(slices))),
-        "checksums": {
-            k: prepared.write_array(output, case.name, k, a) for k, a in arrays.items()
-        },
-        "max_label": int(arrays["label"].max()) if label is not None else 0,
-    }
-    files.write_json(part, content)
-    return content
-
-
-def _prepared_before(part: pathlib.Path, case: Case, settings, output) -> dict:
-    """What is there of a case from the same files, arrays and all; else empty."""
-    if not part.exists():
-        return {}
-    content = files.read_json_object(part, "part of the index")
-    if content.get("originals") != requests.stamps(case):
-        return {}
-    volume: Any = config_json.from_json(PreparedVolume, content["volume"], str(part))
-    return content if _has_arrays(output, volume, settings) else {}
-
-
-def _has_arrays(output, volume: PreparedVolume, settings) -> bool:
-    try:
-        for kind in ("image", "label")[: 1 + volume.has_label]:
-            prepared.map_array(output, volume, kind, settings)
-    except errors.UserError:
-        return False
-    return True
-
-
-def _describe(
-    case: Case, dataset: Dataset, image: sitk.Image, num_slices: int
-) -> PreparedVolume:
-    return PreparedVolume(
-        name=case.name,
-        subject=case.subject,
-        frame=case.frame,
-        num_slices=num_slices,
-        image_file=str(case.image.resolve()),
-        label_file=str(case.label.resolve()) if case.label else None,
-        size=image.GetSize(),
-        spacing_mm=image.GetSpacing(),
-        origin=image.GetOrigin(),
-        direction=image.GetDirection(),
-        fourth=case.fourth,
-        label_map=cases.label_map(dataset) if case.label else None,
-    )
-
-
 def _changes(output: pathlib.Path, request: dict) -> str:
     """How the cohort in a folder was prepared otherwise; empty if it was not.
 
@@ -278,7 +202,7 @@ def _is_whole(output: pathlib.Path) -> bool:
     if not (output / prepared.INDEX).exists():
         return False
     index = prepared.read_index(output)
-    return all(_has_arrays(output, v, index.settings) for v in index.volumes)
+    return all(parts.has_arrays(output, v, index.settings) for v in index.volumes)
 
 
 def _clear(output: pathlib.Path, everything: bool) -> None:
@@ -295,9 +219,14 @@ def _clear(output: pathlib.Path, everything: bool) -> None:
         raise files.cannot_write(output, error) from error
 
 
-def _write_index(output, config, dataset: Dataset, parts: list, request: dict) -> None:
+def _write_index(
+    output: pathlib.Path,
+    settings: PreprocessingConfig,
+    names: list[str],
+    parts: list,
+    request: dict,
+) -> None:
     """Writes the index last: a cohort without it is not taken for whole."""
-    names = _label_names(config, dataset, max(part["max_label"] for part in parts))
     kind = PreparedVolume
     found = [config_json.from_json(kind, part["volume"], "part") for part in parts]
     identity = {
@@ -311,7 +240,7 @@ def _write_index(output, config, dataset: Dataset, parts: list, request: dict) -
             json.dumps(identity, sort_keys=True).encode()
         ).hexdigest()[:16],
         sources_id=request["sources_id"],
-        settings=config.settings,
+        settings=settings,
         label_names=tuple(names),
         volumes=tuple(found),
     )
@@ -319,9 +248,10 @@ def _write_index(output, config, dataset: Dataset, parts: list, request: dict) -
     _LOG.info("Prepared %d volumes in %s.", len(found), output)
 
 
-def _label_names(config, dataset: Dataset, max_label: int) -> list[str]:
+def _label_names(config, dataset: Dataset, parts: list) -> list[str]:
     if config.label_names:
         return ["background", *config.label_names]
     if dataset.label_names:
         return list(dataset.label_names)
-    return ["background", *(f"class {k}" for k in range(1, max_label + 1))]
+    most = max(part["max_label"] for part in parts)
+    return ["background", *(f"class {k}" for k in range(1, most + 1))]

@@ -29,7 +29,7 @@ def prepare_image(
     if fault:
         found, expected, cure = fault
         raise errors.UserError(f"voxels: found {found}, expected {expected}; {cure}.")
-    oriented = geometry.orient(image)
+    oriented = geometry.orient(image, settings.orientation)
     if settings.bias_correction:
         oriented = correct_bias(oriented, settings)
     values = sitk.GetArrayFromImage(oriented)

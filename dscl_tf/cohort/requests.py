@@ -21,8 +21,10 @@ def describe(
 ) -> dict:
     """All that decides the outcome, as JSON values."""
     sources = [[case.name, *stamps(case)] for case in dataset.cases]
+    asked = config_json.to_json(settings)
+    del asked["orientation"]  # Found, not asked for.
     return {
-        "settings": config_json.to_json(settings),
+        "settings": asked,
         "source": str(dataset.root.resolve()),
         "layout": dataset.format,
         "label_names": list(label_names) if label_names else None,

@@ -4,6 +4,7 @@ Defaults are those of the paper and of its released commands (docs/method.md).
 """
 
 from dscl_tf.config.cohort import (
+    OrientationConfig,
     PreprocessingConfig,
     SplitConfig,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "LocalViews",
     "NetworkConfig",
     "OptimizerConfig",
+    "OrientationConfig",
     "PreprocessingConfig",
     "PretextConfig",
     "PretextTask",

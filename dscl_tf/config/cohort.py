@@ -8,6 +8,19 @@ from dscl_tf.config import checks
 
 
 @dataclasses.dataclass(frozen=True)
+class OrientationConfig:
+    """How all volumes of a cohort are turned; found from their headers."""
+
+    # Direction cosines of the reference as SimpleITK orders them: the axes along its
+    # columns, rows and slices are the columns of this 3 x 3 matrix.
+    axes: tuple[float, ...]
+    is_stack: bool  # Stacks keep their slices; else all slices lie across the axis.
+
+    def __post_init__(self):
+        checks.require(len(self.axes) == 9, "axes", self.axes, "9 direction cosines")
+
+
+@dataclasses.dataclass(frozen=True)
 class PreprocessingConfig:
     """What `prepare` does to a volume before it is a stack of slices."""
 
@@ -21,6 +34,10 @@ class PreprocessingConfig:
     bias_levels: int = 3  # Finer ones follow the anatomy (docs/scaling.md).
     bias_iterations: int = 50  # At each level.
     bias_convergence: float = 0.001
+    # Found by `prepare`; None: each volume by itself, as cohorts were before.
+    orientation: Optional[OrientationConfig] = dataclasses.field(
+        default=None, metadata=checks.LATER
+    )
 
     def __post_init__(self):
         checks.require(min(self.size_px) >= 1, "size_px", self.size_px, "at least 1")

@@ -7,6 +7,7 @@ from typing import Optional
 import numpy as np
 import SimpleITK as sitk
 
+from dscl_tf import config
 from dscl_tf.cohort import geometry
 
 _MARGIN = 0.3  # Shown around the structures, as a fraction of their extent.
@@ -67,6 +68,7 @@ def case_view(
     truth: sitk.Image,
     prediction: sitk.Image,
     label_names: tuple[str, ...],
+    orientation: Optional[config.OrientationConfig] = None,
 ) -> CaseView:
     """Orients, crops and scales a case for drawing.
 
@@ -76,11 +78,13 @@ def case_view(
       truth: integer labels with the geometry of `image`.
       prediction: integer labels with the geometry of `image`.
       label_names: of each class; the first is the background.
+      orientation: of the cohort, as for `geometry.orient`.
     """
-    arrays = [_upright(volume) for volume in (image, truth, prediction)]
+    oriented = [geometry.orient(v, orientation) for v in (image, truth, prediction)]
+    arrays = [_upright(volume) for volume in oriented]
     rows, columns = _crop((arrays[1] > 0) | (arrays[2] > 0))
     shown, true, predicted = (array[:, rows, columns] for array in arrays)
-    width_mm, height_mm, _ = geometry.orient(truth).GetSpacing()
+    width_mm, height_mm, _ = oriented[0].GetSpacing()
     return CaseView(
         name,
         _scaled(shown, arrays[0]),
@@ -91,8 +95,7 @@ def case_view(
     )
 
 
-def _upright(volume: sitk.Image) -> np.ndarray:
-    oriented = geometry.orient(volume)
+def _upright(oriented: sitk.Image) -> np.ndarray:
     array = sitk.GetArrayFromImage(oriented)
     along_rows = oriented.GetDirection()[1::3]
     to_the_head = int(np.argmax(np.abs(along_rows))) == 2 and along_rows[2] > 0

@@ -6,12 +6,11 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any, Optional
 
-import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import config, errors, files
-from dscl_tf.cohort import cases, geometry, prepared, splits, volumes
-from dscl_tf.inference import case_views, metrics, overlays, summary
+from dscl_tf.cohort import geometry, prepared, splits, volumes
+from dscl_tf.inference import case_views, metrics, originals, overlays, summary
 from dscl_tf.inference import predictor as predictors
 from dscl_tf.training import run_folder
 
@@ -52,7 +51,8 @@ def evaluate(
     cohort = prepared.PreparedCohort.open(settings.prepared)
     _check_fit(predictor, cohort)
     chosen = choose_volumes(predictor, cohort, settings)
-    _check_originals(chosen)
+    originals.check_orientation(predictor, cohort, chosen)
+    originals.check_there(chosen)
     output = pathlib.Path(settings.output)
     identity = {
         "model_id": predictor.model_id,
@@ -119,14 +119,15 @@ def _split(predictor, cohort, settings: EvaluationConfig) -> splits.Split:
 def _check_fit(
     predictor: predictors.Predictor, cohort: prepared.PreparedCohort
 ) -> None:
-    if cohort.settings != predictor.settings:
-        differing = [
-            f"{field.name} ({getattr(cohort.settings, field.name)} instead of "
-            f"{getattr(predictor.settings, field.name)})"
-            for field in dataclasses.fields(predictor.settings)
-            if getattr(cohort.settings, field.name)
-            != getattr(predictor.settings, field.name)
-        ]
+    differing = [
+        f"{field.name} ({getattr(cohort.settings, field.name)} instead of "
+        f"{getattr(predictor.settings, field.name)})"
+        for field in dataclasses.fields(predictor.settings)
+        if field.name != "orientation"  # See `originals.check_orientation`.
+        and getattr(cohort.settings, field.name)
+        != getattr(predictor.settings, field.name)
+    ]
+    if differing:
         raise errors.UserError(
             f"The cohort {cohort.folder} was prepared with other settings than the "
             f"model's: {', '.join(differing)}; prepare it again with the model's."
@@ -136,17 +137,6 @@ def _check_fit(
             f"The model segments {', '.join(predictor.label_names[1:])}; the cohort "
             f"{cohort.folder} has labels of {', '.join(cohort.label_names[1:])}."
         )
-
-
-def _check_originals(chosen: Sequence[prepared.PreparedVolume]) -> None:
-    # Before hours of work, not after.
-    for volume in chosen:
-        for path in (volume.image_file, volume.label_file):
-            if not pathlib.Path(path).is_file():
-                raise errors.UserError(
-                    f"The original file {path} of {volume.name} is missing: an "
-                    "evaluation compares with it; bring it back or prepare again."
-                )
 
 
 def _finished(output: pathlib.Path, identity: dict[str, Any]) -> Optional[dict]:
@@ -165,17 +155,15 @@ def _evaluate_all(
 ) -> list[summary.CaseResult]:
     results, thumbnails, output = [], [], pathlib.Path(settings.output)
     for number, volume in enumerate(chosen, 1):
-        image, truth = _read_originals(volume)
-        _check_truth(cohort, volume, truth)
+        image, truth = originals.read(volume)
+        originals.check_truth(cohort, volume, truth)
         mask = _segment(predictor, cohort, volume)
         mask_file = output / "masks" / f"{volume.name}.nii.gz"
         volumes.write_image(mask, mask_file)
         result = _compare(volume, truth, mask, mask_file, len(cohort.label_names))
         results.append(result)
         if settings.pictures:
-            view = case_views.case_view(
-                volume.name, image, truth, mask, cohort.label_names
-            )
+            view = _view(cohort, volume, image, truth, mask)
             overlays.draw_case(view, output / "overlays" / f"{volume.name}.png")
             thumbnails.append(case_views.thumbnail(view, result.dice))
         line = summary.case_line(result, cohort.label_names)
@@ -200,16 +188,23 @@ def evaluated_view(
     Raises:
       UserError: an original file or the mask is missing or has changed.
     """
-    _check_originals([volume])
-    image, truth = _read_originals(volume)
+    originals.check_there([volume])
+    image, truth = originals.read(volume)
     mask = volumes.read_label(mask_file)
     if mask.GetSize() != tuple(volume.size):
         raise errors.UserError(
             f"{mask_file}: size: found {mask.GetSize()}, expected "
             f"{tuple(volume.size)} as the image of {volume.name}: evaluate again."
         )
-    mask.CopyInformation(_blank(volume))
-    return case_views.case_view(volume.name, image, truth, mask, cohort.label_names)
+    mask.CopyInformation(originals.blank(volume))
+    return _view(cohort, volume, image, truth, mask)
+
+
+def _view(cohort, volume, image, truth, mask) -> case_views.CaseView:
+    orientation = cohort.settings.orientation
+    return case_views.case_view(
+        volume.name, image, truth, mask, cohort.label_names, orientation
+    )
 
 
 def _segment(
@@ -217,70 +212,10 @@ def _segment(
     cohort: prepared.PreparedCohort,
     volume: prepared.PreparedVolume,
 ) -> sitk.Image:
-    original = _blank(volume)
-    grid = geometry.in_plane_grid(geometry.orient(original), cohort.settings)
+    original = originals.blank(volume)
+    grid = originals.grid_of(original, cohort.settings)
     probabilities = predictor.probabilities(cohort.image(volume.name))
     return geometry.restore_probabilities(probabilities, grid, original)
-
-
-def _blank(volume: prepared.PreparedVolume) -> sitk.Image:
-    """An empty volume with the original's geometry, which is all that is needed."""
-    image = sitk.Image(list(volume.size), sitk.sitkUInt8)
-    image.SetSpacing(volume.spacing_mm)
-    image.SetOrigin(volume.origin)
-    image.SetDirection(volume.direction)
-    return image
-
-
-def _read_originals(
-    volume: prepared.PreparedVolume,
-) -> tuple[sitk.Image, sitk.Image]:
-    """Image and truth, both with the geometry of the image when it was prepared."""
-    image = volumes.read_image(volume.image_file, volume.fourth)
-    _check_geometry(image, volume)
-    label = volumes.read_label(volume.label_file)
-    if label.GetSize() != tuple(volume.size):
-        raise errors.UserError(
-            f"{volume.label_file} has {label.GetSize()} voxels, but {volume.name} had "
-            f"{tuple(volume.size)} when it was prepared: prepare it again."
-        )
-    truth = cases.to_classes(label, volume.label_map, volume.label_file)
-    # Voxels correspond by index; headers of labels are at times a little off.
-    truth.CopyInformation(_blank(volume))
-    return image, truth
-
-
-def _check_geometry(image: sitk.Image, volume: prepared.PreparedVolume) -> None:
-    """Refuses an image that has another place in space than when it was prepared."""
-    for field, found, expected in (
-        ("size", image.GetSize(), volume.size),
-        ("spacing", image.GetSpacing(), volume.spacing_mm),
-        ("origin", image.GetOrigin(), volume.origin),
-        ("direction", image.GetDirection(), volume.direction),
-    ):
-        if not np.allclose(found, expected, rtol=1e-6, atol=1e-6):
-            raise errors.UserError(
-                f"{volume.image_file}: {field}: found {found}, expected "
-                f"{tuple(expected)} as when {volume.name} was prepared: bring the file "
-                "back, or prepare again."
-            )
-
-
-def _check_truth(
-    cohort: prepared.PreparedCohort,
-    volume: prepared.PreparedVolume,
-    truth: sitk.Image,
-) -> None:
-    """Refuses a truth that would not be prepared to the label that was learned."""
-    grid = geometry.in_plane_grid(geometry.orient(truth), cohort.settings)
-    now = geometry.labels_on_grid(truth, grid)
-    differing = int(np.count_nonzero(now != cohort.label(volume.name)))
-    if differing:
-        raise errors.UserError(
-            f"{volume.label_file}: values: found a label that differs in {differing} "
-            f"prepared voxels from that of {volume.name} when it was prepared: "
-            "bring the file back, or prepare again."
-        )
 
 
 def _compare(

@@ -225,9 +225,13 @@ def serving_module(segmenter: run_folder.Segmenter) -> tf.Module:
 
 def settings_of(segmenter: run_folder.Segmenter) -> dict[str, Any]:
     """What an export says of itself: id, preprocessing and label names, as JSON."""
+    preprocessing_json = config_json.to_json(segmenter.preprocessing)
+    if preprocessing_json["orientation"] is None:
+        # As before there was such a setting: the id of a model stays what it was.
+        del preprocessing_json["orientation"]
     settings = {
         "format": FORMAT,
-        "preprocessing": config_json.to_json(segmenter.preprocessing),
+        "preprocessing": preprocessing_json,
         "label_names": list(segmenter.label_names),
     }
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())

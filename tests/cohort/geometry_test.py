@@ -1,9 +1,11 @@
+import pathlib
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
 from dscl_tf import config
-from dscl_tf.cohort import geometry
+from dscl_tf.cohort import geometry, orientation
 from tests.cohort import making
 
 _OBLIQUE = sitk.Euler3DTransform((0, 0, 0), 0.3, -0.2, 0.4).GetMatrix()
@@ -36,10 +38,22 @@ def dice(first, second, label):
     return 2 * (a & b).sum() / (a.sum() + b.sum())
 
 
+SHORT_AXIS = sitk.Euler3DTransform((0, 0, 0), 0.9, -0.7, 0.2).GetMatrix()
+# What volumes are turned to: each by itself, or as their cohort's reference.
+WANTED = {
+    "alone": None,
+    "short axis": config.OrientationConfig(SHORT_AXIS, is_stack=True),
+    "axial": config.OrientationConfig((1, 0, 0, 0, 1, 0, 0, 0, 1), is_stack=False),
+    "left-handed": config.OrientationConfig((0, 0, -1, 0, 1, 0, -1, 0, 0), True),
+}
+
+
+@pytest.mark.parametrize("wanted", WANTED)
 @pytest.mark.parametrize("name", VOLUMES)
-def test_labels_come_back_in_the_original_geometry(name):
+def test_labels_come_back_in_the_original_geometry(name, wanted):
     original = VOLUMES[name]
-    grid = geometry.in_plane_grid(geometry.orient(original), _SETTINGS)
+    oriented = geometry.orient(original, WANTED[wanted])
+    grid = geometry.in_plane_grid(oriented, _SETTINGS)
     assert grid.GetSize()[:2] == _SETTINGS.size_px[::-1]
     on_grid = geometry.labels_on_grid(original, grid)
     found = geometry.restore_probabilities(
@@ -51,8 +65,10 @@ def test_labels_come_back_in_the_original_geometry(name):
     assert found.GetOrigin() == original.GetOrigin()
     assert found.GetDirection() == original.GetDirection()
     before, after = map(sitk.GetArrayFromImage, (original, found))
-    assert dice(before, after, 1) > 0.9
-    assert dice(before, after, 2) > 0.93
+    # Slices across an axis that was not the slices' one are of coarse pixels.
+    low = 0.9 if oriented.GetSpacing()[2] == max(original.GetSpacing()) else 0.8
+    assert dice(before, after, 1) > low
+    assert dice(before, after, 2) > low
 
 
 @pytest.mark.parametrize("order", ["LPS", "RAS", "SRA", "PIL", "IAR"])
@@ -84,12 +100,17 @@ def test_axis_orders_of_one_subject_give_the_same_slices(order, direction, spaci
 @pytest.mark.parametrize("signs", [(1, 1, 1), (-1, 1, -1), (-1, -1, 1)])
 def test_the_acquired_slices_are_kept(spacing_mm, expected, signs):
     image = making.image_of(making.intensities(), spacing_mm, np.diag(signs))
-    assert geometry.orientation_code(image) == expected
+    found = orientation.code_of_one(image.GetDirection(), spacing_mm)
+    assert found == expected
 
 
-def test_orienting_moves_no_voxel():
-    image = making.image_of(making.intensities(), (8, 1.5, 1.5), np.diag([-1, 1, 1]))
-    oriented = geometry.orient(image)
+@pytest.mark.parametrize("wanted", WANTED)
+@pytest.mark.parametrize(
+    "direction", [np.diag([-1, 1, 1]), np.reshape(_OBLIQUE, (3, 3))]
+)
+def test_orienting_moves_no_voxel(direction, wanted):
+    image = making.image_of(making.intensities(), (8, 1.5, 1.5), direction)
+    oriented = geometry.orient(image, WANTED[wanted])
     for index in ((0, 0, 0), (11, 3, 4), (5, 13, 2)):
         place = image.TransformIndexToPhysicalPoint(index)
         there = oriented.TransformPhysicalPointToIndex(place)
@@ -157,3 +178,24 @@ def test_nodes_half_a_voxel_outside_are_background_or_the_border():
     assert found.shape == (1, 4, 4) and set(np.unique(found)) == {0, 2}
     assert (found[0, [0, -1]] == 0).all() and (found[0, :, [0, -1]] == 0).all()
     assert (found == 2).any()
+
+
+def test_mask_ends_where_the_grid_ends_exactly_half_a_voxel_off():
+    # Columns at 0 to 4 mm; two nodes at 1 and 3 mm, whose voxels reach from 0 to 4.
+    original = making.image_of(np.zeros((1, 1, 5), np.uint8), (1, 1, 1))
+    original.SetOrigin((0, 0, 0))
+    grid = making.image_of(np.zeros((1, 1, 2), np.uint8), (2, 1, 1))
+    grid.SetOrigin((1, 0, 0))
+    everywhere = np.zeros((1, 1, 2, 2), np.float32)
+    everywhere[..., 1] = 1
+    mask = geometry.restore_probabilities(everywhere, grid, original)
+    # Of two equally near ones the upper counts: 0 mm belongs to the first node, 4 mm to
+    # the one after the last.
+    assert sitk.GetArrayFromImage(mask).ravel().tolist() == [1, 1, 1, 1, 0]
+
+
+def test_no_interpolation_to_the_nearest_by_itk():
+    # It was seen to read memory that is not the image's (`labels_on_grid`).
+    root = pathlib.Path(geometry.__file__).parents[1]
+    users = [p for p in root.rglob("*.py") if "sitkNearestNeighbor" in p.read_text()]
+    assert not users

@@ -55,7 +55,7 @@ def test_facts_of_a_case(tmp_path):
     case = Case("a", "s", image, label)
     facts = integrity.check_case(case, dataset_of(), 4, SETTINGS).facts
     assert facts.size == (12, 14, 5) and facts.spacing_mm == (2, 2, 8)
-    assert facts.orientation == "LPS" and facts.num_slices == 5
+    assert facts.direction == (1, 0, 0, 0, 1, 0, 0, 0, 1)
     counts = np.bincount(making.labels().ravel())
     assert facts.label_voxels == tuple(enumerate(counts.tolist()))
 
@@ -186,9 +186,7 @@ def facts_of(**changes):
     facts = integrity.Facts(
         size=(12, 14, 5),
         spacing_mm=(2.0, 2.0, 8.0),
-        orientation="LPS",
-        sliced="LPS",
-        num_slices=5,
+        direction=(1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0),
         voxels_id=str(next(_NUMBERS)),
         label_voxels=((0, 800), (2, 40)),
     )
@@ -209,18 +207,52 @@ def report_of(*facts, num_partitions=4, problems=()):
 
 
 def test_too_few_slices_for_the_partitions_is_a_warning():
-    report, _ = report_of(facts_of(), facts_of(num_slices=3))
+    report, _ = report_of(facts_of(), facts_of(size=(12, 14, 3)))
     (problem,) = report.problems
     assert (problem.case, problem.field, problem.found) == ("p1", "slices", "3")
     assert not report.is_bad(strict=False) and report.is_bad(strict=True)
     assert report.bad_cases(strict=True) == {"p1"}
-    assert report_of(facts_of(num_slices=3), num_partitions=3)[0].problems == ()
+    assert report_of(facts_of(size=(12, 14, 3)), num_partitions=3)[0].problems == ()
 
 
 def test_a_volume_that_would_be_cut_otherwise_is_named():
-    report, _ = report_of(facts_of(), facts_of(sliced="LSP"), facts_of())
+    # A coronal stack among axial ones: (left, superior, posterior).
+    coronal = facts_of(direction=(1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0))
+    report, _ = report_of(facts_of(), coronal, facts_of())
     (problem,) = report.problems
-    assert (problem.case, problem.found) == ("p1", "LSP")
+    assert problem.case == "p1" and problem.field == "slice axis"
+    assert problem.found == "90 degrees from the cohort's"
+    # Its header may be right.
+    assert "header" not in problem.cure and "direction" not in problem.cure
+
+
+def test_a_volume_that_is_no_stack_among_stacks_is_named():
+    even = facts_of(spacing_mm=(2.0, 2.0, 2.5))
+    report, _ = report_of(facts_of(), even, facts_of())
+    (problem,) = report.problems
+    assert (problem.case, problem.field) == ("p1", "spacing (mm)")
+    assert problem.found == "2x2x2.5" and "slices of 2x2 mm" in problem.cure
+
+
+def test_the_summary_says_how_many_are_turned():
+    upside_down = facts_of(direction=(1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, -1.0))
+    report, _ = report_of(facts_of(), upside_down, facts_of())
+    assert report.problems == ()
+    lines = check_report.summary(report, NAMES, 4)
+    assert "1 of 3 volumes turned" in lines and "LPS (2), LAI (1)" in lines
+
+
+def test_bad_cases_do_not_decide_the_orientation():
+    coronal = facts_of(direction=(1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0))
+    report, _ = report_of(coronal, facts_of())
+    error = integrity.Problem(integrity.ERROR, "p0", "f", "v", "0", "1", "mend it")
+    checks = [
+        dataclasses.replace(report.checks[0], problems=(error,)),
+        report.checks[1],
+    ]
+    dataset = dataset_of(*(Case(f"p{k}", "s", pathlib.Path("f"), None) for k in (0, 1)))
+    found = check_report.make(checks, dataset, 4).orientation
+    assert found.axes == (1, 0, 0, 0, 1, 0, 0, 0, 1)
 
 
 def test_the_same_voxels_under_two_names():
@@ -234,7 +266,7 @@ def test_the_table_has_a_row_a_problem_errors_first():
     error = integrity.Problem(
         integrity.ERROR, "p0", "/data/p0.mha", "size", "1x1x1", "2x2x2", "mend it"
     )
-    report, dataset = report_of(facts_of(num_slices=1), problems=[error])
+    report, dataset = report_of(facts_of(size=(12, 14, 1)), problems=[error])
     lines = check_report.table(report, dataset).splitlines()
     assert lines[0].split() == list(check_report._COLUMNS)
     assert lines[1].split() == [
@@ -251,9 +283,7 @@ def test_the_table_has_a_row_a_problem_errors_first():
 
 
 def test_the_summary_of_a_cohort():
-    report, _ = report_of(
-        facts_of(), facts_of(size=(12, 14, 9), num_slices=9, label_voxels=())
-    )
+    report, _ = report_of(facts_of(), facts_of(size=(12, 14, 9), label_voxels=()))
     lines = check_report.summary(report, NAMES, 4).splitlines()
     assert [line.split()[:2] for line in lines] == [
         ["subjects", "2"],
@@ -266,6 +296,6 @@ def test_the_summary_of_a_cohort():
         ["b", "1.3"],  # 40 voxels of 32 mm^3.
     ]
     assert "1 labelled" in lines[1] and "12x14x5 (1), 12x14x9 (1)" in lines[2]
-    assert "2 x 2 x 8" in lines[3] and "5 to 9, across LPS (2)" in lines[5]
+    assert "2 x 2 x 8" in lines[3] and "5 to 9, as acquired; 0 of 2" in lines[5]
     assert "1 to 3 slices (4 partitions)" in lines[6]
     assert "1.3 to 1.3 ml, in 1 of 1 labelled" in lines[7]

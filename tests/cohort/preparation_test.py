@@ -61,7 +61,7 @@ def test_a_cohort_and_its_index(source):
     folder = preparation.prepare(request_for(source))
     cohort = prepared.PreparedCohort.open(folder)
     assert cohort.label_names == ("background", "class 1", "class 2", "class 3")
-    assert cohort.settings == _SETTINGS
+    assert dataclasses.replace(cohort.settings, orientation=None) == _SETTINGS
     assert [volume.name for volume in cohort.volumes] == ["p0", "p1", "p2"]
     assert [volume.has_label for volume in cohort.volumes] == [True, False, True]
     volume = cohort.volume("p0")
@@ -152,7 +152,7 @@ def test_overwrite_replaces_a_cohort_prepared_otherwise(source, finished):
     other = dataclasses.replace(_SETTINGS, size_px=(8, 8))
     again = request_for(source, settings=other, overwrite=True)
     cohort = prepared.PreparedCohort.open(preparation.prepare(again))
-    assert cohort.settings == other
+    assert dataclasses.replace(cohort.settings, orientation=None) == other
     assert cohort.image("p0").shape[1:] == (8, 8)
     assert sorted(path.name for path in (folder / "arrays").iterdir()) == [
         "p0.image.npy",
@@ -161,6 +161,61 @@ def test_overwrite_replaces_a_cohort_prepared_otherwise(source, finished):
         "p2.label.npy",
     ]
     assert (folder / "notes.txt").read_text() == "mine"
+
+
+def write_oblique(source):
+    """Stacks whose normals are nearest to left, to anterior, and to left again."""
+    for k, normal in enumerate(
+        [(0.7, -0.5, -0.5), (0.5, -0.7, -0.5), (0.6, -0.5, -0.6)]
+    ):
+        third = np.array(normal) / np.linalg.norm(normal)
+        first = np.cross(third, [0, 0, 1.0])
+        first /= np.linalg.norm(first)
+        axes = np.stack([first, np.cross(third, first), third], axis=1)
+        for kind, values in (
+            ("images", making.intensities()),
+            ("labels", making.labels()),
+        ):
+            path = source / kind / f"p{k}.nii.gz"
+            making.write(path, values, direction=axes)
+
+
+def test_oblique_stacks_are_all_turned_alike(source):
+    write_oblique(source)
+    cohort = prepared.PreparedCohort.open(preparation.prepare(request_for(source)))
+    assert cohort.settings.orientation.is_stack
+    for name in ("p1", "p2"):
+        np.testing.assert_allclose(cohort.image(name), cohort.image("p0"), atol=1e-5)
+        np.testing.assert_array_equal(cohort.label(name), cohort.label("p0"))
+
+
+def test_what_was_turned_otherwise_is_prepared_again(source):
+    write_oblique(source)
+    folder = preparation.prepare(request_for(source))
+    before = np.array(prepared.PreparedCohort.open(folder).image("p1"))
+    # As if killed before the index, and another reference had been found before.
+    (folder / "index.json").unlink()
+    part = folder / "parts" / "p1.json"
+    content = json.loads(part.read_text())
+    content["axes"][1] = [not flip for flip in content["axes"][1]]
+    part.write_text(json.dumps(content))
+    arrays = folder / "arrays"
+    np.save(arrays / "p1.image.npy", before[::-1])
+    kept = (arrays / "p0.image.npy").stat().st_mtime_ns
+    again = prepared.PreparedCohort.open(preparation.prepare(request_for(source)))
+    np.testing.assert_array_equal(again.image("p1"), before)
+    assert (arrays / "p0.image.npy").stat().st_mtime_ns == kept
+
+
+def test_an_index_of_before_orientations_is_read(source):
+    folder = preparation.prepare(request_for(source))
+    content = json.loads((folder / "index.json").read_text())
+    del content["settings"]["orientation"]
+    (folder / "index.json").write_text(json.dumps(content))
+    assert prepared.PreparedCohort.open(folder).settings == _SETTINGS
+    # And is not prepared again: it was asked for with the same settings.
+    preparation.prepare(request_for(source))
+    assert json.loads((folder / "index.json").read_text()) == content
 
 
 def test_overwrite_leaves_the_same_cohort_as_it_is(source):
@@ -222,7 +277,7 @@ def test_a_repair_that_fails_leaves_no_index(source, monkeypatch):
     def fail(*arguments):
         raise errors.UserError("disk is full")
 
-    monkeypatch.setattr(preparation.preprocessing, "prepare_image", fail)
+    monkeypatch.setattr(preprocessing, "prepare_image", fail)
     with pytest.raises(errors.UserError, match=r"p1\.nii\.gz: disk is full"):
         preparation.prepare(request_for(source))
     assert not (folder / "index.json").exists()

@@ -151,6 +151,33 @@ def test_cohort_must_fit_the_model(model, cohort_folder, tmp_path, changes, mess
         evaluate.evaluate(other, asked)
 
 
+LEFT_HANDED = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, -1.0)
+
+
+@pytest.mark.parametrize(
+    "axes, is_refused",
+    [
+        ((0.98, 0.199, 0.0, -0.199, 0.98, 0.0, 0.0, 0.0, 1.0), False),
+        (LEFT_HANDED, True),
+    ],
+    ids=["another reference", "the other end first"],
+)
+def test_cohort_of_another_orientation(
+    model, cohort_folder, tmp_path, axes, is_refused
+):
+    orientation = config.OrientationConfig(axes, is_stack=True)
+    settings = dataclasses.replace(model.settings, orientation=orientation)
+    other = predictor.Predictor(model._function, settings, model.label_names, "id")
+    asked = evaluate.EvaluationConfig(
+        str(cohort_folder), str(tmp_path), "all", pictures=False
+    )
+    if not is_refused:
+        assert evaluate.evaluate(other, asked)["model_id"] == "id"
+        return
+    with pytest.raises(errors.UserError, match=r"p\d lies in .* another orientation"):
+        evaluate.evaluate(other, asked)
+
+
 def _evaluate_moved(model, cohort_folder, tmp_path, path, field="label_file"):
     """Evaluates after the label or image file of p2 has become another one."""
     folder = tmp_path / "prepared"

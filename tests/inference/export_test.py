@@ -1,5 +1,6 @@
 """An export is whole, needs nothing of the project, and equals its run."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dscl_tf import errors
+from dscl_tf import config, errors
 from dscl_tf.inference import export, predictor
 from dscl_tf.training import run_folder
 
@@ -43,6 +44,17 @@ def test_settings_travel_inside(export_folder, segmenter):
     assert opened.settings == segmenter.preprocessing
     assert opened.label_names == segmenter.label_names
     assert opened.run is None
+
+
+def test_orientation_travels_inside(segmenter, replace, tmp_path):
+    orientation = config.OrientationConfig((0.0, 1.0, 0.0) * 3, is_stack=True)
+    settings = dataclasses.replace(segmenter.preprocessing, orientation=orientation)
+    export.export_model(replace(segmenter, preprocessing=settings), tmp_path / "out")
+    opened = predictor.open_predictor(tmp_path / "out")
+    assert opened.settings.orientation == orientation
+    # Without one an export says what it said before there were any.
+    content = predictor.settings_of(segmenter)
+    assert "orientation" not in content["preprocessing"]
 
 
 def test_equals_the_run_whatever_its_precision(mixed_run, slices, tmp_path):

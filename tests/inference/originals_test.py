@@ -5,7 +5,7 @@ import SimpleITK as sitk
 
 from dscl_tf import config
 from dscl_tf.cohort import cases, layouts, preparation, prepared
-from dscl_tf.inference import evaluate
+from dscl_tf.inference import originals as files_of
 from tests import miniatures
 
 
@@ -18,7 +18,7 @@ def originals(source, output, name, **more):
         **more,
     )
     cohort = prepared.PreparedCohort.open(preparation.prepare(made))
-    image, truth = evaluate._read_originals(cohort.volume(name))
+    image, truth = files_of.read(cohort.volume(name))
     request = layouts.Request(source, channel=more.get("channel", 0))
     dataset = layouts.find(request)
     (case,) = [case for case in dataset.cases if case.name == name]

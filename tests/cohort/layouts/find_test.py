@@ -8,7 +8,15 @@ import pytest
 import SimpleITK as sitk
 
 from dscl_tf import config, errors
-from dscl_tf.cohort import cases, geometry, layouts, preparation, prepared, splits
+from dscl_tf.cohort import (
+    cases,
+    geometry,
+    layouts,
+    orientation,
+    preparation,
+    prepared,
+    splits,
+)
 from tests import miniatures
 
 SETTINGS = config.PreprocessingConfig(
@@ -150,7 +158,8 @@ def test_one_subject_in_every_axis_order_gives_the_same_slices(tmp_path, slice_m
 def test_the_frame_that_cases_are_turned_to(code, spacing_mm, expected):
     values = np.zeros((4, 5, 6), np.float32)
     image = miniatures.volume(values, spacing_mm=spacing_mm, order=code)
-    assert geometry.orientation_code(image) == expected
+    found = geometry.orient(image)
+    assert orientation.letters_of(found.GetDirection()) == expected
 
 
 def test_mmwhs_is_prepared_and_compared_by_class(tmp_path):

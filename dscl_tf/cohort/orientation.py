@@ -1,0 +1,151 @@
+"""One orientation for all volumes of a cohort, by permuting and flipping axes only.
+
+Partitions, and what is left and right in a slice, must mean the same anatomy in every
+volume. The signs of axes of oblique stacks cannot be chosen volume by volume: a normal
+that lies between left, posterior and superior is nearest to another one of them, on
+the other side perhaps, from patient to patient. So they follow a reference.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import SimpleITK as sitk
+
+from dscl_tf.config import OrientationConfig
+
+# Beyond this ratio of spacings a volume is a stack of slices.
+_STACK_RATIO = 1.5
+_OPPOSITE = {"R": "L", "A": "P", "I": "S"}
+# Volumes among which the reference is sought; a cohort of thousands needs no more.
+_MOST_CANDIDATES = 200
+
+Vector = Sequence[float]
+# File axes that become columns, rows and slices, and which of these are flipped.
+Axes = tuple[tuple[int, int, int], tuple[bool, bool, bool]]
+
+
+def is_stack(spacing_mm: Vector) -> bool:
+    """Whether one spacing is more than 1.5 times both others."""
+    _, second, largest = sorted(spacing_mm)
+    return largest > _STACK_RATIO * second
+
+
+def choose(
+    directions: Sequence[Vector], spacings_mm: Sequence[Vector]
+) -> OrientationConfig:
+    """The orientation of a cohort.
+
+    Stacks, if at least half of the volumes are, else axial slices. The reference of
+    stacks is that one of them that all others are best aligned with (their medoid).
+
+    Args:
+      directions: of each volume, 9 direction cosines as SimpleITK orders them.
+      spacings_mm: of each volume, 3 numbers; at least one volume.
+
+    Returns:
+      The same for the same volumes in the same order.
+    """
+    stacks = [
+        direction
+        for direction, spacing in zip(directions, spacings_mm)
+        if is_stack(spacing)
+    ]
+    if 2 * len(stacks) < len(directions):
+        return OrientationConfig(tuple(np.eye(3).ravel().tolist()), is_stack=False)
+    across = [int(np.argmax(s)) for s in spacings_mm if is_stack(s)]
+    axes = np.stack([_slices_last(*each) for each in zip(stacks, across)])
+    reference = _signed_by_letters(axes[_medoid(axes)])
+    cosines = tuple(np.round(reference, 6).ravel().tolist())
+    return OrientationConfig(cosines, is_stack=True)
+
+
+def _slices_last(direction: Vector, across: int) -> np.ndarray:
+    """The axes of a volume as columns, the slice axis last: [3, 3]."""
+    columns = np.reshape(direction, (3, 3))
+    others = [axis for axis in range(3) if axis != across]
+    return columns[:, [*others, across]]
+
+
+def _medoid(axes: np.ndarray) -> int:
+    """Of volumes' axes [N, 3, 3], the one that all are best aligned with."""
+    count = min(len(axes), _MOST_CANDIDATES)
+    candidates = np.linspace(0, len(axes) - 1, count).round().astype(int)
+    cosines = np.abs(np.einsum("cki,nkj->cnij", axes[candidates], axes))
+    straight = cosines[..., 0, 0] + cosines[..., 1, 1]
+    swapped = cosines[..., 0, 1] + cosines[..., 1, 0]
+    aligned = 2 * cosines[..., 2, 2] + np.maximum(straight, swapped)
+    # Rounded, so that equal volumes are a tie, which the first one wins.
+    return int(candidates[np.round(aligned.sum(axis=1), 6).argmax()])
+
+
+def _signed_by_letters(axes: np.ndarray) -> np.ndarray:
+    """Each axis to the positive side of the L, P or S that it is nearest to.
+
+    In-plane axes in the order of these letters, the slice axis, the last, stays last.
+    """
+    letters = letters_of(axes.ravel())
+    signs = [-1 if letter in _OPPOSITE else 1 for letter in letters]
+    positive = [_OPPOSITE.get(letter, letter) for letter in letters]
+    first, second = sorted((0, 1), key=lambda axis: "LPS".index(positive[axis]))
+    return (axes * signs)[:, [first, second, 2]]
+
+
+def letters_of(direction: Vector) -> str:
+    """The three-letter orientation of 9 direction cosines: "LPS", "RAI", ..."""
+    return sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(
+        [float(value) for value in direction]
+    )
+
+
+def code_of_one(direction: Vector, spacing_mm: Vector) -> str:
+    """The three-letter orientation of a volume that is turned by itself alone.
+
+    A stack's axes point to the positive side of the letters they are nearest to, the
+    slice axis last; other volumes become "LPS".
+    """
+    if not is_stack(spacing_mm):
+        return "LPS"
+    axes = _slices_last(direction, int(np.argmax(spacing_mm)))
+    return letters_of(_signed_by_letters(axes).ravel())
+
+
+def axes_of(
+    direction: Vector, spacing_mm: Vector, orientation: OrientationConfig
+) -> Axes:
+    """How a volume's axes become columns, rows and slices of a cohort.
+
+    In a cohort of stacks a stack keeps its acquired slices; else slices lie across
+    the axis nearest to the reference's.
+
+    Args:
+      direction: 9 direction cosines.
+      spacing_mm: 3 numbers.
+      orientation: of the cohort.
+    """
+    columns = np.reshape(direction, (3, 3))
+    cosines = columns.T @ np.reshape(orientation.axes, (3, 3))
+    if orientation.is_stack and is_stack(spacing_mm):
+        across = int(np.argmax(spacing_mm))
+    else:
+        across = int(np.argmax(np.abs(cosines[:, 2])))
+    first, second = (axis for axis in range(3) if axis != across)
+    size = np.abs(cosines)
+    straight, swapped = (
+        size[a, 0] + size[b, 1] for a, b in ((first, second), (second, first))
+    )
+    if swapped > straight:
+        first, second = second, first
+    order = (first, second, across)
+    flips = tuple(bool(cosines[axis, k] < 0) for k, axis in enumerate(order))
+    return order, flips
+
+
+def tilt_deg(
+    direction: Vector, spacing_mm: Vector, orientation: OrientationConfig
+) -> float:
+    """The angle between a volume's slice axis and the reference's, 0 to 90."""
+    (*_, across), _ = axes_of(direction, spacing_mm, orientation)
+    own = np.reshape(direction, (3, 3))[:, across]
+    cosine = abs(float(own @ np.reshape(orientation.axes, (3, 3))[:, 2]))
+    return math.degrees(math.acos(min(1.0, cosine)))

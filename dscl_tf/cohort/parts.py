@@ -1,0 +1,107 @@
+"""One volume of a cohort in preparation: its arrays, and its part of the index."""
+
+import pathlib
+from typing import Any
+
+import SimpleITK as sitk
+
+from dscl_tf import config_json, errors, files
+from dscl_tf.cohort import (
+    cases,
+    geometry,
+    orientation,
+    prepared,
+    preprocessing,
+    requests,
+)
+from dscl_tf.cohort.cases import Case, Dataset
+from dscl_tf.cohort.prepared import PreparedVolume
+from dscl_tf.config import PreprocessingConfig
+
+
+def prepare_case(
+    case: Case,
+    settings: PreprocessingConfig,
+    output: pathlib.Path,
+    dataset: Dataset,
+) -> dict:
+    """Prepares one case, unless it is there; what the index says of it.
+
+    Raises:
+      UserError: the case has become bad since its check; the message names its file.
+    """
+    part = output / "parts" / f"{case.name}.json"
+    before = _prepared_before(part, case, settings, output)
+    if before:
+        return before
+    image = cases.read_image(case)
+    label = cases.read_label(case, dataset) if case.label else None
+    try:
+        slices, grid = preprocessing.prepare_image(image, settings)
+    except errors.UserError as error:
+        raise errors.UserError(f"{case.image}: {error}") from None
+    arrays = {"image": slices}
+    if label is not None:
+        label.CopyInformation(image)
+        arrays["label"] = geometry.labels_on_grid(label, grid)
+    content = {
+        "originals": requests.stamps(case),
+        "volume": config_json.to_json(_describe(case, dataset, image, len(slices))),
+        "checksums": {
+            k: prepared.write_array(output, case.name, k, a) for k, a in arrays.items()
+        },
+        "max_label": int(arrays["label"].max()) if label is not None else 0,
+        "axes": _axes(image.GetDirection(), image.GetSpacing(), settings),
+    }
+    files.write_json(part, content)
+    return content
+
+
+def _prepared_before(part: pathlib.Path, case: Case, settings, output) -> dict:
+    """What is there of a case from the same files, arrays and all; else empty."""
+    if not part.exists():
+        return {}
+    content = files.read_json_object(part, "part of the index")
+    if content.get("originals") != requests.stamps(case):
+        return {}
+    volume: Any = config_json.from_json(PreparedVolume, content["volume"], str(part))
+    # The cohort's orientation may be another since bad cases were mended or left out.
+    axes = _axes(volume.direction, volume.spacing_mm, settings)
+    if content.get("axes") != axes or not has_arrays(output, volume, settings):
+        return {}
+    return content
+
+
+def _axes(direction, spacing_mm, settings: PreprocessingConfig) -> list:
+    """How a volume is turned, as JSON values."""
+    found = orientation.axes_of(direction, spacing_mm, settings.orientation)
+    return [list(each) for each in found]
+
+
+def has_arrays(output, volume: PreparedVolume, settings) -> bool:
+    """Whether the arrays of a volume are there, whole and of the right shape."""
+    try:
+        for kind in ("image", "label")[: 1 + volume.has_label]:
+            prepared.map_array(output, volume, kind, settings)
+    except errors.UserError:
+        return False
+    return True
+
+
+def _describe(
+    case: Case, dataset: Dataset, image: sitk.Image, num_slices: int
+) -> PreparedVolume:
+    return PreparedVolume(
+        name=case.name,
+        subject=case.subject,
+        frame=case.frame,
+        num_slices=num_slices,
+        image_file=str(case.image.resolve()),
+        label_file=str(case.label.resolve()) if case.label else None,
+        size=image.GetSize(),
+        spacing_mm=image.GetSpacing(),
+        origin=image.GetOrigin(),
+        direction=image.GetDirection(),
+        fourth=case.fourth,
+        label_map=cases.label_map(dataset) if case.label else None,
+    )

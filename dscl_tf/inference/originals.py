@@ -1,0 +1,113 @@
+"""The original files of an evaluation: as they were when they were prepared, or not."""
+
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+import SimpleITK as sitk
+
+from dscl_tf import config, errors
+from dscl_tf.cohort import cases, geometry, prepared, volumes
+from dscl_tf.inference import predictor as predictors
+
+
+def check_orientation(
+    predictor: predictors.Predictor,
+    cohort: prepared.PreparedCohort,
+    chosen: Sequence[prepared.PreparedVolume],
+) -> None:
+    """Refuses a volume that the model, given the original, would turn otherwise.
+
+    Cohorts have references of their own, which turn most volumes alike.
+    """
+    if cohort.settings.orientation == predictor.settings.orientation:
+        return
+    for volume in chosen:
+        ours, theirs = (
+            geometry.orient(blank(volume), settings.orientation).GetDirection()
+            for settings in (cohort.settings, predictor.settings)
+        )
+        if not np.allclose(ours, theirs, atol=1e-6):
+            raise errors.UserError(
+                f"{volume.name} lies in {cohort.folder} in another orientation than "
+                "the model's cohort would give it: segment the original with "
+                "dscl-predict, or evaluate on the cohort that the model was trained "
+                "on."
+            )
+
+
+def check_there(chosen: Sequence[prepared.PreparedVolume]) -> None:
+    """Refuses, before hours of work, volumes whose original files are missing."""
+    for volume in chosen:
+        for path in (volume.image_file, volume.label_file):
+            if not pathlib.Path(path).is_file():
+                raise errors.UserError(
+                    f"The original file {path} of {volume.name} is missing: an "
+                    "evaluation compares with it; bring it back or prepare again."
+                )
+
+
+def read(
+    volume: prepared.PreparedVolume,
+) -> tuple[sitk.Image, sitk.Image]:
+    """Image and truth, both with the geometry of the image when it was prepared."""
+    image = volumes.read_image(volume.image_file, volume.fourth)
+    _check_geometry(image, volume)
+    label = volumes.read_label(volume.label_file)
+    if label.GetSize() != tuple(volume.size):
+        raise errors.UserError(
+            f"{volume.label_file} has {label.GetSize()} voxels, but {volume.name} had "
+            f"{tuple(volume.size)} when it was prepared: prepare it again."
+        )
+    truth = cases.to_classes(label, volume.label_map, volume.label_file)
+    # Voxels correspond by index; headers of labels are at times a little off.
+    truth.CopyInformation(blank(volume))
+    return image, truth
+
+
+def _check_geometry(image: sitk.Image, volume: prepared.PreparedVolume) -> None:
+    """Refuses an image that has another place in space than when it was prepared."""
+    for field, found, expected in (
+        ("size", image.GetSize(), volume.size),
+        ("spacing", image.GetSpacing(), volume.spacing_mm),
+        ("origin", image.GetOrigin(), volume.origin),
+        ("direction", image.GetDirection(), volume.direction),
+    ):
+        if not np.allclose(found, expected, rtol=1e-6, atol=1e-6):
+            raise errors.UserError(
+                f"{volume.image_file}: {field}: found {found}, expected "
+                f"{tuple(expected)} as when {volume.name} was prepared: bring the file "
+                "back, or prepare again."
+            )
+
+
+def check_truth(
+    cohort: prepared.PreparedCohort,
+    volume: prepared.PreparedVolume,
+    truth: sitk.Image,
+) -> None:
+    """Refuses a truth that would not be prepared to the label that was learned."""
+    grid = grid_of(truth, cohort.settings)
+    now = geometry.labels_on_grid(truth, grid)
+    differing = int(np.count_nonzero(now != cohort.label(volume.name)))
+    if differing:
+        raise errors.UserError(
+            f"{volume.label_file}: values: found a label that differs in {differing} "
+            f"prepared voxels from that of {volume.name} when it was prepared: "
+            "bring the file back, or prepare again."
+        )
+
+
+def grid_of(image: sitk.Image, settings: config.PreprocessingConfig) -> sitk.Image:
+    """The grid that an image's prepared slices are on."""
+    oriented = geometry.orient(image, settings.orientation)
+    return geometry.in_plane_grid(oriented, settings)
+
+
+def blank(volume: prepared.PreparedVolume) -> sitk.Image:
+    """An empty volume with the original's geometry, which is all that is needed."""
+    image = sitk.Image(list(volume.size), sitk.sitkUInt8)
+    image.SetSpacing(volume.spacing_mm)
+    image.SetOrigin(volume.origin)
+    image.SetDirection(volume.direction)
+    return image
