@@ -5,6 +5,7 @@ Splits are by patient: all volumes of a subject go together.
 
 import dataclasses
 import difflib
+import logging
 import pathlib
 import re
 from collections.abc import Iterable, Sequence
@@ -15,6 +16,7 @@ from dscl_tf import errors, files
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.config import SplitConfig
 
+_LOG = logging.getLogger(__name__)
 SUBSETS = ("pretrain", "train", "validation", "test")
 BENCHMARK = "benchmark"  # The draw with all labelled subjects, of a split file.
 _PAPER = "paper:"
@@ -133,11 +135,30 @@ def _from_file(cohort: PreparedCohort, config: SplitConfig) -> dict[str, list[st
     _check_names(path, content, config.name)
     if "finetune" in content or config.name == BENCHMARK:
         lists.update(_named_draw(path, content, config.name))
+    if config.file.startswith(_PAPER):
+        lists["train"] = _not_to_validate_on(lists, config)
     subjects = sorted({volume.subject for volume in cohort.volumes})
     return {
         name: [_match(subjects, item, path, name) for item in _strings(path, name, ids)]
         for name, ids in lists.items()
     }
+
+
+def _not_to_validate_on(lists: dict, config: SplitConfig) -> list[str]:
+    """The subjects to train on without those that the same draw is validated by.
+
+    The authors' benchmark of ACDC has one of them in both lists. Validation keeps it:
+    all draws are then chosen by the same subjects, and by none that they have seen.
+    """
+    both = [name for name in lists["train"] if name in lists["validation"]]
+    if both:
+        _LOG.info(
+            "%s, draw %s: %s for validation only, though listed for training too.",
+            config.file,
+            config.name,
+            ", ".join(both),
+        )
+    return [name for name in lists["train"] if name not in both]
 
 
 def _check_names(path: pathlib.Path, content: dict, draw) -> None:

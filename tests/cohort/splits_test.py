@@ -1,4 +1,5 @@
 import json
+import logging
 import pathlib
 
 import numpy as np
@@ -223,9 +224,10 @@ def test_missing_files_are_named():
             splits.resolve(cohort, config.SplitConfig(file=f"paper:{name}"))
 
 
+PROSTATE = [f"prostate_{k:02d}" for k in range(48)]
 _PAPER = {
     "acdc": (patients(100), 52, 20),
-    "prostate": ([f"prostate_{k:02d}" for k in range(48)], 17, 15),
+    "prostate": (PROSTATE, 17, 15),
     "mmwhs": ([f"mr_train_{1000 + k}" for k in range(1, 21)], 10, 10),
 }
 
@@ -242,3 +244,22 @@ def test_paper_lists(dataset):
         assert len(split.pretrain) == num_pretrain and len(split.test) == num_test
         wanted = int(name.split("_")[0][2:])  # tr8_c1: eight volumes, first draw.
         assert len(split.train) == wanted
+
+
+@pytest.mark.parametrize(
+    ("dataset", "num_train", "num_validation"), [("acdc", 77, 2), ("prostate", 15, 2)]
+)
+def test_benchmarks_of_the_paper(dataset, num_train, num_validation, caplog):
+    cohort = make_cohort(_PAPER[dataset][0])
+    settings = config.SplitConfig(file=f"paper:{dataset}", name=splits.BENCHMARK)
+    with caplog.at_level(logging.INFO, logger="dscl_tf"):
+        split = splits.resolve(cohort, settings)
+    assert len(split.train) == num_train and len(split.validation) == num_validation
+    # 011 is in both of the authors' lists for ACDC.
+    assert ("011 for validation only" in caplog.text) == (dataset == "acdc")
+
+
+def test_a_users_file_with_a_subject_in_both_lists_is_refused(from_file):
+    content = {"pretrain": ["1"], "train": ["5", "6"], "validation": ["6"]}
+    with pytest.raises(errors.UserError, match="patient006 in both train and valid"):
+        from_file(content)

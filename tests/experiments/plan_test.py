@@ -6,6 +6,7 @@ import pytest
 from dscl_tf import config, errors
 from dscl_tf.cohort import splits
 from dscl_tf.experiments import draws, grids, methods, plan
+from tests.cohort import splits_test
 
 
 @pytest.fixture
@@ -136,6 +137,25 @@ def of_file(tmp_path):
         '"benchmark": {"train": ["p0", "p1", "p2"], "validation": ["p3"]}}'
     )
     return config.SplitConfig(file=str(path), name="tr1_c1")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "subjects"),
+    [("acdc", splits_test.patients(100)), ("prostate", splits_test.PROSTATE)],
+)
+def test_the_papers_rows_each_have_their_own_lists(
+    expand, monkeypatch, dataset, subjects
+):
+    cohort = splits_test.make_cohort(subjects)
+    monkeypatch.setattr(plan.PreparedCohort, "open", lambda folder: cohort)
+    listed = config.SplitConfig(file=f"paper:{dataset}", name="tr1_c1")
+    names = ["random", "gd+lr", "benchmark"]
+    found = expand(names, sizes=(1, 2, 8), draws=5, split=listed)
+    assert len(found.cells) == 2 * (5 + 5 + 3) + 1
+    records = [cell.task.records[-1].split for cell in found.cells]
+    assert len({record.test for record in records}) == 1
+    for record in records:
+        assert not set(record.train) & set(record.validation)
 
 
 def test_draws_of_a_file(expand, of_file):
