@@ -54,7 +54,9 @@ def pairs_of(record) -> dict[str, tuple]:
     """Images, their partners, and whether they are shown whole, by kind of pair."""
     stage = record.config
     cohort = PreparedCohort.open(stage.prepared)
-    names, probed = session.hold_out_probe(record.split.pretrain, stage.num_probe)
+    names, probed = session.hold_out_probe(
+        cohort, record.split.pretrain, stage.num_probe
+    )
     two = place_probe.two_subjects(cohort, probed, names)
     if two is None:
         raise errors.UserError(f"{stage.workdir} was trained on one subject only.")

@@ -77,8 +77,8 @@ _PANEL_EVERY = flags.DEFINE_integer(
 _NUM_PROBE = flags.DEFINE_integer(
     "num_probe_volumes",
     2,
-    "Pre-training volumes held out to probe the encoder with; at most a tenth of "
-    "them, and none of fewer than 20.",
+    "Pre-training subjects held out to probe the networks with, all their volumes; at "
+    "most a tenth of them, and none of fewer than 20.",
     lower_bound=0,
 )
 

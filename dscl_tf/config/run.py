@@ -71,7 +71,7 @@ class StageConfig:
     optimizer: OptimizerConfig = OptimizerConfig()
     runtime: RuntimeConfig = RuntimeConfig()
     split: SplitConfig = SplitConfig()
-    num_probe: int = 2  # Pre-training volumes held out for the partition probe.
+    num_probe: int = 2  # Pre-training subjects held out for the probes.
     pretext: PretextConfig = dataclasses.field(
         default=PretextConfig(), metadata=checks.LATER
     )

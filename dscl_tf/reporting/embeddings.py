@@ -35,6 +35,7 @@ class Slices:
     images: list[np.ndarray]  # float32 [Q, H, W, 1], a volume each.
     partition: np.ndarray  # int [N].
     volume: np.ndarray  # int [N].
+    subject: np.ndarray  # str [N].
 
 
 def of_run(run: pathlib.Path, cohort: PreparedCohort) -> Html:
@@ -85,9 +86,9 @@ def _chart(state: str, values: np.ndarray, slices: Slices, by: str) -> Html:
     groups = getattr(slices, by)
     shown = f"Axes: {shares[0]:.0%} and {shares[1]:.0%} of the variance."
     if by == "partition":
-        accuracy = probe.partition_accuracy(values, slices.volume, slices.partition)
+        accuracy = probe.partition_accuracy(values, slices.subject, slices.partition)
         shown += (
-            f" Of {accuracy:.0%} of the slices, the nearest one of another volume is "
+            f" Of {accuracy:.0%} of the slices, the nearest one of another subject is "
             "of the same partition."
         )
     title = f"{state}, by {by}"
@@ -171,11 +172,15 @@ def _slices(record: RunRecord, cohort: PreparedCohort) -> Slices:
         for volume in cohort.volumes
         if volume.name not in learned and volume.num_slices >= count
     ][:_MOST_VOLUMES]
-    if len(names) < 2:
-        raise errors.UserError("fewer than two volumes were kept from its training.")
+    subjects = [cohort.volume(name).subject for name in names]
+    if len(set(subjects)) < 2:
+        raise errors.UserError("fewer than two subjects were kept from its training.")
     images = [np.asarray(cohort.image(name))[..., None] for name in names]
     counts = [len(each) for each in images]
     partition = [partitions.partition_of_slices(each, count) for each in counts]
     return Slices(
-        images, np.concatenate(partition), np.repeat(np.arange(len(names)), counts)
+        images,
+        np.concatenate(partition),
+        np.repeat(np.arange(len(names)), counts),
+        np.repeat(subjects, counts),
     )

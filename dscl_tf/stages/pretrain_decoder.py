@@ -45,7 +45,9 @@ def assemble(session: sessions.Session) -> fitting.Assembly:
       UserError: a mistake in the settings or the cohort.
     """
     stage, cohort, local = session.config, session.cohort, session.config.local
-    names, probed = sessions.hold_out_probe(session.split.pretrain, stage.num_probe)
+    names, probed = sessions.hold_out_probe(
+        cohort, session.split.pretrain, stage.num_probe
+    )
     table = sampling.slice_table(cohort, names, local.num_partitions)
     encoder = networks.build_encoder(stage.network, session.size_px)
     encoder.trainable = False

@@ -38,7 +38,9 @@ def assemble(session: sessions.Session) -> fitting.Assembly:
       UserError: a mistake in the settings or the cohort.
     """
     stage, cohort = session.config, session.cohort
-    names, probed = sessions.hold_out_probe(session.split.pretrain, stage.num_probe)
+    names, probed = sessions.hold_out_probe(
+        cohort, session.split.pretrain, stage.num_probe
+    )
     table = sampling.slice_table(cohort, names, stage.global_.num_partitions)
     encoder = networks.build_encoder(stage.network, session.size_px)
     head = networks.build_global_head(stage.network, encoder.outputs[-1].shape[1:])

@@ -39,7 +39,7 @@ def assemble(session: sessions.Session) -> fitting.Assembly:
       UserError: a mistake in the settings or the cohort.
     """
     stage, cohort = session.config, session.cohort
-    names, _ = sessions.hold_out_probe(session.split.pretrain, stage.num_probe)
+    names, _ = sessions.hold_out_probe(cohort, session.split.pretrain, stage.num_probe)
     # Partitions do not matter here, so volumes of any number of slices will do.
     table = sampling.slice_table(cohort, names, num_partitions=1)
     stream = batches.pretext_batches(cohort, table, stage.pretext)

@@ -156,23 +156,30 @@ def check_teacher(
 
 
 def hold_out_probe(
-    names: tuple[str, ...], num_probe: int
+    cohort: PreparedCohort, names: tuple[str, ...], num_probe: int
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Sets some of the pre-training volumes aside for the partition probe.
+    """Sets some of the pre-training subjects aside for the probes, all their volumes.
 
     At most a tenth of them; none of fewer than twenty, since a neighbour in
-    another held-out volume is needed and small cohorts cannot spare two.
+    another held-out subject is needed and small cohorts cannot spare two.
 
     Args:
+      cohort: whose they are.
       names: of the volumes to pre-train on.
-      num_probe: volumes to set aside.
+      num_probe: subjects to set aside.
 
     Returns:
       (names to train on, names to probe with).
     """
-    count = min(num_probe, len(names) // 10)
+    subject_of = {name: cohort.volume(name).subject for name in names}
+    subjects = list(dict.fromkeys(subject_of.values()))
+    count = min(num_probe, len(subjects) // 10)
     if count < 2:
         return names, ()
-    chosen = np.random.default_rng(_PROBE_SEED).permutation(len(names))[:count]
-    probe = tuple(names[k] for k in sorted(chosen))
-    return tuple(name for name in names if name not in probe), probe
+    chosen = np.random.default_rng(_PROBE_SEED).permutation(len(subjects))[:count]
+    held_out = {subjects[k] for k in chosen}
+    kept, probe = (
+        tuple(name for name in names if (subject_of[name] in held_out) == is_held_out)
+        for is_held_out in (False, True)
+    )
+    return kept, probe

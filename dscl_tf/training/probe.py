@@ -13,7 +13,7 @@ class PartitionProbe:
     """Nearest-neighbour partition accuracy on volumes that are not trained on.
 
     For each slice, the most similar slice (cosine of embeddings) of the *other*
-    probe volumes is looked up; the accuracy is how often it is of the same
+    probed subjects is looked up; the accuracy is how often it is of the same
     partition. Chance is about 1 / S.
     """
 
@@ -25,10 +25,10 @@ class PartitionProbe:
         names: Sequence[str],
         num_partitions: int,
     ):
-        """A probe on at least two volumes `names`."""
+        """A probe on volumes `names` of at least two subjects."""
         self._images = [np.asarray(cohort.image(n))[..., None] for n in names]
         counts = [len(images) for images in self._images]
-        self._volume = np.repeat(np.arange(len(names)), counts)
+        self._subject = np.repeat([cohort.volume(n).subject for n in names], counts)
         self._partition = np.concatenate(
             [partitions.partition_of_slices(count, num_partitions) for count in counts]
         )
@@ -41,21 +41,21 @@ class PartitionProbe:
     def accuracy(self) -> float:
         """The share of slices whose nearest neighbour is of their partition."""
         embeddings = np.concatenate([self._embed(i).numpy() for i in self._images])
-        return partition_accuracy(embeddings, self._volume, self._partition)
+        return partition_accuracy(embeddings, self._subject, self._partition)
 
 
 def partition_accuracy(
-    embeddings: np.ndarray, volume: np.ndarray, partition: np.ndarray
+    embeddings: np.ndarray, subject: np.ndarray, partition: np.ndarray
 ) -> float:
-    """Nearest-neighbour partition accuracy across volumes.
+    """Nearest-neighbour partition accuracy across subjects.
 
     Args:
       embeddings: float [N, D].
-      volume: int [N].
+      subject: int or str [N].
       partition: int [N].
     """
     lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
     units = embeddings / np.maximum(lengths, 1e-6)
     similarity = units @ units.T
-    similarity[volume[:, None] == volume[None]] = -np.inf
+    similarity[subject[:, None] == subject[None]] = -np.inf
     return float(np.mean(partition[similarity.argmax(axis=1)] == partition))

@@ -59,7 +59,7 @@ def test_an_embedding_is_the_mean_over_pixels(run, tiny_cohort):
 
 def test_too_few_unseen_volumes_are_said(run, tiny_cohort):
     # The stage has one test volume; the others were trained on.
-    assert "fewer than two volumes" in embeddings.of_run(run, tiny_cohort)
+    assert "fewer than two subjects" in embeddings.of_run(run, tiny_cohort)
 
 
 def test_another_cohort_is_said(run, tiny_cohort, evaluated_cohort):

@@ -14,7 +14,6 @@ from tensorboard.backend.event_processing import event_accumulator
 
 from dscl_tf import config, errors, stages
 from dscl_tf.cohort import preparation
-from dscl_tf.stages import session
 from dscl_tf.training import loop, run_folder
 
 
@@ -307,15 +306,6 @@ def test_damaged_newest_checkpoint_falls_back_to_the_one_before(
         stages.run([stage])
     assert "Cannot restore" in caplog.text
     assert "Going on at step 2 of 4" in caplog.text
-
-
-def test_hold_out_probe():
-    names = tuple(f"v{number}" for number in range(25))
-    kept, probe = session.hold_out_probe(names, 2)
-    assert len(probe) == 2
-    assert set(kept) | set(probe) == set(names)
-    assert session.hold_out_probe(names, 2) == (kept, probe)
-    assert session.hold_out_probe(names[:19], 2) == (names[:19], ())
 
 
 def test_a_volume_that_vanishes_during_a_run_is_named(make_small_stage, monkeypatch):

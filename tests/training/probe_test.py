@@ -1,4 +1,5 @@
 import math
+import types
 
 import numpy as np
 import pytest
@@ -24,6 +25,30 @@ def test_neighbours_of_the_same_volume_do_not_count():
     embeddings = np.array([[1.0, 0], [1.0, 0.01], [0.0, 1], [0.0, 1]])
     volume, partition = np.array([0, 0, 1, 1]), np.array([0, 0, 1, 1])
     assert probe.partition_accuracy(embeddings, volume, partition) == 0.0
+
+
+def test_neighbours_of_another_volume_of_the_subject_do_not_count(tiny_cohort):
+    class TwoFrames:
+        """p0 under the name of p1, another frame of p0, and p2."""
+
+        def image(self, name):
+            return tiny_cohort.image("p0" if name == "p1" else name)
+
+        def volume(self, name):
+            return types.SimpleNamespace(subject="p2" if name == "p2" else "p0")
+
+    image = tf.keras.Input([16, 16, 1])
+    encoder = tf.keras.Model(image, [image, image])
+    # Slices are told apart by noise alone, so that only their twins are alike.
+    head = tf.keras.Sequential(
+        [
+            tf.keras.layers.Lambda(lambda x: tf.sin(1e3 * x)),
+            tf.keras.layers.Flatten(input_shape=[16, 16, 1]),
+        ]
+    )
+    found = probe.PartitionProbe(encoder, head, TwoFrames(), ("p0", "p1", "p2"), 5)
+    # Ten of fifteen slices have a twin in the other frame.
+    assert found.accuracy() < 10 / 15
 
 
 def test_zero_vectors_give_a_number():
