@@ -36,6 +36,14 @@ class _LogFile(logging.FileHandler):
             super().close()
 
 
+def _is_written_by(logger: logging.Logger, path: pathlib.Path) -> bool:
+    return any(
+        pathlib.Path(handler.baseFilename).resolve() == path.resolve()
+        for handler in logger.handlers
+        if isinstance(handler, logging.FileHandler)
+    )
+
+
 class RunFolder:
     """Where one stage of one run keeps its files."""
 
@@ -128,11 +136,18 @@ class RunFolder:
 
     @contextlib.contextmanager
     def log_file(self) -> Iterator[None]:
-        """Within the block, what the library logs also goes to log.txt."""
+        """Within the block, what the library logs also goes to log.txt.
+
+        Once: an experiment's task may have opened the file of its only run before.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
-        handler = _LogFile(self.path / "log.txt", encoding="utf-8")
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+        path = self.path / "log.txt"
         logger = logging.getLogger("dscl_tf")
+        if _is_written_by(logger, path):
+            yield
+            return
+        handler = _LogFile(path, encoding="utf-8")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
         try:

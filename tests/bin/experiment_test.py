@@ -107,7 +107,7 @@ def test_dry_run_says_what_is_shared_and_how_long(flags, tmp_path):
 
 @pytest.mark.slow
 def test_every_row_of_both_tables(flags, tmp_path):
-    methods = "random,gr,gd_minus,gd,gr+lr,gr+ld,gd+lr,rotation,inpainting,"
+    methods = "random,gr,gd_minus,gd,gr+lr,gr+ld,gd+lr,gd+lr_crops,gd+ld_crops,rotation,inpainting,"
     methods += "context_restoration,self_training,mixup,learned_augmentation,"
     methods += "adversarial,learned_augmentation+mixup,gd+lr+self_training,"
     methods += "gd+lr+mixup,benchmark,positional,joint,class_contrast"
@@ -120,7 +120,7 @@ def test_every_row_of_both_tables(flags, tmp_path):
     )
     assert result.returncode == 0, result.stderr
     found = read_results(tmp_path)
-    assert len(found["cells"]) == 21
+    assert len(found["cells"]) == 23
     assert {cell["state"] for cell in found["cells"]} == {"done"}, result.stderr
     assert {row["method"] for row in found["table"]} == set(methods.split(","))
 

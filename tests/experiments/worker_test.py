@@ -1,13 +1,14 @@
 """Which results in an experiment's folder are those that are asked for."""
 
 import dataclasses
+import logging
 import shutil
 
 import pytest
 
 from dscl_tf import config, errors, files
 from dscl_tf.experiments import grids, plan, worker
-from dscl_tf.training import records
+from dscl_tf.training import records, run_folder
 
 
 @pytest.fixture
@@ -83,3 +84,30 @@ def test_seconds_of_a_task_that_was_interrupted_add_up(
         worker._run_and_record(tmp_path / task.name, task, pictures=False)
     assert worker.seconds_of(tmp_path, task) == 8.0
     assert not (tmp_path / task.name / worker.SPENT).exists()
+
+
+@pytest.fixture
+def own_logger():
+    """The library's logger, as it was before: a task's process ends with its task."""
+    logger = logging.getLogger("dscl_tf")
+    before = list(logger.handlers), logger.propagate, logger.level
+    yield logger
+    for handler in set(logger.handlers) - set(before[0]):
+        logger.removeHandler(handler)
+        handler.close()
+    logger.propagate, logger.level = before[1:]
+
+
+def test_a_task_and_its_only_run_write_each_line_once(tmp_path, own_logger):
+    # A task of pre-training has the folder of its run; a cell's run is below it.
+    for folder in (tmp_path, tmp_path / "finetune"):
+        for handler in list(own_logger.handlers):
+            own_logger.removeHandler(handler)
+        (tmp_path / "log.txt").unlink(missing_ok=True)
+        worker._log_to(tmp_path / worker.LOG)
+        with run_folder.RunFolder(folder).log_file():
+            own_logger.info("step 1")
+        own_logger.info("evaluated")
+        lines = (tmp_path / "log.txt").read_text().splitlines()
+        assert [line.split(" ", 2)[2] for line in lines] == ["step 1", "evaluated"]
+    assert "step 1" in (tmp_path / "finetune" / "log.txt").read_text()
