@@ -9,11 +9,43 @@ from typing import Optional
 import tensorflow as tf
 
 from dscl_tf import errors
+from dscl_tf.training import finiteness
 
 _LOG = logging.getLogger(__name__)
 # What TensorFlow raises for files that are missing, cut off, damaged or of another
 # network; a data file that is too short is an IndexError.
 _UNREADABLE = (tf.errors.OpError, AssertionError, IndexError, RuntimeError, ValueError)
+
+
+_LOSS_SCALE = "optimizer/loss_scale/"  # In the names of a checkpoint's variables.
+
+
+def _is_scaled(optimizer: tf.keras.optimizers.Optimizer) -> bool:
+    return isinstance(optimizer, tf.keras.mixed_precision.LossScaleOptimizer)
+
+
+def _state_of(optimizer: tf.keras.optimizers.Optimizer, has_scale: bool) -> tf.Module:
+    """An optimizer's variables by the names that Keras saves them under.
+
+    Keras' optimizer with loss scaling makes the scale a part of the one that it wraps,
+    so that neither can be restored from a checkpoint of the other kind.
+
+    Args:
+      optimizer: built.
+      has_scale: whether the checkpoint has a loss scale. That of an optimizer that
+        knows none goes nowhere.
+    """
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    state = tf.Module()
+    state._iterations, state._variables = inner.iterations, list(inner.variables)
+    if isinstance(inner._learning_rate, tf.Variable):  # Else it is a schedule.
+        state._learning_rate = inner._learning_rate
+    if has_scale:
+        scale = tf.Module()
+        scale.current_loss_scale = tf.Variable(1.0, trainable=False)
+        scale.good_steps = tf.Variable(0, dtype=tf.int64, trainable=False)
+        state.loss_scale = optimizer._loss_scale if _is_scaled(optimizer) else scale
+    return state
 
 
 class Checkpoints:
@@ -37,61 +69,102 @@ class Checkpoints:
           parts: networks by the names under which later stages take them over.
           optimizer: built.
         """
+        self._parts, self._optimizer = dict(parts), optimizer
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.best_score = tf.Variable(-1.0, dtype=tf.float64, trainable=False)
         self.best_step = tf.Variable(-1, dtype=tf.int64, trainable=False)
-        self._checkpoint = tf.train.Checkpoint(
-            parts=dict(parts),
-            optimizer=optimizer,
-            step=self.step,
-            best_score=self.best_score,
-            best_step=self.best_step,
-        )
         self._manager = tf.train.CheckpointManager(
-            self._checkpoint, str(folder / "checkpoints"), max_to_keep=2
+            self._checkpoint(_is_scaled(optimizer)),
+            str(folder / "checkpoints"),
+            max_to_keep=2,
         )
         self._best = tf.train.CheckpointManager(
             tf.train.Checkpoint(parts=dict(parts)), str(folder / "best"), max_to_keep=1
         )
 
+    def _checkpoint(self, has_scale: bool) -> tf.train.Checkpoint:
+        return tf.train.Checkpoint(
+            parts=self._parts,
+            optimizer=_state_of(self._optimizer, has_scale),
+            step=self.step,
+            best_score=self.best_score,
+            best_step=self.best_step,
+        )
+
+    def _read(self, path: str) -> None:
+        """Reads a checkpoint whole, whatever the precision that it was saved in.
+
+        With float16 it has a loss scale beside the optimizer, else none. Where this run
+        has none it is read and dropped; where the file has none it starts anew.
+        """
+        names = [name for name, _ in tf.train.list_variables(path)]
+        has_scale = any(name.startswith(_LOSS_SCALE) for name in names)
+        self._checkpoint(has_scale).restore(path).assert_consumed()
+
+    def _first_not_finite(self) -> Optional[str]:
+        variables = finiteness.variables_of(self._parts, self._optimizer)
+        return finiteness.first_not_finite(variables)
+
     def restore(self, folder: Optional[pathlib.Path] = None) -> int:
-        """Restores the newest checkpoint that can be read; its step, 0 for none.
+        """Restores the newest checkpoint that is whole and finite; its step, 0: none.
 
         Args:
           folder: of the run, where it is not the one that this process writes.
         """
         paths = self._manager.checkpoints if folder is None else _saved_in(folder)
         for path in reversed(paths):
-            try:
-                self._checkpoint.restore(path).assert_consumed()
-            except _UNREADABLE as error:
-                _LOG.warning(
-                    "Cannot restore %s (%s); trying the one before.",
-                    path,
-                    str(error).splitlines()[0],
-                )
-                continue
-            return int(self.step)
+            fault = self._fault_of(path)
+            if fault is None:
+                return int(self.step)
+            _LOG.warning("Cannot restore %s (%s); trying the one before.", path, fault)
         if paths:
             raise errors.UserError(
-                f"None of the checkpoints in {os.path.dirname(paths[0])} can be read: "
-                "delete the run folder to start the stage again."
+                f"None of the checkpoints in {os.path.dirname(paths[0])} can be used "
+                f"(the oldest: {fault}): delete the run folder to start the stage "
+                "again."
             )
         return 0
+
+    def _fault_of(self, path: str) -> Optional[str]:
+        """Restores a checkpoint; why it cannot be gone on from, None if it can."""
+        try:
+            self._read(path)
+        except _UNREADABLE as error:
+            return str(error).splitlines()[0]
+        name = self._first_not_finite()
+        return None if name is None else f"{name} holds NaN or infinity"
 
     def save(self, step: int) -> None:
         """Saves the run at `step`, the number of steps that were taken.
 
         Raises:
+          finiteness.NotFiniteError: a weight, a statistic or a slot is not finite.
           UserError: it cannot be written, as on a full disk.
         """
+        self._check_finite(step)
         self.step.assign(step)
         _save(self._manager, step)
 
+    def _check_finite(self, step: int) -> None:
+        name = self._first_not_finite()
+        if name is not None:
+            raise finiteness.NotFiniteError(
+                f"At step {step} {name} holds NaN or infinity, so nothing is saved: go "
+                "on from the last checkpoint with --precision=float32, or start again "
+                "in a new --workdir with a lower --learning_rate."
+            )
+
     def keep_if_best(self, step: int, score: float) -> bool:
-        """Saves the parts as the best when `score` is the highest so far."""
-        if score <= float(self.best_score):
+        """Saves the parts as the best when `score` is the highest so far.
+
+        Raises:
+          finiteness.NotFiniteError: a weight, a statistic or a slot is not finite.
+          UserError: it cannot be written.
+        """
+        # NaN is not higher either.
+        if not score > float(self.best_score):
             return False
+        self._check_finite(step)
         self.best_score.assign(score)
         self.best_step.assign(step)
         _save(self._best, step)
@@ -156,7 +229,8 @@ def read_parts(path: pathlib.Path, parts: Mapping[str, tf.keras.Model]) -> None:
     """Reads `parts`, each of their variables, from a checkpoint.
 
     Raises:
-      UserError: one of their variables is missing or has another shape.
+      UserError: one of their variables is missing, has another shape, or holds
+        numbers that are not finite.
     """
     checkpoint = tf.train.Checkpoint(parts=dict(parts))
     try:
@@ -169,3 +243,10 @@ def read_parts(path: pathlib.Path, parts: Mapping[str, tf.keras.Model]) -> None:
             f"({str(error).splitlines()[0]}): use the --filters and --size_px of that "
             "run."
         ) from None
+    name = finiteness.first_not_finite(finiteness.variables_of(parts))
+    if name is not None:
+        raise errors.UserError(
+            f"The weights in {path} are not usable: {name} holds NaN or infinity. "
+            "Train that run again, in a new --workdir, with a lower --learning_rate or "
+            "--precision=float32."
+        )

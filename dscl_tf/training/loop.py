@@ -12,17 +12,13 @@ import tensorflow as tf
 from dscl_tf import errors
 from dscl_tf.config import StageConfig
 from dscl_tf.pipeline.streams import Stream
-from dscl_tf.training import distribution, interruption
+from dscl_tf.training import distribution, finiteness, interruption, steps
 from dscl_tf.training.checkpoints import Checkpoints
 from dscl_tf.training.distribution import Devices
 from dscl_tf.training.monitor import Monitor
 
 _LOG = logging.getLogger(__name__)
 _FLAT = 0.01  # A loss this close to chance, as a fraction, has learned nothing.
-
-
-class NonFiniteLossError(errors.UserError):
-    """The loss became infinite or NaN."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +50,7 @@ def train(training: Training) -> int:
 
     Raises:
       Interrupted: by a signal, after saving.
-      NonFiniteLossError: with the step and what its batch was made of.
+      NotFiniteError: with the step and what its batch was made of.
     """
     config, checkpoints = training.config, training.checkpoints
     first, last = int(checkpoints.step), config.optimizer.num_steps
@@ -89,7 +85,8 @@ class _Meter:
 
     def __init__(self, training: Training, first: int):
         self._training = training
-        self._scalars: list[Mapping[str, tf.Tensor]] = []
+        self._names: list[str] = []
+        self._steps: list[tf.Tensor] = []  # float32 [names], of each step.
         self._since = self._start = time.perf_counter()
         self._first, self._waited, self._images = first, 0.0, 0
         self._flat_reports = 0
@@ -99,7 +96,11 @@ class _Meter:
         before = time.perf_counter()
         batch = self._next(batches)
         self._waited += time.perf_counter() - before
-        self._scalars.append(step(batch))
+        scalars = step(batch)
+        self._names = list(scalars)
+        self._steps.append(
+            tf.stack([tf.cast(value, tf.float32) for value in scalars.values()])
+        )
         self._images += batch["image"].shape[0]
 
     def _next(self, batches) -> Mapping[str, tf.Tensor]:
@@ -110,39 +111,53 @@ class _Meter:
                 raise self._training.stream.failure from None
             raise
 
-    def check_finite(self, done: int) -> None:
-        """Stops the run when a loss since the last report was not finite.
+    def check_finite(self, done: int) -> np.ndarray:
+        """Stops the run when a loss or gradient since the last report was not finite.
 
         Looking at every step would make the host wait for the device each time; the
         batch can be named afterwards, since it is a function of the step.
+
+        Returns:
+          float64 [steps, names], by one copy from the device.
         """
-        losses = np.array(
-            [
-                sum(float(each) for name, each in scalars.items() if "loss" in name)
-                for scalars in self._scalars
-            ]
-        )
-        if np.isfinite(losses).all():
-            return
-        offset = int(np.argmin(np.isfinite(losses)))
-        step = done - len(losses) + offset
+        if not self._steps:
+            return np.zeros([0, len(self._names)])
+        values = tf.stack(self._steps).numpy().astype(np.float64)
+        for offset, step in enumerate(values):
+            for name, value in zip(self._names, step):
+                if self._must_be_finite(name) and not np.isfinite(value):
+                    raise self._not_finite(name, value, done - len(values) + offset)
+        return values
+
+    @property
+    def _is_scaled(self) -> bool:
+        return steps.LOSS_SCALE in self._names
+
+    def _must_be_finite(self, name: str) -> bool:
+        # With loss scaling a step whose gradient overflows is skipped, and no fault.
+        return "loss" in name or (name == "grad_norm" and not self._is_scaled)
+
+    def _not_finite(self, name: str, value: float, step: int) -> Exception:
         ids = self._training.stream.ids(self._training.config.draw_seed, step)
         made_of = ", ".join(
             f"{volume}[{index}]" for volume, index in zip(ids["volume"], ids["slice"])
         )
-        raise NonFiniteLossError(
-            f"The loss is {losses[offset]} at step {step}. Its batch was made of the "
+        what = "norm of the gradient" if name == "grad_norm" else name.replace("_", " ")
+        return finiteness.NotFiniteError(
+            f"The {what} is {value} at step {step}. Its batch was made of the "
             f"slices {made_of}. Nothing was saved since the last checkpoint; look at "
             "these slices, lower --learning_rate, or use --precision=float32."
         )
 
     def report(self, done: int) -> None:
         """Logs the means since the last report."""
-        self.check_finite(done)
-        means = {
-            name: float(np.mean([float(scalars[name]) for scalars in self._scalars]))
-            for name in self._scalars[0]
-        }
+        values = self.check_finite(done)
+        means = dict(zip(self._names, values.mean(axis=0).tolist()))
+        if self._is_scaled:
+            norms = values[:, self._names.index("grad_norm")]
+            taken = np.isfinite(norms)
+            means["skipped_steps"] = 1 - float(taken.mean())
+            means["grad_norm"] = float(norms[taken].mean()) if taken.any() else 0.0
         now = time.perf_counter()
         seconds = max(now - self._since, 1e-9)
         means["images_per_second"] = self._images / seconds
@@ -153,7 +168,7 @@ class _Meter:
         self._log(done, means, now)
         self._warn_if_flat(done, means)
         self._since = time.perf_counter()
-        self._scalars, self._waited, self._images = [], 0.0, 0
+        self._steps, self._waited, self._images = [], 0.0, 0
 
     def _log(self, done: int, means: Mapping[str, float], now: float) -> None:
         config = self._training.config

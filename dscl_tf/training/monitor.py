@@ -33,7 +33,11 @@ class Monitor:
         self._writer = tf.summary.create_file_writer(str(folder / "tensorboard"))
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Reports numbers at `step`."""
+        """Reports numbers at `step`; those that are not finite in the log alone."""
+        odd = [name for name, value in values.items() if not np.isfinite(value)]
+        for name in odd:
+            _LOG.warning("At step %d %s is %s: not recorded.", step, name, values[name])
+        values = {name: value for name, value in values.items() if name not in odd}
         with self._writing(), self._csv.open("a", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows(
                 (step, name, repr(float(value))) for name, value in values.items()

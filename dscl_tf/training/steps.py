@@ -19,6 +19,8 @@ Players = Mapping[str, Sequence[tf.Variable]]
 # Under this name `with_added` gives the added losses what the segmenter said of the
 # labelled images, so that they need not ask it again.
 LOGITS = "logits"
+# Under this name a step with loss scaling tells its factor.
+LOSS_SCALE = "loss_scale"
 
 
 def make_step(
@@ -69,8 +71,10 @@ def make_step(
             zip(gradients, [variable for _, variable in pairs]),
             skip_gradients_aggregation=True,
         )
+        scale = {LOSS_SCALE: optimizer.loss_scale} if scaled else {}
         return {
             **scalars,
+            **scale,
             "grad_norm": tf.linalg.global_norm(gradients[: len(players["loss"])]),
             "learning_rate": tf.cast(optimizer.learning_rate, tf.float32),
         }

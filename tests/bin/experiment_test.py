@@ -107,7 +107,8 @@ def test_dry_run_says_what_is_shared_and_how_long(flags, tmp_path):
 
 @pytest.mark.slow
 def test_every_row_of_both_tables(flags, tmp_path):
-    methods = "random,gr,gd_minus,gd,gr+lr,gr+ld,gd+lr,gd+lr_crops,gd+ld_crops,rotation,inpainting,"
+    methods = "random,gr,gd_minus,gd,gr+lr,gr+ld,gd+lr,gd+lr_crops,gd+ld_crops,"
+    methods += "rotation,inpainting,"
     methods += "context_restoration,self_training,mixup,learned_augmentation,"
     methods += "adversarial,learned_augmentation+mixup,gd+lr+self_training,"
     methods += "gd+lr+mixup,benchmark,positional,joint,class_contrast"

@@ -1,10 +1,11 @@
 import logging
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
-from dscl_tf import errors
-from dscl_tf.training import checkpoints, handover
+from dscl_tf import config, errors
+from dscl_tf.training import checkpoints, finiteness, handover, optimizers
 
 
 def part(units=2, value=0.0, name="dense"):
@@ -139,3 +140,130 @@ def test_missing_checkpoint_is_refused(tmp_path):
 
 def test_variables_by_part(source):
     assert checkpoints.variables_by_part(source) == {"encoder": 6, "global_head": 6}
+
+
+def poison(model, number=0):
+    variable = model.variables[number]
+    variable.assign(tf.fill(variable.shape, float("nan")))
+
+
+@pytest.mark.parametrize("number", [0, -1], ids=["kernel", "moving variance"])
+def test_what_is_not_finite_is_not_saved(tmp_path, number):
+    run, model = open_run(tmp_path)
+    run.save(1)
+    poison(model, number)
+    name = model.variables[number].name
+    with pytest.raises(finiteness.NotFiniteError, match=f"At step 2 encoder/{name}"):
+        run.save(2)
+    with pytest.raises(finiteness.NotFiniteError):
+        run.keep_if_best(2, 0.5)
+    again, model = open_run(tmp_path, value=7.0)
+    assert again.restore() == 1 and are(model, 0)
+    assert again.scores() == {}
+    assert not list((tmp_path / "best").glob("*.index"))
+
+
+def test_a_score_that_is_not_a_number_is_not_the_best(tmp_path):
+    run, _ = open_run(tmp_path)
+    assert not run.keep_if_best(1, float("nan"))
+    assert run.keep_if_best(2, 0.1)
+
+
+@pytest.fixture
+def save_poisoned(monkeypatch):
+    """Saves as earlier versions did, which did not look."""
+
+    def save(run, model, step):
+        poison(model)
+        with monkeypatch.context() as patch:
+            patch.setattr(checkpoints.Checkpoints, "_check_finite", lambda *_: None)
+            run.save(step)
+
+    return save
+
+
+def test_poisoned_checkpoints_are_passed_over(tmp_path, caplog, save_poisoned):
+    run, model = open_run(tmp_path, value=4.0)
+    run.save(1)
+    save_poisoned(run, model, 2)
+    again, model = open_run(tmp_path)
+    with caplog.at_level(logging.WARNING):
+        assert again.restore() == 1 and are(model, 4)
+    assert "ckpt-2 (encoder/dense/kernel:0 (0) holds NaN" in caplog.text
+
+
+def test_nothing_but_poisoned_checkpoints_is_an_error(tmp_path, save_poisoned):
+    run, model = open_run(tmp_path)
+    save_poisoned(run, model, 1)
+    again, _ = open_run(tmp_path)
+    with pytest.raises(errors.UserError, match=r"holds NaN.*delete the run folder"):
+        again.restore()
+
+
+def test_poisoned_weights_are_not_taken_over(tmp_path, save_poisoned):
+    run, model = open_run(tmp_path)
+    save_poisoned(run, model, 1)
+    with pytest.raises(errors.UserError, match="not usable: encoder/dense"):
+        handover.take_over(run.result(), {"encoder": part()})
+
+
+def open_in(folder, precision, units=2):
+    model = part(units)
+    optimizer = optimizers.build(config.OptimizerConfig(), precision)
+    optimizer.build(model.trainable_variables)
+    return (
+        checkpoints.Checkpoints(folder, {"encoder": model}, optimizer),
+        model,
+        optimizer,
+    )
+
+
+@pytest.mark.parametrize("after", ["float32", "mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("before", ["float32", "mixed_float16"])
+def test_a_run_goes_on_in_another_precision(tmp_path, before, after):
+    run, model, optimizer = open_in(tmp_path, before)
+    gradients = [tf.ones(v.shape) for v in model.trainable_variables]
+    optimizer.apply_gradients(zip(gradients, model.trainable_variables))
+    run.save(1)
+    again, restored, other = open_in(tmp_path, after)
+    assert again.restore() == 1
+    for first, second in zip(model.variables, restored.variables):
+        np.testing.assert_array_equal(first.numpy(), second.numpy())
+    # Adam's moments, too; float16's first gradients were divided by the scale.
+    for first, second in zip(optimizer.variables, other.variables):
+        np.testing.assert_array_equal(first.numpy(), second.numpy())
+    assert int(other.iterations) == 1
+    if after == "mixed_float16":
+        assert float(other.loss_scale) == 2**15
+    again.save(2)
+    back, _, _ = open_in(tmp_path, before)
+    assert back.restore() == 2
+
+
+@pytest.mark.parametrize("after", ["float32", "mixed_float16"])
+@pytest.mark.parametrize("before", ["float32", "mixed_float16"])
+def test_checkpoints_of_earlier_versions_are_read(tmp_path, before, after):
+    run, model, optimizer = open_in(tmp_path, before)
+    optimizer.iterations.assign(7)
+    # As they wrote them: the Keras optimizer itself.
+    whole = tf.train.Checkpoint(
+        parts={"encoder": model},
+        optimizer=optimizer,
+        step=run.step,
+        best_score=run.best_score,
+        best_step=run.best_step,
+    )
+    run.step.assign(5)
+    manager = tf.train.CheckpointManager(whole, str(tmp_path / "checkpoints"), 2)
+    manager.save(checkpoint_number=5)
+    again, _, other = open_in(tmp_path, after)
+    assert again.restore() == 5
+    assert int(other.iterations) == 7
+
+
+def test_another_network_is_still_refused_in_another_precision(tmp_path):
+    run, _, _ = open_in(tmp_path, "mixed_float16")
+    run.save(1)
+    other, _, _ = open_in(tmp_path, "float32", units=5)
+    with pytest.raises(errors.UserError, match="None of the checkpoints"):
+        other.restore()

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from dscl_tf import errors
-from dscl_tf.training import checkpoints, interruption, loop, monitor
+from dscl_tf.training import checkpoints, finiteness, interruption, loop, monitor
 
 
 class FakeStream:
@@ -86,7 +86,7 @@ def test_loss_that_is_not_finite(make_training, tmp_path, value, log_every):
         log_every=log_every,
         checkpoint_every=4,
     )
-    with pytest.raises(loop.NonFiniteLossError) as raised:
+    with pytest.raises(finiteness.NotFiniteError) as raised:
         loop.train(training)
     text = str(raised.value)
     assert f"{value} at step 2" in text and "v2[3], w[4]" in text
@@ -152,3 +152,68 @@ def test_handlers_are_given_back():
 )
 def test_duration(seconds, text):
     assert loop._duration(seconds) == text
+
+
+def test_gradient_that_is_not_finite_is_named_though_the_loss_is(make_training):
+    training, _ = make_training(
+        lambda step: {"loss": 1.0, "grad_norm": math.inf if step == 3 else 2.0}
+    )
+    with pytest.raises(finiteness.NotFiniteError) as raised:
+        loop.train(training)
+    assert "norm of the gradient is inf at step 3" in str(raised.value)
+    assert "v3[3]" in str(raised.value)
+
+
+def test_skipped_steps_of_loss_scaling_are_counted_and_no_fault(
+    make_training, tmp_path
+):
+    training, _ = make_training(
+        lambda step: {
+            "loss": 1.0,
+            "loss_scale": 512.0,
+            "grad_norm": math.inf if step in (1, 2) else 4.0,
+        },
+        num_steps=4,
+        log_every=4,
+    )
+    assert loop.train(training) == 4
+    rows = (tmp_path / "metrics.csv").read_text().splitlines()
+    assert "4,train/skipped_steps,0.5" in rows
+    assert "4,train/grad_norm,4.0" in rows
+    assert "4,train/loss_scale,512.0" in rows
+
+
+def test_weights_that_are_not_finite_are_not_saved(make_training, tmp_path):
+    """The loss stays finite, as behind a ReLU that takes NaN for 0."""
+    training, _ = make_training(lambda step: {"loss": 1.0}, checkpoint_every=2)
+    model = training.checkpoints._parts["model"]
+    poison = loop.Hook(3, lambda done: model.variables[0].assign([[math.nan]]))
+    training = dataclasses.replace(training, hooks=[poison])
+    with pytest.raises(
+        finiteness.NotFiniteError, match=r"At step 4 model/dense.*kernel"
+    ):
+        loop.train(training)
+    names = {path.stem for path in (tmp_path / "checkpoints").glob("*.index")}
+    assert names == {"ckpt-2"}
+
+
+def test_a_report_fetches_once_from_the_device(make_training, monkeypatch):
+    fetched = []
+    kind = type(tf.constant(0.0))
+    numpy, as_float = kind.numpy, kind.__float__
+    monkeypatch.setattr(kind, "numpy", lambda t: fetched.append("numpy") or numpy(t))
+    monkeypatch.setattr(
+        kind, "__float__", lambda t: fetched.append("float") or as_float(t)
+    )
+    training, _ = make_training(
+        lambda step: {"loss": 1.0, "top1": 0.5, "grad_norm": 2.0}, num_steps=20
+    )
+    meter = loop._Meter(training, 0)
+    batches = iter(training.stream.open(0, 0, 20))
+    for _ in range(20):
+        meter.add(training.step, batches)
+    # The monitor, which TensorFlow's summaries are behind, is not looked at.
+    monkeypatch.setattr(training.monitor, "scalars", lambda *_: None)
+    fetched.clear()
+    meter.report(20)
+    assert fetched == ["numpy"]

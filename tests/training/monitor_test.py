@@ -1,4 +1,5 @@
 import csv
+import logging
 
 import numpy as np
 import tensorflow as tf
@@ -60,3 +61,12 @@ def test_events_can_be_read_back(tmp_path):
     assert tf.make_ndarray(event.tensor_proto) == 0.75
     width, height, png = events.Tensors("views")[0].tensor_proto.string_val[:3]
     assert (width, height, png[:4]) == (b"7", b"5", b"\x89PNG")
+
+
+def test_numbers_that_are_not_finite_are_said_and_not_recorded(tmp_path, caplog):
+    monitor = monitors.Monitor(tmp_path, 0)
+    with caplog.at_level(logging.WARNING):
+        monitor.scalars(3, {"a": float("inf"), "b": 1.0, "c": float("nan")})
+    monitor.close()
+    assert rows(tmp_path)[1:] == [["3", "b", "1.0"]]
+    assert "At step 3 a is inf" in caplog.text and "c is nan" in caplog.text
