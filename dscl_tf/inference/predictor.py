@@ -67,6 +67,7 @@ class Predictor:
           UserError: another precision.
         """
         has_gpu = bool(tf.config.list_physical_devices("GPU"))
+        runtime.promise_float32()
         self._function = function
         self._batch_size = batch_size or (GPU_BATCH_SIZE if has_gpu else BATCH_SIZE)
         self._threads = 1 if has_gpu else parallel.num_cores()
@@ -120,9 +121,11 @@ def _is_bfloat16(precision: str) -> bool:
         raise errors.UserError(
             f"--precision={precision}: expected one of {', '.join(PRECISIONS)}."
         )
-    return (
-        runtime.resolve(config.RuntimeConfig(precision)).precision == "mixed_bfloat16"
-    )
+    if precision == "auto":
+        # The rewrite is of the CPU's kernels.
+        has_gpu = bool(tf.config.list_physical_devices("GPU"))
+        return runtime.cpu_has_bfloat16() and not has_gpu
+    return precision == "mixed_bfloat16"
 
 
 @contextlib.contextmanager

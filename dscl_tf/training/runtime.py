@@ -33,6 +33,32 @@ def cpu_has_bfloat16(cpuinfo: pathlib.Path = _CPUINFO) -> bool:
     return "amx_bf16" in words or "avx512_bf16" in words
 
 
+def gpu_precision() -> str:
+    """The precision that every GPU of this machine computes fast in.
+
+    bfloat16 needs no loss scaling and is in tensor cores from compute capability 8.0;
+    float16 is from 7.0.
+    """
+    capabilities = [
+        tf.config.experimental.get_device_details(device).get("compute_capability")
+        for device in tf.config.list_physical_devices("GPU")
+    ]
+    # Of a GPU that does not say, nothing is taken for granted.
+    least = min(each or (0, 0) for each in capabilities)
+    if least >= (8, 0):
+        return "mixed_bfloat16"
+    return "mixed_float16" if least >= (7, 0) else "float32"
+
+
+def promise_float32() -> None:
+    """Has float32 computed as such in this process.
+
+    TensorFlow rounds the factors of products to TF32, 10 bits, on GPUs that can. The
+    losses, and prediction, are promised in float32.
+    """
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+
+
 def resolve(config: RuntimeConfig) -> Runtime:
     """Chooses the precision and the compiler for this machine.
 
@@ -43,7 +69,7 @@ def resolve(config: RuntimeConfig) -> Runtime:
     precision = config.precision
     if precision == "auto":
         on_cpu = "mixed_bfloat16" if cpu_has_bfloat16() else "float32"
-        precision = "mixed_float16" if has_gpu else on_cpu
+        precision = gpu_precision() if has_gpu else on_cpu
     if precision not in PRECISIONS:
         raise errors.UserError(
             f"precision must be auto or one of {PRECISIONS}, found {precision!r}."
@@ -77,6 +103,7 @@ def devices(config: RuntimeConfig) -> Devices:
 def start(config: RuntimeConfig, seed: int) -> Runtime:
     """Sets the process's precision policy and the seed of initial weights."""
     runtime = resolve(config)
+    promise_float32()
     tf.keras.mixed_precision.set_global_policy(runtime.precision)
     tf.keras.utils.set_random_seed(seed)
     _LOG.info(

@@ -117,6 +117,12 @@ def test_bfloat16_rounds_and_leaves_float32_as_it_was(mixed_run, slices):
     np.testing.assert_array_equal(exact.probabilities(slices), before)
 
 
+def test_prediction_is_not_rounded_to_tf32(export_folder):
+    tf.config.experimental.enable_tensor_float_32_execution(True)
+    predictor.open_predictor(export_folder)
+    assert not tf.config.experimental.tensor_float_32_execution_enabled()
+
+
 def test_unknown_precision(export_folder):
     with pytest.raises(errors.UserError, match="--precision=half: expected one of"):
         predictor.open_predictor(export_folder, "half")

@@ -26,13 +26,24 @@ def test_bfloat16_by_cpuinfo(tmp_path, flags, expected):
 @pytest.mark.parametrize(
     "gpus, bfloat16, precision, jit",
     [
-        (["GPU:0"], True, "mixed_float16", True),
+        ([(7, 5)], True, "mixed_float16", True),
+        ([(8, 0)], False, "mixed_bfloat16", True),
+        ([(9, 0), (12, 0)], False, "mixed_bfloat16", True),
+        ([(8, 6), (7, 0)], True, "mixed_float16", True),
+        ([(6, 1)], True, "float32", True),
+        ([None], True, "float32", True),
         ([], True, "mixed_bfloat16", False),
         ([], False, "float32", False),
     ],
 )
 def test_auto(monkeypatch, gpus, bfloat16, precision, jit):
+    """GPUs are told by their compute capability."""
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
+    monkeypatch.setattr(
+        tf.config.experimental,
+        "get_device_details",
+        lambda gpu: {"compute_capability": gpu} if gpu else {},
+    )
     monkeypatch.setattr(runtime, "cpu_has_bfloat16", lambda: bfloat16)
     assert resolve() == runtime.Runtime(precision, jit)
     assert resolve("float32", "off") == runtime.Runtime("float32", False)
@@ -49,6 +60,15 @@ def test_auto(monkeypatch, gpus, bfloat16, precision, jit):
 def test_bad_values(choice, message):
     with pytest.raises(errors.UserError, match=message):
         resolve(**choice)
+
+
+def test_float32_is_not_rounded_to_tf32():
+    experimental = tf.config.experimental
+    settings = config.RuntimeConfig(precision="float32", jit="off")
+    for promise in (lambda: runtime.start(settings, 0), runtime.promise_float32):
+        experimental.enable_tensor_float_32_execution(True)
+        promise()
+        assert not experimental.tensor_float_32_execution_enabled()
 
 
 def test_start_sets_policy_and_seed():
