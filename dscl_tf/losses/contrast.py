@@ -6,9 +6,10 @@ cosine similarity has to be known to far better than the 8 bits of bfloat16.
 
 import tensorflow as tf
 
-# A squared norm below this counts as this: the zero vector stays zero, and its
-# gradient finite.
-_MIN_SQUARED_NORM = 1e-12
+# A norm below this counts as this. The gradient of a direction grows as one over the
+# length: that of pixels where ReLU left nothing, 1e6 times as large without, had
+# float16 overflow whatever the loss scale. Vectors of use are far longer.
+MIN_NORM = 1e-2
 # The log weight of what is not a negative; finite, so that gradients are too.
 LOG_ZERO = -1e30
 
@@ -20,10 +21,11 @@ def unit_vectors(vectors: tf.Tensor) -> tf.Tensor:
       vectors: floating [..., D].
 
     Returns:
-      float32 [..., D]; the zero vector stays zero.
+      float32 [..., D]; vectors shorter than `MIN_NORM` become shorter than 1, and the
+      zero vector stays zero.
     """
     return tf.math.l2_normalize(
-        tf.cast(vectors, tf.float32), axis=-1, epsilon=_MIN_SQUARED_NORM
+        tf.cast(vectors, tf.float32), axis=-1, epsilon=MIN_NORM**2
     )
 
 
