@@ -10,21 +10,24 @@ import pytest
 from PIL import Image
 
 from benchmarks import pooled_figure
-from dscl_tf.experiments import results
+from dscl_tf import config
+from dscl_tf.experiments import methods, results
 from tests.bin import running
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
 COMMITTED = {
     path.name: json.loads(path.read_text(encoding="utf-8"))
-    for path in sorted((DOCS / "results").glob("*_phantom*.json"))
+    for pattern in ("*_phantom*.json", "*_acdc.json")
+    for path in sorted((DOCS / "results").glob(pattern))
 }
 
 
 @pytest.mark.parametrize("name", COMMITTED)
 def test_tables_are_those_of_the_cells(name):
     content = COMMITTED[name]
-    methods = [each["name"] for each in content["grid"]["methods"]]
-    rows = results.table_rows(content["cells"], methods, {})
+    names = [each["name"] for each in content["grid"]["methods"]]
+    of_paper = results.of_paper(content["cohort"]["paper_dataset"])
+    rows = results.table_rows(content["cells"], names, of_paper)
     assert json.loads(json.dumps(rows)) == content["table"]
     assert results.as_markdown(content) in (DOCS / "results.md").read_text("utf-8")
 
@@ -87,3 +90,17 @@ def test_cohorts_that_cannot_be_put_together_are_one_sentence(names, said):
 
 def test_there_are_some():
     assert {"table1_phantom.json", "table2_phantom.json"} <= COMMITTED.keys()
+
+
+def test_the_methods_document_states_the_defaults():
+    """Figures of ours in its table of departures."""
+    text = (DOCS / "method.md").read_text(encoding="utf-8")
+    finetune = config.FinetuneConfig()
+    assert f"| every {finetune.validate_every} steps (`--validate_every`)" in text
+    alpha = methods.ADDED["mixup"]["finetune.mixup_alpha"]
+    assert f"α = {alpha} in `dscl-experiment`" in text
+    local = config.LocalConfig()
+    assert f"`--local_crop_side` ({local.crop_side[0]})" in text
+    assert f"`--num_regions` ({local.num_regions})" in text
+    assert "`--local_views=crops` (the default)" in text
+    assert local.views is config.LocalViews.CROPS and local.num_negatives == 0
