@@ -41,7 +41,9 @@ def main() -> None:
     content = result_files.read_all([str(root / results.RESULTS)])[0]
     cells = [evaluated(root, output, cell) for cell in content["cells"]]
     order = [method["name"] for method in content["grid"]["methods"]]
-    dataset = content["cohort"]["paper_dataset"]
+    dataset = _SPLIT.value.removeprefix("paper:")
+    dataset = dataset if dataset != _SPLIT.value else None
+    content["cohort"]["paper_dataset"] = dataset
     content["cells"] = cells
     content["table"] = results.table_rows(cells, order, results.of_paper(dataset))
     results.write(output, content)
