@@ -28,11 +28,12 @@ _FIGURE = flags.DEFINE_string(
 USAGE = """
 benchmarks/local_agreement.py --runs=TITLE=RUN/decoder,... [--figure=FILE.png]
 
-For pixels of labelled volumes that no run was pre-trained or is tested on, looks for
-the nearest neighbour (cosine of d_l's features, before the head) in volumes of other
-subjects, and prints how often it has the same label: the mean over classes, of as many
-pixels of each. Slices are shifted at random before, so that place does not tell the
-label. The row "fresh" is the first run's encoder with an untrained decoder.
+For pixels of the labelled test volumes of the runs' split, looks for the nearest
+neighbour (cosine of d_l's features, before the head) in volumes of other subjects, and
+prints how often it has the same label: the mean over classes, of as many pixels of
+each. Slices are shifted at random before, so that place does not tell the label. The
+row "fresh" is the first run's encoder with an untrained decoder. To choose by it, use
+runs of a split whose test volumes are for that.
 """
 _PIXELS = 12  # Of each class and volume.
 _SHIFT = 1 / 8  # Largest shift, as a fraction of the slice's side.
@@ -49,7 +50,7 @@ def main() -> None:
         opened[title] = decoder_run.open_run(folder if equals else title)
     runs = list(opened.values())
     cohort = PreparedCohort.open(runs[0][1].config.prepared)
-    names = unseen([record for _, record in runs], cohort)
+    names = labelled_test_volumes([record for _, record in runs], cohort)
     features = {"fresh": _features_of(*runs[0], is_fresh=True)}
     features.update({title: _features_of(*each) for title, each in opened.items()})
     print(f"{len(names)} volumes; chance {1 / cohort.num_classes:.2f}.\n")
@@ -69,27 +70,17 @@ def main() -> None:
         )
 
 
-def unseen(records, cohort: PreparedCohort) -> list[str]:
-    """Labelled volumes of subjects that no run learns from or is tested on.
+def labelled_test_volumes(records, cohort: PreparedCohort) -> list[str]:
+    """The test volumes that all runs share and that have labels.
 
     Raises:
-      UserError: there are fewer than two subjects of them.
+      UserError: they are of fewer than two subjects, or of another split for some runs.
     """
-    seen = {
-        cohort.volume(name).subject
-        for record in records
-        for name in (*record.split.pretrain, *record.split.test)
-    }
-    names = [
-        volume.name
-        for volume in cohort.volumes
-        if volume.has_label and volume.subject not in seen
-    ]
+    if len({record.split.test for record in records}) > 1:
+        raise errors.UserError("The runs have different test volumes.")
+    names = [name for name in records[0].split.test if cohort.volume(name).has_label]
     if len({cohort.volume(name).subject for name in names}) < 2:
-        raise errors.UserError(
-            f"{cohort.folder} has no two labelled subjects that the runs neither learn "
-            "from nor are tested on: use a split that leaves some out."
-        )
+        raise errors.UserError("The runs' split has no two labelled test subjects.")
     return names
 
 

@@ -1,7 +1,6 @@
 """This project's own steps, as its stages build them."""
 
 import argparse
-import dataclasses
 import importlib
 import itertools
 import os
@@ -30,7 +29,8 @@ def stage_config(
         prepared=prepared,
         workdir=str(workdir / stage),
         runtime=config.RuntimeConfig(precision=precision),
-        local=dataclasses.replace(config.LocalConfig(), num_negatives=0),
+        # The paper's views, which the other programs have.
+        local=config.LocalConfig(views=config.LocalViews.INTENSITY),
         split=config.SplitConfig(num_train=4, num_validation=0, num_test=0),
     )
 

@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing import event_accumulator
 
 from dscl_tf import config, errors, stages
 from dscl_tf.cohort import preparation
-from dscl_tf.training import loop, run_folder
+from dscl_tf.training import checkpoints, loop, place_probe, run_folder
 
 
 @pytest.fixture()
@@ -199,6 +199,66 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     assert metrics_of(cut.workdir) == metrics_of(whole.workdir)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"), [("mixed_float16", "float32"), ("float32", "mixed_float16")]
+)
+def test_a_run_goes_on_in_another_precision(
+    make_small_stage, before, after, monkeypatch, caplog
+):
+    """As the program advises where a loss is not finite."""
+    stage = make_small_stage("encoder", num_steps=4)
+
+    def in_precision(name):
+        runtime = dataclasses.replace(stage.runtime, precision=name)
+        return dataclasses.replace(stage, runtime=runtime)
+
+    save = checkpoints.Checkpoints.save
+
+    def save_and_fail(self, step):
+        save(self, step)
+        raise errors.UserError("stopped here")
+
+    monkeypatch.setattr(checkpoints.Checkpoints, "save", save_and_fail)
+    with pytest.raises(errors.UserError, match="stopped here"):
+        stages.run([in_precision(before)])
+    monkeypatch.setattr(checkpoints.Checkpoints, "save", save)
+    with caplog.at_level(logging.INFO):
+        stages.run([in_precision(after)])
+    assert "Going on at step 2 of 4" in caplog.text
+    assert "Cannot restore" not in caplog.text
+    assert len(metrics_of(stage.workdir)) == 4
+
+
+@pytest.mark.parametrize("same_places, warns", [(0.2, True), (2.0, False)])
+def test_decoder_stage_tells_place_from_content(
+    make_small_stage, monkeypatch, caplog, same_places, warns
+):
+    encoder = make_small_stage("encoder", num_steps=1)
+    decoder = make_small_stage("decoder", num_steps=3, init=encoder.workdir)
+    runtime = dataclasses.replace(decoder.runtime, panel_every=1)
+    found = place_probe.PlaceLosses(0.1, same_places, 2.5)
+    looked = place_probe.PlaceProbe.losses
+    real = []
+
+    def losses(self):
+        real.append(looked(self))
+        return found
+
+    monkeypatch.setattr(place_probe.PlaceProbe, "losses", losses)
+    with caplog.at_level(logging.INFO):
+        stages.run([encoder, dataclasses.replace(decoder, runtime=runtime)])
+    names = ("probe/two_views_loss", "probe/same_places_loss", "probe/chance")
+    rows = metrics_of(decoder.workdir, names)
+    assert [row[0] for row in rows] == ["1"] * 3 + ["2"] * 3 + ["3"] * 3
+    assert {row[1]: float(row[2]) for row in rows} == dict(
+        zip(names, (0.1, same_places, 2.5))
+    )
+    # Said once, with the cure for the views that the run has.
+    assert caplog.text.count("where regions lie, not what they show") == int(warns)
+    assert ("--local_crop_side" in caplog.text) == warns
+    assert all(0 < each.two_views < 10 and each.chance > 1 for each in real)
+
+
 def test_best_weights_by_validation_dice_are_kept(make_small_stage, monkeypatch):
     scores = iter([0.2, 0.9, 0.4])
     monkeypatch.setattr(
@@ -233,7 +293,8 @@ def test_loss_that_is_not_finite_names_step_and_batch(make_small_stage, monkeypa
     def add(self, step, batches):
         original(self, step, batches)
         if len(self._training.monitor.seen) == 1:
-            self._scalars[-1] = {**self._scalars[-1], "loss": tf.constant(np.nan)}
+            is_loss = [name == "loss" for name in self._names]
+            self._steps[-1] = tf.where(is_loss, np.nan, self._steps[-1])
         self._training.monitor.seen.append(1)
 
     monkeypatch.setattr("dscl_tf.training.monitor.Monitor.seen", [], raising=False)
