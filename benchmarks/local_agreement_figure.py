@@ -8,8 +8,9 @@ import tensorflow as tf
 from matplotlib.backends import backend_agg
 from matplotlib.figure import Figure
 
-_NUM_OTHERS = 4
-_NUM_NEAREST = 12  # Positions that are marked in all other volumes together.
+# Of the other volumes, as fractions of the side: hearts lie in the middle of slices, so
+# that place and anatomy would be the same thing.
+_SHIFTS = ((0.12, 0.12), (-0.12, 0.1), (0.1, -0.15), (-0.1, -0.12))
 
 
 def draw(
@@ -19,7 +20,10 @@ def draw(
     path: pathlib.Path,
     label: int = 2,
 ) -> None:
-    """Draws where in other volumes a pixel's most similar ones lie.
+    """Draws where in other volumes the features are most like those of a pixel.
+
+    Red is the pixel; in each other volume green is its most similar one, and the
+    brighter the more alike. The other volumes are moved, so that place is not anatomy.
 
     Args:
       cohort: the prepared cohort.
@@ -28,7 +32,10 @@ def draw(
       path: PNG to write.
       label: class that the pixel is of, the one that is outlined.
     """
-    shown = [_middle_slice(cohort, name, label) for name in names[: _NUM_OTHERS + 1]]
+    shown = [
+        _middle_slice(cohort, name, label, shift)
+        for name, shift in zip(names, ((0, 0), *_SHIFTS))
+    ]
     images = np.stack([image for image, _ in shown])
     figure = Figure(figsize=(2.1 * len(shown), 2.25 * len(features)))
     figure.set_layout_engine("constrained")
@@ -45,8 +52,7 @@ def _draw_row(row, title: str, images, masks, maps) -> None:
     units = maps / np.maximum(np.linalg.norm(maps, axis=-1, keepdims=True), 1e-9)
     chosen = _pixel_of(masks[0], stride)
     similarity = units @ units[0][chosen]  # [N, h, w]
-    low, high = np.quantile(similarity[1:], [0.5, 1.0])
-    threshold = np.sort(similarity[1:].ravel())[-_NUM_NEAREST]
+    low, high = np.quantile(similarity[1:], [0.8, 1.0])
     for k, axes in enumerate(row):
         axes.imshow(images[k], cmap="gray", vmin=0, vmax=1.1)
         axes.contour(masks[k], [0.5], colors="tab:cyan", linewidths=0.8)
@@ -55,15 +61,17 @@ def _draw_row(row, title: str, images, masks, maps) -> None:
             _mark(axes, [chosen], stride, "tab:red", 60)
         else:
             edge = stride * maps.shape[1] - 0.5
+            shown = np.clip((similarity[k] - low) / (high - low), 0, 1)
             axes.imshow(
-                np.clip((similarity[k] - low) / (high - low), 0, 1),
+                shown,
                 cmap="inferno",
-                alpha=0.45,
+                alpha=0.6 * shown,
                 vmin=0,
                 vmax=1,
                 extent=(-0.5, edge, edge, -0.5),
             )
-            _mark(axes, np.argwhere(similarity[k] >= threshold), stride, "lime", 14)
+            best = np.unravel_index(similarity[k].argmax(), similarity[k].shape)
+            _mark(axes, [best], stride, "lime", 60)
         axes.set_xticks([])
         axes.set_yticks([])
 
@@ -73,11 +81,21 @@ def _mark(axes, positions, stride: int, color: str, size: float) -> None:
     axes.scatter(columns, rows, s=size, c=color, edgecolors="black", linewidths=0.5)
 
 
-def _middle_slice(cohort, name: str, label: int) -> tuple[np.ndarray, np.ndarray]:
-    """Image and labels of the slice that has most of a class."""
+def _middle_slice(
+    cohort, name: str, label: int, shift: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Image and labels of the slice that has most of a class, moved."""
     labels = np.asarray(cohort.label(name))
     number = int((labels == label).sum(axis=(1, 2)).argmax())
-    return np.asarray(cohort.image(name)[number], np.float32), labels[number]
+    image = np.asarray(cohort.image(name)[number], np.float32)
+    return _moved(image, shift), _moved(labels[number], shift)
+
+
+def _moved(array: np.ndarray, shift: tuple[float, float]) -> np.ndarray:
+    pixels = [round(s * extent) for s, extent in zip(shift, array.shape)]
+    padded = np.pad(array, [(max(p, 0), max(-p, 0)) for p in pixels], mode="edge")
+    starts = [max(-p, 0) for p in pixels]
+    return padded[tuple(slice(s, s + n) for s, n in zip(starts, array.shape))]
 
 
 def _pixel_of(mask: np.ndarray, stride: int) -> tuple[int, int]:
