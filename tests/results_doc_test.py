@@ -10,8 +10,7 @@ import pytest
 from PIL import Image
 
 from benchmarks import pooled_figure
-from dscl_tf import config
-from dscl_tf.experiments import methods, results
+from dscl_tf.experiments import results
 from tests.bin import running
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
@@ -90,17 +89,3 @@ def test_cohorts_that_cannot_be_put_together_are_one_sentence(names, said):
 
 def test_there_are_some():
     assert {"table1_phantom.json", "table2_phantom.json"} <= COMMITTED.keys()
-
-
-def test_the_methods_document_states_the_defaults():
-    """Figures of ours in its table of departures."""
-    text = (DOCS / "method.md").read_text(encoding="utf-8")
-    finetune = config.FinetuneConfig()
-    assert f"| every {finetune.validate_every} steps (`--validate_every`)" in text
-    alpha = methods.ADDED["mixup"]["finetune.mixup_alpha"]
-    assert f"α = {alpha} in `dscl-experiment`" in text
-    local = config.LocalConfig()
-    assert f"`--local_crop_side` ({local.crop_side[0]})" in text
-    assert f"`--num_regions` ({local.num_regions})" in text
-    assert "`--local_views=crops` (the default)" in text
-    assert local.views is config.LocalViews.CROPS and local.num_negatives == 0

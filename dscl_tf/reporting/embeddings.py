@@ -154,10 +154,10 @@ def encoder_of(record: RunRecord, run: Optional[pathlib.Path]) -> tf.keras.Model
 
 
 def _slices(record: RunRecord, cohort: PreparedCohort) -> Slices:
-    """Slices of volumes that the run was not trained on.
+    """Slices of subjects that the run was not trained on.
 
     Raises:
-      UserError: the cohort is another one, or has too few such volumes.
+      UserError: the cohort is another one, or has too few such subjects.
     """
     if cohort.content_id != record.cohort_id:
         raise errors.UserError(
@@ -166,11 +166,11 @@ def _slices(record: RunRecord, cohort: PreparedCohort) -> Slices:
     if record.config.stage not in STAGES:
         raise errors.UserError(f"the stage {record.config.stage} trains no encoder.")
     count = record.config.global_.num_partitions
-    learned = record.volumes_learned_from()
+    learned = {cohort.volume(name).subject for name in record.volumes_learned_from()}
     names = [
         volume.name
         for volume in cohort.volumes
-        if volume.name not in learned and volume.num_slices >= count
+        if volume.subject not in learned and volume.num_slices >= count
     ][:_MOST_VOLUMES]
     subjects = [cohort.volume(name).subject for name in names]
     if len(set(subjects)) < 2:

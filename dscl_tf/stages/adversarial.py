@@ -66,12 +66,10 @@ def learned_augmentation(session: Session, unet: tf.keras.Model) -> Optional[Ext
 
 def _stream(session: Session, flag: str) -> streams.Stream:
     """Slices of the pre-training volumes whose labels have no part in the run."""
-    split = session.split
-    labelled = {*split.train, *split.validation}
-    names = [name for name in split.pretrain if name not in labelled]
+    names = session.unlabelled
     if not names:
         raise errors.UserError(
-            f"{flag} needs unlabelled volumes, but all {len(split.pretrain)} "
+            f"{flag} needs unlabelled volumes, but all {len(session.split.pretrain)} "
             "pre-training volumes of the split are for training or validation: add "
             "volumes to the cohort, or leave the flag out."
         )

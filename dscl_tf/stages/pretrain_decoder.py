@@ -7,6 +7,7 @@ from typing import Callable
 from dscl_tf import config, errors, losses, networks
 from dscl_tf.losses import regions as local_regions
 from dscl_tf.pipeline import batches, sampling
+from dscl_tf.pipeline.streams import Stream
 from dscl_tf.stages import fitting
 from dscl_tf.stages import session as sessions
 from dscl_tf.training import loop, panels, place_probe, run_folder, steps
@@ -56,7 +57,6 @@ def assemble(session: sessions.Session) -> fitting.Assembly:
     head = networks.build_local_head(stage.network, map_shape, local.region_size)
     regions_of = region_source(stage, map_shape[:2])
     stream = batches.local_batches(cohort, table, local, stage.views, map_shape[:2])
-    stride_px = session.size_px[0] / map_shape[0]
     looked_at = place_probe.LocalStage(
         lambda images: head(decoder(encoder(images))),
         regions_of,
@@ -67,18 +67,11 @@ def assemble(session: sessions.Session) -> fitting.Assembly:
     two = place_probe.two_subjects(cohort, probed, names)
 
     def make_hooks(monitor: Monitor, _) -> list[loop.Hook]:
-        def show(done: int) -> None:
-            batch = fitting.batch_of(session, stream, done)
-            images, view = batch["image"].numpy(), batch["view"].numpy()
-            picture = panels.region_panel(images, view, regions_of(batch), stride_px)
-            monitor.picture(done, "regions", picture)
-
-        hooks = [loop.Hook(stage.runtime.panel_every, show)]
+        actions = [_panel_action(session, stream, looked_at, monitor)]
         if two:
             probe = place_probe.PlaceProbe(looked_at, cohort, two)
-            measure = _probe_action(probe, monitor, local.views)
-            hooks.append(loop.Hook(stage.runtime.panel_every, measure))
-        return hooks
+            actions.append(_probe_action(probe, monitor, local.views))
+        return [loop.Hook(stage.runtime.panel_every, action) for action in actions]
 
     return fitting.Assembly(
         parts={
@@ -99,6 +92,24 @@ def assemble(session: sessions.Session) -> fitting.Assembly:
         stream=stream,
         make_hooks=make_hooks,
     )
+
+
+def _panel_action(
+    session: sessions.Session,
+    stream: Stream,
+    looked_at: place_probe.LocalStage,
+    monitor: Monitor,
+):
+    stride_px = session.size_px[0] / looked_at.map_size[0]
+
+    def show(done: int) -> None:
+        batch = fitting.batch_of(session, stream, done)
+        images, view = batch["image"].numpy(), batch["view"].numpy()
+        regions = looked_at.regions_of(batch)
+        picture = panels.region_panel(images, view, regions, stride_px)
+        monitor.picture(done, "regions", picture)
+
+    return show
 
 
 _CURES = {

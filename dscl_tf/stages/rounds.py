@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Optional
 
 from dscl_tf import config
+from dscl_tf.training.run_folder import RunFolder
 
 
 def finetune_rounds(
@@ -25,16 +26,19 @@ def finetune_rounds(
 
     Returns:
       The rounds in order, without round 0 where it is there already.
+
+    Raises:
+      UserError: the finished run's settings cannot be read.
     """
     if num_rounds == 0:
         return [stage]
-    rounds, before = [], first
+    rounds, before, earlier = [], first, _rounds_before(first)
     if before is None:
         rounds.append(_without_teacher(stage))
         before = rounds[0].workdir
     for number in range(1, num_rounds + 1):
         labels = dataclasses.replace(
-            stage.finetune.pseudo_labels, teacher=before, round=number
+            stage.finetune.pseudo_labels, teacher=before, round=earlier + number
         )
         rounds.append(
             dataclasses.replace(
@@ -71,6 +75,13 @@ def _without_teacher(stage: config.StageConfig) -> config.StageConfig:
             class_contrast=config.ClassContrastConfig(),
         ),
     )
+
+
+def _rounds_before(first: Optional[str]) -> int:
+    """Rounds that led to a run, whose draws are not to come again."""
+    if first is None or not RunFolder(first).config_file.exists():
+        return 0  # A run that is missing is refused by the round that needs it.
+    return RunFolder(first).read_record().config.finetune.pseudo_labels.round
 
 
 def _folder(workdir: str, number: int) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import logging
+import os
 import pathlib
 from collections.abc import Iterator
 from typing import Optional
@@ -36,6 +37,20 @@ class Session:
     def size_px(self) -> tuple[int, int]:
         """(H, W) of the cohort's slices."""
         return self.cohort.settings.size_px
+
+    @property
+    def unlabelled(self) -> tuple[str, ...]:
+        """The pre-training volumes whose labels have no part in fine-tuning.
+
+        None of a subject for validation: it would be learned from what chooses.
+        """
+        validated = {self.cohort.volume(n).subject for n in self.split.validation}
+        return tuple(
+            name
+            for name in self.split.pretrain
+            if name not in self.split.train
+            and self.cohort.volume(name).subject not in validated
+        )
 
 
 @contextlib.contextmanager
@@ -113,8 +128,18 @@ def check_init(init: pathlib.Path, cohort: PreparedCohort, split: splits.Split) 
             f"({', '.join(leaked[:5])}): use the split of that run."
         )
     for earlier in {before.config.init, _teacher_of(before.config)} - {None}:
-        if RunFolder(earlier).config_file.exists():
-            check_init(pathlib.Path(earlier), cohort, split)
+        # Runs may have moved, together with what they took over.
+        moved = init / os.path.relpath(earlier, before.config.workdir)
+        places = [p for p in (moved, earlier) if RunFolder(p).config_file.exists()]
+        if places:
+            check_init(pathlib.Path(places[0]), cohort, split)
+        else:
+            _LOG.warning(
+                "%s went on from %s, which is not there any more: whether that has "
+                "seen the test volumes cannot be checked.",
+                init,
+                earlier,
+            )
 
 
 def _teacher_of(stage: config.StageConfig) -> Optional[str]:
@@ -152,6 +177,14 @@ def check_teacher(
         raise errors.UserError(
             f"{teacher} segments {theirs}, but {cohort.folder} has {ours} (names of "
             "labels, size of slices): use a teacher trained on this cohort."
+        )
+    other = records.other_preprocessing(record.preprocessing, cohort.settings)
+    if other:
+        _LOG.warning(
+            "%s learned from slices that were prepared otherwise (%s): its "
+            "pseudo-labels of this cohort may be wrong.",
+            teacher,
+            other,
         )
 
 

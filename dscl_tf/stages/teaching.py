@@ -33,14 +33,12 @@ def make_labels(session: Session) -> None:
 
 
 def unlabelled(session: Session) -> tuple[str, ...]:
-    """The pre-training volumes that fine-tuning does not know the labels of.
+    """The volumes that the teacher labels: `Session.unlabelled`.
 
     Raises:
       UserError: there are none.
     """
-    split = session.split
-    known = {*split.train, *split.validation}
-    names = tuple(name for name in split.pretrain if name not in known)
+    names = session.unlabelled
     if not names:
         raise errors.UserError(
             "No unlabelled volume is left for pseudo-labels: all pre-training volumes "

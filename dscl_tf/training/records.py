@@ -134,10 +134,21 @@ def differences(old: RunRecord, new: RunRecord) -> str:
     ):
         labels = before["config"]["finetune"]["pseudo_labels"]
         labels["teacher"] = teachers[1]
-    return "; ".join(
-        f"{name} was {first!r}, is now {second!r}"
-        for name, first, second in _unequal(before, now)
-    )
+        if not labels["round"]:
+            # Of an earlier version, which did not count them.
+            labels["round"] = _labels_of(new.config).round
+    return _in_words(before, now)
+
+
+def other_preprocessing(
+    old: config.PreprocessingConfig, new: config.PreprocessingConfig
+) -> str:
+    """How slices were prepared otherwise, in words; empty if they were not.
+
+    Their orientation is left out: each cohort has a reference of its own.
+    """
+    both = [dataclasses.replace(each, orientation=None) for each in (old, new)]
+    return _in_words(*map(config_json.to_json, both))
 
 
 def fingerprint(record: RunRecord) -> int:
@@ -207,6 +218,13 @@ def _same_start(
     return os.path.abspath(before) == os.path.abspath(now) or os.path.relpath(
         before, old.workdir
     ) == os.path.relpath(now, new.workdir)
+
+
+def _in_words(old: dict, new: dict) -> str:
+    return "; ".join(
+        f"{name} was {first!r}, is now {second!r}"
+        for name, first, second in _unequal(old, new)
+    )
 
 
 def _unequal(old: Any, new: Any, where: str = "") -> Iterator[tuple]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dscl_tf import config, stages
+from dscl_tf.cohort import prepared
 from dscl_tf.reporting import embeddings
 from dscl_tf.training.run_folder import RunFolder
 
@@ -79,3 +80,26 @@ def test_charts_before_and_after_by_partition_and_volume(
         for by in ("partition", "volume"):
             assert f"<figcaption>{title}, by {by}</figcaption>" in found
     assert "of 3 volumes that the stage was not trained on" in found
+
+
+def test_frames_of_a_learned_subject_are_not_shown(make_stage, tiny_cohort, tmp_path):
+    split = config.SplitConfig(num_train=1, num_validation=1, num_test=3)
+    stage = make_stage("encoder", tmp_path / "encoder", num_steps=1, split=split)
+    stages.run([stage])
+    record = RunFolder(tmp_path / "encoder").read_record()
+    learned, tested = record.split.pretrain[0], record.split.test
+    assert len(embeddings._slices(record, tiny_cohort).images) == 3
+    # The first test volume becomes another frame of a subject of the pre-training.
+    patients = {volume.name: volume.subject for volume in tiny_cohort.volumes}
+    patients[tested[0]] = patients[learned]
+    index = prepared.read_index(tiny_cohort.folder)
+    volumes = tuple(
+        dataclasses.replace(volume, subject=patients[volume.name])
+        for volume in index.volumes
+    )
+    cohort = prepared.PreparedCohort(
+        tiny_cohort.folder, dataclasses.replace(index, volumes=volumes)
+    )
+    found = embeddings._slices(record, cohort)
+    assert set(found.subject) == {patients[name] for name in tested[1:]}
+    assert len(found.subject) == len(found.volume)

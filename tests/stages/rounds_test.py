@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import pathlib
 
 import numpy as np
@@ -51,6 +52,31 @@ def test_a_run_that_is_there_is_round_0(stage):
     found = rounds.finetune_rounds(stage, 1, first="elsewhere")
     assert len(found) == 1 and found[0].workdir == stage.workdir
     assert found[0].init == found[0].finetune.pseudo_labels.teacher == "elsewhere"
+
+
+def test_rounds_go_on_counting_from_a_taught_run(stage):
+    stages.run(rounds.finetune_rounds(stage, 1))
+    later = dataclasses.replace(stage, workdir=f"{stage.workdir}_later")
+    found = rounds.finetune_rounds(later, 2, first=stage.workdir)
+    assert [each.finetune.pseudo_labels.round for each in found] == [2, 3]
+
+
+def test_a_run_that_does_not_say_its_round_is_recognised(stage):
+    run = rounds.finetune_rounds(stage, 1)[1]
+    stages.run(rounds.finetune_rounds(stage, 1))
+    folder = run_folder.RunFolder(run.workdir)
+    content = json.loads(folder.config_file.read_text())
+    del content["config"]["finetune"]["pseudo_labels"]["round"]
+    folder.config_file.write_text(json.dumps(content))
+    folder.start(dataclasses.replace(folder.read_record(), config=run))
+    # What another version did not say is not what this one says otherwise.
+    labels = dataclasses.replace(run.finetune.pseudo_labels, round=2)
+    second = dataclasses.replace(
+        run, finetune=dataclasses.replace(run.finetune, pseudo_labels=labels)
+    )
+    new = [dataclasses.replace(folder.read_record(), config=c) for c in (run, second)]
+    found = run_folder.records.differences(*new)
+    assert found == "config.finetune.pseudo_labels.round was 1, is now 2"
 
 
 def test_no_rounds_change_nothing(stage, make_stage, tmp_path):

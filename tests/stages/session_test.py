@@ -1,9 +1,11 @@
 import dataclasses
 import logging
+import shutil
+import types
 
 import pytest
 
-from dscl_tf import errors
+from dscl_tf import config, errors, files
 from dscl_tf.cohort import splits
 from dscl_tf.stages import session
 from dscl_tf.training import records, run_folder
@@ -57,6 +59,56 @@ def test_runs_before_that_run_count_too(make_run, tiny_cohort):
     with pytest.raises(errors.UserError, match=r"encoder was trained on 1 volumes"):
         session.check_init(decoder, tiny_cohort, split_for("p1"))
     session.check_init(decoder, tiny_cohort, split_for("p2"))
+
+
+def test_runs_that_moved_together_are_checked(make_run, tiny_cohort, tmp_path):
+    encoder = make_run("before/encoder", pretrain=("p0", "p1"))
+    decoder = make_run("before/decoder", init=encoder, pretrain=("p0",))
+    decoder = (tmp_path / "before").rename(tmp_path / "after") / decoder.name
+    with pytest.raises(errors.UserError, match=r"encoder was trained on 1 volumes"):
+        session.check_init(decoder, tiny_cohort, split_for("p1"))
+
+
+def test_a_run_before_that_is_gone_is_named(make_run, tiny_cohort, caplog):
+    encoder = make_run("encoder", pretrain=("p0", "p1"))
+    decoder = make_run("decoder", init=encoder, pretrain=("p0",))
+    shutil.rmtree(encoder)
+    with caplog.at_level(logging.WARNING):
+        session.check_init(decoder, tiny_cohort, split_for("p1"))
+    assert f"went on from {encoder}, which is not there any more" in caplog.text
+
+
+def test_a_teacher_of_slices_that_were_prepared_otherwise(
+    make_run, make_stage, tiny_cohort, tmp_path, caplog
+):
+    teacher = make_run("teacher", train=("p0",))
+    labels = config.PseudoLabelConfig(str(teacher))
+    stage = make_stage(
+        "finetune",
+        tmp_path / "student",
+        finetune=config.FinetuneConfig(pseudo_labels=labels),
+    )
+    with caplog.at_level(logging.WARNING):
+        session.check_teacher(stage, tiny_cohort, split_for("p1"))
+    assert "prepared otherwise" not in caplog.text
+    run = run_folder.RunFolder(teacher)
+    record = run.read_record()
+    coarse = dataclasses.replace(record.preprocessing, spacing_mm=4.0)
+    record = dataclasses.replace(record, preprocessing=coarse)
+    files.write_json(run.config_file, records.to_json(record))
+    with caplog.at_level(logging.WARNING):
+        session.check_teacher(stage, tiny_cohort, split_for("p1"))
+    assert "prepared otherwise (spacing_mm was 4.0, is now 2.0)" in caplog.text
+
+
+def test_frames_of_validation_subjects_are_not_learned_from():
+    subject = {"a_ED": "a", "a_ES": "a", "b_ED": "b", "b_ES": "b", "c_ED": "c"}
+    # Of each patient one frame is labelled.
+    split = splits.Split(tuple(subject), ("a_ED",), ("b_ED",), ())
+    volumes = {n: types.SimpleNamespace(subject=s) for n, s in subject.items()}
+    cohort = types.SimpleNamespace(volume=volumes.__getitem__)
+    opened = session.Session(None, cohort, split, None, None, None)
+    assert opened.unlabelled == ("a_ES", "c_ED")
 
 
 def test_other_cohort_cannot_be_checked(make_run, tiny_cohort, caplog):
