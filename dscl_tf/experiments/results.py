@@ -158,7 +158,7 @@ def table_rows(
     for size, method in itertools.product(
         sorted(sizes, key=_size_order), sorted(methods, key=list(order).index)
     ):
-        own = _by_draw(cells, size, method)
+        own = by_draw(cells, size, method)
         if not own:
             continue
         dice = {key: cell["dice"] for key, cell in own.items()}
@@ -168,7 +168,7 @@ def table_rows(
         for name, reference in _REFERENCES.items():
             row[name] = None
             if method != reference:
-                row[name] = _paired(own, _by_draw(cells, size, reference))
+                row[name] = paired(own, by_draw(cells, size, reference))
         row["paper"] = paper.get(method, {}).get(str(size))
         found.append(row)
     return found
@@ -178,7 +178,8 @@ def _size_order(size) -> float:
     return math.inf if size == draws.ALL else size
 
 
-def _by_draw(cells: Sequence[Mapping], size, method: str) -> dict:
+def by_draw(cells: Sequence[Mapping], size, method: str) -> dict:
+    """The cells of a method and size that have a result, by draw and seed."""
     return {
         (cell["draw"], cell["seed"]): cell
         for cell in cells
@@ -186,7 +187,17 @@ def _by_draw(cells: Sequence[Mapping], size, method: str) -> dict:
     }
 
 
-def _paired(own: Mapping, other: Mapping) -> Optional[dict]:
+def paired(own: Mapping, other: Mapping) -> Optional[dict]:
+    """The difference of two methods' cells over the draws that both have.
+
+    Args:
+      own: of `by_draw`.
+      other: of `by_draw`, of the same size.
+
+    Returns:
+      "mean", its bootstrap interval "low" and "high", "n" draws, "num_above"; None
+      without a draw.
+    """
     gains = {
         key: cell["dice"] - other[key]["dice"]
         for key, cell in own.items()
@@ -278,7 +289,7 @@ def as_markdown(content: Mapping) -> str:
     for row in content["table"]:
         line = [str(row["size"]), titles[row["method"]], str(row["n"]), _spread(row)]
         line += [_spread(row["structures"].get(name)) for name in structures]
-        line += [_interval(row[name]) for name in _REFERENCES]
+        line += [interval(row[name]) for name in _REFERENCES]
         line += [_number(row["paper"])] if with_paper else []
         lines.append(f"| {' | '.join(line)} |")
     missing = [cell for cell in content["cells"] if cell["state"] != "done"]
@@ -306,7 +317,8 @@ def _spread(found: Optional[Mapping]) -> str:
     return f"{found['mean']:.3f}{deviation}"
 
 
-def _interval(found: Optional[Mapping]) -> str:
+def interval(found: Optional[Mapping]) -> str:
+    """What `paired` found, as tables show it; empty for None."""
     if not found:
         return ""
     above = f"{found['num_above']} of {found['n']}"
