@@ -37,7 +37,7 @@ def draw(
         for name, shift in zip(names, ((0, 0), *_SHIFTS))
     ]
     images = np.stack([image for image, _ in shown])
-    figure = Figure(figsize=(2.1 * len(shown), 2.25 * len(features)))
+    figure = Figure(figsize=(2.1 * len(shown), 2.25 * len(features)), dpi=80)
     figure.set_layout_engine("constrained")
     grid = figure.subplots(len(features), len(shown), squeeze=False)
     for row, (title, of_images) in zip(grid, features.items()):

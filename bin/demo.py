@@ -26,7 +26,7 @@ bin/demo.py [--output=demo_run]
 
 Writes a synthetic cohort, prepares it, pre-trains encoder and decoder, fine-tunes
 with two labelled volumes, does the same from random weights, evaluates both,
-predicts a mask and exports the model: one cell of the table in docs/results.md.
+predicts a mask and exports the model.
 """
 
 
