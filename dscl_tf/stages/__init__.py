@@ -34,5 +34,13 @@ def run(stages: Sequence[config.StageConfig]) -> list[pathlib.Path]:
 
     Returns:
       Their run folders.
+
+    Raises:
+      UserError: a mistake in the settings or the cohort.
+      Interrupted: by a signal, after saving.
     """
+    # Not after hours of the stage before.
+    for stage in stages:
+        if stage.stage == "decoder":
+            pretrain_decoder.check(stage)
     return [_RUN[stage.stage](stage) for stage in stages]

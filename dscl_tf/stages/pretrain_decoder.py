@@ -5,8 +5,9 @@ import pathlib
 from typing import Callable
 
 from dscl_tf import config, errors, losses, networks
+from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.losses import regions as local_regions
-from dscl_tf.pipeline import batches, sampling
+from dscl_tf.pipeline import batches, crops, sampling
 from dscl_tf.pipeline.streams import Stream
 from dscl_tf.stages import fitting
 from dscl_tf.stages import session as sessions
@@ -37,6 +38,22 @@ def run(stage: config.StageConfig) -> pathlib.Path:
         )
     stage.network.check_blocks(stage.local.num_blocks)
     return fitting.run(stage, assemble)
+
+
+def check(stage: config.StageConfig) -> None:
+    """Refuses, before anything is run, regions that do not fit the slices.
+
+    Raises:
+      UserError: too few blocks, too small crops, or no such cohort.
+    """
+    stage.network.check_blocks(stage.local.num_blocks)
+    size_px = PreparedCohort.open(stage.prepared).settings.size_px
+    level = stage.network.num_blocks - stage.local.num_blocks
+    map_size = (size_px[0] >> level, size_px[1] >> level)
+    if stage.local.views is config.LocalViews.CROPS:
+        crops.check(stage.local, map_size)
+    else:
+        make_regions(stage, map_size)
 
 
 def assemble(session: sessions.Session) -> fitting.Assembly:

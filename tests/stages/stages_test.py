@@ -317,6 +317,26 @@ def test_other_settings_in_a_run_folder_are_refused_with_the_difference(
     stages.run([dataclasses.replace(stage, runtime=runtime)])
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_blocks": 1, "region_size": 3}, "use --local_crop_side above"),
+        (
+            {"num_blocks": 1, "region_size": 9, "views": config.LocalViews.INTENSITY},
+            "too small for regions of 9",
+        ),
+    ],
+)
+def test_regions_that_do_not_fit_are_refused_before_the_encoder_is_trained(
+    chain, changes, message
+):
+    encoder, decoder, _ = chain
+    local = dataclasses.replace(decoder.local, **changes)
+    with pytest.raises(errors.UserError, match=message):
+        stages.run([encoder, dataclasses.replace(decoder, local=local)])
+    assert not pathlib.Path(encoder.workdir).exists()
+
+
 def test_decoder_stage_needs_an_encoder(make_small_stage, tmp_path):
     with pytest.raises(errors.UserError, match="needs a pre-trained encoder"):
         stages.run([make_small_stage("decoder")])
