@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shlex
 import signal
 import subprocess
@@ -101,7 +102,7 @@ def test_dry_run_says_what_is_shared_and_how_long(flags, tmp_path):
     assert "Pre-training, 3 runs:" in result.stdout
     assert "pretraining/gr_seed0/encoder, for 4 cells" in result.stdout
     assert "Cells, 8:" in result.stdout
-    assert "11 tasks to do, about 1 min" in result.stdout
+    assert re.search(r"11 tasks to do, about \d+ min", result.stdout)
     assert not (tmp_path / "exp").exists()
 
 
