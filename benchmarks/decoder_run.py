@@ -5,8 +5,7 @@ import dataclasses
 import tensorflow as tf
 
 from dscl_tf import errors, networks
-from dscl_tf.stages import pretrain_decoder
-from dscl_tf.training import place_probe, run_folder
+from dscl_tf.training import place_probe, run_folder, stage_regions
 from dscl_tf.training.records import RunRecord
 from dscl_tf.training.run_folder import RunFolder
 
@@ -51,7 +50,7 @@ def networks_of(record: RunRecord) -> DecoderNetworks:
     features = tf.keras.Model(encoder.inputs, decoder(encoder.outputs))
     looked_at = place_probe.LocalStage(
         lambda images: head(features(images)),
-        pretrain_decoder.region_source(stage, shape[:2]),
+        stage_regions.region_source(stage, shape[:2]),
         stage.local,
         stage.views,
         shape[:2],

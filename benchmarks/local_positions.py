@@ -13,8 +13,8 @@ from absl import flags
 from dscl_flags import binary
 
 from dscl_tf import errors
+from dscl_tf.cohort import probe_volumes
 from dscl_tf.cohort.prepared import PreparedCohort
-from dscl_tf.stages import session
 from dscl_tf.training import checkpoints, place_probe
 
 _RUN = flags.DEFINE_string("run", None, "Finished run of a decoder stage.")
@@ -54,7 +54,7 @@ def pairs_of(record) -> dict[str, tuple]:
     """Images, their partners, and whether they are shown whole, by kind of pair."""
     stage = record.config
     cohort = PreparedCohort.open(stage.prepared)
-    names, probed = session.hold_out_probe(
+    names, probed = probe_volumes.hold_out(
         cohort, record.split.pretrain, stage.num_probe
     )
     two = place_probe.two_subjects(cohort, probed, names)

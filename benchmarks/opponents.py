@@ -11,8 +11,10 @@ import tensorflow as tf
 from absl import flags
 from dscl_flags import binary
 
-from dscl_tf import errors, networks
+from dscl_tf import errors
 from dscl_tf.cohort.prepared import PreparedCohort
+from dscl_tf.methods import opponents
+from dscl_tf.methods.learned_augmentation import generators
 from dscl_tf.training import checkpoints, run_folder
 
 _RUN = flags.DEFINE_string("run", None, "Finished run of a fine-tuning stage.")
@@ -51,7 +53,7 @@ def discriminator_rows(run, record) -> list[str]:
     """Mean logits, above 0 for "labelled", by image and by segmentation."""
     size, classes = record.preprocessing.size_px, len(record.label_names)
     unet = run_folder.load_segmenter(run.path).model
-    judge = networks.build_discriminator(size, 1 + classes, "discriminator")
+    judge = opponents.build_discriminator(size, 1 + classes, "discriminator")
     checkpoints.read_parts(run.final_checkpoint(), {"discriminator": judge})
     split = record.split
     known = {*split.train, *split.validation}
@@ -72,17 +74,17 @@ def change_rows(run, record) -> list[str]:
     """Sizes of the generators' changes and their standard deviations."""
     units = record.config.finetune.learned_augmentation.latent_units
     size = record.preprocessing.size_px
-    generators = {
-        "deformation_generator": networks.build_deformation_generator(size, units),
-        "intensity_generator": networks.build_intensity_generator(size, units),
+    models = {
+        "deformation_generator": generators.build_deformation_generator(size, units),
+        "intensity_generator": generators.build_intensity_generator(size, units),
     }
-    checkpoints.read_parts(run.final_checkpoint(), generators)
+    checkpoints.read_parts(run.final_checkpoint(), models)
     images = _slices(record, record.split.train)
     rng = np.random.default_rng(0)
     latents = rng.normal(size=[_NUM_LATENTS, 1, units]).astype(np.float32)
     rows = ["| generator | mean size | std over latents | std over images |"]
     rows.append("|---" * 4 + "|")
-    for name, generator in generators.items():
+    for name, generator in models.items():
         # [latents, images, H, W, channels]
         fields = np.stack(
             [generator([images, np.repeat(z, len(images), 0)]) for z in latents]

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Pre-trains and fine-tunes a segmenter on a prepared cohort."""
 
-from dscl_flags import binary, run, semi_supervised, training
+from dscl_flags import binary, pseudo_labels, run, training
 
 USAGE = """
 dscl-train --prepared=DIR --workdir=DIR [--stage=encoder|decoder|pretext|finetune|all]
@@ -17,10 +17,10 @@ def main() -> None:
     configs = run.stage_configs()
     # TensorFlow takes seconds to import: not before the flags are known to be right.
     from dscl_tf import stages
-    from dscl_tf.stages import rounds
+    from dscl_tf.methods.pseudo_labels import rounds
 
-    first = semi_supervised.first_round()
-    stages.run(rounds.with_rounds(configs, semi_supervised.num_rounds(), first))
+    first = pseudo_labels.first_round()
+    stages.run(rounds.with_rounds(configs, pseudo_labels.num_rounds(), first))
 
 
 def cli() -> None:

@@ -34,7 +34,7 @@ def from_json(cls: Any, content: Any, where: str = "config") -> Any:
     Raises:
       UserError: a key is missing or unknown, or a value has the wrong type. A field
         whose metadata say "may_be_missing" then has its default, or the value that
-        they call "before".
+        they call "before". A class with `of_earlier` says how it was written before.
     """
     if dataclasses.is_dataclass(cls):
         return _dataclass_from_json(cls, content, where)
@@ -61,6 +61,8 @@ def from_json(cls: Any, content: Any, where: str = "config") -> Any:
 def _dataclass_from_json(cls: Any, content: Any, where: str) -> Any:
     if not isinstance(content, dict):
         raise errors.UserError(f"{where}: found {content!r}, expected an object.")
+    if hasattr(cls, "of_earlier"):
+        content = cls.of_earlier(content)
     names = [field.name for field in dataclasses.fields(cls)]
     required = [
         field.name

@@ -8,13 +8,12 @@ from typing import Optional
 
 from absl import flags
 from dscl_flags import (
-    adversarial,
     contrast,
     finetuning,
+    methods,
     network,
     optimizer,
     pretext,
-    semi_supervised,
     split,
 )
 
@@ -130,9 +129,7 @@ def _shared_config() -> config.StageConfig:
         views=contrast.view_config(),
         global_=contrast.global_config(),
         local=contrast.local_config(),
-        finetune=adversarial.added_to(
-            semi_supervised.added_to(finetuning.finetune_config())
-        ),
+        finetune=methods.added_to(finetuning.finetune_config()),
         pretext=pretext.pretext_config(),
         runtime=runtime_config(),
         split=split.split_config(),

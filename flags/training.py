@@ -1,14 +1,13 @@
 """The groups of flags that training has, in the order of its help."""
 
 from dscl_flags import (
-    adversarial,
     contrast,
     finetuning,
+    methods,
     network,
     optimizer,
     pretext,
     run,
-    semi_supervised,
     split,
 )
 
@@ -19,7 +18,6 @@ GROUPS = (
     pretext,
     optimizer,
     finetuning,
-    semi_supervised,
-    adversarial,
+    *methods.MODULES.values(),
     network,
 )

@@ -5,14 +5,19 @@ import pathlib
 
 import pytest
 
+from dscl_tf.methods import registered
+
 ROOT = pathlib.Path(__file__).parents[1]
 # Floors of the design; code may import its own floor's folder and lower floors.
+# Settings of methods, and which there are, are on the ground with all settings.
+METHODS = "dscl_tf/methods"
 FLOORS = {
     "bin": 6,
     "flags": 5,
     "dscl_tf/experiments": 4.5,
     "dscl_tf/reporting": 4.5,
     "dscl_tf/stages": 4,
+    METHODS: 3.5,
     "dscl_tf/training": 3,
     "dscl_tf/inference": 3,
     "dscl_tf/pipeline": 2,
@@ -30,8 +35,16 @@ SOURCES = sorted(
 PATH_OF = {"dscl_flags": "flags", "dscl_bin": "bin"}
 
 
+def is_of_settings(path: str) -> bool:
+    """Whether a module of methods is about their settings alone."""
+    parts = path.removesuffix(".py").split("/")[2:]
+    return "settings" in parts or parts[:1] == ["registered"]
+
+
 def room_of(path: str) -> str:
     """The folder of FLOORS that a path belongs to, the longest that fits."""
+    if path.startswith(METHODS) and is_of_settings(path):
+        return "dscl_tf"
     rooms = [room for room in FLOORS if path == room or path.startswith(room + "/")]
     return max(rooms, key=len)
 
@@ -85,6 +98,34 @@ def test_the_check_finds_a_wrong_import():
     assert not allowed("dscl_tf/training", "dscl_tf/inference")
     assert not allowed("flags", "dscl_tf/training")
     assert allowed("bin", "dscl_tf/stages")
+    names = imported_modules(ast.parse("from dscl_tf.methods.mixup import settings"))
+    assert own_rooms(names) == {"dscl_tf"}
+    assert not allowed("dscl_tf/training", METHODS)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=str)
+def test_the_core_knows_no_method_of_finetuning_by_name(path):
+    # Rounds, which make stages of one, and their flags are what users of them name.
+    if path.parts[:2] == ("dscl_tf", "methods") or path.stem in registered.NAMES:
+        return
+    known = {
+        ("flags", "pseudo_labels"),
+        ("methods", "pseudo_labels", "rounds"),
+        ("methods", "pseudo_labels", "labels"),
+    }
+    names = imported_modules(ast.parse((ROOT / path).read_text()))
+    for name in names:
+        parts = tuple(PATH_OF.get(p, p) for p in name.split(".") if p != "dscl_tf")
+        if parts[:1] in (("methods",), ("flags",)) and len(parts) > 1:
+            named = parts[1] in registered.NAMES
+            assert not named or parts in known, f"{path} imports {name}"
+
+
+def test_every_method_is_registered_and_has_its_flags():
+    folders = {path.parent.name for path in (ROOT / METHODS).glob("*/method.py")}
+    assert folders == set(registered.NAMES)
+    for name in registered.NAMES:
+        assert (ROOT / "flags" / f"{name}.py").exists()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import pytest
 import SimpleITK as sitk
 
 from dscl_tf import config
-from dscl_tf.cohort import preparation, prepared
+from dscl_tf.cohort import preparation, prepared, splits
+from dscl_tf.training import records, run_folder
 
 TINY_NETWORK = config.NetworkConfig(filters=(4, 6, 8), global_head_units=(8, 4))
 TINY_SIZE = (16, 16)
@@ -100,5 +101,24 @@ def make_stage(tiny_folder):
             split=config.SplitConfig(num_train=1, num_validation=1, num_test=1),
         )
         return dataclasses.replace(base, **changes)
+
+    return make
+
+
+@pytest.fixture
+def make_run(tiny_cohort, make_stage, tmp_path):
+    """A finished run, without weights, of a split."""
+
+    def make(name, init=None, cohort_id=None, **subsets):
+        split = splits.Split(**{kind: subsets.get(kind, ()) for kind in splits.SUBSETS})
+        kind = "finetune" if {"train", "validation"} & set(subsets) else "encoder"
+        stage = make_stage(kind, tmp_path / name, init=init and str(init))
+        record = records.make_record(stage, tiny_cohort, split)
+        if cohort_id:
+            record = dataclasses.replace(record, cohort_id=cohort_id)
+        run = run_folder.RunFolder(tmp_path / name)
+        run.start(record)
+        run.finish(run.path / "checkpoints" / "ckpt-1", 1, {})
+        return run.path
 
     return make

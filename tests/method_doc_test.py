@@ -56,7 +56,7 @@ def test_departures_state_the_defaults(row, stated):
         f"(`--position_threshold`, {config.GlobalConfig().position_threshold:g})",
         f"sides of {span(config.PretextConfig().box_fraction)} of the slice's",
         f"patches of {config.PretextConfig().patch_fraction:g} of the slice's side",
-        f"α = {methods.ADDED['mixup']['finetune.mixup_alpha']:g} is a usual value",
+        f"α = {methods.ADDED['mixup']['finetune.mixup.alpha']:g} is a usual value",
     ],
 )
 def test_the_text_states_the_defaults(stated):

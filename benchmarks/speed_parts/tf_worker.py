@@ -1,7 +1,6 @@
 """This project's own steps, as its stages build them."""
 
 import argparse
-import importlib
 import itertools
 import os
 import pathlib
@@ -9,15 +8,9 @@ import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from dscl_tf import config
-from dscl_tf.stages import session as sessions
+from dscl_tf import config, stages
+from dscl_tf.stages import opening
 from dscl_tf.training import optimizers, steps
-
-MODULES = {
-    "encoder": "pretrain_encoder",
-    "decoder": "pretrain_decoder",
-    "finetune": "finetune",
-}
 
 
 def stage_config(
@@ -41,13 +34,12 @@ def make_step(stage: config.StageConfig, from_memory: bool):
     Returns:
       A function that takes a step and waits for it, and the stage's assembly.
     """
-    module = importlib.import_module(f"dscl_tf.stages.{MODULES[stage.stage]}")
-    context = sessions.open_session(stage)
-    session = context.__enter__()
-    assembly = module.assemble(session)
-    optimizer = optimizers.build(stage.optimizer, session.runtime.precision)
+    context = opening.open_stage(stage)
+    opened = context.__enter__()
+    assembly = stages.assemble(opened)
+    optimizer = optimizers.build(stage.optimizer, opened.runtime.precision)
     step = steps.make_step(
-        assembly.loss, assembly.players, optimizer, session.runtime.jit
+        assembly.loss, assembly.players, optimizer, opened.runtime.jit
     )
     batches = iter(assembly.stream.open(stage.seed, 0, 1 << 30))
     if from_memory:

@@ -9,15 +9,7 @@ from dscl_tf.config.cohort import (
     SplitConfig,
 )
 from dscl_tf.config.experiment import EngineConfig, ExperimentConfig, GridConfig
-from dscl_tf.config.finetuning import (
-    AdversarialConfig,
-    AugmentationConfig,
-    ClassContrastConfig,
-    FinetuneConfig,
-    JointConfig,
-    LearnedAugmentationConfig,
-    PseudoLabelConfig,
-)
+from dscl_tf.config.finetuning import AugmentationConfig, FinetuneConfig
 from dscl_tf.config.networks import (
     NetworkConfig,
 )
@@ -27,28 +19,24 @@ from dscl_tf.config.pretraining import (
     LocalConfig,
     LocalStrategy,
     LocalViews,
-    PretextConfig,
-    PretextTask,
     ViewConfig,
 )
 from dscl_tf.config.run import (
     OptimizerConfig,
     RuntimeConfig,
     StageConfig,
+    paths_of_runs,
 )
+from dscl_tf.methods.pretext.settings import PretextConfig, PretextTask
 
 __all__ = [
-    "AdversarialConfig",
     "AugmentationConfig",
-    "ClassContrastConfig",
     "EngineConfig",
     "ExperimentConfig",
     "FinetuneConfig",
     "GlobalConfig",
     "GlobalStrategy",
     "GridConfig",
-    "JointConfig",
-    "LearnedAugmentationConfig",
     "LocalConfig",
     "LocalStrategy",
     "LocalViews",
@@ -58,9 +46,9 @@ __all__ = [
     "PreprocessingConfig",
     "PretextConfig",
     "PretextTask",
-    "PseudoLabelConfig",
     "RuntimeConfig",
     "SplitConfig",
     "StageConfig",
     "ViewConfig",
+    "paths_of_runs",
 ]

@@ -4,7 +4,7 @@ import dataclasses
 import math
 from typing import Optional
 
-from dscl_tf.config import checks
+from dscl_tf import checks
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Optional
 
-from dscl_tf.config import checks
+from dscl_tf import checks
 from dscl_tf.config.run import StageConfig
 
 ENGINES = ("local", "ray")

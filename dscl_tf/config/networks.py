@@ -2,8 +2,7 @@
 
 import dataclasses
 
-from dscl_tf import errors
-from dscl_tf.config import checks
+from dscl_tf import checks, errors
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,20 +1,21 @@
 """Settings of a run as a whole."""
 
 import dataclasses
-from typing import Optional
+import functools
+from typing import Any, Optional
 
 import numpy as np
 
-from dscl_tf.config import checks
+from dscl_tf import checks
 from dscl_tf.config.cohort import SplitConfig
 from dscl_tf.config.finetuning import FinetuneConfig
 from dscl_tf.config.networks import NetworkConfig
 from dscl_tf.config.pretraining import (
     GlobalConfig,
     LocalConfig,
-    PretextConfig,
     ViewConfig,
 )
+from dscl_tf.methods.pretext.settings import PretextConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +62,8 @@ class StageConfig:
     stage: str  # "encoder", "decoder", "pretext" or "finetune".
     prepared: str
     workdir: str  # The run folder of this stage.
-    init: Optional[str] = None  # Run folder that is taken over.
+    # Run folder that is taken over.
+    init: Optional[str] = dataclasses.field(default=None, metadata=checks.RUN)
     seed: int = 0
     network: NetworkConfig = NetworkConfig()
     views: ViewConfig = ViewConfig()
@@ -80,11 +82,34 @@ class StageConfig:
     def draw_seed(self) -> int:
         """The seed of batches, below 2^31.
 
-        Each stage and each round with pseudo-labels has draws of its own: the slices of
-        a step would else be those of the same step of the stage before.
+        Each stage and each round of fine-tuning has draws of its own: the slices of a
+        step would else be those of the same step of the stage before.
         """
-        number = self.finetune.pseudo_labels.round if self.stage == "finetune" else 0
+        number = self.finetune.draw_number if self.stage == "finetune" else 0
         if self.stage in ("encoder", "finetune") and not number:
             return self.seed
         key = [self.seed, *self.stage.encode(), number]
         return int(np.random.SeedSequence(key).generate_state(1)[0] >> 1)
+
+    @property
+    def other_runs(self) -> list[str]:
+        """Folders of the runs that this one goes on from, `init` first."""
+        parts = self.finetune if self.stage == "finetune" else None
+        found = [self.init, *([] if parts is None else _runs_in(parts))]
+        return [each for each in dict.fromkeys(found) if each is not None]
+
+
+def paths_of_runs(settings: Any) -> list[tuple[str, ...]]:
+    """Where settings name other runs: names of fields, from the outermost in."""
+    found: list[tuple[str, ...]] = []
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if field.metadata.get("is_run"):
+            found.append((field.name,))
+        elif dataclasses.is_dataclass(value):
+            found += [(field.name, *inner) for inner in paths_of_runs(value)]
+    return found
+
+
+def _runs_in(settings: Any) -> list[Optional[str]]:
+    return [functools.reduce(getattr, p, settings) for p in paths_of_runs(settings)]

@@ -89,8 +89,14 @@ def _content(stage: config.StageConfig) -> dict:
     content = config_json.to_json(stage)
     for name in ("workdir", "seed", "split", "init"):
         del content[name]
-    content["finetune"]["pseudo_labels"]["teacher"] = None
+    content["finetune"] = config_json.to_json(_without_runs(stage.finetune))
     return content
+
+
+def _without_runs(finetune: config.FinetuneConfig) -> config.FinetuneConfig:
+    """With those methods off that need another run, which may not be there yet."""
+    needing = [k for k, v in finetune.methods.items() if config.paths_of_runs(v)]
+    return finetune.without(needing)
 
 
 def _timed(task: Task) -> float:
@@ -101,21 +107,18 @@ def _timed(task: Task) -> float:
 def _of_stage(stage: config.StageConfig) -> float:
     # Here, since it takes seconds and a finished experiment needs none of it.
     from dscl_tf import stages
-    from dscl_tf.stages import session as sessions
+    from dscl_tf.stages import opening
     from dscl_tf.training import optimizers, steps
 
-    labels = dataclasses.replace(
-        stage.finetune.pseudo_labels, teacher=None, as_targets=False
-    )
-    finetune = dataclasses.replace(stage.finetune, pseudo_labels=labels)
+    finetune = _without_runs(stage.finetune)
     with tempfile.TemporaryDirectory() as folder:
         alone = dataclasses.replace(stage, workdir=folder, init=None, finetune=finetune)
-        with sessions.open_session(alone) as session:
+        with opening.open_stage(alone) as context:
             start = time.perf_counter()
-            assembly = stages.ASSEMBLE[stage.stage](session)
-            optimizer = optimizers.build(stage.optimizer, session.runtime.precision)
+            assembly = stages.assemble(context)
+            optimizer = optimizers.build(stage.optimizer, context.runtime.precision)
             step = steps.make_step(
-                assembly.loss, assembly.players, optimizer, session.runtime.jit
+                assembly.loss, assembly.players, optimizer, context.runtime.jit
             )
             batches = iter(assembly.stream.open(stage.draw_seed, 0, _WARM + _TIMED))
             for _ in range(_WARM):

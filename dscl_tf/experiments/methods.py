@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 from dscl_tf import config, config_json, errors
+from dscl_tf.methods import registered
 
 # Where the weights come from, the decoder stage after it, and what fine-tuning has.
 CONTRASTS = ("gr", "gd_minus", "gd", "positional")
@@ -17,22 +18,19 @@ LOCALS: dict[str, dict[str, Any]] = {
     for strategy in ("lr", "ld")
 }
 RANDOM, BENCHMARK = "random", "benchmark"
-# Of fine-tuning: the settings that a method turns on, where the flags leave them off.
+# Of fine-tuning: methods by their terms, and the settings that these turn on, where
+# the flags leave them off.
+_TERMS = {kind.term.name: kind.term for kind in registered.METHODS.values()}
 ADDED: dict[str, dict[str, Any]] = {
-    "mixup": {"finetune.mixup_alpha": 0.2},
-    "self_training": {"finetune.pseudo_labels.as_targets": True},
-    "adversarial": {"finetune.adversarial.weight": 0.01},
-    "learned_augmentation": {"finetune.learned_augmentation.enabled": True},
-    "joint": {
-        "finetune.joint.global_weight": 0.1,
-        "finetune.joint.local_weight": 0.1,
-    },
-    "class_contrast": {"finetune.class_contrast.weight": 0.1},
+    kind.term.name: {f"finetune.{name}.{k}": v for k, v in kind.term.turned_on.items()}
+    for name, kind in registered.METHODS.items()
 }
-IN_ROUNDS = ("self_training", "class_contrast")
 # Settings that are of the rounds with pseudo-labels, not of the first.
-_OF_ROUNDS = ("finetune.pseudo_labels.", "finetune.class_contrast.")
-_AUGMENTATIONS = ("mixup", "learned_augmentation")
+_OF_ROUNDS = tuple(
+    f"finetune.{name}."
+    for name, kind in registered.METHODS.items()
+    if kind.term.in_rounds
+)
 # Settings that the experiment itself gives each run.
 _OF_EXPERIMENT = ("stage", "prepared", "workdir", "init", "seed", "split")
 _NO_PART = {
@@ -54,12 +52,7 @@ _TITLES = {
     "rotation": "Rotation",
     "inpainting": "Inpainting",
     "context_restoration": "Context restoration",
-    "mixup": "Mixup",
-    "self_training": "Self-training",
-    "adversarial": "Adversarial training",
-    "learned_augmentation": "Learned augmentation",
-    "joint": "Joint training",
-    "class_contrast": "Contrast of classes",
+    **{name: term.title for name, term in _TERMS.items()},
 }
 
 
@@ -84,17 +77,16 @@ class Method:
             return "Pretext tasks" if self.initial in PRETEXTS else "Contrast"
         if self.initial != RANDOM or len(self.added) > 1:
             return "Combinations"
-        of_images = self.added[0] in _AUGMENTATIONS
-        return "Augmentation" if of_images else "Semi-supervised"
+        return _TERMS[self.added[0]].group
 
     @property
     def in_rounds(self) -> bool:
         """Whether pseudo-labels of a first run are needed."""
-        return bool(set(self.added) & set(IN_ROUNDS))
+        return any(_TERMS[name].in_rounds for name in self.added)
 
     def without_rounds(self) -> "Method":
         """The method whose cell is the first round of this one."""
-        added = [term for term in self.added if term not in IN_ROUNDS]
+        added = [name for name in self.added if not _TERMS[name].in_rounds]
         start = [self.initial] if self.initial != RANDOM or not added else []
         terms = [*start, *([self.local] if self.local else []), *added]
         kept = [each for each in self.settings if not each[0].startswith(_OF_ROUNDS)]

@@ -12,7 +12,7 @@ from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.experiments import draws, methods
 from dscl_tf.experiments.draws import Size
 from dscl_tf.experiments.methods import Method
-from dscl_tf.stages import rounds
+from dscl_tf.methods.pseudo_labels import rounds
 from dscl_tf.training import records
 
 
@@ -258,7 +258,7 @@ def _plain(stage: config.StageConfig) -> config.StageConfig:
     """Without what methods turn on."""
     paths = [path for settings in methods.ADDED.values() for path in settings]
     off = {path: _value(config.FinetuneConfig(), path) for path in paths}
-    off.update({"finetune.pseudo_labels.teacher": None, "init": None})
+    off.update({".".join(path): None for path in config.paths_of_runs(stage)})
     return methods.replaced(stage, off)
 
 

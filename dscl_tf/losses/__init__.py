@@ -1,7 +1,5 @@
-"""Losses: contrasts, soft Dice, and those of opponents."""
+"""Losses: the contrasts and soft Dice."""
 
-from dscl_tf.losses.adversarial import judgement_losses
-from dscl_tf.losses.class_loss import class_contrastive_terms
 from dscl_tf.losses.dice import (
     label_maps,
     soft_dice_loss,
@@ -17,10 +15,8 @@ from dscl_tf.losses.regions import LocalRegions, make_regions
 
 __all__ = [
     "LocalRegions",
-    "class_contrastive_terms",
     "global_contrastive_loss",
     "global_contrastive_terms",
-    "judgement_losses",
     "label_maps",
     "local_contrastive_loss",
     "local_contrastive_terms",

@@ -1,16 +1,6 @@
-"""Keras functional models: U-Net parts, heads, and opponents of a segmenter."""
+"""Keras functional models: the U-Net, its parts, and the projection heads."""
 
-from dscl_tf.networks.discriminators import build_discriminator
-from dscl_tf.networks.generators import (
-    build_deformation_generator,
-    build_intensity_generator,
-)
-from dscl_tf.networks.heads import (
-    build_class_head,
-    build_global_head,
-    build_local_head,
-    build_rotation_head,
-)
+from dscl_tf.networks.heads import build_global_head, build_local_head
 from dscl_tf.networks.unet import (
     apply_blocks,
     build_decoder,
@@ -20,14 +10,9 @@ from dscl_tf.networks.unet import (
 
 __all__ = [
     "apply_blocks",
-    "build_class_head",
     "build_decoder",
-    "build_deformation_generator",
-    "build_discriminator",
     "build_encoder",
     "build_global_head",
-    "build_intensity_generator",
     "build_local_head",
-    "build_rotation_head",
     "build_unet",
 ]

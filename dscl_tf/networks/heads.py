@@ -29,23 +29,6 @@ def build_global_head(
     return tf.keras.Model(features, blocks.as_float32(embeddings), name="global_head")
 
 
-def build_rotation_head(
-    input_shape: tuple[int, int, int], num_classes: int
-) -> tf.keras.Model:
-    """A classifier of whole slices: mean over positions, one dense layer.
-
-    Args:
-      input_shape: (H, W, C) of the encoder's last level.
-      num_classes: of the pretext task.
-
-    Returns:
-      Model from [N, H, W, C] to float32 logits [N, num_classes].
-    """
-    features = blocks.features_input(input_shape, "features")
-    logits = Layers.Dense(num_classes)(Layers.GlobalAveragePooling2D()(features))
-    return tf.keras.Model(features, blocks.as_float32(logits), name="rotation_head")
-
-
 def build_local_head(
     network: NetworkConfig, input_shape: tuple[int, int, int], region_size: int = 1
 ) -> tf.keras.Model:
@@ -72,21 +55,3 @@ def build_local_head(
             network.local_head_units, region_size, padding="valid", use_bias=False
         )(outputs)
     return tf.keras.Model(features, blocks.as_float32(outputs), name="local_head")
-
-
-def build_class_head(channels: int) -> tf.keras.Model:
-    """The head of the contrast of classes: two 1x1 convolutions, ReLU between.
-
-    Without normalisation and biases, so that a pixel's vector does not depend on which
-    others are drawn with it.
-
-    Args:
-      channels: C, of the features and of the vectors.
-
-    Returns:
-      Model from [N, H, W, C] of any H and W to float32 [N, H, W, C].
-    """
-    features = blocks.features_input([None, None, channels], "features")
-    outputs = Layers.Conv2D(channels, 1, use_bias=False, activation="relu")(features)
-    outputs = Layers.Conv2D(channels, 1, use_bias=False)(outputs)
-    return tf.keras.Model(features, blocks.as_float32(outputs), name="class_head")

@@ -1,9 +1,10 @@
 """Batches as `tf.data`: each a pure function of configuration, seed and step.
 
 A batch is a dict: "image" float32 [N, H, W, 1] and int32 [N] ids "image_id",
-"volume", "partition", "view"; in fine-tuning also "label" int32 [N, H, W], or with
-mixup float32 [N, H, W, C]; with the positional strategy the id "position" float32 [N];
+"volume", "partition", "view"; in fine-tuning also "label" int32 [N, H, W], or mixed
+float32 [N, H, W, C]; with the positional strategy the id "position" float32 [N];
 in the decoder stage with crops "corners" int32 [N, A, 2], each image's regions.
+What else has a row for each image, which only its device needs, is named "rows_...".
 """
 
 import dataclasses
@@ -21,13 +22,11 @@ from dscl_tf.config import (
     LocalConfig,
     LocalStrategy,
     LocalViews,
-    PretextConfig,
-    PretextTask,
     ViewConfig,
 )
-from dscl_tf.pipeline import augmentation, crops, mixing, pretext, sampling, views
+from dscl_tf.pipeline import augmentation, crops, sampling, views
 from dscl_tf.pipeline.sampling import SliceTable
-from dscl_tf.pipeline.streams import Batch, LabelOf, Sampler, Stream
+from dscl_tf.pipeline.streams import Batch, BatchChange, LabelOf, Sampler, Stream
 
 _OF_TWO_VIEWS = (GlobalStrategy.GR, GlobalStrategy.POSITIONAL)
 
@@ -105,7 +104,7 @@ def local_batches(
 
 def local_transform(
     config: LocalConfig, view: ViewConfig, map_size: tuple[int, int]
-) -> Callable[[Batch, tf.Tensor], Batch]:
+) -> BatchChange:
     """From slices with their ids and a seed to the views of the decoder stage.
 
     Args:
@@ -145,26 +144,6 @@ class PseudoLabelled:
     label_of: LabelOf  # Of all of them; the number of classes means unknown.
 
 
-def pretext_batches(
-    cohort: PreparedCohort, table: SliceTable, config: PretextConfig
-) -> Stream:
-    """Batches of the pretext stage, of random slices of all volumes.
-
-    Raises:
-      UserError: settings that do not fit each other or the slices.
-    """
-    count = pretext.num_slices(config)
-    if config.task is PretextTask.CONTEXT_RESTORATION:
-        pretext.grid_of_patches(config, cohort.settings.size_px)
-
-    def sampler(rng: np.random.Generator) -> np.ndarray:
-        return sampling.sample_slices(table, count, rng)
-
-    return Stream(
-        cohort, table, sampler, lambda batch, seed: pretext.change(batch, seed, config)
-    )
-
-
 def finetune_batches(
     cohort: PreparedCohort,
     table: SliceTable,
@@ -177,7 +156,7 @@ def finetune_batches(
     Args:
       cohort: where the slices are read.
       table: the slices to draw from.
-      config: size of a batch, augmentation, mixup.
+      config: size of a batch, augmentation.
       pseudo: with it, half of each batch is of the volumes that a teacher labelled
         (the smaller half, where the size is odd), and a label may be unknown.
       salt: tells the draws of streams apart that a step uses together.
@@ -191,9 +170,6 @@ def finetune_batches(
         image, label = augmentation.augment(
             batch["image"], batch["label"], seed, config.augmentation, num_labels
         )
-        if config.mixup_alpha:
-            maps = tf.one_hot(label, cohort.num_classes)
-            image, label = mixing.mixup(image, maps, seed, config.mixup_alpha)
         return {**batch, "image": image, "label": label}
 
     def sampler(rng: np.random.Generator) -> np.ndarray:
@@ -208,7 +184,7 @@ def finetune_batches(
 
 def _views_transform(
     view_of: Callable, config: ViewConfig, with_original: bool
-) -> Callable[[Batch, tf.Tensor], Batch]:
+) -> BatchChange:
     """Stacks the views of each slice: 1 and 2, and 0 in front where it is used."""
 
     def transform(batch: Batch, seed: tf.Tensor) -> Batch:
@@ -223,7 +199,7 @@ def _views_transform(
 
 def _crops_transform(
     config: LocalConfig, view: ViewConfig, map_size: tuple[int, int]
-) -> Callable[[Batch, tf.Tensor], Batch]:
+) -> BatchChange:
     """Views that are crops of their own, with the corners of each one's regions.
 
     View 0, which L^D has, is a crop with its intensities as they are.

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping
-from typing import Callable, Optional
+from typing import Callable, Optional, Union
 
 import numpy as np
 import tensorflow as tf
@@ -14,6 +14,8 @@ from dscl_tf.pipeline.sampling import SliceTable
 Batch = dict[str, tf.Tensor]
 Sampler = Callable[[np.random.Generator], np.ndarray]
 LabelOf = Callable[[str], np.ndarray]  # From a volume's name to its [Q, H, W].
+# From a batch and its int32 [2] seed to a batch.
+BatchChange = Callable[[Batch, tf.Tensor], Batch]
 _IDS = ("image", "volume", "partition")
 
 
@@ -30,7 +32,7 @@ class Stream:
         cohort: PreparedCohort,
         table: SliceTable,
         sampler: Sampler,
-        transform: Callable[[Batch, tf.Tensor], Batch],
+        transform: BatchChange,
         label_of: Optional[LabelOf] = None,
         salt: int = 0,
         with_position: bool = False,
@@ -58,7 +60,7 @@ class Stream:
         # Drawn here, so that a batch that cannot be drawn is refused at once.
         self._batch_size = len(sampler(step_rng(0, 0, salt)))
 
-    def then(self, change: Callable[[Batch, tf.Tensor], Batch]) -> "Stream":
+    def then(self, change: BatchChange) -> "Stream":
         """A stream of the same batches, changed; `change` gets the batch's seed too."""
         changed = copy.copy(self)
         changed._transform = lambda batch, seed: change(
@@ -173,6 +175,9 @@ class JoinedStream:
         """What batch `step` is made of, as `Stream.ids`."""
         found = [s.ids(seed, step) for s in (self._first, *self._others.values())]
         return {key: [each for ids in found for each in ids[key]] for key in found[0]}
+
+
+AnyStream = Union[Stream, JoinedStream]
 
 
 def part_of(batch: Mapping[str, tf.Tensor], name: str) -> Batch:

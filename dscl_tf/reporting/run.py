@@ -6,6 +6,7 @@ from typing import Any, Optional
 
 from dscl_tf import config_json, errors, files
 from dscl_tf.cohort.prepared import PreparedCohort
+from dscl_tf.methods.pseudo_labels import labels as pseudo_labels
 from dscl_tf.reporting import (
     charts,
     embeddings,
@@ -21,7 +22,7 @@ from dscl_tf.reporting.charts import Axis
 from dscl_tf.reporting.markup import Html
 from dscl_tf.reporting.page import Section
 from dscl_tf.reporting.tables import Cell, Column
-from dscl_tf.training import pseudo_labels, records
+from dscl_tf.training import records
 from dscl_tf.training.run_folder import RunFolder
 
 _ORDER = ("encoder", "pretext", "decoder", "finetune")

@@ -4,25 +4,18 @@ import pathlib
 from collections.abc import Sequence
 
 from dscl_tf import config
-from dscl_tf.stages import (
-    finetune,
-    pretrain_decoder,
-    pretrain_encoder,
-    pretrain_pretext,
-)
+from dscl_tf.methods.pretext import stage as pretext
+from dscl_tf.stages import finetune, lifecycle, pretrain_decoder, pretrain_encoder
+from dscl_tf.stages.lifecycle import Stage
+from dscl_tf.training.assembly import Assembly
+from dscl_tf.training.stage_context import StageContext
 
-_RUN = {
-    "encoder": pretrain_encoder.run,
-    "decoder": pretrain_decoder.run,
-    "pretext": pretrain_pretext.run,
-    "finetune": finetune.run,
-}
-# The parts of each stage, for who wants its step alone (benchmarks, estimates).
-ASSEMBLE = {
-    "encoder": pretrain_encoder.assemble,
-    "decoder": pretrain_decoder.assemble,
-    "pretext": pretrain_pretext.assemble,
-    "finetune": finetune.assemble,
+# By the names that `StageConfig.stage` has; `records` says what decides each.
+_STAGES = {
+    "encoder": Stage(pretrain_encoder.assemble),
+    "decoder": Stage(pretrain_decoder.assemble, check=pretrain_decoder.check),
+    "pretext": Stage(pretext.assemble, check=pretext.check),
+    "finetune": Stage(finetune.assemble, prepare=finetune.prepare),
 }
 
 
@@ -41,6 +34,14 @@ def run(stages: Sequence[config.StageConfig]) -> list[pathlib.Path]:
     """
     # Not after hours of the stage before.
     for stage in stages:
-        if stage.stage == "decoder":
-            pretrain_decoder.check(stage)
-    return [_RUN[stage.stage](stage) for stage in stages]
+        _STAGES[stage.stage].check(stage)
+    return [lifecycle.run(stage, _STAGES[stage.stage]) for stage in stages]
+
+
+def assemble(context: StageContext) -> Assembly:
+    """What an opened stage trains, for who wants its step alone.
+
+    Raises:
+      UserError: a mistake in the settings or the cohort.
+    """
+    return _STAGES[context.config.stage].assemble(context)

@@ -1,75 +1,72 @@
 """Fine-tuning: the whole U-Net learns from the labelled volumes (section 3.4)."""
 
 import logging
-import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Optional
 
 import numpy as np
 
-from dscl_tf import config, errors, networks
-from dscl_tf.pipeline.streams import Stream
-from dscl_tf.stages import extras, fitting, methods, teaching
-from dscl_tf.stages import session as sessions
+from dscl_tf import errors, networks
+from dscl_tf.methods import labelled, method
+from dscl_tf.pipeline.streams import AnyStream
 from dscl_tf.training import loop, panels, run_folder, steps
+from dscl_tf.training.assembly import Assembly
 from dscl_tf.training.checkpoints import Checkpoints
 from dscl_tf.training.distribution import Devices
 from dscl_tf.training.monitor import Monitor
+from dscl_tf.training.stage_context import StageContext
 from dscl_tf.training.validation import Validator
 
 _LOG = logging.getLogger(__name__)
 
 
-def run(stage: config.StageConfig) -> pathlib.Path:
-    """Runs the stage, or goes on with it, or finds it finished.
-
-    Args:
-      stage: its settings; `init` names the run to take over, None starts from
-        random weights.
-
-    Returns:
-      The run folder.
+def prepare(context: StageContext) -> None:
+    """Has methods make the files that they need.
 
     Raises:
       UserError: a mistake in the settings or the cohort.
-      Interrupted: by a signal, after saving.
     """
-    return fitting.run(stage, assemble, teaching.make_labels)
+    for part in method.parts_of(context.config):
+        if part.prepare is not None:
+            part.prepare(context)
 
 
-def assemble(session: sessions.Session) -> fitting.Assembly:
+def assemble(context: StageContext) -> Assembly:
     """Builds the networks, the loss and the batches of the stage.
 
     Raises:
       UserError: a mistake in the settings or the cohort.
     """
-    stage, cohort, split = session.config, session.cohort, session.split
+    stage, cohort, split = context.config, context.cohort, context.split
     if not split.train:
         raise errors.UserError(
             "No labelled volume to fine-tune on: give --num_train_volumes of 1 or more."
         )
-    with_pseudo = stage.finetune.pseudo_labels.as_targets
-    labelled = teaching.labelled_batches(session, stage.finetune, with_pseudo)
-    unet = networks.build_unet(stage.network, session.size_px, cohort.num_classes)
+    parts = method.parts_of(stage)
+    more = _more_labels(context, parts)
+    changes = [each.change(context) for each in parts if each.change is not None]
+    unet = networks.build_unet(stage.network, context.size_px, cohort.num_classes)
     _LOG.info(
         "Training on %s; validating on %s.",
         ", ".join(split.train),
         ", ".join(split.validation) or "nothing (the last weights are kept)",
     )
     shown = Validator(unet, cohort, split.validation or split.train)
-    added = extras.make_all(session, unet, methods.ALL)
-    stream = added.joined(labelled)
+    made = [each.losses(context, unet) for each in parts if each.losses is not None]
+    added = method.Together([each for losses in made for each in losses])
+    stream = added.joined(labelled.labelled_batches(context, more, changes))
 
     def make_hooks(monitor: Monitor, saved: Checkpoints) -> list[loop.Hook]:
         hooks = [loop.Hook(stage.runtime.panel_every, _panel_action(shown, monitor))]
         if split.validation:
-            validate = _validate_action(shown, monitor, saved, session.devices)
+            validate = _validate_action(shown, monitor, saved, context.devices)
             hooks.append(loop.Hook(stage.finetune.validate_every, validate))
         if added.pictures:
-            show = _pictures_action(session, stream, added.pictures, monitor)
+            show = _pictures_action(context, stream, added.pictures, monitor)
             hooks.append(loop.Hook(stage.runtime.panel_every, show))
         return hooks
 
-    return fitting.Assembly(
+    return Assembly(
         parts={**run_folder.unet_parts(unet), **added.parts},
         players={
             **added.players,
@@ -77,13 +74,22 @@ def assemble(session: sessions.Session) -> fitting.Assembly:
         },
         loss=steps.with_added(
             steps.finetune_loss(
-                unet, session.devices, with_pseudo, with_logits=bool(added.all)
+                unet, context.devices, more is not None, with_logits=bool(added.all)
             ),
             added.losses,
         ),
         stream=stream,
         make_hooks=make_hooks,
     )
+
+
+def _more_labels(
+    context: StageContext, parts: Sequence[method.Method]
+) -> Optional[method.MoreLabels]:
+    """Those of the first method that gives any."""
+    asked = (each.more_labels for each in parts if each.more_labels is not None)
+    found = (more_labels(context) for more_labels in asked)
+    return next((more for more in found if more is not None), None)
 
 
 def _validate_action(
@@ -105,13 +111,13 @@ def _validate_action(
 
 
 def _pictures_action(
-    session: sessions.Session,
-    stream: Stream,
-    pictures: Mapping[str, extras.Picture],
+    context: StageContext,
+    stream: AnyStream,
+    pictures: Mapping[str, method.Picture],
     monitor: Monitor,
 ):
     def show(done: int) -> None:
-        batch = fitting.batch_of(session, stream, done)
+        batch = context.batch_of(stream, done)
         for name, draw in pictures.items():
             monitor.picture(done, name, draw(batch))
 

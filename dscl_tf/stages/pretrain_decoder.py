@@ -1,35 +1,32 @@
 """Decoder stage: d_l and g2 learn the local contrastive loss (section 3.3)."""
 
 import logging
-import pathlib
-from typing import Callable
 
-from dscl_tf import config, errors, losses, networks
+from dscl_tf import config, errors, networks
+from dscl_tf.cohort import probe_volumes
 from dscl_tf.cohort.prepared import PreparedCohort
-from dscl_tf.losses import regions as local_regions
 from dscl_tf.pipeline import batches, crops, sampling
 from dscl_tf.pipeline.streams import Stream
-from dscl_tf.stages import fitting
-from dscl_tf.stages import session as sessions
-from dscl_tf.training import loop, panels, place_probe, run_folder, steps
+from dscl_tf.training import (
+    loop,
+    panels,
+    place_probe,
+    run_folder,
+    stage_regions,
+    steps,
+)
+from dscl_tf.training.assembly import Assembly
 from dscl_tf.training.monitor import Monitor
+from dscl_tf.training.stage_context import StageContext
 
 _LOG = logging.getLogger(__name__)
 
 
-def run(stage: config.StageConfig) -> pathlib.Path:
-    """Runs the stage, or goes on with it, or finds it finished.
-
-    Args:
-      stage: its settings; `init` names the run of the encoder stage.
-
-    Returns:
-      The run folder.
+def check(stage: config.StageConfig) -> None:
+    """Refuses a stage without an encoder, or regions that do not fit the slices.
 
     Raises:
-      UserError: a mistake in the settings or the cohort, or no encoder to start
-        from.
-      Interrupted: by a signal, after saving.
+      UserError: no run to take over, too few blocks, too small crops, or no cohort.
     """
     if stage.init is None:
         raise errors.UserError(
@@ -37,42 +34,32 @@ def run(stage: config.StageConfig) -> pathlib.Path:
             "into the same --workdir first, or name its run with --init."
         )
     stage.network.check_blocks(stage.local.num_blocks)
-    return fitting.run(stage, assemble)
-
-
-def check(stage: config.StageConfig) -> None:
-    """Refuses, before anything is run, regions that do not fit the slices.
-
-    Raises:
-      UserError: too few blocks, too small crops, or no such cohort.
-    """
-    stage.network.check_blocks(stage.local.num_blocks)
     size_px = PreparedCohort.open(stage.prepared).settings.size_px
     level = stage.network.num_blocks - stage.local.num_blocks
     map_size = (size_px[0] >> level, size_px[1] >> level)
     if stage.local.views is config.LocalViews.CROPS:
         crops.check(stage.local, map_size)
     else:
-        make_regions(stage, map_size)
+        stage_regions.make_regions(stage, map_size)
 
 
-def assemble(session: sessions.Session) -> fitting.Assembly:
+def assemble(context: StageContext) -> Assembly:
     """Builds the networks, the loss and the batches of the stage.
 
     Raises:
       UserError: a mistake in the settings or the cohort.
     """
-    stage, cohort, local = session.config, session.cohort, session.config.local
-    names, probed = sessions.hold_out_probe(
-        cohort, session.split.pretrain, stage.num_probe
+    stage, cohort, local = context.config, context.cohort, context.config.local
+    names, probed = probe_volumes.hold_out(
+        cohort, context.split.pretrain, stage.num_probe
     )
     table = sampling.slice_table(cohort, names, local.num_partitions)
-    encoder = networks.build_encoder(stage.network, session.size_px)
+    encoder = networks.build_encoder(stage.network, context.size_px)
     encoder.trainable = False
-    decoder = networks.build_decoder(stage.network, session.size_px, local.num_blocks)
+    decoder = networks.build_decoder(stage.network, context.size_px, local.num_blocks)
     map_shape = tuple(decoder.output.shape[1:])
     head = networks.build_local_head(stage.network, map_shape, local.region_size)
-    regions_of = region_source(stage, map_shape[:2])
+    regions_of = stage_regions.region_source(stage, map_shape[:2])
     stream = batches.local_batches(cohort, table, local, stage.views, map_shape[:2])
     looked_at = place_probe.LocalStage(
         lambda images: head(decoder(encoder(images))),
@@ -84,13 +71,13 @@ def assemble(session: sessions.Session) -> fitting.Assembly:
     two = place_probe.two_subjects(cohort, probed, names)
 
     def make_hooks(monitor: Monitor, _) -> list[loop.Hook]:
-        actions = [_panel_action(session, stream, looked_at, monitor)]
+        actions = [_panel_action(context, stream, looked_at, monitor)]
         if two:
             probe = place_probe.PlaceProbe(looked_at, cohort, two)
             actions.append(_probe_action(probe, monitor, local.views))
         return [loop.Hook(stage.runtime.panel_every, action) for action in actions]
 
-    return fitting.Assembly(
+    return Assembly(
         parts={
             "encoder": encoder,
             **run_folder.decoder_parts(decoder),
@@ -103,7 +90,7 @@ def assemble(session: sessions.Session) -> fitting.Assembly:
             head,
             local,
             regions_of,
-            session.devices,
+            context.devices,
             batches.num_local_pairs(table, local),
         ),
         stream=stream,
@@ -112,15 +99,15 @@ def assemble(session: sessions.Session) -> fitting.Assembly:
 
 
 def _panel_action(
-    session: sessions.Session,
+    context: StageContext,
     stream: Stream,
     looked_at: place_probe.LocalStage,
     monitor: Monitor,
 ):
-    stride_px = session.size_px[0] / looked_at.map_size[0]
+    stride_px = context.size_px[0] / looked_at.map_size[0]
 
     def show(done: int) -> None:
-        batch = fitting.batch_of(session, stream, done)
+        batch = context.batch_of(stream, done)
         images, view = batch["image"].numpy(), batch["view"].numpy()
         regions = looked_at.regions_of(batch)
         picture = panels.region_panel(images, view, regions, stride_px)
@@ -170,41 +157,3 @@ def _probe_action(
             )
 
     return measure
-
-
-def region_source(
-    stage: config.StageConfig, map_size: tuple[int, int]
-) -> Callable[[steps.Batch], local_regions.LocalRegions]:
-    """A function from a batch of a stage to its regions on the feature maps.
-
-    Raises:
-      UserError: the map is too small for them.
-    """
-    # With units, g2's last layer has already made each region one vector.
-    is_single = bool(stage.network.local_head_units)
-    as_used = local_regions.single_positions if is_single else lambda regions: regions
-    if stage.local.views is config.LocalViews.INTENSITY:
-        fixed = as_used(make_regions(stage, map_size))
-        return lambda batch: fixed
-    size = stage.local.region_size
-    return lambda batch: as_used(losses.LocalRegions(size, batch["corners"]))
-
-
-def make_regions(
-    stage: config.StageConfig, map_size: tuple[int, int]
-) -> local_regions.LocalRegions:
-    """The regions of a stage whose views show the same places at the same positions.
-
-    Raises:
-      UserError: the map is too small for them.
-    """
-    local = stage.local
-    try:
-        return local_regions.make_regions(
-            map_size, local.region_size, local.grid, local.num_negatives
-        )
-    except ValueError as error:
-        raise errors.UserError(
-            f"{error} Use more decoder blocks (--num_blocks), a smaller "
-            "--region_size, or larger slices."
-        ) from None

@@ -25,8 +25,9 @@ from dscl_tf.training import tf_config
 _LOG = logging.getLogger(__name__)
 _KINDS = ("none", "mirrored", "multi_worker")
 # What a batch (or one joined to it, "unlabelled/image") has by row and only its row's
-# replica needs; ids are needed by all.
-_DIVIDED = ("image", "label", "weight", "slot", "latent")
+# replica needs, as all do whose names begin so; ids are needed by all.
+_DIVIDED = ("image", "label")
+_OF_ROWS = "rows_"
 # Workers look together, at the cost of waiting for each other, whether one of them
 # was asked to stop.
 _STEPS_BETWEEN_STOPS = 10
@@ -39,6 +40,10 @@ _LOST = (
     tf.errors.InternalError,
     tf.errors.UnavailableError,
 )
+
+
+def _is_divided(key: str) -> bool:
+    return key in _DIVIDED or key.startswith(_OF_ROWS)
 
 
 class Devices:
@@ -145,7 +150,7 @@ class Replicas(Devices):
         bounds = {
             name: row_bounds(values.shape[0], self.num_replicas)
             for name, values in batch.items()
-            if name.split("/")[-1] in _DIVIDED
+            if _is_divided(name.split("/")[-1])
         }
 
         def shard(context: tf.distribute.experimental.ValueContext) -> dict:

@@ -96,21 +96,6 @@ def segmentation_panel(
     return _grid(columns, ["image", "truth", "prediction"], num_classes)
 
 
-def generated_panel(columns: Sequence[np.ndarray], rows: int = 4) -> np.ndarray:
-    """What generators made of a few images.
-
-    Args:
-      columns: float [N, H, W, 1]: the images, these deformed, and these with other
-        intensities.
-      rows: images to show.
-
-    Returns:
-      uint8 [H', W', 3].
-    """
-    titles = ["image", "deformed", "and intensities"]
-    return _grid([column[:rows, ..., 0] for column in columns], titles)
-
-
 def _grid(
     columns: Sequence[np.ndarray], titles: Sequence[str], num_classes: int = 0
 ) -> np.ndarray:

@@ -1,11 +1,13 @@
 """What a run was asked to be, and whether another request is the same run."""
 
 import dataclasses
+import functools
 import json
+import operator
 import os
 import platform
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Optional
 
 import numpy as np
@@ -27,8 +29,8 @@ _SETTINGS = {
     "pretext": ("pretext", "num_probe"),
     "finetune": ("finetune",),
 }
-_JOINT = ("views", "global_", "local")
-_HEADS = {"encoder": ("global_head_units",), "decoder": ("local_head_units",)}
+# What the network has for a group of settings.
+_HEADS = {"global_": "global_head_units", "local": "local_head_units"}
 _SUBSETS = {
     "encoder": ("pretrain",),
     "decoder": ("pretrain",),
@@ -126,17 +128,11 @@ def differences(old: RunRecord, new: RunRecord) -> str:
     do not count.
     """
     before, now = _decisive(old), _decisive(new)
-    if _same_start(old.config, new.config, old.config.init, new.config.init):
-        before["config"]["init"] = now["config"]["init"]
-    teachers = [_labels_of(each.config).teacher for each in (old, new)]
-    if "finetune" in before["config"] and _same_start(
-        old.config, new.config, *teachers
-    ):
-        labels = before["config"]["finetune"]["pseudo_labels"]
-        labels["teacher"] = teachers[1]
-        if not labels["round"]:
-            # Of an earlier version, which did not count them.
-            labels["round"] = _labels_of(new.config).round
+    for path in config.paths_of_runs(new.config):
+        if path[0] in before["config"]:
+            runs = [_at(each["config"], path) for each in (before, now)]
+            if _same_start(old.config, new.config, *runs):
+                _set(before["config"], path, runs[1])
     return _in_words(before, now)
 
 
@@ -156,9 +152,9 @@ def fingerprint(record: RunRecord) -> int:
     content = to_json(record)
     settings = content["config"]
     # Hosts may have the same files in other places, and another version of Python.
-    for name in ("prepared", "workdir", "init"):
-        del settings[name]
-    del settings["finetune"]["pseudo_labels"]["teacher"], settings["runtime"]["command"]
+    for path in config.paths_of_runs(record.config):
+        _set(settings, path, None)
+    del settings["prepared"], settings["workdir"], settings["runtime"]["command"]
     del content["versions"]
     return zlib.crc32(json.dumps(content, sort_keys=True).encode())
 
@@ -167,10 +163,9 @@ def _decisive(record: RunRecord) -> dict:
     content, stage = config_json.to_json(record), record.config.stage
     settings = _without_unused(record.config)
     network = settings["network"]
-    joint = stage == "finetune" and record.config.finetune.is_joint
-    heads = sum(_HEADS.values(), ()) if joint else _HEADS.get(stage, ())
-    used = (*_NETWORK, *heads)
-    names = (*_COMMON, *_SETTINGS[stage], *(_JOINT if joint else ()))
+    more = record.config.finetune.uses_groups if stage == "finetune" else ()
+    names = (*_COMMON, *_SETTINGS[stage], *more)
+    used = (*_NETWORK, *(_HEADS[name] for name in names if name in _HEADS))
     return {
         "config": {
             **{name: settings[name] for name in names},
@@ -202,8 +197,12 @@ def _subsets(settings: config.StageConfig) -> tuple[str, ...]:
     return subsets
 
 
-def _labels_of(settings: config.StageConfig) -> config.PseudoLabelConfig:
-    return settings.finetune.pseudo_labels
+def _at(content: Mapping, path: Sequence[str]) -> Any:
+    return functools.reduce(operator.getitem, path, content)
+
+
+def _set(content: dict, path: Sequence[str], value: Any) -> None:
+    _at(content, path[:-1])[path[-1]] = value
 
 
 def _same_start(

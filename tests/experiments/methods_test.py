@@ -2,7 +2,7 @@ import pytest
 
 from dscl_tf import config, errors
 from dscl_tf.experiments import grids, methods
-from dscl_tf.stages import pretrain_decoder
+from dscl_tf.training import stage_regions
 
 
 def test_terms_of_a_name():
@@ -84,7 +84,7 @@ def test_sweeps_fit_on_slices_of_64_pixels():
         stage = methods.replaced(config.StageConfig("decoder", "", ""), paths)
         local = stage.local
         side = 2 * 2**local.num_blocks  # Six levels: 2 pixels at the bottom.
-        regions = pretrain_decoder.make_regions(stage, (side, side))
+        regions = stage_regions.make_regions(stage, (side, side))
         assert len(regions.corners) >= 4, name
         # The whole batch stays as large as with the defaults.
         for contrast in (local, stage.global_):

@@ -6,6 +6,7 @@ import pytest
 from dscl_tf import config, errors
 from dscl_tf.cohort import splits
 from dscl_tf.experiments import draws, grids, methods, plan
+from dscl_tf.methods.mixup.settings import MixupConfig
 from tests.cohort import splits_test
 
 
@@ -76,15 +77,15 @@ def test_a_sweep_of_the_decoder_shares_the_encoder(expand):
 def test_methods_of_finetuning_and_their_strengths(expand):
     found = expand(["random", "mixup", "adversarial", "joint"], draws=1)
     cells = {cell.method.name: cell.task.stages[0].finetune for cell in found.cells}
-    assert cells["random"].mixup_alpha == 0 and not cells["random"].uses_unlabelled
-    assert cells["mixup"].mixup_alpha == methods.ADDED["mixup"]["finetune.mixup_alpha"]
+    assert cells["random"].mixup.alpha == 0 and not cells["random"].uses_unlabelled
+    assert cells["mixup"].mixup.alpha == methods.ADDED["mixup"]["finetune.mixup.alpha"]
     assert cells["adversarial"].adversarial.weight > 0
-    assert cells["joint"].is_joint
+    assert cells["joint"].joint.is_on
     # A strength that was given goes before, and is of its own method alone.
-    given = config.FinetuneConfig(batch_size=3, mixup_alpha=0.7)
+    given = config.FinetuneConfig(batch_size=3, mixup=MixupConfig(0.7))
     found = expand(["random", "mixup"], draws=1, finetune=given)
     cells = {cell.method.name: cell.task.stages[0].finetune for cell in found.cells}
-    assert (cells["random"].mixup_alpha, cells["mixup"].mixup_alpha) == (0, 0.7)
+    assert (cells["random"].mixup.alpha, cells["mixup"].mixup.alpha) == (0, 0.7)
 
 
 def test_rounds_go_on_from_the_cell_of_the_same_start(expand):

@@ -5,9 +5,10 @@ import pathlib
 import pytest
 from absl import flags as absl_flags
 from absl.testing import flagsaver
-from dscl_flags import binary, run, semi_supervised, training
+from dscl_flags import binary, pseudo_labels, run, training
 
 from dscl_tf import config, errors
+from dscl_tf.methods.pseudo_labels.settings import PseudoLabelConfig
 
 FLAGS = absl_flags.FLAGS
 NEEDED = ("--prepared=p", "--workdir=w")
@@ -87,7 +88,7 @@ REACH = [
         90,
     ),
     ("elastic_sigma", "0.1", "finetune", "finetune.augmentation.elastic_sigma", 0.1),
-    ("mixup_alpha", "0.2", "finetune", "finetune.mixup_alpha", 0.2),
+    ("mixup_alpha", "0.2", "finetune", "finetune.mixup.alpha", 0.2),
     ("joint_global_weight", "2", "finetune", "finetune.joint.global_weight", 2),
     ("joint_local_weight", "3", "finetune", "finetune.joint.local_weight", 3),
     ("class_contrast_weight", "2", "finetune", "finetune.class_contrast.weight", 2),
@@ -193,7 +194,7 @@ def test_defaults_are_those_of_the_configs(parse, monkeypatch):
     assert encoder.views.contrast == pytest.approx((0.7, 1.3))
     for name in ("network", "global_", "local", "optimizer", "runtime", "split"):
         assert getattr(encoder, name) == getattr(expected, name)
-    names = ("mixup_alpha", "pseudo_labels", "joint", "class_contrast")
+    names = ("mixup", "pseudo_labels", "joint", "class_contrast")
     for name in (*names, "adversarial", "learned_augmentation"):
         assert getattr(encoder.finetune, name) == getattr(expected.finetune, name)
 
@@ -210,9 +211,9 @@ def test_defaults_are_those_of_the_configs(parse, monkeypatch):
 def test_pseudo_labels_are_asked_for_by_rounds(parse, arguments, rounds, expected):
     parse(*arguments, "--self_training_first=run")
     found = run.stage_configs()[-1].finetune.pseudo_labels
-    assert found == config.PseudoLabelConfig(None, *expected)
-    assert semi_supervised.num_rounds() == rounds
-    assert semi_supervised.first_round() == "run"
+    assert found == PseudoLabelConfig(None, *expected)
+    assert pseudo_labels.num_rounds() == rounds
+    assert pseudo_labels.first_round() == "run"
 
 
 @pytest.mark.parametrize(

@@ -72,3 +72,16 @@ def test_positions_are_heights_in_the_volume():
     )
     assert table.position.dtype == np.float32
     np.testing.assert_array_equal(table.position, [0, 0.5, 1, 0, 1, 0])
+
+
+def test_halves_of_a_batch(tiny_cohort):
+    table = sampling.slice_table(tiny_cohort, ("p0", "p1", "p2"), 1)
+    num_first = tiny_cohort.volume("p0").num_slices
+    rows = sampling.sample_halves(table, num_first, 7, np.random.default_rng(0))
+    assert (rows < num_first).sum() == 4
+    assert len(set(rows)) == 7
+    # More than there are: some twice.
+    rows = sampling.sample_halves(table, num_first, 30, np.random.default_rng(0))
+    assert (rows < num_first).sum() == 15
+    with pytest.raises(errors.UserError, match="finetune_batch_size of 2"):
+        sampling.sample_halves(table, num_first, 1, np.random.default_rng(0))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from dscl_tf import config
+from dscl_tf.methods.pseudo_labels import rounds
 from dscl_tf.pipeline import batches, sampling, streams
-from dscl_tf.stages import rounds
 
 NUM_STEPS = 200
 TABLE = sampling.SliceTable(

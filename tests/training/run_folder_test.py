@@ -9,6 +9,7 @@ import pytest
 
 from dscl_tf import config, errors
 from dscl_tf.cohort import splits
+from dscl_tf.methods.class_contrast.settings import ClassContrastConfig
 from dscl_tf.training import records, run_folder
 
 
@@ -146,7 +147,7 @@ def test_settings_without_effect_may_change(record):
         inpainting, dataclasses.replace(inpainting, num_boxes=1), "pretext", "pretext"
     )
     assert found == "config.pretext.num_boxes was 9, is now 1"
-    contrast = config.ClassContrastConfig(temperature=0.5)
+    contrast = ClassContrastConfig(temperature=0.5)
     off, on = (
         config.FinetuneConfig(class_contrast=dataclasses.replace(contrast, weight=w))
         for w in (0.0, 0.1)

@@ -1,0 +1,1 @@
+"""Adversarial training: segmentations of unlabelled slices must look labelled."""

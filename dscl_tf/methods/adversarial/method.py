@@ -1,0 +1,81 @@
+"""Adversarial training as a part of fine-tuning."""
+
+import tensorflow as tf
+
+from dscl_tf.methods import opponents, unlabelled
+from dscl_tf.methods.method import AddedLoss, Method
+from dscl_tf.pipeline import streams
+from dscl_tf.training import distribution, steps
+from dscl_tf.training.distribution import Devices
+from dscl_tf.training.stage_context import StageContext
+
+
+def added(context: StageContext, unet: tf.keras.Model) -> list[AddedLoss]:
+    """A discriminator of labelled and unlabelled images' segmentations.
+
+    Raises:
+      UserError: there are no unlabelled volumes.
+    """
+    discriminator = opponents.build_discriminator(
+        context.size_px, 1 + context.cohort.num_classes, "discriminator"
+    )
+    weight = context.config.finetune.adversarial.weight
+    stream = unlabelled.unlabelled_batches(context, "--adversarial_weight")
+    return [
+        AddedLoss(
+            loss=adversarial_loss(unet, discriminator, weight, context.devices),
+            streams={unlabelled.STREAM: stream},
+            players={"discriminator_loss": discriminator.trainable_variables},
+            parts={"discriminator": discriminator},
+        )
+    ]
+
+
+def adversarial_loss(
+    unet: tf.keras.Model,
+    discriminator: tf.keras.Model,
+    weight: float,
+    devices: Devices = distribution.ONE,
+) -> steps.LossFunction:
+    """Segmentations of unlabelled images shall look like those of labelled ones.
+
+    Args:
+      unet: the segmenter.
+      discriminator: from an image and the class probabilities, concatenated, to a
+        logit; above 0: the image is labelled.
+      weight: of fooling it in the segmenter's loss.
+      devices: what computes it.
+
+    Returns:
+      A function to "loss", weighted; "fooling_loss", unweighted; "discriminator_loss"
+      and "discriminator_accuracy".
+    """
+
+    def loss(batch: steps.Batch) -> steps.Scalars:
+        others = streams.part_of(batch, unlabelled.STREAM)
+        labelled = _shown(batch["image"], batch[steps.LOGITS])
+        image = others["image"]
+        guessed = _shown(image, unet(image, training=True))
+        total = others["volume"].shape[0]
+        terms = opponents.judgement_losses(discriminator(guessed, training=True), True)
+        fooling = opponents.mean_over_batch(terms, total, devices)
+        lost, accuracy = opponents.contest(
+            discriminator, labelled, guessed, total, devices
+        )
+        return {
+            "loss": weight * fooling,
+            "fooling_loss": fooling,
+            "discriminator_loss": lost,
+            "discriminator_accuracy": accuracy,
+        }
+
+    return loss
+
+
+def _shown(image: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """What a discriminator of segmentations looks at, float32 [n, H, W, 1 + C]."""
+    probabilities = tf.nn.softmax(tf.cast(logits, tf.float32))
+    return tf.concat([image, probabilities], axis=-1)
+
+
+METHOD = Method(losses=added)

@@ -1,0 +1,25 @@
+"""Settings of adversarial training."""
+
+import dataclasses
+
+from dscl_tf import checks
+from dscl_tf.methods.settings import MethodSettings, Term
+
+
+@dataclasses.dataclass(frozen=True)
+class AdversarialConfig(MethodSettings):
+    """Adversarial training: segmentations of unlabelled slices must look labelled."""
+
+    weight: float = 0.0  # Of fooling the discriminator; 0: off.
+
+    term = Term(
+        "adversarial", "Adversarial training", "Semi-supervised", {"weight": 0.01}
+    )
+    uses_unlabelled = True
+
+    def __post_init__(self):
+        checks.require(self.weight >= 0, "weight", self.weight, "at least 0")
+
+    @property
+    def is_on(self) -> bool:
+        return self.weight > 0

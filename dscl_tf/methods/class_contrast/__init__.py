@@ -1,0 +1,1 @@
+"""Contrast of pixels by their true or pseudo class."""

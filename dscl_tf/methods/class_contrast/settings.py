@@ -1,0 +1,42 @@
+"""Settings of the contrast of classes."""
+
+import dataclasses
+
+from dscl_tf import checks
+from dscl_tf.methods.settings import MethodSettings, Term
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassContrastConfig(MethodSettings):
+    """Contrast of pixels by their true or pseudo class, beside the Dice loss."""
+
+    weight: float = 0.0  # 0: off.
+    temperature: float = 0.1
+    pixels_per_class: int = 64  # Drawn in each batch for each class.
+
+    term = Term(
+        "class_contrast",
+        "Contrast of classes",
+        "Semi-supervised",
+        {"weight": 0.1},
+        in_rounds=True,
+    )
+
+    def __post_init__(self):
+        checks.require(self.weight >= 0, "weight", self.weight, "at least 0")
+        checks.require(self.temperature > 0, "temperature", self.temperature, "above 0")
+        checks.require(
+            self.pixels_per_class >= 2,
+            "pixels_per_class",
+            self.pixels_per_class,
+            "at least 2",
+        )
+
+    @property
+    def is_on(self) -> bool:
+        return self.weight > 0
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Settings without effect: all, where it is off."""
+        return () if self.weight else ("temperature", "pixels_per_class")

@@ -1,0 +1,1 @@
+"""Joint training: the contrastive losses beside the Dice loss."""

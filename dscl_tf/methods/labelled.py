@@ -1,0 +1,47 @@
+"""Batches of labelled slices, as methods change them."""
+
+from collections.abc import Sequence
+from typing import Optional
+
+from dscl_tf.methods.method import MoreLabels
+from dscl_tf.pipeline import batches, sampling
+from dscl_tf.pipeline.batches import PseudoLabelled
+from dscl_tf.pipeline.streams import BatchChange, Stream
+from dscl_tf.training.stage_context import StageContext
+
+
+def labelled_batches(
+    context: StageContext,
+    more: Optional[MoreLabels] = None,
+    changes: Sequence[BatchChange] = (),
+    salt: int = 0,
+) -> Stream:
+    """Batches of fine-tuning; with more labels, half of each batch has those.
+
+    Args:
+      context: of the stage.
+      more: labels beside those of the split's labelled volumes.
+      changes: made one after the other, after augmentation.
+      salt: tells the draws of streams apart that a step uses together.
+
+    Raises:
+      UserError: a batch too small for two halves.
+    """
+    cohort, names = context.cohort, context.split.train
+    pseudo: Optional[PseudoLabelled] = None
+    if more is not None:
+        true = frozenset(names)
+
+        def label_of(name: str):
+            return cohort.label(name) if name in true else more.label_of(name)
+
+        pseudo = PseudoLabelled(num_labelled=len(names), label_of=label_of)
+        names = (*names, *more.names)
+    # Partitions do not matter here, so volumes of any number of slices will do.
+    table = sampling.slice_table(cohort, names, num_partitions=1)
+    stream = batches.finetune_batches(
+        cohort, table, context.config.finetune, pseudo, salt
+    )
+    for change in changes:
+        stream = stream.then(change)
+    return stream

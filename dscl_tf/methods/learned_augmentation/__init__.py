@@ -1,0 +1,1 @@
+"""Learned augmentation: generators of changes are trained with the task."""

@@ -1,0 +1,42 @@
+"""Settings of learned augmentation."""
+
+import dataclasses
+
+from dscl_tf import checks
+from dscl_tf.methods.settings import MethodSettings, Term
+
+
+@dataclasses.dataclass(frozen=True)
+class LearnedAugmentationConfig(MethodSettings):
+    """Generators of deformations and of intensity changes, trained with the task."""
+
+    enabled: bool = False
+    latent_units: int = 100  # Of the noise that a change is made from.
+    adversarial_weight: float = 1.0  # Of fooling the discriminator.
+    # Of the reward for changes, by their mean size in pixels and in intensity.
+    magnitude_weight: float = 1e-3
+
+    term = Term(
+        "learned_augmentation",
+        "Learned augmentation",
+        "Augmentation",
+        {"enabled": True},
+    )
+    uses_unlabelled = True
+
+    def __post_init__(self):
+        for name in ("adversarial_weight", "magnitude_weight"):
+            checks.require(getattr(self, name) >= 0, name, getattr(self, name), ">= 0")
+        checks.require(
+            self.latent_units >= 1, "latent_units", self.latent_units, "at least 1"
+        )
+
+    @property
+    def is_on(self) -> bool:
+        return self.enabled
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Settings without effect: all, where it is off."""
+        names = ("latent_units", "adversarial_weight", "magnitude_weight")
+        return () if self.enabled else names

@@ -1,0 +1,117 @@
+"""What a method may add to fine-tuning: its parts, each a function of the stage."""
+
+import dataclasses
+import importlib
+from collections.abc import Mapping, Sequence
+from typing import Callable, Optional
+
+import numpy as np
+import tensorflow as tf
+
+from dscl_tf import config
+from dscl_tf.cohort.prepared import PreparedCohort
+from dscl_tf.pipeline.streams import (
+    AnyStream,
+    BatchChange,
+    JoinedStream,
+    LabelOf,
+    Stream,
+)
+from dscl_tf.training import steps
+from dscl_tf.training.stage_context import StageContext
+
+Picture = Callable[[steps.Batch], np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class MoreLabels:
+    """Labels that were not drawn by a person: half of each labelled batch has them."""
+
+    names: tuple[str, ...]  # Of volumes.
+    label_of: LabelOf  # Of each of them; the number of classes where it is unknown.
+
+
+@dataclasses.dataclass(frozen=True)
+class AddedLoss:
+    """A loss beside the Dice loss of labelled slices, and what it needs.
+
+    Its function gives "loss", weighted, which is added to the segmenter's; and the
+    losses of its players by their names. A player "loss" are variables that learn
+    together with the segmenter.
+    """
+
+    loss: steps.LossFunction
+    # Batches beside the labelled one, by name; equal names are the same stream.
+    streams: Mapping[str, Stream] = dataclasses.field(default_factory=dict)
+    players: steps.Players = dataclasses.field(default_factory=dict)
+    # Networks that are trained along, by name; they are not handed over.
+    parts: Mapping[str, tf.keras.Model] = dataclasses.field(default_factory=dict)
+    # What to show of a batch, by name: uint8 [H, W, 3].
+    pictures: Mapping[str, Picture] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """The parts of a method; None: it has no such part.
+
+    They are asked in this order, and only where the method's settings are on. Each
+    may raise UserError.
+    """
+
+    # Refuses a stage, before any work.
+    check: Optional[Callable[[config.StageConfig, PreparedCohort], None]] = None
+    # Makes files in the run folder, by networks that live on one device.
+    prepare: Optional[Callable[[StageContext], None]] = None
+    # Gives the Dice loss volumes beside those that are labelled; None: no more.
+    more_labels: Optional[Callable[[StageContext], Optional[MoreLabels]]] = None
+    # Changes labelled batches after augmentation, or adds to them.
+    change: Optional[Callable[[StageContext], BatchChange]] = None
+    # Adds losses to the Dice loss of a network, the U-Net.
+    losses: Optional[Callable[[StageContext, tf.keras.Model], list[AddedLoss]]] = None
+
+
+def parts_of(stage: config.StageConfig) -> list[Method]:
+    """The methods that the settings turn on, in the order of the registry."""
+    if stage.stage != "finetune":
+        return []
+    # Imported by name, so that settings can be read without TensorFlow.
+    return [
+        importlib.import_module(f"dscl_tf.methods.{name}.method").METHOD
+        for name in stage.finetune.methods_on
+    ]
+
+
+@dataclasses.dataclass(frozen=True)
+class Together:
+    """The losses that all methods add."""
+
+    all: Sequence[AddedLoss]
+
+    @property
+    def losses(self) -> list[steps.LossFunction]:
+        """Their functions."""
+        return [added.loss for added in self.all]
+
+    @property
+    def parts(self) -> dict[str, tf.keras.Model]:
+        """Their networks by name."""
+        return {k: model for added in self.all for k, model in added.parts.items()}
+
+    @property
+    def pictures(self) -> dict[str, Picture]:
+        """What they show, by name."""
+        return {k: draw for added in self.all for k, draw in added.pictures.items()}
+
+    @property
+    def players(self) -> dict[str, Sequence[tf.Variable]]:
+        """Their players; those that learn with the segmenter are joined."""
+        joined: dict[str, list[tf.Variable]] = {}
+        for added in self.all:
+            for name, variables in added.players.items():
+                joined.setdefault(name, []).extend(variables)
+        return joined
+
+    def joined(self, labelled: Stream) -> AnyStream:
+        """The labelled batches with what the methods need beside them."""
+        others = {k: stream for each in self.all for k, stream in each.streams.items()}
+        return JoinedStream(labelled, others) if others else labelled

@@ -1,0 +1,1 @@
+"""Mixup: pairs of labelled slices are averaged."""

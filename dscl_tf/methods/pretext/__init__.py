@@ -1,0 +1,1 @@
+"""Pretext tasks: a stage that pre-trains instead of the contrastive ones."""

@@ -1,0 +1,1 @@
+"""Pseudo-labels that an earlier run gives, and self-training in rounds with them."""

@@ -1,0 +1,108 @@
+"""What a teacher's labels are used for in fine-tuning: for which volumes, as what."""
+
+import logging
+from typing import Optional
+
+from dscl_tf import config, errors
+from dscl_tf.cohort.prepared import PreparedCohort
+from dscl_tf.methods.method import Method, MoreLabels
+from dscl_tf.methods.pseudo_labels import labels
+from dscl_tf.training import records
+from dscl_tf.training.run_folder import RunFolder
+from dscl_tf.training.stage_context import StageContext
+
+_LOG = logging.getLogger(__name__)
+
+
+def check(stage: config.StageConfig, cohort: PreparedCohort) -> None:
+    """Refuses a run that cannot label this cohort.
+
+    Raises:
+      UserError: naming the run, and what it has and should have; or there is none.
+    """
+    teacher = stage.finetune.pseudo_labels.teacher
+    if teacher is None:
+        raise errors.UserError(
+            "Pseudo-labels as targets need a run that gives them: use "
+            "--self_training_rounds of 1 or more."
+        )
+    record = RunFolder(teacher).read_record()
+    if record.config.stage != "finetune":
+        raise errors.UserError(
+            f"{teacher} is a run of the stage {record.config.stage!r}; only a "
+            "fine-tuned run gives pseudo-labels."
+        )
+    theirs = (record.label_names, record.preprocessing.size_px)
+    ours = (cohort.label_names, cohort.settings.size_px)
+    if theirs != ours:
+        raise errors.UserError(
+            f"{teacher} segments {theirs}, but {cohort.folder} has {ours} (names of "
+            "labels, size of slices): use a teacher trained on this cohort."
+        )
+    other = records.other_preprocessing(record.preprocessing, cohort.settings)
+    if other:
+        _LOG.warning(
+            "%s learned from slices that were prepared otherwise (%s): its "
+            "pseudo-labels of this cohort may be wrong.",
+            teacher,
+            other,
+        )
+
+
+def prepare(context: StageContext) -> None:
+    """Has the teacher label the unlabelled volumes.
+
+    In every process for itself, in the folder that it writes: batches are made by
+    all.
+
+    Raises:
+      UserError: the teacher cannot label, or nothing would use its labels.
+    """
+    finetune = context.config.finetune
+    settings = finetune.pseudo_labels
+    others = [each for each in finetune.methods_on.values() if each is not settings]
+    if not settings.as_targets and not any(each.term.in_rounds for each in others):
+        raise errors.UserError(
+            f"{settings.teacher} would give pseudo-labels that nothing uses: take them "
+            "as targets (--pseudo_targets) or give a --class_contrast_weight."
+        )
+    labels.make(_labels_of(context), unlabelled(context), settings)
+
+
+def unlabelled(context: StageContext) -> tuple[str, ...]:
+    """The volumes that the teacher labels: `StageContext.unlabelled`.
+
+    Raises:
+      UserError: there are none.
+    """
+    names = context.unlabelled
+    if not names:
+        raise errors.UserError(
+            "No unlabelled volume is left for pseudo-labels: all pre-training volumes "
+            "are for training or validation (--num_pretrain_volumes)."
+        )
+    return names
+
+
+def teachers_labels(context: StageContext) -> Optional[MoreLabels]:
+    """What the teacher gave; None without one.
+
+    Raises:
+      UserError: there is no unlabelled volume.
+    """
+    if context.config.finetune.pseudo_labels.teacher is None:
+        return None
+    return MoreLabels(unlabelled(context), _labels_of(context).of)
+
+
+def targets(context: StageContext) -> Optional[MoreLabels]:
+    """Of the teacher's labels, those that the Dice loss takes."""
+    is_wanted = context.config.finetune.pseudo_labels.as_targets
+    return teachers_labels(context) if is_wanted else None
+
+
+def _labels_of(context: StageContext) -> labels.PseudoLabels:
+    return labels.PseudoLabels(context.run.path, context.cohort)
+
+
+METHOD = Method(check=check, prepare=prepare, more_labels=targets)

@@ -1,0 +1,86 @@
+"""Self-training: fine-tuning over and over, each round taught by the one before."""
+
+import dataclasses
+import pathlib
+from collections.abc import Sequence
+from typing import Optional
+
+from dscl_tf import config
+from dscl_tf.training.run_folder import RunFolder
+
+
+def finetune_rounds(
+    stage: config.StageConfig, num_rounds: int, first: Optional[str] = None
+) -> list[config.StageConfig]:
+    """The stages of fine-tuning with pseudo-labels.
+
+    Round 0 is the stage without the methods that go on from a round. Each later round
+    takes over the weights of the round before, and its predictions as pseudo-labels.
+    The last round has the stage's own folder, the others "_round_0" and so on added to
+    its name.
+
+    Args:
+      stage: of fine-tuning; says what pseudo-labels are for.
+      num_rounds: rounds with pseudo-labels; 0: the stage alone, as it is.
+      first: a finished run that serves as round 0.
+
+    Returns:
+      The rounds in order, without round 0 where it is there already.
+
+    Raises:
+      UserError: the finished run's settings cannot be read.
+    """
+    if num_rounds == 0:
+        return [stage]
+    rounds, before, earlier = [], first, _rounds_before(first)
+    if before is None:
+        rounds.append(_without_teacher(stage))
+        before = rounds[0].workdir
+    for number in range(1, num_rounds + 1):
+        labels = dataclasses.replace(
+            stage.finetune.pseudo_labels, teacher=before, round=earlier + number
+        )
+        rounds.append(
+            dataclasses.replace(
+                stage,
+                workdir=stage.workdir
+                if number == num_rounds
+                else _folder(stage.workdir, number),
+                init=before,
+                finetune=dataclasses.replace(stage.finetune, pseudo_labels=labels),
+            )
+        )
+        before = rounds[-1].workdir
+    return rounds
+
+
+def with_rounds(
+    stages: Sequence[config.StageConfig], num_rounds: int, first: Optional[str] = None
+) -> list[config.StageConfig]:
+    """The same stages, with fine-tuning in rounds (`finetune_rounds`)."""
+    expanded = []
+    for stage in stages:
+        is_finetune = stage.stage == "finetune"
+        expanded += finetune_rounds(stage, num_rounds * is_finetune, first)
+    return expanded
+
+
+def _without_teacher(stage: config.StageConfig) -> config.StageConfig:
+    later = [k for k, each in stage.finetune.methods.items() if each.term.in_rounds]
+    return dataclasses.replace(
+        stage,
+        workdir=_folder(stage.workdir, 0),
+        finetune=stage.finetune.without(later),
+    )
+
+
+def _rounds_before(first: Optional[str]) -> int:
+    """Rounds that led to a run, whose draws are not to come again."""
+    if first is None or not RunFolder(first).config_file.exists():
+        return 0  # A run that is missing is refused by the round that needs it.
+    return RunFolder(first).read_record().config.finetune.pseudo_labels.round
+
+
+def _folder(workdir: str, number: int) -> str:
+    path = pathlib.Path(workdir)
+    return str(path.with_name(f"{path.name}_round_{number}"))

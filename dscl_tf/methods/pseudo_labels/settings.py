@@ -1,0 +1,47 @@
+"""Settings of pseudo-labels."""
+
+import dataclasses
+from typing import Optional
+
+from dscl_tf import checks
+from dscl_tf.methods.settings import MethodSettings, Term
+
+
+@dataclasses.dataclass(frozen=True)
+class PseudoLabelConfig(MethodSettings):
+    """Labels that an earlier run gives the unlabelled volumes."""
+
+    # Run whose segmenter predicts them; None: no pseudo-labels.
+    teacher: Optional[str] = dataclasses.field(default=None, metadata=checks.RUN)
+    confidence: float = 0.9  # Pixels with a smaller largest probability are unknown.
+    as_targets: bool = False  # Self-training: the Dice loss takes them, too.
+    # Of the rounds, from 1; each has draws of its own.
+    round: int = dataclasses.field(default=0, metadata=checks.LATER)
+
+    term = Term(
+        "self_training",
+        "Self-training",
+        "Semi-supervised",
+        {"as_targets": True},
+        in_rounds=True,
+    )
+    uses_unlabelled = True
+
+    def __post_init__(self):
+        checks.require(
+            0 <= self.confidence < 1, "confidence", self.confidence, "in [0, 1)"
+        )
+
+    @property
+    def is_on(self) -> bool:
+        return self.teacher is not None or self.as_targets
+
+    @property
+    def draw_number(self) -> int:
+        return self.round
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Settings that tell no runs apart: all, where nobody teaches."""
+        # Which round it is, the teacher says.
+        return ("round",) if self.teacher else ("confidence", "as_targets", "round")

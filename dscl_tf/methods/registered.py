@@ -1,0 +1,79 @@
+"""Which methods there are: the one place that names them."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from dscl_tf import checks
+from dscl_tf.methods.adversarial.settings import AdversarialConfig
+from dscl_tf.methods.class_contrast.settings import ClassContrastConfig
+from dscl_tf.methods.joint.settings import JointConfig
+from dscl_tf.methods.learned_augmentation.settings import LearnedAugmentationConfig
+from dscl_tf.methods.mixup.settings import MixupConfig
+from dscl_tf.methods.pseudo_labels.settings import PseudoLabelConfig
+from dscl_tf.methods.settings import MethodSettings
+
+
+def _of(settings: type) -> Any:
+    # A run of an earlier version was made without the method.
+    return dataclasses.field(default=settings(), metadata=checks.LATER)
+
+
+@dataclasses.dataclass(frozen=True)
+class Registered:
+    """The settings of all methods that add to fine-tuning.
+
+    A field has the name of the method's folder beside this file, and of its flags'
+    module. Losses are added in this order.
+    """
+
+    mixup: MixupConfig = _of(MixupConfig)
+    pseudo_labels: PseudoLabelConfig = _of(PseudoLabelConfig)
+    joint: JointConfig = _of(JointConfig)
+    class_contrast: ClassContrastConfig = _of(ClassContrastConfig)
+    adversarial: AdversarialConfig = _of(AdversarialConfig)
+    learned_augmentation: LearnedAugmentationConfig = _of(LearnedAugmentationConfig)
+
+    @property
+    def methods(self) -> dict[str, MethodSettings]:
+        """The settings of each method by its name."""
+        return {name: getattr(self, name) for name in NAMES}
+
+    @property
+    def methods_on(self) -> dict[str, MethodSettings]:
+        """Of those methods that are on."""
+        return {name: each for name, each in self.methods.items() if each.is_on}
+
+    @property
+    def uses_unlabelled(self) -> bool:
+        """Whether the pre-training volumes take part."""
+        return any(each.uses_unlabelled for each in self.methods_on.values())
+
+    @property
+    def uses_groups(self) -> tuple[str, ...]:
+        """Other settings of the stage that methods read."""
+        found = [name for each in self.methods_on.values() for name in each.uses_groups]
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def draw_number(self) -> int:
+        """Tells runs apart that go on from each other and share a seed; 0: none."""
+        return max(each.draw_number for each in self.methods.values())
+
+    def without(self, names: Iterable[str]):
+        """The same settings with these methods off."""
+        return dataclasses.replace(self, **{name: METHODS[name]() for name in names})
+
+    @staticmethod
+    def of_earlier(content: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings as JSON, as earlier versions named them, by today's names."""
+        content = dict(content)
+        for name, kind in METHODS.items():
+            for before, now in kind.earlier_names.items():
+                if before in content:
+                    content[name] = {now: content.pop(before)}
+        return content
+
+
+METHODS = {field.name: type(field.default) for field in dataclasses.fields(Registered)}
+NAMES = tuple(METHODS)

@@ -1,0 +1,43 @@
+"""What the settings of a method say of it to the rest of the library."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+
+@dataclasses.dataclass(frozen=True)
+class Term:
+    """A method as a term of an experiment's rows, such as "gd+lr+mixup"."""
+
+    name: str
+    title: str
+    group: str  # Its heading among the rows, as in Table 2 of the paper.
+    # What it sets, by the names of its settings, where the flags leave it off.
+    turned_on: Mapping[str, Any]
+    in_rounds: bool = False  # Whether it goes on from a first, finished round.
+
+
+class MethodSettings:
+    """Base of the frozen dataclass that a method's `settings.py` has.
+
+    All its fields have defaults, with which the method is off. It may have `unused`,
+    the names of fields without effect: they do not tell runs apart.
+    """
+
+    term: ClassVar[Term]
+    # Whether the pre-training volumes take part, beside the labelled ones.
+    uses_unlabelled: ClassVar[bool] = False
+    # Other settings of the stage that it reads: "views", "global_", "local".
+    uses_groups: ClassVar[tuple[str, ...]] = ()
+    # Today's field by the name that FinetuneConfig had for it in earlier versions.
+    earlier_names: ClassVar[Mapping[str, str]] = {}
+
+    @property
+    def is_on(self) -> bool:
+        """Whether fine-tuning asks the method for its parts."""
+        raise NotImplementedError
+
+    @property
+    def draw_number(self) -> int:
+        """Tells runs apart that go on from each other and share a seed, from 1."""
+        return 0

@@ -1,0 +1,49 @@
+"""Batches of unlabelled slices that take part in fine-tuning."""
+
+import numpy as np
+import tensorflow as tf
+
+from dscl_tf import errors
+from dscl_tf.pipeline import augmentation, sampling, streams
+from dscl_tf.training.stage_context import StageContext
+
+STREAM = "unlabelled"  # The name that methods join it by.
+# Tells its draws from those of the labelled batches.
+_SALT = 31
+
+
+def unlabelled_batches(context: StageContext, flag: str) -> streams.Stream:
+    """As many slices as a labelled batch has, augmented as its images are.
+
+    They are of the pre-training volumes whose labels have no part in the run.
+
+    Args:
+      context: of the stage.
+      flag: that asks for them, for the message.
+
+    Raises:
+      UserError: there is no such volume.
+    """
+    names, cohort, config = context.unlabelled, context.cohort, context.config.finetune
+    if not names:
+        raise errors.UserError(
+            f"{flag} needs unlabelled volumes, but all {len(context.split.pretrain)} "
+            "pre-training volumes of the split are for training or validation: add "
+            "volumes to the cohort, or leave the flag out."
+        )
+    # Partitions do not matter here, so volumes of any number of slices will do.
+    table = sampling.slice_table(cohort, names, num_partitions=1)
+
+    def transform(batch: streams.Batch, seed: tf.Tensor) -> streams.Batch:
+        seeds = tf.random.split(seed, 2)
+        image = batch["image"]
+        # The labels are nothing but a partner that augmentation asks for.
+        image, _ = augmentation.augment(
+            image, tf.zeros(image.shape[:3], tf.int32), seeds[0], config.augmentation, 1
+        )
+        return {**batch, "image": image}
+
+    def sampler(rng: np.random.Generator) -> np.ndarray:
+        return sampling.sample_slices(table, config.batch_size, rng)
+
+    return streams.Stream(cohort, table, sampler, transform, salt=_SALT)

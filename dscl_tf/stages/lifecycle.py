@@ -1,0 +1,97 @@
+"""What all stages do alike: take over, train with checkpoints, finish."""
+
+import dataclasses
+import json
+import pathlib
+from typing import Callable
+
+import tensorflow as tf
+
+from dscl_tf import config, config_json
+from dscl_tf.stages import opening
+from dscl_tf.training import handover, loop, optimizers, run_folder, steps
+from dscl_tf.training.assembly import Assembly
+from dscl_tf.training.checkpoints import Checkpoints
+from dscl_tf.training.monitor import Monitor
+from dscl_tf.training.stage_context import StageContext
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """A stage, as functions of its settings and of its context when it is opened."""
+
+    # Makes what is trained; its variables live on all devices.
+    assemble: Callable[[StageContext], Assembly]
+    # Refuses settings before anything of a chain of stages is run.
+    check: Callable[[config.StageConfig], None] = lambda stage: None
+    # Comes before `assemble`; may use networks that live on one device only.
+    prepare: Callable[[StageContext], None] = lambda context: None
+
+
+def run(stage: config.StageConfig, kind: Stage) -> pathlib.Path:
+    """Runs a stage, or goes on with it, or finds it finished; its run folder.
+
+    Raises:
+      UserError: a mistake in the settings or the cohort.
+      Interrupted: by a signal, after saving.
+    """
+    with opening.open_stage(stage) as context:
+        if context is not None:
+            kind.prepare(context)
+            # Whatever was built there, the initial weights are those of the seed.
+            tf.keras.utils.set_random_seed(stage.seed)
+            with context.devices.scope():
+                assembly = kind.assemble(context)
+            saved = fit(context, assembly)
+            if context.devices.is_chief:
+                context.run.finish(saved.result(), int(saved.step), saved.scores())
+            # The next stage looks for this one's result.
+            context.devices.barrier()
+    return pathlib.Path(stage.workdir)
+
+
+def fit(context: StageContext, assembly: Assembly) -> Checkpoints:
+    """Trains to the last step, from the newest checkpoint or from `config.init`.
+
+    Returns:
+      The checkpoints; their `result()` is what to hand over.
+
+    Raises:
+      UserError: nothing fits of what is to be taken over, or a loss is not finite.
+      Interrupted: by a signal, after saving.
+    """
+    stage, folder, devices = context.config, context.run.path, context.devices
+    with devices.scope():
+        optimizer = optimizers.build(stage.optimizer, context.runtime.precision)
+    step = steps.make_step(
+        assembly.loss, assembly.players, optimizer, context.runtime.jit, devices
+    )
+    saved = Checkpoints(folder, assembly.parts, optimizer)
+    first = saved.restore(None if devices.is_chief else pathlib.Path(stage.workdir))
+    devices.check_same(first, "the checkpoint that they go on from")
+    if not first and stage.init is not None:
+        source = run_folder.RunFolder(stage.init).final_checkpoint()
+        handover.take_over(source, assembly.parts)
+    monitor = Monitor(folder, first)
+    settings = json.dumps(config_json.to_json(stage), indent=2)
+    monitor.text("config", f"```json\n{settings}\n```")
+    settle = devices.settler(list(assembly.parts.values()))
+    hooks = [_settled(hook, settle) for hook in assembly.make_hooks(monitor, saved)]
+    training = loop.Training(
+        stage, assembly.stream, step, saved, monitor, hooks, devices
+    )
+    try:
+        loop.train(training)
+    finally:
+        monitor.close()
+    return saved
+
+
+def _settled(hook: loop.Hook, settle: Callable[[], None]) -> loop.Hook:
+    """A hook that looks at networks whose replicas agree."""
+
+    def action(done: int) -> None:
+        settle()
+        hook.action(done)
+
+    return loop.Hook(hook.every, action)

@@ -1,0 +1,72 @@
+"""How every stage is opened: cohort, split, run folder, runtime."""
+
+import contextlib
+import logging
+import pathlib
+from collections.abc import Iterator
+from typing import Optional
+
+from dscl_tf import config
+from dscl_tf.cohort import splits
+from dscl_tf.cohort.prepared import PreparedCohort
+from dscl_tf.methods import method
+from dscl_tf.stages import predecessors
+from dscl_tf.training import records, runtime
+from dscl_tf.training.distribution import Devices
+from dscl_tf.training.run_folder import RunFolder
+from dscl_tf.training.stage_context import StageContext
+
+_LOG = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def open_stage(stage: config.StageConfig) -> Iterator[Optional[StageContext]]:
+    """Opens a stage; yields None when it has already finished.
+
+    Everything that can be wrong with the request is found here, before any work.
+
+    Raises:
+      UserError: bad cohort, split, network size or run folder, or a run that was
+        pre-trained on volumes of this split's test set.
+    """
+    devices = runtime.devices(stage.runtime)
+    with devices.guard():
+        yield from _open(stage, devices)
+
+
+def _open(
+    stage: config.StageConfig, devices: Devices
+) -> Iterator[Optional[StageContext]]:
+    cohort = PreparedCohort.open(stage.prepared)
+    split = splits.resolve(cohort, stage.split)
+    stage.network.check_size(cohort.settings.size_px)
+    for earlier in stage.other_runs:
+        predecessors.check(pathlib.Path(earlier), cohort, split)
+    for part in method.parts_of(stage):
+        if part.check is not None:
+            part.check(stage, cohort)
+    record = records.make_record(stage, cohort, split)
+    devices.check_same(records.fingerprint(record), "their settings or cohorts")
+    run = RunFolder(stage.workdir)
+    finished = run.read_result() is not None
+    # A finished run is only looked at, perhaps where nothing can be written.
+    with contextlib.nullcontext() if finished else _held(run, devices) as own:
+        run = own or run  # A worker that is not the chief writes elsewhere.
+        run.start(record)
+        if run.read_result() is not None:
+            _LOG.info("%s is finished; nothing to do.", run.path)
+            yield None
+            return
+        with run.log_file():
+            _LOG.info("Stage %s in %s.", stage.stage, run.path)
+            begun = runtime.start(stage.runtime, stage.seed)
+            yield StageContext(stage, cohort, split, run, begun, devices)
+
+
+@contextlib.contextmanager
+def _held(run: RunFolder, devices: Devices) -> Iterator[RunFolder]:
+    """The folder that this process writes, held: the run's, or a vanishing one."""
+    with devices.folder(run.path) as path:
+        own = RunFolder(path)
+        with own.held():
+            yield own

@@ -1,0 +1,52 @@
+"""Whether a stage may go on from an earlier run."""
+
+import logging
+import os
+import pathlib
+
+from dscl_tf import errors
+from dscl_tf.cohort.prepared import PreparedCohort
+from dscl_tf.cohort.splits import Split
+from dscl_tf.training.run_folder import RunFolder
+
+_LOG = logging.getLogger(__name__)
+
+
+def check(init: pathlib.Path, cohort: PreparedCohort, split: Split) -> None:
+    """Refuses a run that has not finished or that has seen test volumes.
+
+    The runs that it took over in its turn are looked at, too: their splits may have
+    been others.
+
+    Raises:
+      UserError: naming the run and the volumes.
+    """
+    run = RunFolder(init)
+    run.final_checkpoint()
+    before = run.read_record()
+    if before.cohort_id != cohort.content_id:
+        _LOG.warning(
+            "%s was trained on another prepared cohort (or other settings of it); "
+            "whether it has seen the test volumes cannot be checked.",
+            init,
+        )
+        return
+    leaked = sorted(before.volumes_learned_from() & set(split.test))
+    if leaked:
+        raise errors.UserError(
+            f"{init} was trained on {len(leaked)} volumes that are for testing now "
+            f"({', '.join(leaked[:5])}): use the split of that run."
+        )
+    for earlier in before.config.other_runs:
+        # Runs may have moved, together with what they took over.
+        moved = init / os.path.relpath(earlier, before.config.workdir)
+        places = [p for p in (moved, earlier) if RunFolder(p).config_file.exists()]
+        if places:
+            check(pathlib.Path(places[0]), cohort, split)
+        else:
+            _LOG.warning(
+                "%s went on from %s, which is not there any more: whether that has "
+                "seen the test volumes cannot be checked.",
+                init,
+                earlier,
+            )

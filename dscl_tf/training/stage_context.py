@@ -1,0 +1,49 @@
+"""What an opened stage works with."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import tensorflow as tf
+
+from dscl_tf import config
+from dscl_tf.cohort import splits
+from dscl_tf.cohort.prepared import PreparedCohort
+from dscl_tf.pipeline.streams import AnyStream
+from dscl_tf.training import runtime
+from dscl_tf.training.distribution import Devices
+from dscl_tf.training.run_folder import RunFolder
+
+
+@dataclasses.dataclass(frozen=True)
+class StageContext:
+    """The settings, the cohort, the run folder and the devices of an opened stage."""
+
+    config: config.StageConfig
+    cohort: PreparedCohort
+    split: splits.Split
+    run: RunFolder
+    runtime: runtime.Runtime
+    devices: Devices
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """(H, W) of the cohort's slices."""
+        return self.cohort.settings.size_px
+
+    @property
+    def unlabelled(self) -> tuple[str, ...]:
+        """The pre-training volumes whose labels have no part in fine-tuning.
+
+        None of a subject for validation: it would be learned from what chooses.
+        """
+        validated = {self.cohort.volume(n).subject for n in self.split.validation}
+        return tuple(
+            name
+            for name in self.split.pretrain
+            if name not in self.split.train
+            and self.cohort.volume(name).subject not in validated
+        )
+
+    def batch_of(self, stream: AnyStream, done: int) -> Mapping[str, tf.Tensor]:
+        """The batch of the last of `done` steps, to be shown."""
+        return next(iter(stream.open(self.config.draw_seed, done - 1, done)))

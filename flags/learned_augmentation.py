@@ -1,0 +1,43 @@
+"""Learned augmentation."""
+
+from absl import flags
+
+from dscl_tf.methods.learned_augmentation.settings import LearnedAugmentationConfig
+
+_DEFAULT = LearnedAugmentationConfig()
+
+_ENABLED = flags.DEFINE_bool(
+    "learned_augmentation",
+    _DEFAULT.enabled,
+    "Learn from generated deformations and intensity changes of the labelled slices, "
+    "too; their generators are trained along.",
+)
+_LATENT = flags.DEFINE_integer(
+    "latent_units",
+    _DEFAULT.latent_units,
+    "Random numbers that a generator makes a change from.",
+    lower_bound=1,
+)
+_FOOLING = flags.DEFINE_float(
+    "augmentation_adversarial_weight",
+    _DEFAULT.adversarial_weight,
+    "Of making generated slices look like unlabelled ones, in the generators' loss.",
+    lower_bound=0,
+)
+_MAGNITUDE = flags.DEFINE_float(
+    "augmentation_magnitude_weight",
+    _DEFAULT.magnitude_weight,
+    "Of large changes, pixels of displacement and intensities, in the generators' "
+    "loss.",
+    lower_bound=0,
+)
+
+
+def settings() -> LearnedAugmentationConfig:
+    """Learned augmentation's settings."""
+    return LearnedAugmentationConfig(
+        enabled=_ENABLED.value,
+        latent_units=_LATENT.value,
+        adversarial_weight=_FOOLING.value,
+        magnitude_weight=_MAGNITUDE.value,
+    )

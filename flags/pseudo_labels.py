@@ -1,0 +1,52 @@
+"""Pseudo-labels, and self-training in rounds with them."""
+
+from typing import Optional
+
+from absl import flags
+
+from dscl_tf.methods.pseudo_labels.settings import PseudoLabelConfig
+
+_ROUNDS = flags.DEFINE_integer(
+    "self_training_rounds",
+    0,
+    "After fine-tuning, fine-tune so many times more, with pseudo-labels that the "
+    "round before gives the unlabelled pre-training volumes; 0: off.",
+    lower_bound=0,
+)
+_FIRST = flags.DEFINE_string(
+    "self_training_first",
+    None,
+    "Finished fine-tuning run that serves as the first one; by default "
+    "finetune_round_0 in --workdir is trained.",
+)
+_CONFIDENCE = flags.DEFINE_float(
+    "pseudo_confidence",
+    PseudoLabelConfig().confidence,
+    "Probability below which a pixel's pseudo-label is unknown.",
+    0,
+    1,
+)
+_TARGETS = flags.DEFINE_bool(
+    "pseudo_targets",
+    True,
+    "Of the rounds: the Dice loss takes pseudo-labels; without, only the contrast of "
+    "classes does.",
+)
+
+
+def settings() -> PseudoLabelConfig:
+    """What pseudo-labels are for; which run gives them is known round by round."""
+    # Without rounds there are none: they must not make another run of it.
+    if not _ROUNDS.value:
+        return PseudoLabelConfig()
+    return PseudoLabelConfig(confidence=_CONFIDENCE.value, as_targets=_TARGETS.value)
+
+
+def num_rounds() -> int:
+    """Rounds of fine-tuning with pseudo-labels; 0: none."""
+    return _ROUNDS.value
+
+
+def first_round() -> Optional[str]:
+    """The run that serves as round 0, where it is there already."""
+    return _FIRST.value

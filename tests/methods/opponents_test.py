@@ -1,0 +1,28 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dscl_tf.methods import opponents
+
+
+@pytest.mark.parametrize(
+    "logit, is_first_kind, expected",
+    [
+        (0.0, True, np.log(2)),
+        (0.0, False, np.log(2)),
+        # A probability of 3/4 for the first kind.
+        (np.log(3), True, -np.log(3 / 4)),
+        (np.log(3), False, -np.log(1 / 4)),
+        # Far off, where the probability itself would round to 0 or 1.
+        (-200.0, True, 200.0),
+        (200.0, True, 0.0),
+    ],
+)
+def test_hand_computed_values(logit, is_first_kind, expected):
+    found = opponents.judgement_losses(tf.constant([logit, logit]), is_first_kind)
+    np.testing.assert_allclose(found, [expected, expected], rtol=1e-6, atol=1e-12)
+
+
+def test_low_precision_logits_give_float32():
+    found = opponents.judgement_losses(tf.zeros([2], tf.bfloat16), True)
+    assert found.dtype == tf.float32

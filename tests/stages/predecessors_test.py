@@ -1,0 +1,64 @@
+import dataclasses
+import logging
+import shutil
+
+import pytest
+
+from dscl_tf import errors
+from dscl_tf.cohort import splits
+from dscl_tf.stages import predecessors
+from dscl_tf.training import run_folder
+
+NAMES = tuple(f"v{number:02d}" for number in range(40))
+
+
+def split_for(*test):
+    return splits.Split((), (), (), test)
+
+
+@pytest.mark.parametrize("kind", ["pretrain", "train", "validation"])
+def test_run_that_saw_test_volumes_is_refused(make_run, tiny_cohort, kind):
+    run = make_run("run", **{kind: ("p0", "p1")})
+    with pytest.raises(errors.UserError, match=r"1 volumes .* \(p1\).*use the split"):
+        predecessors.check(run, tiny_cohort, split_for("p1", "p2"))
+    predecessors.check(run, tiny_cohort, split_for("p2"))
+
+
+def test_a_pretraining_run_has_not_seen_the_labelled_volumes(make_run, tiny_cohort):
+    run = make_run("run", pretrain=("p0",))
+    record = run_folder.RunFolder(run).read_record()
+    labelled = dataclasses.replace(record.split, train=("p1",), validation=("p2",))
+    record = dataclasses.replace(record, split=labelled)
+    assert record.volumes_learned_from() == {"p0"}
+
+
+def test_runs_before_that_run_count_too(make_run, tiny_cohort):
+    encoder = make_run("encoder", pretrain=("p0", "p1"))
+    decoder = make_run("decoder", init=encoder, pretrain=("p0",))
+    with pytest.raises(errors.UserError, match=r"encoder was trained on 1 volumes"):
+        predecessors.check(decoder, tiny_cohort, split_for("p1"))
+    predecessors.check(decoder, tiny_cohort, split_for("p2"))
+
+
+def test_runs_that_moved_together_are_checked(make_run, tiny_cohort, tmp_path):
+    encoder = make_run("before/encoder", pretrain=("p0", "p1"))
+    decoder = make_run("before/decoder", init=encoder, pretrain=("p0",))
+    decoder = (tmp_path / "before").rename(tmp_path / "after") / decoder.name
+    with pytest.raises(errors.UserError, match=r"encoder was trained on 1 volumes"):
+        predecessors.check(decoder, tiny_cohort, split_for("p1"))
+
+
+def test_a_run_before_that_is_gone_is_named(make_run, tiny_cohort, caplog):
+    encoder = make_run("encoder", pretrain=("p0", "p1"))
+    decoder = make_run("decoder", init=encoder, pretrain=("p0",))
+    shutil.rmtree(encoder)
+    with caplog.at_level(logging.WARNING):
+        predecessors.check(decoder, tiny_cohort, split_for("p1"))
+    assert f"went on from {encoder}, which is not there any more" in caplog.text
+
+
+def test_other_cohort_cannot_be_checked(make_run, tiny_cohort, caplog):
+    run = make_run("run", cohort_id="other", pretrain=("p1",))
+    with caplog.at_level(logging.WARNING):
+        predecessors.check(run, tiny_cohort, split_for("p1"))
+    assert "cannot be checked" in caplog.text
