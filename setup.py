@@ -50,6 +50,7 @@ setuptools.setup(
         "tensorflow-addons==0.23.0",
         "numpy>=1.25,<2",
         "SimpleITK>=2.3",
+        "nibabel>=5",
         "absl-py>=2.0",
         "matplotlib>=3.7",
     ],

@@ -5,22 +5,17 @@ space twice, by qform and by sform. ITK warns of each file whose sform has anoth
 than the voxels, which is nearly every one of ACDC.
 """
 
-import gzip
 import logging
 import pathlib
-import struct
 import zlib
 from collections.abc import Iterable
-from typing import Optional
+from typing import Optional, Union
 
+import nibabel
 import numpy as np
+from nibabel import openers, spatialimages
 
-# The codes of nifti1.h that have whole bytes.
-_DATATYPES = frozenset(
-    (2, 4, 8, 16, 32, 64, 128, 256, 512, 768, 1024, 1280, 1536, 1792, 2048, 2304)
-)
-_NIFTI_2 = tuple(int.from_bytes(struct.pack(f"{o}i", 540), "little") for o in "<>")
-_LENGTH = 348  # Bytes of the header.
+_LENGTH, _LENGTH_2 = 348, 540  # Bytes of the headers of NIfTI-1 and NIfTI-2.
 _TOLERANCE = 0.02  # Of scales and direction cosines: far above rounding.
 _TOLERANCE_MM = 0.5  # Of the first voxel's position.
 _LOG = logging.getLogger(__name__)
@@ -55,26 +50,21 @@ def conflict(path: pathlib.Path) -> Optional[str]:
     Files that cannot be read, or are of another format, have no conflict here; who
     reads their voxels says what is wrong.
     """
-    head, order = _read(path)
-    if not order:
+    header = _read(path)
+    if not isinstance(header, nibabel.Nifti1Header) or header["sform_code"] <= 0:
         return None
-    qform_code, sform_code = struct.unpack_from(f"{order}2h", head, 252)
-    if sform_code <= 0:
-        return None
-    pixdim = np.array(struct.unpack_from(f"{order}4f", head, 76), float)
-    rows = np.array(struct.unpack_from(f"{order}12f", head, 280)).reshape(3, 4)
+    sform, sizes_mm = header.get_sform(), header["pixdim"][1:4]
     with np.errstate(all="ignore"):
-        scales = np.linalg.norm(rows[:, :3], axis=0)
+        scales = nibabel.affines.voxel_sizes(sform)
         # Written so that NaN is a conflict.
-        if not np.all(np.abs(scales - pixdim[1:]) <= _TOLERANCE * pixdim[1:]):
+        if not np.all(np.abs(scales - sizes_mm) <= _TOLERANCE * sizes_mm):
             return "the sform's scale is not the voxel size"
-        if qform_code <= 0:
+        if header["qform_code"] <= 0:
             return None
-        quaternion = struct.unpack_from(f"{order}6f", head, 256)
-        rotation = _rotation(quaternion[:3], pixdim[0])
-        if not np.all(np.abs(rows[:, :3] / scales - rotation) <= _TOLERANCE):
+        difference = np.abs(sform - _qform(header))
+        if not np.all(difference[:3, :3] <= _TOLERANCE * scales):
             return "sform and qform have other directions"
-        if not np.all(np.abs(rows[:, 3] - quaternion[3:]) <= _TOLERANCE_MM):
+        if not np.all(difference[:3, 3] <= _TOLERANCE_MM):
             return "sform and qform have other origins"
     return None
 
@@ -84,63 +74,59 @@ def fault(path: pathlib.Path) -> Optional[str]:
 
     ITK refuses these too, but prints of them past every handler.
     """
-    head, order = _read(path)
-    if not order:
-        start = int.from_bytes(head[:4], "little")
-        # Of NIfTI-2 ITK says what there is to say; an unreadable file has no header.
-        if len(head) < _LENGTH or start in _NIFTI_2:
-            return None
-        return f"field sizeof_hdr: found {start}, expected {_LENGTH}"
-    axes, *extents = struct.unpack_from(f"{order}8h", head, 40)
+    header = _read(path)
+    if header is None:
+        return None
+    if not isinstance(header, nibabel.Nifti1Header):
+        return f"field sizeof_hdr: found {header}, expected {_LENGTH}"
+    axes, *extents = header["dim"].tolist()
     if not 1 <= axes <= 7 or extents[0] < 1:
         return f"field dim: found {(axes, *extents)}, expected 1 to 7 axes and voxels"
-    (datatype,) = struct.unpack_from(f"{order}h", head, 70)
-    if datatype not in _DATATYPES:
-        return f"field datatype: found {datatype}, expected that of a voxel"
-    place = struct.unpack_from(f"{order}18f", head, 256)
-    for name, code, values in zip(
-        ("qform", "sform"),
-        struct.unpack_from(f"{order}2h", head, 252),
-        (place[:6], place[6:]),
-    ):
-        if code > 0 and not np.isfinite(values).all():
+    if not _has_voxels(header):
+        return f"field datatype: found {header['datatype']}, expected that of a voxel"
+    place = {
+        "qform": ["quatern_b", "quatern_c", "quatern_d"]
+        + ["qoffset_x", "qoffset_y", "qoffset_z"],
+        "sform": ["srow_x", "srow_y", "srow_z"],
+    }
+    for name, fields in place.items():
+        values = np.hstack([header[field] for field in fields])
+        if header[f"{name}_code"] > 0 and not np.isfinite(values).all():
             return f"{name}: found numbers that are NaN or infinite, expected a place"
     return None
 
 
-def _read(path: pathlib.Path) -> tuple[bytes, str]:
-    """The header and its byte order; "" if it is none of NIfTI-1."""
+def _read(path: pathlib.Path) -> Union[nibabel.Nifti1Header, int, None]:
+    """The header; the field sizeof_hdr of one that is none of NIfTI-1; else None.
+
+    None is also what an unreadable file has, and one of NIfTI-2: ITK says what there
+    is to say of them.
+    """
     if not path.name.lower().endswith((".nii", ".nii.gz")):
-        return b"", ""
+        return None
     try:
-        head = _head(path)
+        with openers.Opener(path) as file:
+            head = file.read(_LENGTH)
     except (OSError, EOFError, zlib.error):
-        return b"", ""
-    if len(head) == _LENGTH:
-        for order in "<>":
-            if head[:4] == struct.pack(f"{order}i", _LENGTH):
-                return head, order
-    return head, ""
+        return None
+    if len(head) < _LENGTH:
+        return None
+    # Not nibabel's guess, which believes the field dim, that may be wrong itself.
+    headers = [nibabel.Nifti1Header(head, order, check=False) for order in "<>"]
+    lengths = [int(header["sizeof_hdr"]) for header in headers]
+    if _LENGTH in lengths:
+        return headers[lengths.index(_LENGTH)]
+    return None if _LENGTH_2 in lengths else lengths[0]
 
 
-def _head(path: pathlib.Path) -> bytes:
-    with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    with gzip.open(path, "rb") if packed else path.open("rb") as file:
-        return file.read(_LENGTH)
+def _has_voxels(header: nibabel.Nifti1Header) -> bool:
+    kind = nibabel.nifti1.data_type_codes.dtype.get(int(header["datatype"]))
+    return kind is not None and kind.itemsize > 0
 
 
-def _rotation(quaternion, handedness: float) -> np.ndarray:
-    """The qform's direction matrix [3, 3] from its b, c, d (NIfTI-1, nifti1.h)."""
-    b, c, d = quaternion
-    a = np.sqrt(max(0.0, 1 - b * b - c * c - d * d))
-    matrix = np.array(
-        [
-            [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
-            [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
-            [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c],
-        ]
-    )
-    if handedness < 0:
-        matrix[:, 2] *= -1
-    return matrix
+def _qform(header: nibabel.Nifti1Header) -> np.ndarray:
+    """Float [4, 4]; NaN where the header's three numbers are no rotation."""
+    try:
+        return header.get_qform()
+    except (spatialimages.HeaderDataError, ValueError):
+        return np.full([4, 4], np.nan)
