@@ -43,20 +43,21 @@ def make(folder: pathlib.Path, number: int) -> Sample:
     """Writes one volume, as the phantom's scanner takes it."""
     import SimpleITK as sitk
 
-    from dscl_tf.cohort import phantom, phantom_acquisition, phantom_subject, volumes
+    from dscl_tf.cohort import phantom, volumes
+    from dscl_tf.cohort.phantom import acquisition
 
     rng = np.random.default_rng([7, number])
-    groups = phantom_subject.GROUPS
-    subject = phantom_subject.draw_subject(rng, groups[(number - 1) % len(groups)])
-    scan = phantom_acquisition.draw_scan(rng)
+    groups = phantom.GROUPS
+    subject = phantom.draw_subject(rng, groups[(number - 1) % len(groups)])
+    scan = acquisition.draw_scan(rng)
     heights = np.linspace(scan.heights[0], scan.heights[-1], 10)
     scan = dataclasses.replace(scan, shape=(256, 216), heights=tuple(heights))
     values, _ = phantom.paint(subject, scan)
-    image = sitk.GetImageFromArray(phantom_acquisition.acquire(values, scan, rng))
+    image = sitk.GetImageFromArray(acquisition.acquire(values, scan, rng))
     image.SetSpacing([scan.pixel_mm, scan.pixel_mm, scan.thickness_mm])
     path = folder / f"case{number:03d}.nii.gz"
     volumes.write_image(image, path)
-    return Sample(path, phantom_acquisition.sensitivity(scan), values > 0.25)
+    return Sample(path, acquisition.sensitivity(scan), values > 0.25)
 
 
 def timed(function: Callable) -> tuple[float, object]:

@@ -15,14 +15,14 @@ are there already are kept.
 def main() -> None:
     """Writes what the flags ask for."""
     from dscl_tf.cohort import phantom as cohort
-    from dscl_tf.cohort import phantom_picture
+    from dscl_tf.cohort.phantom.picture import draw
 
     config, picture = phantom.phantom_config(), phantom.picture()
     if config is not None:
         cohort.write_cohort(config)
     if picture is not None:
         path, seed, num_subjects = picture
-        phantom_picture.draw(seed, num_subjects, path)
+        draw(seed, num_subjects, path)
 
 
 def cli() -> None:

@@ -10,7 +10,7 @@ from absl import flags
 from dscl_flags import training
 
 from dscl_tf import config
-from dscl_tf.experiments import methods
+from dscl_tf.experiments import comparison
 from dscl_tf.pipeline import augmentation
 
 TEXT = (pathlib.Path(__file__).parents[1] / "docs" / "method.md").read_text("utf-8")
@@ -56,7 +56,7 @@ def test_departures_state_the_defaults(row, stated):
         f"(`--position_threshold`, {config.GlobalConfig().position_threshold:g})",
         f"sides of {span(config.PretextConfig().box_fraction)} of the slice's",
         f"patches of {config.PretextConfig().patch_fraction:g} of the slice's side",
-        f"α = {methods.ADDED['mixup']['finetune.mixup.alpha']:g} is a usual value",
+        f"α = {comparison.ADDED['mixup']['finetune.mixup.alpha']:g} is a usual value",
     ],
 )
 def test_the_text_states_the_defaults(stated):

@@ -6,7 +6,7 @@ from typing import Any
 
 from dscl_tf import errors, files
 from dscl_tf.config import GridConfig
-from dscl_tf.experiments import methods
+from dscl_tf.experiments import comparison
 from dscl_tf.experiments.plan import Grid
 
 TABLE_1 = ("random", "gr", "gd_minus", "gd", "gr+lr", "gr+ld", "gd+lr")
@@ -81,7 +81,7 @@ def make_grid(settings: GridConfig) -> Grid:
 
     Args:
       settings: `name` is one of PRESETS, or the path of a JSON file
-        (docs/experiments.md); `methods` are as `methods.parse` reads them.
+        (docs/experiments.md); `methods` are as `comparison.parse` reads them.
 
     Raises:
       UserError: no such preset or file, or a content that is not one of a grid.
@@ -90,7 +90,7 @@ def make_grid(settings: GridConfig) -> Grid:
     content = PRESETS[name] if name in PRESETS else _read(pathlib.Path(name))
     given = {key: getattr(settings, key) for key in _KEYS - {"name"}}
     content = {**content, **{k: v for k, v in given.items() if v is not None}}
-    rows = tuple(methods.from_json(each) for each in content["methods"])
+    rows = tuple(comparison.from_json(each) for each in content["methods"])
     _check_unique(rows)
     if name not in PRESETS:
         name = str(content.get("name", pathlib.Path(name).stem))
@@ -123,7 +123,7 @@ def _read(path: pathlib.Path) -> dict:
     return content
 
 
-def _check_unique(rows: Sequence[methods.Method]) -> None:
+def _check_unique(rows: Sequence[comparison.Method]) -> None:
     names = [row.name for row in rows]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice or not rows:

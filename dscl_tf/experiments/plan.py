@@ -9,9 +9,9 @@ from typing import Optional
 from dscl_tf import config
 from dscl_tf.cohort import splits
 from dscl_tf.cohort.prepared import PreparedCohort
-from dscl_tf.experiments import draws, methods
+from dscl_tf.experiments import comparison, draws
+from dscl_tf.experiments.comparison import Method
 from dscl_tf.experiments.draws import Size
-from dscl_tf.experiments.methods import Method
 from dscl_tf.methods.pseudo_labels import rounds
 from dscl_tf.training import records
 
@@ -116,16 +116,16 @@ def make_plan(
 def settings_of(plan: Plan, method: Method) -> dict:
     """What a method changes in the stages, by dotted path in their settings."""
     found: dict = {}
-    if method.initial in methods.CONTRASTS:
+    if method.initial in comparison.CONTRASTS:
         found["global_.strategy"] = method.initial
-    elif method.initial in methods.PRETEXTS:
+    elif method.initial in comparison.PRETEXTS:
         found["pretext.task"] = method.initial
     if method.local:
-        found.update(methods.LOCALS[method.local])
+        found.update(comparison.LOCALS[method.local])
     cells = [cell for cell in plan.cells if cell.method.name == method.name]
     last = cells[0].task.stages[-1].finetune if cells else None
     for term in method.added if last else ():
-        found.update({path: _value(last, path) for path in methods.ADDED[term]})
+        found.update({path: _value(last, path) for path in comparison.ADDED[term]})
     if method.in_rounds:
         found["rounds"] = plan.grid.num_rounds
     return {**found, **{k: _json(v) for k, v in method.settings}}
@@ -175,7 +175,7 @@ class _Maker:
         """The task of a cell, and those of pre-training that it needs."""
         name = f"cells/n{size}_draw{draw}_seed{seed}_{method.name}"
         stage = dataclasses.replace(
-            methods.replaced(self._bases["finetune"], self._settings(method)),
+            comparison.replaced(self._bases["finetune"], self._settings(method)),
             workdir=str(self._root / name / "finetune"),
             seed=seed,
             split=self.splits[size][draw],
@@ -208,18 +208,18 @@ class _Maker:
         """Of fine-tuning; a strength that the flags give goes before the method's."""
         found = {}
         for term in method.added:
-            wanted = methods.ADDED[term]
+            wanted = comparison.ADDED[term]
             given = {path: _value(self._strengths, path) for path in wanted}
             found.update(given if any(given.values()) else wanted)
         return {**found, **dict(method.settings)}
 
     def _pretrain(self, method, split, pool: tuple[str, ...], seed: int) -> list[Task]:
         """The tasks of the method's weights, in order."""
-        if method.initial == methods.RANDOM:
+        if method.initial == comparison.RANDOM:
             return []
         if pool not in self._pools:
             self._pools.append(pool)
-        kind = "pretext" if method.initial in methods.PRETEXTS else "encoder"
+        kind = "pretext" if method.initial in comparison.PRETEXTS else "encoder"
         field = "pretext.task" if kind == "pretext" else "global_.strategy"
         own = method.settings_of(kind)
         folder = f"pretraining/{_named(method.initial, own)}_seed{seed}"
@@ -232,7 +232,7 @@ class _Maker:
         if method.local:
             shared = {**shared, "init": found[0].stages[0].workdir}
             of_decoder = method.settings_of("decoder")
-            settings = {**methods.LOCALS[method.local], **of_decoder}
+            settings = {**comparison.LOCALS[method.local], **of_decoder}
             added = {k: v for k, v in of_decoder.items() if k not in own}
             name = f"{folder}/decoder_{_named(method.local, added)}"
             found.append(
@@ -242,7 +242,7 @@ class _Maker:
 
     def _task(self, name, kind, settings, shared, needs: tuple[str, ...] = ()) -> Task:
         if name not in self._pretraining:
-            stage = methods.replaced(self._bases[kind], settings)
+            stage = comparison.replaced(self._bases[kind], settings)
             stage = dataclasses.replace(
                 stage, stage=kind, workdir=str(self._root / name), **shared
             )
@@ -256,10 +256,10 @@ def _named(term: str, settings: Mapping) -> str:
 
 def _plain(stage: config.StageConfig) -> config.StageConfig:
     """Without what methods turn on."""
-    paths = [path for settings in methods.ADDED.values() for path in settings]
+    paths = [path for settings in comparison.ADDED.values() for path in settings]
     off = {path: _value(config.FinetuneConfig(), path) for path in paths}
     off.update({".".join(path): None for path in config.paths_of_runs(stage)})
-    return methods.replaced(stage, off)
+    return comparison.replaced(stage, off)
 
 
 def _value(settings: config.FinetuneConfig, path: str):

@@ -12,12 +12,9 @@ import pytest
 import SimpleITK as sitk
 
 from dscl_tf import errors
-from dscl_tf.cohort import (
-    phantom,
-    phantom_acquisition,
-    phantom_anatomy,
-    phantom_subject,
-)
+from dscl_tf.cohort import phantom
+from dscl_tf.cohort.phantom import acquisition, anatomy
+from dscl_tf.cohort.phantom.subject import GROUPS, draw_subject
 
 RV, MYO, LV = 1, 2, 3
 NUMBERS = tuple(range(1, 11))  # Each of the five groups twice.
@@ -138,9 +135,9 @@ def test_contrast_differs_between_subjects(subjects):
 def test_groups_come_in_turn_and_differ_as_in_acdc():
     radius, wall, thin, rv = (collections.defaultdict(list) for _ in range(4))
     for number in range(200):
-        group = phantom_subject.GROUPS[number % 5]
+        group = GROUPS[number % 5]
         rng = np.random.default_rng(number)
-        heart = phantom_subject.draw_subject(rng, group).heart
+        heart = draw_subject(rng, group).heart
         radius[group].append(heart.lv_radius_mm)
         wall[group].append(heart.wall_mm)
         thin[group].append(heart.thin_fraction)
@@ -153,8 +150,7 @@ def test_groups_come_in_turn_and_differ_as_in_acdc():
 
 def test_tissues_differ_between_subjects_in_ratio_and_not_in_scale_alone():
     tissues = [
-        phantom_subject.draw_subject(np.random.default_rng(seed), "NOR").tissues
-        for seed in range(100)
+        draw_subject(np.random.default_rng(seed), "NOR").tissues for seed in range(100)
     ]
     muscle = np.array([t.muscle / t.blood for t in tissues])
     fat = np.array([t.fat / t.blood for t in tissues])
@@ -175,11 +171,11 @@ def test_info_has_acdc_s_fields(subjects):
 
 def make_canvas(pixel_mm=1.0):
     rng = np.random.default_rng(0)
-    subject = phantom_subject.draw_subject(rng, "NOR")
+    subject = draw_subject(rng, "NOR")
     still = np.zeros([1, 6])  # No deformation, so that places are as given.
     subject = dataclasses.replace(subject, waves=still, harmonics=np.zeros([8, 2, 3]))
     axis = np.arange(-20.0, 21.0)
-    return phantom_anatomy.Canvas(subject, axis, axis, [0.5], pixel_mm)
+    return anatomy.Canvas(subject, axis, axis, [0.5], pixel_mm)
 
 
 def test_distance_to_a_circle_is_exact():
@@ -219,7 +215,7 @@ def test_label_is_the_majority():
 
 
 def scan_of(**changes):
-    scan = phantom_acquisition.draw_scan(np.random.default_rng(0))
+    scan = acquisition.draw_scan(np.random.default_rng(0))
     plain = {"shape": (40, 50), "bias": np.zeros(5), "gamma": 1.0, "scale": 1000.0}
     return dataclasses.replace(scan, **{**plain, **changes})
 
@@ -227,7 +223,7 @@ def scan_of(**changes):
 def test_noise_is_rician():
     scan = scan_of(noise=0.05)
     rng = np.random.default_rng(1)
-    image = phantom_acquisition.acquire(np.zeros([12, 40, 50]), scan, rng)
+    image = acquisition.acquire(np.zeros([12, 40, 50]), scan, rng)
     # Without signal the magnitude is Rayleigh: its mean is sigma sqrt(pi / 2).
     assert image.mean() == pytest.approx(1000 * 0.05 * np.sqrt(np.pi / 2), rel=0.02)
 
@@ -235,14 +231,14 @@ def test_noise_is_rician():
 def test_contrast_curve_and_texture_keep_the_tissue_s_level():
     scan = scan_of(noise=0.0, gamma=2.0)
     rng = np.random.default_rng(1)
-    image = phantom_acquisition.acquire(np.full([12, 40, 50], 0.5), scan, rng)
+    image = acquisition.acquire(np.full([12, 40, 50], 0.5), scan, rng)
     assert image.mean() == pytest.approx(250, rel=0.08)
     per_slice = image.std(axis=(1, 2)) / image.mean(axis=(1, 2))
     assert 0.06 < per_slice.mean() < 0.14  # Twice 5 %: gamma is 2.
 
 
 def test_coil_sensitivity_grows_along_its_axis():
-    field = phantom_acquisition.sensitivity(scan_of(bias=np.array([0.5, 0, 0, 0, 0])))
+    field = acquisition.sensitivity(scan_of(bias=np.array([0.5, 0, 0, 0, 0])))
     assert field.shape == (40, 50)
     np.testing.assert_allclose(field[:, 0], np.exp(-0.5))
     np.testing.assert_allclose(field[:, -1], np.exp(0.5))

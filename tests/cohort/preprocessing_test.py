@@ -5,7 +5,8 @@ import pytest
 import SimpleITK as sitk
 
 from dscl_tf import config, errors
-from dscl_tf.cohort import geometry, phantom_acquisition, preprocessing
+from dscl_tf.cohort import geometry, preprocessing
+from dscl_tf.cohort.phantom import acquisition
 from tests.cohort import making
 
 
@@ -100,7 +101,7 @@ def test_default_bias_correction_finds_the_phantom_scanners_field():
     # A trunk of two tissues at the size of an ACDC volume, with texture and noise.
     rng = np.random.default_rng(3)
     scan = dataclasses.replace(
-        phantom_acquisition.draw_scan(rng),
+        acquisition.draw_scan(rng),
         shape=(256, 216),
         bias=np.array([0.45, -0.35, 0.1, -0.15, 0.1]),
         gamma=1.0,
@@ -110,13 +111,13 @@ def test_default_bias_correction_finds_the_phantom_scanners_field():
     tissue = np.where(np.hypot(x, y) < 0.85, 0.5, 0.03)
     tissue[np.hypot(x - 0.2, y) < 0.3] = 0.9
     values = np.broadcast_to(tissue, (10, 256, 216))
-    acquired = phantom_acquisition.acquire(values, scan, rng).astype(np.float32)
+    acquired = acquisition.acquire(values, scan, rng).astype(np.float32)
     image = making.image_of(acquired, (1.5, 1.5, 8))
     found = preprocessing.correct_bias(image, config.PreprocessingConfig())
     applied = acquired / np.maximum(sitk.GetArrayFromImage(found), 1e-3)
-    left = applied / phantom_acquisition.sensitivity(scan)
+    left = applied / acquisition.sensitivity(scan)
     inside = (tissue > 0.3) & (acquired > 0)
-    true = np.broadcast_to(phantom_acquisition.sensitivity(scan), inside.shape)[inside]
+    true = np.broadcast_to(acquisition.sensitivity(scan), inside.shape)[inside]
     assert true.std() / true.mean() > 0.2
     assert left[inside].std() / left[inside].mean() < 0.06
 

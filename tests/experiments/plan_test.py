@@ -5,7 +5,7 @@ import pytest
 
 from dscl_tf import config, errors
 from dscl_tf.cohort import splits
-from dscl_tf.experiments import draws, grids, methods, plan
+from dscl_tf.experiments import comparison, draws, grids, plan
 from dscl_tf.methods.mixup.settings import MixupConfig
 from tests.cohort import splits_test
 
@@ -78,7 +78,9 @@ def test_methods_of_finetuning_and_their_strengths(expand):
     found = expand(["random", "mixup", "adversarial", "joint"], draws=1)
     cells = {cell.method.name: cell.task.stages[0].finetune for cell in found.cells}
     assert cells["random"].mixup.alpha == 0 and not cells["random"].uses_unlabelled
-    assert cells["mixup"].mixup.alpha == methods.ADDED["mixup"]["finetune.mixup.alpha"]
+    assert (
+        cells["mixup"].mixup.alpha == comparison.ADDED["mixup"]["finetune.mixup.alpha"]
+    )
     assert cells["adversarial"].adversarial.weight > 0
     assert cells["joint"].joint.is_on
     # A strength that was given goes before, and is of its own method alone.

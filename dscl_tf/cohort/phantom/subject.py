@@ -1,8 +1,8 @@
 """The phantom's subjects: what varies between them, and in which range.
 
-The knobs of the phantom's difficulty are here and in `phantom_acquisition`. Changing
+The knobs of the phantom's difficulty are here and in `acquisition`. Changing
 one, or the order of the draws, changes every cohort and what was measured on it.
-Lengths are mm, angles radians; the frame is that of `phantom_anatomy`.
+Lengths are mm, angles radians; the frame is that of `anatomy`.
 """
 
 import dataclasses

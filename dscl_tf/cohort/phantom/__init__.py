@@ -8,13 +8,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import errors, files
-from dscl_tf.cohort import (
-    parallel,
-    phantom_acquisition,
-    phantom_anatomy,
-    phantom_subject,
-    volumes,
-)
+from dscl_tf.cohort import parallel, volumes
+from dscl_tf.cohort.phantom import acquisition, anatomy
+from dscl_tf.cohort.phantom.subject import GROUPS, Subject, draw_subject
 
 _LOG = logging.getLogger(__name__)
 LABEL_NAMES = ("background", "RV", "MYO", "LV")
@@ -80,11 +76,11 @@ def make_subject(seed: int, number: int) -> PhantomVolume:
       number: of the subject, from 1.
     """
     rng = np.random.default_rng([seed, number])
-    group = phantom_subject.GROUPS[(number - 1) % len(phantom_subject.GROUPS)]
-    subject = phantom_subject.draw_subject(rng, group)
-    scan = phantom_acquisition.draw_scan(rng)
+    group = GROUPS[(number - 1) % len(GROUPS)]
+    subject = draw_subject(rng, group)
+    scan = acquisition.draw_scan(rng)
     values, covers = paint(subject, scan)
-    image = sitk.GetImageFromArray(phantom_acquisition.acquire(values, scan, rng))
+    image = sitk.GetImageFromArray(acquisition.acquire(values, scan, rng))
     label = sitk.GetImageFromArray(_majority(covers))
     for volume in (image, label):
         volume.SetSpacing([scan.pixel_mm, scan.pixel_mm, scan.thickness_mm])
@@ -99,9 +95,7 @@ def make_subject(seed: int, number: int) -> PhantomVolume:
     return PhantomVolume(image, label, info)
 
 
-def paint(
-    subject: phantom_subject.Subject, scan: phantom_acquisition.Scan
-) -> tuple[np.ndarray, np.ndarray]:
+def paint(subject: Subject, scan: acquisition.Scan) -> tuple[np.ndarray, np.ndarray]:
     """Intensities [Z, H, W] and label shares [3, Z, H, W], averaged over the slab."""
     x, y = (
         (np.arange(extent) - (extent - 1) / 2) * scan.pixel_mm
@@ -111,9 +105,9 @@ def paint(
     for offset in (-0.25, 0.25):
         heights = np.array(scan.heights) + offset * scan.slab
         # Blood and muscle meet over about a pixel in a real scan.
-        canvas = phantom_anatomy.Canvas(subject, x, y, heights, 1.2 * scan.pixel_mm)
-        phantom_anatomy.paint_trunk(canvas)
-        phantom_anatomy.paint_heart(canvas)
+        canvas = anatomy.Canvas(subject, x, y, heights, 1.2 * scan.pixel_mm)
+        anatomy.paint_trunk(canvas)
+        anatomy.paint_heart(canvas)
         parts.append((canvas.values, canvas.covers))
     values, covers = (sum(part) / len(parts) for part in zip(*parts))
     return values, covers

@@ -1,20 +1,22 @@
 import pytest
 
 from dscl_tf import config, errors
-from dscl_tf.experiments import grids, methods
+from dscl_tf.experiments import comparison, grids
 from dscl_tf.training import stage_regions
 
 
 def test_terms_of_a_name():
-    found = methods.parse("gd+lr+mixup@global_.num_partitions=6@local.temperature=0.2")
+    found = comparison.parse(
+        "gd+lr+mixup@global_.num_partitions=6@local.temperature=0.2"
+    )
     assert (found.initial, found.local, found.added) == ("gd", "lr", ("mixup",))
     assert dict(found.settings) == {
         "global_.num_partitions": 6,
         "local.temperature": 0.2,
     }
     assert found.title.startswith("G^D + L^R + Mixup (")
-    assert methods.parse("mixup").initial == methods.RANDOM
-    assert methods.parse("benchmark").all_labelled
+    assert comparison.parse("mixup").initial == comparison.RANDOM
+    assert comparison.parse("benchmark").all_labelled
 
 
 @pytest.mark.parametrize(
@@ -36,7 +38,7 @@ def test_terms_of_a_name():
 )
 def test_names_that_mean_nothing(text, said):
     with pytest.raises(errors.UserError, match=said):
-        methods.parse(text)
+        comparison.parse(text)
 
 
 @pytest.mark.parametrize(
@@ -53,19 +55,19 @@ def test_names_that_mean_nothing(text, said):
     ],
 )
 def test_group(text, group):
-    assert methods.parse(text).group == group
+    assert comparison.parse(text).group == group
 
 
 def test_first_round_of_a_method_in_rounds():
-    found = methods.parse("gd+lr+self_training+mixup")
-    assert found.in_rounds and not methods.parse("gd+lr").in_rounds
-    assert found.without_rounds().key == methods.parse("gd+lr+mixup").key
+    found = comparison.parse("gd+lr+self_training+mixup")
+    assert found.in_rounds and not comparison.parse("gd+lr").in_rounds
+    assert found.without_rounds().key == comparison.parse("gd+lr+mixup").key
     # Settings of the later rounds do not make another first one; all others do.
-    found = methods.parse(
+    found = comparison.parse(
         "gd+class_contrast@finetune.class_contrast.weight=1e-06"
         "@finetune.pseudo_labels.confidence=0.5@finetune.batch_size=7"
     )
-    first = methods.parse("gd@finetune.batch_size=7")
+    first = comparison.parse("gd@finetune.batch_size=7")
     assert found.without_rounds() == first
 
 
@@ -73,7 +75,7 @@ def test_rows_of_the_tables():
     # Table 1 without its repeated row, and Table 2 with G^R and the benchmark.
     assert len(grids.TABLE_1) == 7 and len(grids.TABLE_2) == 14
     for name in (*grids.TABLE_1, *grids.TABLE_2):
-        methods.parse(name)
+        comparison.parse(name)
 
 
 def test_sweeps_fit_on_slices_of_64_pixels():
@@ -81,7 +83,7 @@ def test_sweeps_fit_on_slices_of_64_pixels():
     swept = {row.name: dict(row.settings) for row in grids.make_grid(settings).methods}
     assert {"s2", "s6", "l1", "l5", "k1", "a4", "a16", "nearest5"} < set(swept)
     for name, paths in swept.items():
-        stage = methods.replaced(config.StageConfig("decoder", "", ""), paths)
+        stage = comparison.replaced(config.StageConfig("decoder", "", ""), paths)
         local = stage.local
         side = 2 * 2**local.num_blocks  # Six levels: 2 pixels at the bottom.
         regions = stage_regions.make_regions(stage, (side, side))

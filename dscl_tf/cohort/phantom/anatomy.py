@@ -9,7 +9,7 @@ partial volume follows from it.
 
 import numpy as np
 
-from dscl_tf.cohort import phantom_subject
+from dscl_tf.cohort.phantom.subject import Blob, Heart, Subject
 
 
 class Canvas:
@@ -20,9 +20,7 @@ class Canvas:
       covers: share of each voxel that is RV, myocardium, LV: float32 [3, Z, H, W].
     """
 
-    def __init__(
-        self, subject: phantom_subject.Subject, x_mm, y_mm, heights, pixel_mm: float
-    ):
+    def __init__(self, subject: Subject, x_mm, y_mm, heights, pixel_mm: float):
         """A canvas of air.
 
         Args:
@@ -173,7 +171,7 @@ def _paint_back(canvas: Canvas) -> None:
     canvas.paint(canvas.cover(aorta), tissues.blood)
 
 
-def _paint_distractor(canvas: Canvas, blob: phantom_subject.Blob) -> None:
+def _paint_distractor(canvas: Canvas, blob: Blob) -> None:
     away = 2.2 * (canvas.t - blob.height)
     size = blob.radius_mm * np.sqrt(np.maximum(1 - away**2, 0))
     # Any angle and outline will do: place and size are as good as a draw.
@@ -216,7 +214,7 @@ def paint_heart(canvas: Canvas) -> None:
     canvas.covers[2] = in_lv
 
 
-def _wall_mm(heart: phantom_subject.Heart, theta: np.ndarray) -> np.ndarray:
+def _wall_mm(heart: Heart, theta: np.ndarray) -> np.ndarray:
     """Wall thickness around the LV: thicker septum, thinned infarct."""
     septal = np.exp(-((_turn(theta - heart.septum_rad) / 0.8) ** 2))
     thin = np.exp(-((_turn(theta - heart.thin_rad) / 0.6) ** 2))
