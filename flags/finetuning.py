@@ -13,6 +13,26 @@ _BATCH_SIZE = flags.DEFINE_integer(
 _VALIDATE_EVERY = flags.DEFINE_integer(
     "validate_every", _DEFAULT.validate_every, "Steps between validations.", 1
 )
+_LOSS = flags.DEFINE_enum(
+    "loss",
+    _DEFAULT.loss.value,
+    [kind.value for kind in config.LossKind],
+    "What is learned from labelled slices: soft Dice, or its mean with cross-entropy.",
+)
+_COSINE = flags.DEFINE_bool(
+    "finetune_cosine",
+    _DEFAULT.cosine,
+    "Let fine-tuning's learning rate fall to 0 on a cosine; --cosine does in all "
+    "stages.",
+)
+_KIND = flags.DEFINE_enum(
+    "augmentation",
+    _AUGMENT.kind.value,
+    [kind.value for kind in config.AugmentationKind],
+    "Changes of labelled slices: the paper's, or nnU-Net's with shifts and elastic "
+    "warps. The strong ones have --flips and --elastic_sigma, else strengths of their "
+    "own.",
+)
 _FLIPS = flags.DEFINE_bool(
     "flips",
     _AUGMENT.flip,
@@ -45,7 +65,10 @@ def finetune_config() -> config.FinetuneConfig:
     return config.FinetuneConfig(
         batch_size=_BATCH_SIZE.value,
         validate_every=_VALIDATE_EVERY.value,
+        loss=config.LossKind(_LOSS.value),
+        cosine=_COSINE.value,
         augmentation=config.AugmentationConfig(
+            kind=config.AugmentationKind(_KIND.value),
             rotation_deg=_ROTATION.value,
             scale=(1 - _SCALE.value, 1 + _SCALE.value),
             flip=_FLIPS.value,

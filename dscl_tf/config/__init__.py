@@ -9,7 +9,12 @@ from dscl_tf.config.cohort import (
     SplitConfig,
 )
 from dscl_tf.config.experiment import EngineConfig, ExperimentConfig, GridConfig
-from dscl_tf.config.finetuning import AugmentationConfig, FinetuneConfig
+from dscl_tf.config.finetuning import (
+    AugmentationConfig,
+    AugmentationKind,
+    FinetuneConfig,
+    LossKind,
+)
 from dscl_tf.config.networks import (
     NetworkConfig,
 )
@@ -31,6 +36,7 @@ from dscl_tf.methods.pretext.settings import PretextConfig, PretextTask
 
 __all__ = [
     "AugmentationConfig",
+    "AugmentationKind",
     "EngineConfig",
     "ExperimentConfig",
     "FinetuneConfig",
@@ -40,6 +46,7 @@ __all__ = [
     "LocalConfig",
     "LocalStrategy",
     "LocalViews",
+    "LossKind",
     "NetworkConfig",
     "OptimizerConfig",
     "OrientationConfig",

@@ -1,14 +1,32 @@
 """Settings of fine-tuning."""
 
 import dataclasses
+import enum
 
 from dscl_tf import checks
 from dscl_tf.methods import registered
 
 
+class AugmentationKind(enum.Enum):
+    """Which changes there are."""
+
+    PAPER = "paper"
+    STRONG = "strong"  # nnU-Net's, with shifts and elastic warps.
+
+
+class LossKind(enum.Enum):
+    """What is learned from labelled slices."""
+
+    DICE = "dice"
+    DICE_CE = "dice_ce"  # The mean of Dice and cross-entropy.
+
+
 @dataclasses.dataclass(frozen=True)
 class AugmentationConfig:
-    """Fine-tuning augmentation of image and label together (design: table)."""
+    """Fine-tuning augmentation of image and label together (design: table).
+
+    The strong one has strengths of its own but for `flip` and `elastic_sigma`.
+    """
 
     rotation_deg: float = 15.0
     scale: tuple[float, float] = (0.95, 1.05)
@@ -18,6 +36,16 @@ class AugmentationConfig:
     elastic_sigma: float = 5 / 192
     brightness: float = 0.1
     contrast: tuple[float, float] = (0.8, 1.2)
+    kind: AugmentationKind = dataclasses.field(
+        default=AugmentationKind.PAPER, metadata=checks.LATER
+    )
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Settings without effect."""
+        if self.kind is AugmentationKind.PAPER:
+            return ()
+        return ("rotation_deg", "scale", "rotation_step_deg", "brightness", "contrast")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +55,9 @@ class FinetuneConfig(registered.Registered):
     batch_size: int = 20
     augmentation: AugmentationConfig = AugmentationConfig()
     validate_every: int = 100  # Steps.
+    loss: LossKind = dataclasses.field(default=LossKind.DICE, metadata=checks.LATER)
+    # The learning rate falls to 0 on a cosine, whatever it does in other stages.
+    cosine: bool = dataclasses.field(default=False, metadata=checks.LATER)
 
     def __post_init__(self):
         checks.require(

@@ -92,6 +92,14 @@ class StageConfig:
         return int(np.random.SeedSequence(key).generate_state(1)[0] >> 1)
 
     @property
+    def own_optimizer(self) -> OptimizerConfig:
+        """As this stage uses it."""
+        falls = self.stage == "finetune" and self.finetune.cosine
+        return dataclasses.replace(
+            self.optimizer, cosine=self.optimizer.cosine or falls
+        )
+
+    @property
     def other_runs(self) -> list[str]:
         """Folders of the runs that this one goes on from, `init` first."""
         parts = self.finetune if self.stage == "finetune" else None

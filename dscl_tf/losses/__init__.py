@@ -1,5 +1,6 @@
-"""Losses: the contrasts and soft Dice."""
+"""Losses: the contrasts, soft Dice and cross-entropy."""
 
+from dscl_tf.losses.cross_entropy import cross_entropy_of_sums, cross_entropy_sums
 from dscl_tf.losses.dice import (
     label_maps,
     soft_dice_loss,
@@ -15,6 +16,8 @@ from dscl_tf.losses.regions import LocalRegions, make_regions
 
 __all__ = [
     "LocalRegions",
+    "cross_entropy_of_sums",
+    "cross_entropy_sums",
     "global_contrastive_loss",
     "global_contrastive_terms",
     "label_maps",

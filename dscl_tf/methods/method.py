@@ -46,6 +46,11 @@ class AddedLoss:
     players: steps.Players = dataclasses.field(default_factory=dict)
     # Networks that are trained along, by name; they are not handed over.
     parts: Mapping[str, tf.keras.Model] = dataclasses.field(default_factory=dict)
+    # Images that the segmenter sees in one pass with the labelled ones, by name; the
+    # function finds what it said of them as `steps.logits_of(name)`.
+    along: Mapping[str, steps.Images] = dataclasses.field(default_factory=dict)
+    # What comes after each step; told how many steps are done.
+    after_step: Sequence[Callable[[int], None]] = ()
     # What to show of a batch, by name: uint8 [H, W, 3].
     pictures: Mapping[str, Picture] = dataclasses.field(default_factory=dict)
 
@@ -96,6 +101,16 @@ class Together:
     def parts(self) -> dict[str, tf.keras.Model]:
         """Their networks by name."""
         return {k: model for added in self.all for k, model in added.parts.items()}
+
+    @property
+    def along(self) -> dict[str, steps.Images]:
+        """The images that the segmenter is to see for them, by name."""
+        return {k: images for added in self.all for k, images in added.along.items()}
+
+    @property
+    def after_step(self) -> list[Callable[[int], None]]:
+        """What comes after each step, in order."""
+        return [action for added in self.all for action in added.after_step]
 
     @property
     def pictures(self) -> dict[str, Picture]:

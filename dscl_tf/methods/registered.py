@@ -7,6 +7,7 @@ from typing import Any
 from dscl_tf import checks
 from dscl_tf.methods.adversarial.settings import AdversarialConfig
 from dscl_tf.methods.class_contrast.settings import ClassContrastConfig
+from dscl_tf.methods.consistency.settings import ConsistencyConfig
 from dscl_tf.methods.joint.settings import JointConfig
 from dscl_tf.methods.learned_augmentation.settings import LearnedAugmentationConfig
 from dscl_tf.methods.mixup.settings import MixupConfig
@@ -33,6 +34,7 @@ class Registered:
     class_contrast: ClassContrastConfig = _of(ClassContrastConfig)
     adversarial: AdversarialConfig = _of(AdversarialConfig)
     learned_augmentation: LearnedAugmentationConfig = _of(LearnedAugmentationConfig)
+    consistency: ConsistencyConfig = _of(ConsistencyConfig)
 
     @property
     def methods(self) -> dict[str, MethodSettings]:
@@ -59,6 +61,21 @@ class Registered:
     def draw_number(self) -> int:
         """Tells runs apart that go on from each other and share a seed; 0: none."""
         return max(each.draw_number for each in self.methods.values())
+
+    @property
+    def uses_pseudo_labels(self) -> bool:
+        """Whether a method learns from labels that an earlier run gives."""
+        return any(each.uses_pseudo_labels for each in self.methods_on.values())
+
+    @property
+    def needs_first_round(self) -> bool:
+        """Whether a method goes on from a run without it, or not at all."""
+        return any(each.needs_first_round for each in self.methods_on.values())
+
+    @property
+    def steps_of_round(self) -> int:
+        """Steps of a round with these methods; 0: as many as fine-tuning has."""
+        return max((each.num_steps for each in self.methods_on.values()), default=0)
 
     def without(self, names: Iterable[str]):
         """The same settings with these methods off."""

@@ -15,11 +15,33 @@ _SALT = 31
 def unlabelled_batches(context: StageContext, flag: str) -> streams.Stream:
     """As many slices as a labelled batch has, augmented as its images are.
 
+    Args and errors are those of `unlabelled_slices`.
+    """
+    config = context.config.finetune
+
+    def transform(batch: streams.Batch, seed: tf.Tensor) -> streams.Batch:
+        seeds = tf.random.split(seed, 2)
+        image = batch["image"]
+        # The labels are nothing but a partner that augmentation asks for.
+        image, _ = augmentation.augment(
+            image, tf.zeros(image.shape[:3], tf.int32), seeds[0], config.augmentation, 1
+        )
+        return {**batch, "image": image}
+
+    return unlabelled_slices(context, flag, transform)
+
+
+def unlabelled_slices(
+    context: StageContext, flag: str, transform: streams.BatchChange
+) -> streams.Stream:
+    """As many slices as a labelled batch has.
+
     They are of the pre-training volumes whose labels have no part in the run.
 
     Args:
       context: of the stage.
       flag: that asks for them, for the message.
+      transform: from slices with their ids and a seed to a batch.
 
     Raises:
       UserError: there is no such volume.
@@ -33,15 +55,6 @@ def unlabelled_batches(context: StageContext, flag: str) -> streams.Stream:
         )
     # Partitions do not matter here, so volumes of any number of slices will do.
     table = sampling.slice_table(cohort, names, num_partitions=1)
-
-    def transform(batch: streams.Batch, seed: tf.Tensor) -> streams.Batch:
-        seeds = tf.random.split(seed, 2)
-        image = batch["image"]
-        # The labels are nothing but a partner that augmentation asks for.
-        image, _ = augmentation.augment(
-            image, tf.zeros(image.shape[:3], tf.int32), seeds[0], config.augmentation, 1
-        )
-        return {**batch, "image": image}
 
     def sampler(rng: np.random.Generator) -> np.ndarray:
         return sampling.sample_slices(table, config.batch_size, rng)

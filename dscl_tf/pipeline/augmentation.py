@@ -4,8 +4,8 @@ import math
 
 import tensorflow as tf
 
-from dscl_tf.config import AugmentationConfig
-from dscl_tf.pipeline import views, warps
+from dscl_tf.config import AugmentationConfig, AugmentationKind
+from dscl_tf.pipeline import strong, views, warps
 
 
 def augment(
@@ -15,7 +15,10 @@ def augment(
     config: AugmentationConfig,
     num_classes: int,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """One affine change of each image, then elastic and intensity changes of some.
+    """Changes image and label alike, and the intensities of the image.
+
+    With the paper's, one affine change of each image, then elastic and intensity
+    changes of about half; else `strong.augment`.
 
     Args:
       images: float32 [N, H, W, 1].
@@ -27,9 +30,16 @@ def augment(
     Returns:
       The same shapes and dtypes.
     """
+    elastic_px = config.elastic_sigma * images.shape[1]
+    if config.kind is AugmentationKind.STRONG:
+        return strong.augment(
+            images, labels, seed, config.flip, elastic_px, num_classes
+        )
     seeds = tf.random.split(seed, 4)
     images, labels = _affine(images, labels, seeds[0], config)
-    images, labels = _elastic(images, labels, seeds[1], config, num_classes)
+    images, labels = warps.elastic_of_some(
+        images, labels, seeds[1], 0.5, elastic_px, num_classes
+    )
     changed = views.change_intensity(
         images, seeds[2], config.brightness, config.contrast
     )
@@ -54,23 +64,6 @@ def _affine(images, labels, seed, config: AugmentationConfig):
     matrices = warps.affine_matrices(angle, scale, mirror, size)
     warped = warps.affine(labels[..., None], matrices, nearest=True)
     return warps.affine(images, matrices), warped[..., 0]
-
-
-def _elastic(images, labels, seed, config: AugmentationConfig, num_classes: int):
-    """About half of the images are warped; the others cost nothing."""
-    count, size = tf.shape(images)[0], images.shape[1:3]
-    seeds = tf.random.split(seed, 2)
-    flow = warps.elastic_flow(seeds[0], count, config.elastic_sigma * size[0], size)
-    rows = tf.where(_half(seeds[1], count))  # [K, 1]
-    flow, image, label = (tf.gather_nd(all_, rows) for all_ in (flow, images, labels))
-    # Labels as soft maps: an interpolated class number would be another class.
-    soft = tf.concat([image, tf.one_hot(label, num_classes)], axis=-1)
-    warped = warps.elastic(soft, flow)
-    label = tf.argmax(warped[..., 1:], axis=-1, output_type=tf.int32)
-    return (
-        tf.tensor_scatter_nd_update(images, rows, warped[..., :1]),
-        tf.tensor_scatter_nd_update(labels, rows, label),
-    )
 
 
 def _half(seed: tf.Tensor, count: tf.Tensor) -> tf.Tensor:

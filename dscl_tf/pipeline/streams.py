@@ -69,7 +69,7 @@ class Stream:
         return changed
 
     def open(self, seed: int, first_step: int, num_steps: int) -> tf.data.Dataset:
-        """Batches `first_step` to `num_steps` - 1, in order.
+        """Batches `first_step` to `num_steps` - 1, in order; "step" is int64, its own.
 
         Args:
           seed: of the run.
@@ -84,7 +84,7 @@ class Stream:
             draw = tf.stack([tf.cast(seed, tf.int32), tf.cast(step, tf.int32)])
             if self._salt:
                 draw = tf.random.experimental.stateless_fold_in(draw, self._salt)
-            return self._transform(batch, draw)
+            return {**self._transform(batch, draw), "step": step}
 
         return steps.map(make, num_parallel_calls=2, deterministic=True).prefetch(4)
 

@@ -59,6 +59,21 @@ def crop_matrices(
     return tf.stack([*row_x, *row_y, zero, zero], axis=1)
 
 
+def shifted(matrices: tf.Tensor, shift_px: tf.Tensor) -> tf.Tensor:
+    """The same warps of images that were moved first.
+
+    Args:
+      matrices: float32 [N, 8].
+      shift_px: float32 [N, 2], to the right and down.
+
+    Returns:
+      float32 [N, 8].
+    """
+    zero = tf.zeros_like(shift_px[:, :1])
+    x, y = shift_px[:, :1], shift_px[:, 1:]
+    return matrices - tf.concat([zero, zero, x, zero, zero, y, zero, zero], axis=1)
+
+
 def affine(
     images: tf.Tensor,
     matrices: tf.Tensor,
@@ -113,3 +128,40 @@ def elastic(images: tf.Tensor, flow: tf.Tensor) -> tf.Tensor:
       float32 [N, H, W, C].
     """
     return tfa.image.dense_image_warp(images, flow)
+
+
+def elastic_of_some(
+    images: tf.Tensor,
+    labels: tf.Tensor,
+    seed: tf.Tensor,
+    probability: float,
+    sigma_px: float,
+    num_classes: int,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Warps some images and their labels; the others cost nothing.
+
+    Args:
+      images: float32 [N, H, W, 1].
+      labels: int32 [N, H, W].
+      seed: int32 [2].
+      probability: of an image to be warped.
+      sigma_px: of `elastic_flow`.
+      num_classes: values of the labels.
+
+    Returns:
+      The same shapes and dtypes.
+    """
+    count, size = tf.shape(images)[0], images.shape[1:3]
+    seeds = tf.random.split(seed, 2)
+    flow = elastic_flow(seeds[0], count, sigma_px, size)
+    # [K, 1].
+    rows = tf.where(tf.random.stateless_uniform([count], seeds[1]) < probability)
+    flow, image, label = (tf.gather_nd(all_, rows) for all_ in (flow, images, labels))
+    # Labels as soft maps: an interpolated class number would be another class.
+    soft = tf.concat([image, tf.one_hot(label, num_classes)], axis=-1)
+    warped = elastic(soft, flow)
+    label = tf.argmax(warped[..., 1:], axis=-1, output_type=tf.int32)
+    return (
+        tf.tensor_scatter_nd_update(images, rows, warped[..., :1]),
+        tf.tensor_scatter_nd_update(labels, rows, label),
+    )

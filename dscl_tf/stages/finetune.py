@@ -74,12 +74,18 @@ def assemble(context: StageContext) -> Assembly:
         },
         loss=steps.with_added(
             steps.finetune_loss(
-                unet, context.devices, more is not None, with_logits=bool(added.all)
+                unet,
+                context.devices,
+                stage.finetune.loss,
+                has_unknown=more is not None,
+                along=added.along,
+                with_logits=bool(added.all),
             ),
             added.losses,
         ),
         stream=stream,
         make_hooks=make_hooks,
+        after_step=added.after_step,
     )
 
 

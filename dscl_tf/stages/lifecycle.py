@@ -62,7 +62,7 @@ def fit(context: StageContext, assembly: Assembly) -> Checkpoints:
     """
     stage, folder, devices = context.config, context.run.path, context.devices
     with devices.scope():
-        optimizer = optimizers.build(stage.optimizer, context.runtime.precision)
+        optimizer = optimizers.build(stage.own_optimizer, context.runtime.precision)
     step = steps.make_step(
         assembly.loss, assembly.players, optimizer, context.runtime.jit, devices
     )
@@ -78,7 +78,14 @@ def fit(context: StageContext, assembly: Assembly) -> Checkpoints:
     settle = devices.settler(list(assembly.parts.values()))
     hooks = [_settled(hook, settle) for hook in assembly.make_hooks(monitor, saved)]
     training = loop.Training(
-        stage, assembly.stream, step, saved, monitor, hooks, devices
+        stage,
+        assembly.stream,
+        step,
+        saved,
+        monitor,
+        hooks,
+        devices,
+        assembly.after_step,
     )
     try:
         loop.train(training)

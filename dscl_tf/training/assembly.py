@@ -23,3 +23,5 @@ class Assembly:
     loss: steps.LossFunction
     stream: AnyStream
     make_hooks: MakeHooks
+    # What comes after each step, told how many are done; before any hook.
+    after_step: Sequence[Callable[[int], None]] = ()

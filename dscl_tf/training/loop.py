@@ -40,6 +40,7 @@ class Training:
     monitor: Monitor
     hooks: Sequence[Hook] = ()
     devices: Devices = distribution.ONE
+    after_step: Sequence[Callable[[int], None]] = ()  # Told how many are done.
 
 
 def train(training: Training) -> int:
@@ -61,6 +62,8 @@ def train(training: Training) -> int:
     with interruption.stop_request() as stop:
         for done in range(first + 1, last + 1):
             meter.add(training.step, batches)
+            for action in training.after_step:
+                action(done)
             if done == last or done % config.runtime.log_every == 0:
                 meter.report(done)
             for hook in training.hooks:

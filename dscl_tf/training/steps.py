@@ -6,7 +6,7 @@ from typing import Callable, Optional
 import tensorflow as tf
 
 from dscl_tf import losses
-from dscl_tf.config import GlobalConfig, LocalConfig
+from dscl_tf.config import GlobalConfig, LocalConfig, LossKind
 from dscl_tf.pipeline import batches
 from dscl_tf.training import distribution
 from dscl_tf.training.distribution import Devices
@@ -14,6 +14,8 @@ from dscl_tf.training.distribution import Devices
 Batch = Mapping[str, tf.Tensor]
 Scalars = dict[str, tf.Tensor]
 LossFunction = Callable[[Batch], Scalars]
+# From a batch to images of it, floating [n, H, W, 1].
+Images = Callable[[Batch], tf.Tensor]
 # The variables that learn from each loss, by the loss's name among the scalars.
 Players = Mapping[str, Sequence[tf.Variable]]
 # Under this name `with_added` gives the added losses what the segmenter said of the
@@ -148,7 +150,7 @@ def with_added(loss_function: LossFunction, added: Sequence[LossFunction]):
     Args:
       loss_function: gives "loss", and may give LOGITS.
       added: each gives "loss" too, and scalars that tell more. They find LOGITS in
-        their batch.
+        their batch, and those of their own images.
 
     Returns:
       A function from a batch to all scalars; "own_loss" is that of `loss_function`.
@@ -158,8 +160,8 @@ def with_added(loss_function: LossFunction, added: Sequence[LossFunction]):
 
     def loss(batch: Batch) -> Scalars:
         scalars = dict(loss_function(batch))
-        if LOGITS in scalars:
-            batch = {**batch, LOGITS: scalars.pop(LOGITS)}
+        said = [name for name in scalars if name.split("/")[0] == LOGITS]
+        batch = {**batch, **{name: scalars.pop(name) for name in said}}
         total = scalars["own_loss"] = scalars["loss"]
         for function in added:
             found = dict(function(batch))
@@ -173,18 +175,42 @@ def with_added(loss_function: LossFunction, added: Sequence[LossFunction]):
 def finetune_loss(
     unet: tf.keras.Model,
     devices: Devices = distribution.ONE,
+    kind: LossKind = LossKind.DICE,
     has_unknown: bool = False,
+    along: Optional[Mapping[str, Images]] = None,
     with_logits: bool = False,
 ) -> LossFunction:
-    """Soft Dice over all classes, of the pixels whose label is known.
+    """What is learned from the labelled slices' pixels whose label is known.
 
-    With LOGITS beside it for losses that are added, where they are asked for.
+    Args:
+      unet: the segmenter.
+      devices: what computes it.
+      kind: soft Dice over all classes, or the mean of it and cross-entropy.
+      has_unknown: whether labels may be unknown.
+      along: by name, other images of a batch, which the segmenter sees in the same
+        pass: the statistics of BatchNorm are of all of them.
+      with_logits: whether LOGITS are given beside the loss, for losses that are added;
+        those of other images follow as `logits_of`(name).
     """
+    along = dict(along or {})
 
     def loss(batch: Batch) -> Scalars:
-        logits = unet(batch["image"], training=True)
+        shown = [batch["image"], *(images(batch) for images in along.values())]
+        logits = unet(tf.concat(shown, axis=0), training=True)
+        logits, *others = tf.split(logits, [images.shape[0] for images in shown])
         sums = losses.soft_dice_sums(logits, batch["label"], has_unknown)
-        scalars = {"loss": losses.soft_dice_of_sums(devices.sum(sums))}
-        return {**scalars, LOGITS: logits} if with_logits else scalars
+        lost = losses.soft_dice_of_sums(devices.sum(sums))
+        if kind is LossKind.DICE_CE:
+            sums = losses.cross_entropy_sums(logits, batch["label"], has_unknown)
+            lost = 0.5 * (lost + losses.cross_entropy_of_sums(devices.sum(sums)))
+        if not with_logits:
+            return {"loss": lost}
+        of_others = {logits_of(name): each for name, each in zip(along, others)}
+        return {"loss": lost, LOGITS: logits, **of_others}
 
     return loss
+
+
+def logits_of(name: str) -> str:
+    """The name under which an added loss finds what was said of its own images."""
+    return f"{LOGITS}/{name}"

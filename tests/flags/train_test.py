@@ -77,6 +77,27 @@ REACH = [
     ("cosine", "true", "encoder", "optimizer.cosine", True),
     ("finetune_batch_size", "6", "finetune", "finetune.batch_size", 6),
     ("validate_every", "6", "finetune", "finetune.validate_every", 6),
+    ("loss", "dice_ce", "finetune", "finetune.loss", config.LossKind.DICE_CE),
+    ("finetune_cosine", "true", "finetune", "finetune.cosine", True),
+    (
+        "augmentation",
+        "strong",
+        "finetune",
+        "finetune.augmentation.kind",
+        config.AugmentationKind.STRONG,
+    ),
+    *(
+        (f"consistency_{flag}", text, "finetune", f"finetune.consistency.{name}", value)
+        for flag, name, text, value in (
+            ("weight", "weight", "0.3", 0.3),
+            ("steps", "num_steps", "50", 50),
+            ("ramp_steps", "ramp_steps", "7", 7),
+            ("confidence", "confidence", "0.8", 0.8),
+            ("teacher_decay", "teacher_decay", "0.9", 0.9),
+            ("cutmix", "cutmix_probability", "0.4", 0.4),
+            ("feature_dropout", "feature_dropout", "0.2", 0.2),
+        )
+    ),
     ("flips", "false", "finetune", "finetune.augmentation.flip", False),
     ("rotation_deg", "6", "finetune", "finetune.augmentation.rotation_deg", 6),
     ("scale_change", "0.5", "finetune", "finetune.augmentation.scale", (0.5, 1.5)),
@@ -195,7 +216,7 @@ def test_defaults_are_those_of_the_configs(parse, monkeypatch):
     for name in ("network", "global_", "local", "optimizer", "runtime", "split"):
         assert getattr(encoder, name) == getattr(expected, name)
     names = ("mixup", "pseudo_labels", "joint", "class_contrast")
-    for name in (*names, "adversarial", "learned_augmentation"):
+    for name in (*names, "adversarial", "learned_augmentation", "consistency"):
         assert getattr(encoder.finetune, name) == getattr(expected.finetune, name)
 
 

@@ -29,7 +29,7 @@ def take(stream, first, last, seed=0):
 
 def test_batch_is_a_function_of_seed_and_step(make_stream):
     whole, later = take(make_stream(PLAIN), 0, 3), take(make_stream(PLAIN), 2, 3)
-    assert set(later[0]) == {"image", "image_id", "volume", "partition"}
+    assert set(later[0]) == {"image", "image_id", "volume", "partition", "step"}
     for name, values in later[0].items():
         np.testing.assert_array_equal(values, whole[2][name])
     other = take(make_stream(PLAIN), 2, 3, seed=1)

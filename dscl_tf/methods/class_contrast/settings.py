@@ -21,6 +21,7 @@ class ClassContrastConfig(MethodSettings):
         {"weight": 0.1},
         in_rounds=True,
     )
+    uses_pseudo_labels = True
 
     def __post_init__(self):
         checks.require(self.weight >= 0, "weight", self.weight, "at least 0")

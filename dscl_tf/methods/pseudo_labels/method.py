@@ -56,16 +56,9 @@ def prepare(context: StageContext) -> None:
     all.
 
     Raises:
-      UserError: the teacher cannot label, or nothing would use its labels.
+      UserError: the teacher cannot label.
     """
-    finetune = context.config.finetune
-    settings = finetune.pseudo_labels
-    others = [each for each in finetune.methods_on.values() if each is not settings]
-    if not settings.as_targets and not any(each.term.in_rounds for each in others):
-        raise errors.UserError(
-            f"{settings.teacher} would give pseudo-labels that nothing uses: take them "
-            "as targets (--pseudo_targets) or give a --class_contrast_weight."
-        )
+    settings = context.config.finetune.pseudo_labels
     labels.make(_labels_of(context), unlabelled(context), settings)
 
 

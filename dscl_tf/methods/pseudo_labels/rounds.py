@@ -5,7 +5,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Optional
 
-from dscl_tf import config
+from dscl_tf import config, errors
 from dscl_tf.training.run_folder import RunFolder
 
 
@@ -15,30 +15,42 @@ def finetune_rounds(
     """The stages of fine-tuning with pseudo-labels.
 
     Round 0 is the stage without the methods that go on from a round. Each later round
-    takes over the weights of the round before, and its predictions as pseudo-labels.
+    takes over the weights of the round before, and its predictions as pseudo-labels
+    where a method uses them.
     The last round has the stage's own folder, the others "_round_0" and so on added to
     its name.
 
     Args:
       stage: of fine-tuning; says what pseudo-labels are for.
-      num_rounds: rounds with pseudo-labels; 0: the stage alone, as it is.
+      num_rounds: rounds after the first; 0: the stage alone, as it is, unless a
+        method needs a first round, which makes it 1.
       first: a finished run that serves as round 0.
 
     Returns:
       The rounds in order, without round 0 where it is there already.
 
     Raises:
-      UserError: the finished run's settings cannot be read.
+      UserError: nothing is learned in rounds, or the finished run's settings cannot be
+        read.
     """
-    if num_rounds == 0:
+    if num_rounds == 0 and not stage.finetune.needs_first_round:
         return [stage]
+    num_rounds = max(num_rounds, 1)
+    if not any(each.term.in_rounds for each in stage.finetune.methods_on.values()):
+        raise errors.UserError(
+            f"{num_rounds} rounds of fine-tuning would do what the first did: pseudo-"
+            "labels that nothing uses. Take them as targets (--pseudo_targets), or give "
+            "a --class_contrast_weight or a --consistency_weight."
+        )
     rounds, before, earlier = [], first, _rounds_before(first)
     if before is None:
         rounds.append(_without_teacher(stage))
         before = rounds[0].workdir
     for number in range(1, num_rounds + 1):
         labels = dataclasses.replace(
-            stage.finetune.pseudo_labels, teacher=before, round=earlier + number
+            stage.finetune.pseudo_labels,
+            teacher=before if stage.finetune.uses_pseudo_labels else None,
+            round=earlier + number,
         )
         rounds.append(
             dataclasses.replace(
@@ -47,6 +59,7 @@ def finetune_rounds(
                 if number == num_rounds
                 else _folder(stage.workdir, number),
                 init=before,
+                optimizer=_optimizer_of_round(stage),
                 finetune=dataclasses.replace(stage.finetune, pseudo_labels=labels),
             )
         )
@@ -72,6 +85,13 @@ def _without_teacher(stage: config.StageConfig) -> config.StageConfig:
         workdir=_folder(stage.workdir, 0),
         finetune=stage.finetune.without(later),
     )
+
+
+def _optimizer_of_round(stage: config.StageConfig) -> config.OptimizerConfig:
+    steps = stage.finetune.steps_of_round
+    if not steps:
+        return stage.optimizer
+    return dataclasses.replace(stage.optimizer, num_steps=steps)
 
 
 def _rounds_before(first: Optional[str]) -> int:

@@ -26,6 +26,7 @@ class PseudoLabelConfig(MethodSettings):
         in_rounds=True,
     )
     uses_unlabelled = True
+    uses_pseudo_labels = True
 
     def __post_init__(self):
         checks.require(

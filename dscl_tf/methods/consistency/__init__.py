@@ -1,0 +1,1 @@
+"""Consistency from weak to strong views: unlabelled slices teach themselves."""

@@ -1,0 +1,103 @@
+"""The loss of consistency: strong views are to be what the weak view is said to be."""
+
+from typing import Callable
+
+import tensorflow as tf
+
+from dscl_tf import losses
+from dscl_tf.methods.consistency import views
+from dscl_tf.methods.consistency.settings import ConsistencyConfig
+from dscl_tf.pipeline import streams
+from dscl_tf.pipeline.streams import Batch
+from dscl_tf.training import distribution, steps
+from dscl_tf.training.distribution import Devices
+
+STREAM = "consistency"
+
+
+def consistency_loss(
+    teach: Callable[[tf.Tensor], tf.Tensor],
+    forget: Callable[[Batch], tf.Tensor],
+    settings: ConsistencyConfig,
+    devices: Devices = distribution.ONE,
+) -> steps.LossFunction:
+    """Soft Dice of two strong views, and of one with features dropped, if wanted.
+
+    Their labels are the class that the teacher finds most probable in the weak view,
+    where it is confident; in a CutMix box, those of the slice that the box is of.
+
+    Args:
+      teach: from images [n, H, W, 1] to logits [n, H, W, C], by who labels.
+      forget: from the unlabelled batch to the segmenter's logits of weak views with
+        features dropped; asked only where the settings want it.
+      settings: weight, confidence, whether features are dropped.
+      devices: what computes it.
+
+    Returns:
+      A function to "loss", weighted; "consistency_loss", unweighted; and
+      "known_foreground", the share of pixels, of those where the teacher sees a
+      structure, of which it is confident.
+    """
+
+    def loss(batch: steps.Batch) -> steps.Scalars:
+        others = streams.part_of(batch, STREAM)
+        chosen, known = hard_labels(teach(others["image"]), settings.confidence)
+        targets = targets_of(known, others, devices)
+        logits = tf.split(batch[steps.logits_of(STREAM)], len(targets))
+        of_views = [_dice(*each, devices) for each in zip(logits, targets)]
+        lost = tf.add_n(of_views) / len(of_views)
+        if settings.feature_dropout:
+            # Half of all: UniMatch's weights.
+            lost = 0.5 * (lost + _dice(forget(others), known, devices))
+        ramp = tf.cast(others["step"], tf.float32) / max(settings.ramp_steps, 1)
+        structures = tf.stack([chosen > 0, (chosen > 0) & (chosen == known)])
+        pixels = tf.reduce_sum(tf.cast(structures, tf.float32), axis=[1, 2, 3])
+        total, confident = tf.unstack(devices.sum(pixels))
+        return {
+            "loss": settings.weight * tf.minimum(ramp, 1.0) * lost,
+            "consistency_loss": lost,
+            "known_foreground": tf.math.divide_no_nan(confident, total),
+        }
+
+    return loss
+
+
+def hard_labels(logits: tf.Tensor, confidence: float) -> tuple[tf.Tensor, tf.Tensor]:
+    """The most probable class, and the same where it is probable enough.
+
+    Args:
+      logits: floating [n, H, W, C].
+      confidence: least probability to be known.
+
+    Returns:
+      Both int32 [n, H, W]; the second is C where it is not known. No gradient.
+    """
+    probabilities = tf.nn.softmax(tf.cast(tf.stop_gradient(logits), tf.float32))
+    chosen = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
+    is_known = tf.reduce_max(probabilities, axis=-1) >= confidence
+    return chosen, tf.where(is_known, chosen, logits.shape[-1])
+
+
+def targets_of(
+    known: tf.Tensor, others: Batch, devices: Devices = distribution.ONE
+) -> list[tf.Tensor]:
+    """The labels of the strong views, int32 [n, H, W] each, mixed as they are.
+
+    Args:
+      known: int32 [n, H, W], the labels of this device's weak views.
+      others: the unlabelled batch of `views.make`.
+      devices: what computes it; partners may be on another.
+    """
+    total = others["volume"].shape[0]
+    # In floats, which are what devices gather; small whole numbers stay exact.
+    everywhere = devices.gather(tf.cast(known, tf.float32), total)
+    partners = tf.cast(tf.gather(everywhere, others["rows_partner"]), tf.int32)
+    return [
+        tf.where(others[f"rows_box_{number}"], partners, known)
+        for number in views.NUMBERS
+    ]
+
+
+def _dice(logits: tf.Tensor, labels: tf.Tensor, devices: Devices) -> tf.Tensor:
+    sums = losses.soft_dice_sums(logits, labels, has_unknown=True)
+    return losses.soft_dice_of_sums(devices.sum(sums))

@@ -1,0 +1,127 @@
+"""Consistency as a part of fine-tuning."""
+
+from typing import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from dscl_tf import config, errors, networks
+from dscl_tf.cohort.prepared import PreparedCohort
+from dscl_tf.methods import unlabelled
+from dscl_tf.methods.consistency import views
+from dscl_tf.methods.consistency.loss import STREAM, consistency_loss, hard_labels
+from dscl_tf.methods.method import AddedLoss, Method
+from dscl_tf.pipeline import streams
+from dscl_tf.pipeline.streams import Batch
+from dscl_tf.training import averaging, panels, steps
+from dscl_tf.training.run_folder import RunFolder
+from dscl_tf.training.stage_context import StageContext
+
+
+def check(stage: config.StageConfig, cohort: PreparedCohort) -> None:
+    """Refuses to start from a network that does not segment yet.
+
+    Raises:
+      UserError: the stage goes on from no fine-tuned run.
+    """
+    del cohort
+    found = "nothing"
+    if stage.init is not None:
+        found = f"a run of the stage {RunFolder(stage.init).read_record().config.stage}"
+    if "finetune" not in found:
+        raise errors.UserError(
+            "Consistency learns from what the network says of unlabelled slices, so it "
+            f"goes on from a fine-tuned run; found {found}. dscl-train makes one first "
+            "by itself; or name one as --self_training_first=RUN."
+        )
+
+
+def added(context: StageContext, unet: tf.keras.Model) -> list[AddedLoss]:
+    """Strong views of unlabelled slices, and the network that labels them.
+
+    Raises:
+      UserError: there are no unlabelled volumes.
+    """
+    finetune = context.config.finetune
+    settings = finetune.consistency
+    teacher = unet
+    parts, after_step = {}, ()
+    if settings.teacher_decay:
+        teacher = networks.build_unet(
+            context.config.network, context.size_px, context.cohort.num_classes
+        )
+        parts = {"teacher": teacher}
+        after_step = (averaging.follow(teacher, unet, settings.teacher_decay),)
+
+    def teach(images: tf.Tensor) -> tf.Tensor:
+        return teacher(images, training=False)
+
+    transform = views.make(
+        finetune.augmentation.flip,
+        finetune.augmentation.elastic_sigma,
+        settings.cutmix_probability,
+    )
+    stream = unlabelled.unlabelled_slices(context, "--consistency_weight", transform)
+    forget = forgetful(unet, settings.feature_dropout)
+    return [
+        AddedLoss(
+            loss=consistency_loss(teach, forget, settings, context.devices),
+            streams={STREAM: stream},
+            parts=parts,
+            along={STREAM: _strong_views},
+            after_step=after_step,
+            pictures={"consistency": _panel(teach, settings.confidence)},
+        )
+    ]
+
+
+def _strong_views(batch: Batch) -> tf.Tensor:
+    others = streams.part_of(batch, STREAM)
+    shown = [others[f"rows_strong_{number}"] for number in views.NUMBERS]
+    return tf.concat(shown, axis=0)
+
+
+def forgetful(unet: tf.keras.Model, rate: float) -> Callable[[Batch], tf.Tensor]:
+    """The segmenter with whole channels of each encoder level dropped, by image.
+
+    Args:
+      unet: the segmenter.
+      rate: share of the channels.
+
+    Returns:
+      A function from a batch of `views.make` to float32 logits [n, H, W, C].
+    """
+    parts = (unet.get_layer(name) for name in ("encoder", "decoder", "classifier"))
+    encoder, decoder, classifier = parts
+
+    def forget(others: Batch) -> tf.Tensor:
+        levels = encoder(others["image"], training=True)
+        kept = []
+        for number, features in enumerate(levels):
+            seed = tf.random.experimental.stateless_fold_in(others["seed"], number)
+            # Of all slices, so that they are the same however they are divided.
+            shape = [others["volume"].shape[0], features.shape[-1]]
+            drawn = tf.random.stateless_uniform(shape, seed)
+            drawn = tf.gather(drawn, others["rows_number"])[:, None, None]
+            scale = tf.cast(drawn >= rate, features.dtype) / (1 - rate)
+            kept.append(features * scale)
+        return tf.cast(classifier(decoder(kept, training=True)), tf.float32)
+
+    return forget
+
+
+def _panel(teach: Callable, confidence: float) -> Callable[[steps.Batch], np.ndarray]:
+    def draw(batch: steps.Batch) -> np.ndarray:
+        others = streams.part_of(batch, STREAM)
+        logits = teach(others["image"])
+        _, known = hard_labels(logits, confidence)
+        shade = known[..., None] / logits.shape[-1]  # The brightest: unknown.
+        columns = {"weak view": others["image"], "its label": shade}
+        for number in views.NUMBERS:
+            columns[f"strong view {number}"] = others[f"rows_strong_{number}"]
+        return panels.image_panel({k: each.numpy() for k, each in columns.items()})
+
+    return draw
+
+
+METHOD = Method(check=check, losses=added)

@@ -1,0 +1,114 @@
+"""The views of unlabelled slices: one weak, two strong ones made of it."""
+
+import math
+
+import tensorflow as tf
+
+from dscl_tf.pipeline import intensity, strong
+from dscl_tf.pipeline.streams import Batch, BatchChange
+
+# What UniMatch and its like warp by, and a little scale, shift and elasticity.
+WEAK = strong.WarpRanges(20.0, 1.0, (0.85, 1.2), 1.0, 0.06, 0.5)
+_FACTOR = (0.5, 1.5)  # Of brightness and of contrast.
+_FACTOR_PROBABILITY = 0.8
+_BLUR_PX = (0.1, intensity.MAX_BLUR_PX)
+_BLUR_PROBABILITY = 0.5
+_AREA = (0.02, 0.4)  # Of a CutMix box, as a share of the image.
+_ASPECT = (0.3, 1 / 0.3)  # Its height by its width.
+NUMBERS = (1, 2)  # Of the strong views.
+
+
+def make(flip: bool, elastic_sigma: float, cutmix_probability: float) -> BatchChange:
+    """From slices and a seed to a weak view and strong ones.
+
+    Args:
+      flip: whether some slices are mirrored left-right.
+      elastic_sigma: of the elastic warp, as a fraction of the side.
+      cutmix_probability: of a strong view to have a box of another slice's.
+
+    Returns:
+      A change of batches that gives "image", the weak view; "rows_strong_1" and
+      "rows_strong_2", float32 [N, H, W, 1]; "rows_box_1" and "rows_box_2", bool
+      [N, H, W], where these are of another slice: of row "rows_partner" of the whole
+      batch, int32 [N]; "rows_number", int32 [N], its row; "seed", int32 [2].
+    """
+
+    def transform(batch: Batch, seed: tf.Tensor) -> Batch:
+        seeds = tf.random.split(seed, 4)
+        image = batch["image"]
+        count, size = image.shape[0], image.shape[1:3]
+        # The labels are nothing but a partner that warps ask for.
+        weak, _ = strong.warp(
+            image,
+            tf.zeros(image.shape[:3], tf.int32),
+            seeds[0],
+            WEAK,
+            flip,
+            elastic_sigma * size[0],
+            1,
+        )
+        numbers = tf.range(count)
+        # Never itself, where there are two.
+        step = tf.random.stateless_uniform([], seeds[1], 1, max(count, 2), tf.int32)
+        partner = (numbers + step) % count
+        found = {"image": weak, "rows_partner": partner, "rows_number": numbers}
+        for number in NUMBERS:
+            of_view = tf.random.split(seeds[number + 1], 3)
+            view = change_intensity(weak, of_view[0])
+            box = draw_boxes(of_view[1], count, size, cutmix_probability)
+            found[f"rows_box_{number}"] = box
+            found[f"rows_strong_{number}"] = tf.where(
+                box[..., None], tf.gather(view, partner), view
+            )
+        return {**batch, **found, "seed": seed}
+
+    return transform
+
+
+def change_intensity(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Brightness, contrast and blur of a strong view, float32 [N, H, W, 1].
+
+    By factors: what is added to intensities of about [0, 1] moves the statistics of
+    BatchNorm away from the labelled slices'.
+    """
+    count = tf.shape(images)[0]
+    seeds = tf.random.split(seed, 3)
+    for number, change in enumerate((intensity.brightness, intensity.contrast)):
+        factor = strong.drawn(seeds[number], count, _FACTOR_PROBABILITY, _FACTOR, 1.0)
+        images = change(images, factor)
+    sigma_px = strong.drawn(seeds[2], count, _BLUR_PROBABILITY, _BLUR_PX, 0.0)
+    return intensity.blur(images, sigma_px)
+
+
+def draw_boxes(
+    seed: tf.Tensor, count: int, size: tuple[int, int], probability: float
+) -> tf.Tensor:
+    """CutMix's boxes (Yun et al., 2019), whole ones inside the image.
+
+    Args:
+      seed: int32 [2].
+      count: N.
+      size: (H, W).
+      probability: of an image to have one.
+
+    Returns:
+      bool [N, H, W].
+    """
+    seeds = tf.random.split(seed, 4)
+    area = tf.random.stateless_uniform([count], seeds[0], *_AREA)
+    log_aspect = tf.random.stateless_uniform(
+        [count], seeds[1], *(math.log(each) for each in _ASPECT)
+    )
+    area_px, aspect = area * (size[0] * size[1]), tf.exp(log_aspect)
+    extents = tf.stack([tf.sqrt(area_px * aspect), tf.sqrt(area_px / aspect)], axis=1)
+    limits = tf.constant(tuple(size), tf.float32)
+    extents = tf.minimum(extents, limits)
+    starts = tf.random.stateless_uniform([count, 2], seeds[2]) * (limits - extents)
+    ends = starts + extents
+    chosen = tf.random.stateless_uniform([count], seeds[3]) < probability
+
+    def inside(axis: int) -> tf.Tensor:
+        middles = tf.range(size[axis], dtype=tf.float32) + 0.5
+        return (middles >= starts[:, axis, None]) & (middles < ends[:, axis, None])
+
+    return inside(0)[:, :, None] & inside(1)[:, None, :] & chosen[:, None, None]

@@ -1,0 +1,142 @@
+"""Strong augmentation: wide warps, and nnU-Net's changes of intensity.
+
+Which changes, how probable and how large are those of nnU-Net v2 (Isensee et al.,
+Nature Methods 2021), drawn for each image; shifts and elastic warps are added.
+"""
+
+import dataclasses
+import math
+
+import tensorflow as tf
+
+from dscl_tf.pipeline import intensity, warps
+
+
+@dataclasses.dataclass(frozen=True)
+class WarpRanges:
+    """How far images are warped; each part with a probability of its own."""
+
+    rotation_deg: float
+    rotation_probability: float
+    scale: tuple[float, float]  # Above 1 enlarges.
+    scale_probability: float
+    shift: float  # Of the side.
+    elastic_probability: float
+
+
+# In the plane of the slice any direction may be up: nnU-Net's 2-D default is 180.
+LABELLED = WarpRanges(180.0, 0.2, (0.7, 1.4), 0.2, 0.06, 0.2)
+
+
+def augment(
+    images: tf.Tensor,
+    labels: tf.Tensor,
+    seed: tf.Tensor,
+    flip: bool,
+    elastic_px: float,
+    num_classes: int,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Warps image and label alike, then changes the intensities of some.
+
+    Args:
+      images: float32 [N, H, W, 1].
+      labels: int32 [N, H, W].
+      seed: int32 [2].
+      flip: whether some are mirrored left-right.
+      elastic_px: standard deviation of the displacements' 3x3 grid.
+      num_classes: values of the labels.
+
+    Returns:
+      The same shapes and dtypes.
+    """
+    seeds = tf.random.split(seed, 2)
+    images, labels = warp(
+        images, labels, seeds[0], LABELLED, flip, elastic_px, num_classes
+    )
+    return change_intensity(images, seeds[1]), labels
+
+
+def warp(
+    images: tf.Tensor,
+    labels: tf.Tensor,
+    seed: tf.Tensor,
+    ranges: WarpRanges,
+    flip: bool,
+    elastic_px: float,
+    num_classes: int,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Rotation, scale, shift and mirror as one, then an elastic warp of some.
+
+    Args:
+      images: float32 [N, H, W, 1].
+      labels: int32 [N, H, W].
+      seed: int32 [2].
+      ranges: how far, how probable.
+      flip: whether some are mirrored left-right.
+      elastic_px: standard deviation of the displacements' 3x3 grid.
+      num_classes: values of the labels.
+
+    Returns:
+      The same shapes and dtypes; outside of the image is 0, the background.
+    """
+    count, size = tf.shape(images)[0], images.shape[1:3]
+    seeds = tf.random.split(seed, 5)
+    limit = math.radians(ranges.rotation_deg)
+    angle = drawn(seeds[0], count, ranges.rotation_probability, (-limit, limit), 0.0)
+    scale = drawn(seeds[1], count, ranges.scale_probability, ranges.scale, 1.0)
+    mirror = tf.random.stateless_uniform([count], seeds[2]) < 0.5 * flip
+    limits = (-ranges.shift * size[0], ranges.shift * size[0])
+    shift_px = tf.random.stateless_uniform([count, 2], seeds[3], *limits)
+    matrices = warps.affine_matrices(angle, scale, mirror, size)
+    matrices = warps.shifted(matrices, shift_px)
+    images = warps.affine(images, matrices)
+    labels = warps.affine(labels[..., None], matrices, nearest=True)[..., 0]
+    return warps.elastic_of_some(
+        images,
+        labels,
+        seeds[4],
+        ranges.elastic_probability,
+        elastic_px,
+        num_classes,
+    )
+
+
+def change_intensity(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Noise, blur, brightness, contrast, resolution and gamma, each of some images.
+
+    Args:
+      images: float32 [N, H, W, 1].
+      seed: int32 [2].
+
+    Returns:
+      The same shape.
+    """
+    count = tf.shape(images)[0]
+    seeds = tf.random.split(seed, 8)
+    # nnU-Net draws the variance, up to 0.1 of intensities of variance 1.
+    variance = drawn(seeds[0], count, 0.1, (0.0, 0.1), 0.0)
+    images = intensity.noise(images, tf.sqrt(variance), seeds[1])
+    images = intensity.blur(images, drawn(seeds[2], count, 0.2, (0.5, 1.0), 0.0))
+    factor = drawn(seeds[3], count, 0.15, (0.75, 1.25), 1.0)
+    images = intensity.brightness(images, factor)
+    factor = drawn(seeds[4], count, 0.15, (0.75, 1.25), 1.0)
+    images = intensity.contrast(images, factor)
+    zoom = drawn(seeds[5], count, 0.25, (0.5, 1.0), 1.0)
+    images = intensity.low_resolution(images, zoom)
+    exponent = drawn(seeds[6], count, 0.1, (0.7, 1.5), 1.0)
+    images = intensity.inverted_gamma(images, exponent)
+    return intensity.gamma(images, drawn(seeds[7], count, 0.3, (0.7, 1.5), 1.0))
+
+
+def drawn(
+    seed: tf.Tensor,
+    count: tf.Tensor,
+    probability: float,
+    limits: tuple[float, float],
+    otherwise: float,
+) -> tf.Tensor:
+    """float32 [count]: uniform within limits with a probability, else a constant."""
+    seeds = tf.random.split(seed, 2)
+    values = tf.random.stateless_uniform([count], seeds[0], *limits)
+    chosen = tf.random.stateless_uniform([count], seeds[1]) < probability
+    return tf.where(chosen, values, otherwise)

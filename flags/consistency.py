@@ -1,0 +1,68 @@
+"""Consistency from weak to strong views."""
+
+from absl import flags
+
+from dscl_tf.methods.consistency.settings import ConsistencyConfig
+
+_DEFAULT = ConsistencyConfig()
+_WEIGHT = flags.DEFINE_float(
+    "consistency_weight",
+    _DEFAULT.weight,
+    "After fine-tuning, fine-tune once more, in which strong views of unlabelled "
+    "slices are to be segmented as their weak views; 0: off, else about 0.5.",
+    lower_bound=0,
+)
+_STEPS = flags.DEFINE_integer(
+    "consistency_steps",
+    _DEFAULT.num_steps,
+    "Steps of that fine-tuning; 0: --finetune_steps.",
+    lower_bound=0,
+)
+_RAMP = flags.DEFINE_integer(
+    "consistency_ramp_steps",
+    _DEFAULT.ramp_steps,
+    "Steps over which the weight rises from 0.",
+    lower_bound=0,
+)
+_CONFIDENCE = flags.DEFINE_float(
+    "consistency_confidence",
+    _DEFAULT.confidence,
+    "Probability below which a pixel's label is unknown.",
+    0,
+    1,
+)
+_DECAY = flags.DEFINE_float(
+    "consistency_teacher_decay",
+    _DEFAULT.teacher_decay,
+    "Of the average of the weights that labels weak views; 0: the network itself does.",
+    0,
+    1,
+)
+_CUTMIX = flags.DEFINE_float(
+    "consistency_cutmix",
+    _DEFAULT.cutmix_probability,
+    "Probability that a strong view has a box of another slice in it.",
+    0,
+    1,
+)
+_DROPOUT = flags.DEFINE_float(
+    "consistency_feature_dropout",
+    _DEFAULT.feature_dropout,
+    "Share of the encoder's channels dropped in a third view; 0: no such view, else "
+    "about 0.5.",
+    0,
+    0.99,
+)
+
+
+def settings() -> ConsistencyConfig:
+    """Consistency's settings."""
+    return ConsistencyConfig(
+        weight=_WEIGHT.value,
+        ramp_steps=_RAMP.value,
+        confidence=_CONFIDENCE.value,
+        teacher_decay=_DECAY.value,
+        cutmix_probability=_CUTMIX.value,
+        feature_dropout=_DROPOUT.value,
+        num_steps=_STEPS.value,
+    )

@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dscl_tf import config
+from dscl_tf.pipeline import augmentation, strong, warps
+
+COUNT, SIDE = 48, 32
+STRONG = config.AugmentationConfig(kind=config.AugmentationKind.STRONG)
+
+
+@pytest.fixture(scope="module")
+def blobs():
+    """Images of a disc off the middle, and labels that a threshold gives."""
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    image = 1.0 * (np.hypot(rows - 12, columns - 18) < 6)
+    image = np.repeat(image[None, ..., None], COUNT, axis=0).astype(np.float32)
+    return tf.constant(image), tf.constant(image[..., 0] > 0.5, tf.int32)
+
+
+def ranges(**changes):
+    still = {
+        "rotation_deg": 0.0,
+        "rotation_probability": 0.0,
+        "scale": (1.0, 1.0),
+        "scale_probability": 0.0,
+        "shift": 0.0,
+        "elastic_probability": 0.0,
+    }
+    return strong.WarpRanges(**{**still, **changes})
+
+
+def warp(blobs, limits, flip=False, seed=0):
+    found = strong.warp(*blobs, tf.constant([seed, 1]), limits, flip, 1.0, 2)
+    return [each.numpy() for each in found]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"rotation_deg": 90.0, "rotation_probability": 0.5},
+        {"scale": (0.7, 1.4), "scale_probability": 0.5},
+        {"shift": 0.1},
+        {"elastic_probability": 0.5},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_image_and_label_move_together(blobs, changes):
+    images, labels = warp(blobs, ranges(**changes))
+    moved = (labels != blobs[1].numpy()).any(axis=(1, 2)).mean()
+    assert 0.2 < moved < 0.8 if "shift" not in changes else moved > 0.8
+    assert ((images[..., 0] > 0.5) != labels).mean() < 0.01
+
+
+def test_still_ranges_and_mirrors(blobs):
+    images, labels = warp(blobs, ranges())
+    np.testing.assert_allclose(images, blobs[0], atol=1e-5)
+    np.testing.assert_array_equal(labels, blobs[1])
+    mirrored = warp(blobs, ranges(), flip=True)[1]
+    as_it_was = (mirrored == labels).all(axis=(1, 2))
+    turned = (mirrored == labels[:, :, ::-1]).all(axis=(1, 2))
+    assert (as_it_was ^ turned).all() and 0.2 < turned.mean() < 0.8
+
+
+def test_a_shift_goes_right_and_down():
+    image = np.zeros([1, 8, 8, 1], np.float32)
+    image[0, 2, 3] = 1
+    still = warps.affine_matrices(
+        tf.zeros([1]), tf.ones([1]), tf.constant([False]), (8, 8)
+    )
+    moved = warps.affine(image, warps.shifted(still, tf.constant([[2.0, 1.0]])))
+    assert np.argwhere(moved.numpy()[0, ..., 0] == 1).tolist() == [[3, 5]]
+
+
+def test_how_much_is_changed_is_as_probable_as_it_says():
+    values = strong.drawn(tf.constant([5, 6]), 4000, 0.25, (0.5, 0.9), 1.0).numpy()
+    chosen = values != 1.0
+    assert abs(chosen.mean() - 0.25) < 0.03
+    assert values[chosen].min() >= 0.5 and values[chosen].max() < 0.9
+    assert abs(values[chosen].mean() - 0.7) < 0.02
+
+
+def test_the_labelled_slices_are_changed_by_it(blobs):
+    seed = tf.constant([2, 3])
+    images, labels = augmentation.augment(*blobs, seed, STRONG, 2)
+    again, _ = augmentation.augment(*blobs, seed, STRONG, 2)
+    np.testing.assert_array_equal(images, again)
+    assert images.shape == blobs[0].shape and labels.dtype == tf.int32
+    # Some keep their intensities, others have grey values that were not there.
+    off = np.abs(images - np.round(images)).max(axis=(1, 2, 3))
+    still, _ = augmentation.augment(*blobs, seed, config.AugmentationConfig(), 2)
+    assert (np.asarray(images) != np.asarray(still)).any()
+    assert np.isfinite(images).all() and (off > 0.01).mean() > 0.5
+
+
+def test_unknown_labels_stay_unknown(blobs):
+    unknown = tf.where(blobs[1] == 1, 2, 0)
+    _, found = augmentation.augment(blobs[0], unknown, tf.constant([2, 3]), STRONG, 3)
+    assert set(np.unique(found)) == {0, 2}
