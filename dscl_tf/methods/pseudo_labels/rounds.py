@@ -39,8 +39,8 @@ def finetune_rounds(
     if not any(each.term.in_rounds for each in stage.finetune.methods_on.values()):
         raise errors.UserError(
             f"{num_rounds} rounds of fine-tuning would do what the first did: pseudo-"
-            "labels that nothing uses. Take them as targets (--pseudo_targets), or give "
-            "a --class_contrast_weight or a --consistency_weight."
+            "labels that nothing uses. Take them as targets (--pseudo_targets), or "
+            "give a --class_contrast_weight or a --consistency_weight."
         )
     rounds, before, earlier = [], first, _rounds_before(first)
     if before is None:
