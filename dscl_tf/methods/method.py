@@ -65,7 +65,8 @@ class Method:
 
     # Refuses a stage, before any work.
     check: Optional[Callable[[config.StageConfig, PreparedCohort], None]] = None
-    # Makes files in the run folder, by networks that live on one device.
+    # Makes files in the run folder, by networks that live on one device; or refuses
+    # what the stage goes on from, which is not there while its time is estimated.
     prepare: Optional[Callable[[StageContext], None]] = None
     # Gives the Dice loss volumes beside those that are labelled; None: no more.
     more_labels: Optional[Callable[[StageContext], Optional[MoreLabels]]] = None

@@ -5,8 +5,7 @@ from typing import Callable
 import numpy as np
 import tensorflow as tf
 
-from dscl_tf import config, errors, networks
-from dscl_tf.cohort.prepared import PreparedCohort
+from dscl_tf import errors, networks
 from dscl_tf.methods import unlabelled
 from dscl_tf.methods.consistency import views
 from dscl_tf.methods.consistency.loss import STREAM, consistency_loss, hard_labels
@@ -18,21 +17,20 @@ from dscl_tf.training.run_folder import RunFolder
 from dscl_tf.training.stage_context import StageContext
 
 
-def check(stage: config.StageConfig, cohort: PreparedCohort) -> None:
+def prepare(context: StageContext) -> None:
     """Refuses to start from a network that does not segment yet.
 
     Raises:
       UserError: the stage goes on from no fine-tuned run.
     """
-    del cohort
-    found = "nothing"
-    if stage.init is not None:
-        found = f"a run of the stage {RunFolder(stage.init).read_record().config.stage}"
-    if "finetune" not in found:
+    start, found = context.config.init, "none"
+    if start is not None:
+        found = RunFolder(start).read_record().config.stage
+    if found != "finetune":
         raise errors.UserError(
             "Consistency learns from what the network says of unlabelled slices, so it "
-            f"goes on from a fine-tuned run; found {found}. dscl-train makes one first "
-            "by itself; or name one as --self_training_first=RUN."
+            f"goes on from a fine-tuned run; found {found!r}. dscl-train makes one "
+            "first by itself; or name one as --self_training_first=RUN."
         )
 
 
@@ -124,4 +122,4 @@ def _panel(teach: Callable, confidence: float) -> Callable[[steps.Batch], np.nda
     return draw
 
 
-METHOD = Method(check=check, losses=added)
+METHOD = Method(prepare=prepare, losses=added)
