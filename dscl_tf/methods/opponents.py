@@ -8,6 +8,7 @@ the way back through a network.
 import tensorflow as tf
 
 from dscl_tf.networks import blocks
+from dscl_tf.training import steps
 from dscl_tf.training.distribution import Devices
 
 Layers = tf.keras.layers
@@ -78,15 +79,4 @@ def contest(
     terms = judgement_losses(one, True) + judgement_losses(other, False)
     right = tf.cast(one > 0, tf.float32) + tf.cast(other < 0, tf.float32)
     both = tf.stack([terms / 2, right / 2], axis=1)
-    return tuple(tf.unstack(mean_over_batch(both, total, devices)))
-
-
-def mean_over_batch(terms: tf.Tensor, total: int, devices: Devices) -> tf.Tensor:
-    """The mean over the rows of all replicas.
-
-    Args:
-      terms: float32 [n, ...] of this replica.
-      total: N, rows of the whole batch.
-      devices: what computes it.
-    """
-    return devices.sum(tf.reduce_sum(terms, axis=0)) / total
+    return tuple(tf.unstack(steps.mean_over_batch(both, total, devices)))

@@ -214,3 +214,14 @@ def finetune_loss(
 def logits_of(name: str) -> str:
     """The name under which an added loss finds what was said of its own images."""
     return f"{LOGITS}/{name}"
+
+
+def mean_over_batch(terms: tf.Tensor, total: int, devices: Devices) -> tf.Tensor:
+    """The mean over the rows of all replicas.
+
+    Args:
+      terms: float32 [n, ...] of this replica.
+      total: N, rows of the whole batch.
+      devices: what computes it.
+    """
+    return devices.sum(tf.reduce_sum(terms, axis=0)) / total

@@ -8,6 +8,7 @@ from absl.testing import flagsaver
 from dscl_flags import binary, pseudo_labels, run, training
 
 from dscl_tf import config, errors
+from dscl_tf.methods import registered
 from dscl_tf.methods.pseudo_labels.settings import PseudoLabelConfig
 
 FLAGS = absl_flags.FLAGS
@@ -215,8 +216,7 @@ def test_defaults_are_those_of_the_configs(parse, monkeypatch):
     assert encoder.views.contrast == pytest.approx((0.7, 1.3))
     for name in ("network", "global_", "local", "optimizer", "runtime", "split"):
         assert getattr(encoder, name) == getattr(expected, name)
-    names = ("mixup", "pseudo_labels", "joint", "class_contrast")
-    for name in (*names, "adversarial", "learned_augmentation", "consistency"):
+    for name in registered.NAMES:
         assert getattr(encoder.finetune, name) == getattr(expected.finetune, name)
 
 

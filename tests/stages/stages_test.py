@@ -2,9 +2,7 @@ import csv
 import dataclasses
 import json
 import logging
-import os
 import pathlib
-import signal
 
 import numpy as np
 import pytest
@@ -15,6 +13,7 @@ from tensorboard.backend.event_processing import event_accumulator
 from dscl_tf import config, errors, stages
 from dscl_tf.cohort import preparation
 from dscl_tf.training import checkpoints, loop, place_probe, run_folder
+from tests import interrupting
 
 
 @pytest.fixture()
@@ -177,25 +176,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(
         init = str(stages.run([encoder])[0])
     whole = make_small_stage(name, num_steps=5, init=init)
     cut = dataclasses.replace(whole, workdir=str(tmp_path / "cut"))
-    stages.run([whole])
-    add = loop._Meter.add
-
-    def add_and_signal(self, step, batches):
-        add(self, step, batches)
-        if len(calls) == 2:
-            os.kill(os.getpid(), signal.SIGTERM)
-        calls.append(1)
-
-    calls = []
-    monkeypatch.setattr(loop._Meter, "add", add_and_signal)
-    with pytest.raises(errors.Interrupted, match="SIGTERM at step 3 of 5"):
-        stages.run([cut])
-    monkeypatch.setattr(loop._Meter, "add", add)
-    stages.run([cut])
-    expected, actual = variables_of(whole.workdir), variables_of(cut.workdir)
-    assert expected.keys() == actual.keys()
-    for key in expected:
-        np.testing.assert_array_equal(actual[key], expected[key], err_msg=key)
+    interrupting.assert_resumed_is_the_same(whole, cut, after=3)
     assert metrics_of(cut.workdir) == metrics_of(whole.workdir)
 
 

@@ -58,7 +58,7 @@ def adversarial_loss(
         guessed = _shown(image, unet(image, training=True))
         total = others["volume"].shape[0]
         terms = opponents.judgement_losses(discriminator(guessed, training=True), True)
-        fooling = opponents.mean_over_batch(terms, total, devices)
+        fooling = steps.mean_over_batch(terms, total, devices)
         lost, accuracy = opponents.contest(
             discriminator, labelled, guessed, total, devices
         )

@@ -86,7 +86,7 @@ def augmentation_loss(
             discriminator(made.image, training=True), True
         )
         fooling, *sizes = tf.unstack(
-            opponents.mean_over_batch(_stacked(terms, made), total, devices)
+            steps.mean_over_batch(_stacked(terms, made), total, devices)
         )
         lost, accuracy = opponents.contest(
             discriminator, others["image"], made.image, total, devices

@@ -1,8 +1,6 @@
 import dataclasses
 import json
-import os
 import pathlib
-import signal
 import subprocess
 import sys
 
@@ -14,8 +12,8 @@ from dscl_tf.methods.adversarial.settings import AdversarialConfig
 from dscl_tf.methods.learned_augmentation.settings import LearnedAugmentationConfig
 from dscl_tf.pipeline import batches
 from dscl_tf.stages import finetune, opening
-from dscl_tf.training import loop, records, run_folder
-from tests import curves, weights
+from dscl_tf.training import records, run_folder
+from tests import curves, interrupting, weights
 
 ADVERSARIAL = {"adversarial": AdversarialConfig(0.01)}
 LEARNED = {"learned_augmentation": LearnedAugmentationConfig(True, 5)}
@@ -99,24 +97,10 @@ def test_pictures_show_image_deformation_and_intensities(make):
     assert pixels.dtype == np.uint8 and pixels.shape[2] == 3 and pixels.std() > 0
 
 
-def test_interrupted_and_resumed_equals_uninterrupted(make, monkeypatch, tmp_path):
+def test_interrupted_and_resumed_equals_uninterrupted(make, tmp_path):
     whole = make(BOTH, 4)
     cut = dataclasses.replace(whole, workdir=str(tmp_path / "cut"))
-    stages.run([whole])
-    add, calls = loop._Meter.add, []
-
-    def add_and_signal(self, step, found):
-        add(self, step, found)
-        calls.append(1)
-        if len(calls) == 2:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    monkeypatch.setattr(loop._Meter, "add", add_and_signal)
-    with pytest.raises(errors.Interrupted, match="at step 2 of 4"):
-        stages.run([cut])
-    monkeypatch.setattr(loop._Meter, "add", add)
-    stages.run([cut])
-    weights.assert_same(cut.workdir, whole.workdir)
+    interrupting.assert_resumed_is_the_same(whole, cut, after=2)
     names = weights.weights_of(cut.workdir)
     assert any("intensity_generator" in name for name in names)
 

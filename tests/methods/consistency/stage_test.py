@@ -9,7 +9,7 @@ from dscl_tf.methods.pseudo_labels import rounds
 from dscl_tf.pipeline import streams
 from dscl_tf.stages import finetune, opening
 from dscl_tf.training import checkpoints, run_folder
-from tests import curves
+from tests import curves, interrupting
 
 
 @pytest.fixture(scope="module")
@@ -136,3 +136,9 @@ def test_a_first_round_is_trained_without_it(make_stage):
     assert list(after.finetune.methods_on) == ["consistency"]
     assert after.optimizer.num_steps == 9 and after.workdir == "w/finetune"
     assert after.draw_seed != before.draw_seed
+
+
+def test_interrupted_and_resumed_equals_uninterrupted(first):
+    settings = {"confidence": 0.5, "feature_dropout": 0.5, "ramp_steps": 0}
+    whole, cut = (first(name, 4, **settings) for name in ("whole", "cut"))
+    interrupting.assert_resumed_is_the_same(whole, cut, after=2)

@@ -1,9 +1,7 @@
 import dataclasses
 import json
-import os
 import pathlib
 import shutil
-import signal
 
 import numpy as np
 import pytest
@@ -20,8 +18,7 @@ from dscl_tf.methods.pseudo_labels import rounds
 from dscl_tf.methods.pseudo_labels.settings import PseudoLabelConfig
 from dscl_tf.pipeline import batches, streams
 from dscl_tf.stages import finetune, opening
-from dscl_tf.training import loop
-from tests import curves, weights
+from tests import curves, interrupting, weights
 
 JOINT = {"joint": JointConfig(global_weight=0.5, local_weight=2.0)}
 CONTRAST = {"class_contrast": ClassContrastConfig(0.5, 0.1, 8)}
@@ -210,28 +207,12 @@ def test_drawn_pixels_have_their_classes_vectors(make):
 
 
 @pytest.mark.parametrize("mixup", [0.0, pytest.param(0.4, marks=pytest.mark.slow)])
-def test_interrupted_and_resumed_equals_uninterrupted(
-    make, monkeypatch, tmp_path, mixup
-):
+def test_interrupted_and_resumed_equals_uninterrupted(make, tmp_path, mixup):
     fields = {**CONTRAST, "mixup": MixupConfig(mixup)}
     fields.update({} if mixup else JOINT)
     whole = make(fields, 5)
     cut = dataclasses.replace(whole, workdir=str(tmp_path / "cut"))
-    stages.run([whole])
-    add, calls = loop._Meter.add, []
-
-    def add_and_signal(self, step, found):
-        add(self, step, found)
-        calls.append(1)
-        if len(calls) == 3:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    monkeypatch.setattr(loop._Meter, "add", add_and_signal)
-    with pytest.raises(errors.Interrupted, match="at step 3 of 5"):
-        stages.run([cut])
-    monkeypatch.setattr(loop._Meter, "add", add)
-    stages.run([cut])
-    weights.assert_same(cut.workdir, whole.workdir)
+    interrupting.assert_resumed_is_the_same(whole, cut, after=3)
 
 
 @pytest.mark.parametrize(
