@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from dscl_tf import config, stages
 from dscl_tf.methods.class_contrast.settings import ClassContrastConfig
+from dscl_tf.methods.consistency.settings import ConsistencyConfig
 from dscl_tf.methods.joint.settings import JointConfig
 from dscl_tf.methods.mixup.settings import MixupConfig
 from dscl_tf.methods.pseudo_labels import rounds
@@ -53,6 +54,18 @@ def stage_of(prepared, folder, kind):
     )
 
 
+def consistency_stage_of(prepared, folder, kind):
+    """Consistency alone: what its teacher is sure of, rounding could change."""
+    settings = ConsistencyConfig(1.0, 0, 0.4, feature_dropout=0.5)
+    return dataclasses.replace(
+        stage_of(prepared, folder, kind),
+        workdir=f"{folder}/consistency_{kind}",
+        finetune=config.FinetuneConfig(
+            batch_size=5, validate_every=2, consistency=settings
+        ),
+    )
+
+
 TASKS = ("rotation", "inpainting")
 
 
@@ -82,6 +95,9 @@ def main():
     first = none[0].workdir
     mirrored = stage_of(prepared, folder, "mirrored")
     stages.run(rounds.finetune_rounds(mirrored, 1, first=first))
+    for kind in ("none", "mirrored"):
+        stage = consistency_stage_of(prepared, folder, kind)
+        stages.run(rounds.finetune_rounds(stage, 1, first=first))
     for task in TASKS:
         for kind in ("none", "mirrored"):
             stages.run([pretext_stage_of(prepared, folder, kind, task)])
