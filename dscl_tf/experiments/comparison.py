@@ -33,6 +33,7 @@ _OF_ROUNDS = tuple(
 )
 # Settings that the experiment itself gives each run.
 _OF_EXPERIMENT = ("stage", "prepared", "workdir", "init", "seed", "split")
+_WORDS = {"true": True, "false": False, "none": None}
 _NO_PART = {
     "encoder": ("finetune", "local", "pretext"),
     "decoder": ("finetune", "pretext"),
@@ -90,7 +91,7 @@ class Method:
         start = [self.initial] if self.initial != RANDOM or not added else []
         terms = [*start, *([self.local] if self.local else []), *added]
         kept = [each for each in self.settings if not each[0].startswith(_OF_ROUNDS)]
-        settings = [f"{path}={value}" for path, value in kept]
+        settings = [f"{path}={_text(value)}" for path, value in kept]
         return dataclasses.replace(
             self,
             name=_folder_name("@".join(["+".join(terms), *settings])),
@@ -228,8 +229,13 @@ def _setting(text: str, setting: str) -> tuple[str, Any]:
             return path, _checked(path, kind(value))
         except ValueError:
             continue
-    words = {"true": True, "false": False, "none": None}
-    return path, _checked(path, words.get(value, value))
+    return path, _checked(path, _WORDS.get(value, value))
+
+
+def _text(value: Any) -> str:
+    """A setting's value as it is written in a method's name."""
+    words = [word for word, meant in _WORDS.items() if meant is value]
+    return words[0] if words else str(value)
 
 
 def _checked(path: str, value: Any) -> Any:

@@ -139,3 +139,12 @@ def test_unknown_grid():
         errors.UserError, match="expected table1, table2, beyond, sweeps"
     ):
         grids.make_grid(config.GridConfig(name="table3"))
+
+
+def test_the_first_round_is_called_as_the_method_alone():
+    alone = comparison.parse("gd@finetune.cosine=true")
+    found = comparison.parse(
+        "gd+consistency@finetune.cosine=true@finetune.consistency.ramp_steps=5"
+    )
+    assert found.without_rounds().name == "gd@finetune.cosine=true"
+    assert alone.key == found.without_rounds().key
