@@ -23,10 +23,9 @@ def main() -> None:
         inference.overwrite(),
     )
     # TensorFlow takes seconds to import: not before the flags are known to be right.
-    from dscl_tf.inference import export, predictor
-    from dscl_tf.training import run_folder
+    from dscl_tf.inference import ensembles, export, model_runs
 
-    segmenter = run_folder.load_segmenter(predictor.find_run(model))
+    segmenter = ensembles.load(model_runs.find_runs(model))
     if export.export_model(segmenter, output, overwrite):
         logging.info("Wrote the SavedModel %s.", output)
 

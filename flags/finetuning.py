@@ -25,6 +25,12 @@ _COSINE = flags.DEFINE_bool(
     "Let fine-tuning's learning rate fall to 0 on a cosine; --cosine does in all "
     "stages.",
 )
+_LARGEST = flags.DEFINE_bool(
+    "largest_component",
+    _DEFAULT.largest_component,
+    "Masks keep only the largest connected piece of those structures whose Dice rises "
+    "by it on the validation volumes.",
+)
 _KIND = flags.DEFINE_enum(
     "augmentation",
     _AUGMENT.kind.value,
@@ -67,6 +73,7 @@ def finetune_config() -> config.FinetuneConfig:
         validate_every=_VALIDATE_EVERY.value,
         loss=config.LossKind(_LOSS.value),
         cosine=_COSINE.value,
+        largest_component=_LARGEST.value,
         augmentation=config.AugmentationConfig(
             kind=config.AugmentationKind(_KIND.value),
             rotation_deg=_ROTATION.value,

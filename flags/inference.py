@@ -10,7 +10,8 @@ _MODEL = flags.DEFINE_string(
     "model",
     None,
     "Folder of a trained segmenter: a --workdir of dscl-train, the run folder "
-    "finetune in it, or (for predict and evaluate) an exported SavedModel.",
+    "finetune in it, or (for predict and evaluate) an exported SavedModel. Several "
+    "runs with commas between them are one model: the mean of what they say.",
 )
 # Binaries of other groups have an --output too; a process runs one of them.
 _OUTPUT = flags.DEFINE_string(

@@ -34,7 +34,7 @@ def make_step(options: argparse.Namespace, folder: pathlib.Path) -> protocol.Ste
         export.export_model(segmenter, folder / "export")
         opened = predictor.open_predictor(folder / "export", options.precision)
     else:
-        opened = predictor.from_segmenter(segmenter, None, options.precision)
+        opened = predictor.from_segmenter(segmenter, (), options.precision)
     return lambda: opened.probabilities(slices)
 
 

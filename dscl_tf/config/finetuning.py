@@ -56,6 +56,8 @@ class FinetuneConfig(registered.Registered):
     augmentation: AugmentationConfig = AugmentationConfig()
     validate_every: int = 100  # Steps.
     loss: LossKind = dataclasses.field(default=LossKind.DICE, metadata=checks.LATER)
+    # Masks keep the largest piece of the structures that gain by it in validation.
+    largest_component: bool = dataclasses.field(default=False, metadata=checks.LATER)
     # The learning rate falls to 0 on a cosine, whatever it does in other stages.
     cosine: bool = dataclasses.field(default=False, metadata=checks.LATER)
 

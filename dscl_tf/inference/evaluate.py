@@ -9,7 +9,7 @@ from typing import Any, Optional
 import SimpleITK as sitk
 
 from dscl_tf import config, errors, files
-from dscl_tf.cohort import geometry, prepared, splits, volumes
+from dscl_tf.cohort import prepared, splits, volumes
 from dscl_tf.inference import case_views, metrics, originals, overlays, summary
 from dscl_tf.inference import predictor as predictors
 from dscl_tf.training import run_folder
@@ -108,12 +108,19 @@ def choose_volumes(
 def _split(predictor, cohort, settings: EvaluationConfig) -> splits.Split:
     if settings.split is not None:
         return splits.resolve(cohort, settings.split)
-    if predictor.run is None:
+    if not predictor.runs:
         raise errors.UserError(
             f"An exported model does not know its {settings.subset} volumes: give "
             "--split=FILE or --subset=all."
         )
-    return run_folder.RunFolder(predictor.run).read_record().split
+    found = [run_folder.RunFolder(run).read_record().split for run in predictor.runs]
+    first = getattr(found[0], settings.subset)
+    if any(getattr(split, settings.subset) != first for split in found):
+        raise errors.UserError(
+            f"The runs of the ensemble have other {settings.subset} volumes: give "
+            "--split=FILE, or name runs of one split."
+        )
+    return found[0]
 
 
 def _check_fit(
@@ -215,7 +222,7 @@ def _segment(
     original = originals.blank(volume)
     grid = originals.grid_of(original, cohort.settings)
     probabilities = predictor.probabilities(cohort.image(volume.name))
-    return geometry.restore_probabilities(probabilities, grid, original)
+    return predictor.mask_of(probabilities, grid, original)
 
 
 def _compare(

@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import json
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Callable, Optional
 
 import numpy as np
@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from dscl_tf import config, config_json, errors, files
 from dscl_tf.cohort import geometry, parallel, preprocessing
+from dscl_tf.inference import components, ensembles, model_runs
 from dscl_tf.training import run_folder, runtime
 
 # Slices of a call; bounds the memory, does not change the result. On a CPU a few
@@ -38,7 +39,7 @@ class Predictor:
       settings: what a volume goes through before it is a stack of slices.
       label_names: name of each class; the first is the background.
       model_id: names weights, settings and labels; a run and its export share it.
-      run: the fine-tuning run that was opened, None for an export.
+      runs: the fine-tuning runs that were opened; none for an export.
     """
 
     def __init__(
@@ -47,9 +48,10 @@ class Predictor:
         settings: config.PreprocessingConfig,
         label_names: tuple[str, ...],
         model_id: str,
-        run: Optional[pathlib.Path] = None,
+        runs: Sequence[pathlib.Path] = (),
         batch_size: Optional[int] = None,
         precision: str = "float32",
+        largest_component: Sequence[int] = (),
     ):
         """Wraps `function`, of the signature that an export has.
 
@@ -58,10 +60,11 @@ class Predictor:
           settings: preprocessing of its input.
           label_names: C names.
           model_id: of the weights.
-          run: the run that it came from.
+          runs: those that it came from.
           batch_size: slices a call; every call has as many. None: for the machine.
           precision: one of PRECISIONS; auto is bfloat16 on a processor that
             multiplies it, else float32.
+          largest_component: labels of which masks keep the largest piece alone.
 
         Raises:
           UserError: another precision.
@@ -75,7 +78,8 @@ class Predictor:
         self.settings = settings
         self.label_names = tuple(label_names)
         self.model_id = model_id
-        self.run = run
+        self._largest_component = tuple(largest_component)
+        self.runs = tuple(runs)
 
     def probabilities(self, slices: np.ndarray) -> np.ndarray:
         """Class probabilities of prepared slices.
@@ -113,7 +117,17 @@ class Predictor:
     def segment(self, image: sitk.Image) -> sitk.Image:
         """The label volume of `image`, uint8, with exactly its geometry."""
         slices, grid = preprocessing.prepare_image(image, self.settings)
-        return geometry.restore_probabilities(self.probabilities(slices), grid, image)
+        return self.mask_of(self.probabilities(slices), grid, image)
+
+    def mask_of(
+        self, probabilities: np.ndarray, grid: sitk.Image, original: sitk.Image
+    ) -> sitk.Image:
+        """As `geometry.restore_probabilities`; structures in one piece where they are.
+
+        Which are was found on the validation volumes of the training.
+        """
+        mask = geometry.restore_probabilities(probabilities, grid, original)
+        return components.keep_largest(mask, self._largest_component)
 
 
 def _is_bfloat16(precision: str) -> bool:
@@ -140,56 +154,25 @@ def _rewriting(wanted: bool) -> Iterator[None]:
 
 
 def open_predictor(path: files.PathLike, precision: str = "float32") -> Predictor:
-    """Opens an exported SavedModel, a fine-tuning run, or a workdir that has one.
+    """Opens an exported SavedModel, or one or several fine-tuning runs.
 
     Args:
-      path: of it.
+      path: of the export; of a run, or of a workdir that has one; or of several of
+        those, with commas between them.
       precision: see `Predictor`.
 
     Raises:
       UserError: if `path` is none of them; it says what was found.
     """
-    path = pathlib.Path(path)
-    if (path / "saved_model.pb").is_file():
-        return _open_saved_model(path, precision)
-    run = find_run(path)
-    return from_segmenter(run_folder.load_segmenter(run), run, precision)
-
-
-def find_run(path: files.PathLike) -> pathlib.Path:
-    """The fine-tuning run at `path`, or in its folder `finetune`.
-
-    Raises:
-      UserError: if there is none; it says what was found.
-    """
-    path = pathlib.Path(path)
-    if not path.is_dir():
-        raise errors.UserError(
-            f"No model folder at {path}: --model names an exported SavedModel, the "
-            "folder of a fine-tuning run, or the --workdir that it was trained in."
-        )
-    found = "found " + (_some_names(path) or "an empty folder")
-    for folder in (path, path / "finetune"):
-        run = run_folder.RunFolder(folder)
-        if not run.config_file.is_file():
-            continue
-        stage = run.read_record().config.stage
-        if stage == "finetune":
-            return folder
-        found = f"found a run of the stage {stage!r}, which has no segmenter"
-    raise errors.UserError(
-        f"No trained segmenter in {path}: expected saved_model.pb (an export), or "
-        f"config.json of a fine-tuning run here or in finetune/; {found}."
-    )
-
-
-def _some_names(folder: pathlib.Path) -> str:
-    return ", ".join(sorted(entry.name for entry in folder.iterdir())[:5])
+    if (pathlib.Path(path) / "saved_model.pb").is_file():
+        return _open_saved_model(pathlib.Path(path), precision)
+    runs = model_runs.find_runs(path)
+    return from_segmenter(ensembles.load(runs), runs, precision)
 
 
 def from_segmenter(
     segmenter: run_folder.Segmenter,
-    run: Optional[pathlib.Path] = None,
+    runs: Sequence[pathlib.Path] = (),
     precision: str = "float32",
 ) -> Predictor:
     """The predictor of a `training.run_folder.Segmenter`."""
@@ -198,8 +181,9 @@ def from_segmenter(
         segmenter.preprocessing,
         segmenter.label_names,
         settings_of(segmenter)["model_id"],
-        run,
+        runs,
         precision=precision,
+        largest_component=segmenter.largest_component,
     )
 
 
@@ -237,6 +221,9 @@ def settings_of(segmenter: run_folder.Segmenter) -> dict[str, Any]:
         "preprocessing": preprocessing_json,
         "label_names": list(segmenter.label_names),
     }
+    if segmenter.largest_component:
+        # As before there were such structures, else.
+        settings["largest_component"] = list(segmenter.largest_component)
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for weight in segmenter.model.get_weights():
         digest.update(str(weight.shape).encode())
@@ -282,6 +269,11 @@ def _open_saved_model(path: pathlib.Path, precision: str) -> Predictor:
         label_names,
         settings["model_id"],
         precision=precision,
+        largest_component=config_json.from_json(
+            tuple[int, ...],
+            settings.get("largest_component", []),
+            f"{path} largest_component",
+        ),
     )
 
 

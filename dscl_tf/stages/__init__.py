@@ -15,7 +15,9 @@ _STAGES = {
     "encoder": Stage(pretrain_encoder.assemble),
     "decoder": Stage(pretrain_decoder.assemble, check=pretrain_decoder.check),
     "pretext": Stage(pretext.assemble, check=pretext.check),
-    "finetune": Stage(finetune.assemble, prepare=finetune.prepare),
+    "finetune": Stage(
+        finetune.assemble, prepare=finetune.prepare, conclude=finetune.conclude
+    ),
 }
 
 

@@ -1,12 +1,14 @@
 """Fine-tuning: the whole U-Net learns from the labelled volumes (section 3.4)."""
 
 import logging
+import pathlib
 from collections.abc import Mapping, Sequence
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 
 from dscl_tf import errors, networks
+from dscl_tf.inference import components
 from dscl_tf.methods import labelled, method
 from dscl_tf.pipeline.streams import AnyStream
 from dscl_tf.training import loop, panels, run_folder, steps
@@ -87,6 +89,29 @@ def assemble(context: StageContext) -> Assembly:
         make_hooks=make_hooks,
         after_step=added.after_step,
     )
+
+
+def conclude(context: StageContext, checkpoint: pathlib.Path) -> dict[str, Any]:
+    """The structures that are one piece, by the validation volumes; if it is wanted.
+
+    Raises:
+      UserError: the checkpoint cannot be read.
+    """
+    names, cohort = context.split.validation, context.cohort
+    if not context.config.finetune.largest_component or not names:
+        return {}
+    network = run_folder.load_network(context.run.read_record(), checkpoint)
+    shown = Validator(network, cohort, names)
+    found = components.chosen(
+        [np.asarray(cohort.label(name)) for name in names],
+        [shown.predict(name) for name in names],
+        cohort.num_classes,
+    )
+    _LOG.info(
+        "Masks keep the largest piece of: %s.",
+        ", ".join(cohort.label_names[label] for label in found) or "no structure",
+    )
+    return {"largest_component": list(found)}
 
 
 def _more_labels(

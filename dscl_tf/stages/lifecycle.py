@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import pathlib
-from typing import Callable
+from typing import Any, Callable
 
 import tensorflow as tf
 
@@ -26,6 +26,10 @@ class Stage:
     check: Callable[[config.StageConfig], None] = lambda stage: None
     # Comes before `assemble`; may use networks that live on one device only.
     prepare: Callable[[StageContext], None] = lambda context: None
+    # What the result says beside its checkpoint, which is the second argument.
+    conclude: Callable[[StageContext, pathlib.Path], dict[str, Any]] = (
+        lambda context, checkpoint: {}
+    )
 
 
 def run(stage: config.StageConfig, kind: Stage) -> pathlib.Path:
@@ -44,7 +48,10 @@ def run(stage: config.StageConfig, kind: Stage) -> pathlib.Path:
                 assembly = kind.assemble(context)
             saved = fit(context, assembly)
             if context.devices.is_chief:
-                context.run.finish(saved.result(), int(saved.step), saved.scores())
+                found = kind.conclude(context, saved.result())
+                context.run.finish(
+                    saved.result(), int(saved.step), {**saved.scores(), **found}
+                )
             # The next stage looks for this one's result.
             context.devices.barrier()
     return pathlib.Path(stage.workdir)

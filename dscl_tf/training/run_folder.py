@@ -23,6 +23,8 @@ class Segmenter:
     model: tf.keras.Model  # float32 [N, H, W, 1] to float32 logits [N, H, W, C].
     preprocessing: config.PreprocessingConfig
     label_names: tuple[str, ...]
+    # Labels of which a mask keeps the largest connected piece alone.
+    largest_component: tuple[int, ...] = ()
 
 
 class _LogFile(logging.FileHandler):
@@ -97,6 +99,22 @@ class RunFolder:
         if not self.result_file.exists():
             return None
         return files.read_json_object(self.result_file, "run's result")
+
+    def largest_component(self, num_classes: int) -> tuple[int, ...]:
+        """The labels of which a finished run found that masks keep one piece alone.
+
+        Raises:
+          UserError: they are no labels of its structures.
+        """
+        found = (self.read_result() or {}).get("largest_component", [])
+        if not isinstance(found, list) or not all(
+            type(each) is int and 0 < each < num_classes for each in found
+        ):
+            raise errors.UserError(
+                f"{self.result_file}: largest_component must be a list of labels from "
+                f"1 to {num_classes - 1}, found {found!r}."
+            )
+        return tuple(found)
 
     def finish(self, checkpoint: pathlib.Path, step: int, scores: Mapping) -> None:
         """Marks the run as finished, with the checkpoint to use."""
@@ -175,7 +193,20 @@ def load_segmenter(folder: files.PathLike) -> Segmenter:
             f"{run.path} is a run of the stage {record.config.stage!r}; only a "
             "fine-tuned run can segment."
         )
-    path = run.final_checkpoint()
+    return Segmenter(
+        load_network(record, run.final_checkpoint()),
+        record.preprocessing,
+        record.label_names,
+        run.largest_component(len(record.label_names)),
+    )
+
+
+def load_network(record: RunRecord, checkpoint: pathlib.Path) -> tf.keras.Model:
+    """The U-Net of a fine-tuning run, in float32.
+
+    Raises:
+      UserError: the checkpoint is missing, damaged, or of another network.
+    """
     before = tf.keras.mixed_precision.global_policy()
     tf.keras.mixed_precision.set_global_policy("float32")
     try:
@@ -184,8 +215,8 @@ def load_segmenter(folder: files.PathLike) -> Segmenter:
         )
     finally:
         tf.keras.mixed_precision.set_global_policy(before)
-    checkpoints.read_parts(path, unet_parts(model))
-    return Segmenter(model, record.preprocessing, record.label_names)
+    checkpoints.read_parts(checkpoint, unet_parts(model))
+    return model
 
 
 def unet_parts(unet: tf.keras.Model) -> dict[str, tf.keras.Model]:

@@ -79,6 +79,7 @@ REACH = [
     ("finetune_batch_size", "6", "finetune", "finetune.batch_size", 6),
     ("validate_every", "6", "finetune", "finetune.validate_every", 6),
     ("loss", "dice_ce", "finetune", "finetune.loss", config.LossKind.DICE_CE),
+    ("largest_component", "true", "finetune", "finetune.largest_component", True),
     ("finetune_cosine", "true", "finetune", "finetune.cosine", True),
     (
         "augmentation",

@@ -32,7 +32,9 @@ def make_segmenter(model):
     settings = config.PreprocessingConfig(
         size_px=SIZE_PX, spacing_mm=2.0, percentiles=(0, 100), bias_correction=False
     )
-    return SimpleNamespace(model=model, preprocessing=settings, label_names=LABELS)
+    return SimpleNamespace(
+        model=model, preprocessing=settings, label_names=LABELS, largest_component=()
+    )
 
 
 @pytest.fixture(scope="session")

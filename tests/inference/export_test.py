@@ -43,7 +43,7 @@ def test_settings_travel_inside(export_folder, segmenter):
     opened = predictor.open_predictor(export_folder)
     assert opened.settings == segmenter.preprocessing
     assert opened.label_names == segmenter.label_names
-    assert opened.run is None
+    assert opened.runs == ()
 
 
 def test_orientation_travels_inside(segmenter, replace, tmp_path):
@@ -63,7 +63,7 @@ def test_equals_the_run_whatever_its_precision(mixed_run, slices, tmp_path):
     exported = predictor.open_predictor(tmp_path / "export")
     of_run = predictor.open_predictor(folder)
     assert exported.model_id == of_run.model_id
-    assert (of_run.run, exported.run) == (folder, None)
+    assert (of_run.runs, exported.runs) == ((folder,), ())
     found = exported.probabilities(slices)
     np.testing.assert_array_equal(found, of_run.probabilities(slices))
     # The network as it trained, in 16 bits, differs, but only by rounding.

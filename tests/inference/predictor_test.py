@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from dscl_tf import config, errors
-from dscl_tf.inference import predictor
+from dscl_tf.inference import model_runs, predictor
 from dscl_tf.training import runtime
 
 
@@ -19,7 +19,7 @@ def _counting(segmenter, batch_size):
         return {"probabilities": tf.nn.softmax(segmenter.model(image))}
 
     made = predictor.Predictor(
-        function, segmenter.preprocessing, segmenter.label_names, "id", None, batch_size
+        function, segmenter.preprocessing, segmenter.label_names, "id", (), batch_size
     )
     return made, shapes
 
@@ -95,7 +95,7 @@ def test_model_id_names_weights_and_settings(segmenter, replace):
 
 def test_workdir_leads_to_its_run(mixed_run, tmp_path):
     folder, _ = mixed_run
-    assert predictor.find_run(folder.parent) == folder
+    assert model_runs.find_run(folder.parent) == folder
     shutil.copytree(folder, tmp_path / "encoder")
     recorded = tmp_path / "encoder" / "config.json"
     text = recorded.read_text().replace('"stage": "finetune"', '"stage": "encoder"')

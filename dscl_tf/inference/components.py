@@ -1,0 +1,70 @@
+"""Connected components of masks: of some structures only the largest one is kept.
+
+A structure that is one piece in the body is one in its mask; what lies apart from the
+largest piece is a mistake then. Which structures are is learned from validation
+volumes, as nnU-Net does (Isensee et al., Nature Methods 2021).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import SimpleITK as sitk
+
+from dscl_tf.inference import metrics
+
+
+def keep_largest(mask: sitk.Image, labels: Sequence[int]) -> sitk.Image:
+    """Makes background of all but the largest piece of each structure.
+
+    Voxels that touch at a corner are of one piece, across slices, too. Of pieces as
+    large as each other the one that is met first is kept.
+
+    Args:
+      mask: integer label volume.
+      labels: the structures.
+
+    Returns:
+      The same geometry and type.
+    """
+    if not labels:
+        return mask
+    values = sitk.GetArrayFromImage(mask)
+    for label in labels:
+        pieces = sitk.ConnectedComponent(mask == label, True)
+        by_size = sitk.GetArrayViewFromImage(sitk.RelabelComponent(pieces))
+        values[by_size > 1] = 0
+    kept = sitk.GetImageFromArray(values)
+    kept.CopyInformation(mask)
+    return kept
+
+
+def chosen(
+    truths: Sequence[np.ndarray], predictions: Sequence[np.ndarray], num_classes: int
+) -> tuple[int, ...]:
+    """The structures whose mean Dice rises when only the largest piece is kept.
+
+    Args:
+      truths: labels of volumes, integers [Q, H, W].
+      predictions: what was predicted of them, integers [Q, H, W].
+      num_classes: background included.
+
+    Returns:
+      Their labels, rising.
+    """
+    pairs = [
+        tuple(sitk.GetImageFromArray(np.asarray(each, np.uint8)) for each in pair)
+        for pair in zip(truths, predictions)
+    ]
+    return tuple(
+        label
+        for label in range(1, num_classes)
+        if _mean_dice([(t, keep_largest(p, [label])) for t, p in pairs], label)
+        > _mean_dice(pairs, label)
+    )
+
+
+def _mean_dice(pairs, label: int) -> float:
+    """Of the volumes that have the structure or a prediction of it; else 0."""
+    found = [metrics.structure_metrics(*pair, label).dice for pair in pairs]
+    found = [each for each in found if each is not None]
+    return float(np.mean(found)) if found else 0.0

@@ -1,0 +1,62 @@
+"""Several runs as one segmenter: the mean of what they say."""
+
+import pathlib
+from collections import Counter
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from dscl_tf import errors
+from dscl_tf.training import run_folder
+from dscl_tf.training.run_folder import Segmenter
+
+
+def load(runs: Sequence[pathlib.Path]) -> Segmenter:
+    """The segmenter of a run, or of several together.
+
+    Raises:
+      UserError: one of them is not finished or damaged, or they do not fit together.
+    """
+    members = [run_folder.load_segmenter(run) for run in runs]
+    for run, member in zip(runs, members):
+        _check_alike(runs[0], members[0], run, member)
+    return members[0] if len(members) == 1 else combined(members)
+
+
+def combined(members: Sequence[Segmenter]) -> Segmenter:
+    """A segmenter whose probabilities are the mean of its members'.
+
+    Masks keep the largest piece of the structures of which most members' do.
+
+    Args:
+      members: of the same preprocessing and labels.
+    """
+    shape = members[0].model.input_shape[1:]
+    image = tf.keras.Input(shape, name="image")
+    said = [
+        # By names of their own, which layers of one model have.
+        tf.nn.softmax(tf.keras.Model(m.model.inputs, m.model.outputs, name=name)(image))
+        for name, m in ((f"member_{k}", m) for k, m in enumerate(members))
+    ]
+    mean = tf.add_n(said) / len(said)
+    # Their logarithm has them as its softmax; of 0 it would be infinite.
+    logits = tf.math.log(tf.maximum(mean, 1e-30))
+    votes = Counter(k for member in members for k in member.largest_component)
+    return Segmenter(
+        tf.keras.Model(image, logits, name="ensemble"),
+        members[0].preprocessing,
+        members[0].label_names,
+        tuple(sorted(k for k, n in votes.items() if 2 * n > len(members))),
+    )
+
+
+def _check_alike(
+    first_run: pathlib.Path, first: Segmenter, run: pathlib.Path, member: Segmenter
+) -> None:
+    for what in ("preprocessing", "label_names"):
+        ours, theirs = getattr(first, what), getattr(member, what)
+        if ours != theirs:
+            raise errors.UserError(
+                f"The models do not fit together: {first_run} has {what} {ours}, {run} "
+                f"has {theirs}; name runs of one prepared cohort."
+            )

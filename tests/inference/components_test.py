@@ -1,0 +1,68 @@
+import numpy as np
+import SimpleITK as sitk
+
+from dscl_tf.inference import components, export, predictor
+from tests.inference import conftest
+
+
+def mask_of_pieces():
+    """Label 1 in pieces of 8, 2 (touching at a corner: of the 8), and 3; label 2."""
+    mask = np.zeros([4, 10, 12], np.uint8)
+    mask[1:3, 2:4, 2:4] = 1
+    mask[3, 4, 4:6] = 1  # One corner apart, in the next slice.
+    mask[0, 8, 8:11] = 1
+    mask[2, 7, 1] = 2
+    mask[2, 9, 3:5] = 2
+    return mask
+
+
+def kept(mask, labels):
+    image = sitk.GetImageFromArray(mask)
+    image.SetSpacing((1.5, 1.5, 8))
+    found = components.keep_largest(image, labels)
+    assert found.GetSpacing() == image.GetSpacing()
+    assert found.GetPixelID() == image.GetPixelID()
+    return sitk.GetArrayFromImage(found)
+
+
+def test_the_largest_piece_is_left_of_each_structure_that_is_named():
+    mask = mask_of_pieces()
+    only_first = kept(mask, [1])
+    assert (only_first == 1).sum() == 10 and not (only_first[0] == 1).any()
+    np.testing.assert_array_equal(only_first == 2, mask == 2)
+    both = kept(mask, [1, 2])
+    assert (both == 2).sum() == 2 and both[2, 7, 1] == 0
+    np.testing.assert_array_equal(kept(mask, []), mask)
+    empty = np.zeros_like(mask)
+    np.testing.assert_array_equal(kept(empty, [1]), empty)
+
+
+def test_structures_are_chosen_that_gain_by_it():
+    truth = np.zeros([2, 8, 8], np.uint8)
+    truth[:, 1:4, 1:4] = 1
+    truth[:, 5:7, 1] = truth[:, 5:7, 6] = 2  # In two pieces indeed.
+    predicted = truth.copy()
+    predicted[0, 1, 7] = 1
+    assert components.chosen([truth], [predicted], 4) == (1,)
+    # What is as good without is left as it is.
+    assert components.chosen([truth], [truth], 4) == ()
+    assert components.chosen([truth], [np.zeros_like(truth)], 4) == ()
+
+
+def test_a_run_and_its_export_keep_the_same_pieces(segmenter, replace, tmp_path):
+    one_piece = replace(segmenter, largest_component=(1,))
+    labels = conftest.blocks()
+    labels[0, 26, 18] = 1
+    image = sitk.GetImageFromArray(conftest.as_image(labels))
+    image.SetSpacing((2.0, 2.0, 8.0))
+    export.export_model(one_piece, tmp_path / "export")
+    of_run = predictor.from_segmenter(one_piece)
+    of_export = predictor.open_predictor(tmp_path / "export")
+    assert of_run.model_id == of_export.model_id
+    assert of_run.model_id != predictor.from_segmenter(segmenter).model_id
+    plain = sitk.GetArrayFromImage(predictor.from_segmenter(segmenter).segment(image))
+    assert plain[0, 26, 18] == 1
+    for opened in (of_run, of_export):
+        found = sitk.GetArrayFromImage(opened.segment(image))
+        assert found[0, 26, 18] == 0
+        assert (found != plain).sum() == 1

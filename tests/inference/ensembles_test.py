@@ -1,0 +1,78 @@
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+
+from dscl_tf import errors, stages
+from dscl_tf.inference import ensembles, evaluate, export, predictor
+from dscl_tf.training import run_folder
+
+
+@pytest.fixture(scope="module")
+def runs(make_stage, tmp_path_factory):
+    """Two runs of other seeds."""
+    root = tmp_path_factory.mktemp("ensemble")
+    made = [make_stage("finetune", root / f"r{s}", 4, seed=s) for s in (0, 1)]
+    return [stages.run([stage])[0] for stage in made]
+
+
+def test_it_says_the_mean_of_what_its_members_say(runs, tmp_path):
+    slices = np.random.default_rng(0).random((3, 16, 16), np.float32)
+    alone = [predictor.open_predictor(run).probabilities(slices) for run in runs]
+    assert np.abs(alone[0] - alone[1]).max() > 1e-3
+    together = predictor.open_predictor(",".join(map(str, runs)))
+    np.testing.assert_allclose(
+        together.probabilities(slices), np.mean(alone, axis=0), atol=1e-6
+    )
+    assert together.runs == tuple(runs)
+    export.export_model(ensembles.load(runs), tmp_path / "export")
+    exported = predictor.open_predictor(tmp_path / "export")
+    assert exported.model_id == together.model_id
+    np.testing.assert_array_equal(
+        exported.probabilities(slices), together.probabilities(slices)
+    )
+
+
+def test_it_is_evaluated_on_the_split_of_its_members(runs, tiny_folder, tmp_path):
+    opened = predictor.open_predictor(",".join(map(str, runs)))
+    settings = evaluate.EvaluationConfig(
+        str(tiny_folder), str(tmp_path / "test"), pictures=False
+    )
+    content = evaluate.evaluate(opened, settings)
+    record = run_folder.RunFolder(runs[0]).read_record()
+    assert content["volumes"] == list(record.split.test)
+
+
+def test_runs_of_other_splits_need_a_split(runs, make_stage, tiny_folder, tmp_path):
+    record = run_folder.RunFolder(runs[0]).read_record()
+    other = dataclasses.replace(record.config.split, seed=5)
+    stage = make_stage("finetune", tmp_path / "other", 2, split=other)
+    opened = predictor.open_predictor(f"{runs[0]},{stages.run([stage])[0]}")
+    settings = evaluate.EvaluationConfig(
+        str(tiny_folder), str(tmp_path / "test"), subset="train", pictures=False
+    )
+    with pytest.raises(errors.UserError, match="have other train volumes: give"):
+        evaluate.evaluate(opened, settings)
+
+
+def test_what_most_members_keep_in_one_piece(runs):
+    members = [
+        dataclasses.replace(run_folder.load_segmenter(runs[0]), largest_component=kept)
+        for kept in ((1, 2), (2,), (2, 3))
+    ]
+    assert ensembles.combined(members).largest_component == (2,)
+
+
+def test_what_does_not_fit_together_is_refused(runs, tmp_path):
+    with pytest.raises(errors.UserError, match="names a run twice"):
+        predictor.open_predictor(f"{runs[0]},{runs[0]}")
+    with pytest.raises(errors.UserError, match="No model folder at"):
+        predictor.open_predictor(f"{runs[0]},{tmp_path / 'none'}")
+    other = tmp_path / "other"
+    shutil.copytree(runs[1], other)
+    config_file = other / "config.json"
+    text = config_file.read_text().replace('"disc"', '"ring"')
+    config_file.write_text(text)
+    with pytest.raises(errors.UserError, match=r"do not fit together: .*'ring'"):
+        predictor.open_predictor(f"{runs[0]},{other}")
