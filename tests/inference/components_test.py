@@ -1,7 +1,13 @@
+import json
+
 import numpy as np
+import pytest
 import SimpleITK as sitk
 
+from dscl_tf import config, errors, stages
+from dscl_tf.cohort import prepared
 from dscl_tf.inference import components, export, predictor
+from dscl_tf.training import run_folder
 from tests.inference import conftest
 
 
@@ -66,3 +72,34 @@ def test_a_run_and_its_export_keep_the_same_pieces(segmenter, replace, tmp_path)
         found = sitk.GetArrayFromImage(opened.segment(image))
         assert found[0, 26, 18] == 0
         assert (found != plain).sum() == 1
+
+
+def test_fine_tuning_finds_them_and_the_run_keeps_them(make_stage, tmp_path):
+    settings = config.FinetuneConfig(
+        batch_size=3, validate_every=2, largest_component=True
+    )
+    stage = make_stage("finetune", tmp_path / "run", 3, finetune=settings)
+    folder = stages.run([stage])[0]
+    found = json.loads((folder / "result.json").read_text())["largest_component"]
+    assert found in ([], [1])
+    assert run_folder.load_segmenter(folder).largest_component == tuple(found)
+    # What the weights say on the validation volume decides, as it does here.
+    record = run_folder.RunFolder(folder).read_record()
+    cohort = prepared.PreparedCohort.open(stage.prepared)
+    model = run_folder.load_segmenter(folder).model
+    (name,) = record.split.validation
+    logits = model(np.asarray(cohort.image(name), np.float32)[..., None]).numpy()
+    expected = components.chosen([cohort.label(name)], [logits.argmax(-1)], 2)
+    assert tuple(found) == expected
+
+
+@pytest.mark.parametrize("found", [[0], [2], ["1"], 1, [True]])
+def test_a_result_with_other_labels_is_refused(make_stage, tmp_path, found):
+    stage = make_stage("finetune", tmp_path / "run", 1)
+    folder = stages.run([stage])[0]
+    result = json.loads((folder / "result.json").read_text())
+    (folder / "result.json").write_text(
+        json.dumps({**result, "largest_component": found})
+    )
+    with pytest.raises(errors.UserError, match="must be a list of labels from 1 to 1"):
+        run_folder.load_segmenter(folder)
