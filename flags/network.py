@@ -18,6 +18,12 @@ _LOCAL_HEAD_UNITS = flags.DEFINE_integer(
     "0: none.",
     lower_bound=0,
 )
+_NORM = flags.DEFINE_enum(
+    "norm",
+    _DEFAULT.norm.value,
+    [kind.value for kind in config.NormKind],
+    "What features are normalised by: the batch, or each image's own map.",
+)
 _BATCH_NORM_MOMENTUM = flags.DEFINE_float(
     "batch_norm_momentum",
     _DEFAULT.batch_norm_momentum,
@@ -46,6 +52,7 @@ def network_config() -> config.NetworkConfig:
     return config.NetworkConfig(
         filters=filters,
         local_head_units=_LOCAL_HEAD_UNITS.value,
+        norm=config.NormKind(_NORM.value),
         batch_norm_momentum=_BATCH_NORM_MOMENTUM.value,
         sync_batch_norm=_SYNC_BATCH_NORM.value,
     )

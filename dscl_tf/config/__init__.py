@@ -17,6 +17,7 @@ from dscl_tf.config.finetuning import (
 )
 from dscl_tf.config.networks import (
     NetworkConfig,
+    NormKind,
 )
 from dscl_tf.config.pretraining import (
     GlobalConfig,
@@ -48,6 +49,7 @@ __all__ = [
     "LocalViews",
     "LossKind",
     "NetworkConfig",
+    "NormKind",
     "OptimizerConfig",
     "OrientationConfig",
     "PreprocessingConfig",

@@ -1,8 +1,16 @@
 """Settings of the networks."""
 
 import dataclasses
+import enum
 
 from dscl_tf import checks, errors
+
+
+class NormKind(enum.Enum):
+    """What features are normalised by."""
+
+    BATCH = "batch"  # The batch; in inference, moving averages of it.
+    INSTANCE = "instance"  # Each image's own map, in training and inference alike.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,6 +22,7 @@ class NetworkConfig:
     local_head_units: int = 0  # Per-region dense layer on g2; 0: none.
     batch_norm_momentum: float = 0.99
     batch_norm_epsilon: float = 1e-3
+    norm: NormKind = dataclasses.field(default=NormKind.BATCH, metadata=checks.LATER)
     # Statistics of the whole batch where it is divided among devices.
     sync_batch_norm: bool = dataclasses.field(default=False, metadata=checks.LATER)
 
@@ -22,6 +31,13 @@ class NetworkConfig:
             len(self.filters) >= 2, "filters", self.filters, "two levels or more"
         )
         checks.require(min(self.filters) >= 1, "filters", self.filters, "all positive")
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Settings without effect."""
+        if self.norm is NormKind.BATCH:
+            return ()
+        return ("batch_norm_momentum", "batch_norm_epsilon", "sync_batch_norm")
 
     @property
     def num_blocks(self) -> int:

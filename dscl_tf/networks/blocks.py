@@ -6,9 +6,10 @@ from typing import Optional
 import numpy as np
 import tensorflow as tf
 
-from dscl_tf.config import NetworkConfig
+from dscl_tf.config import NetworkConfig, NormKind
 
 Layers = tf.keras.layers
+_INSTANCE_EPSILON = 1e-5  # nnU-Net's.
 
 
 def features_input(shape: Sequence[int], name: Optional[str] = None) -> tf.Tensor:
@@ -23,7 +24,7 @@ def features_input(shape: Sequence[int], name: Optional[str] = None) -> tf.Tenso
 def conv_norm_relu(
     inputs: tf.Tensor, filters: int, kernel_size: int, network: NetworkConfig
 ) -> tf.Tensor:
-    """Convolution, batch normalisation, ReLU; the size is kept.
+    """Convolution, normalisation, ReLU; the size is kept.
 
     The convolution has no bias: the normalisation would subtract it again.
     """
@@ -32,13 +33,17 @@ def conv_norm_relu(
 
 
 def norm_relu(inputs: tf.Tensor, network: NetworkConfig) -> tf.Tensor:
-    """Batch normalisation and ReLU."""
-    outputs = Layers.BatchNormalization(
-        momentum=network.batch_norm_momentum,
-        epsilon=network.batch_norm_epsilon,
-        synchronized=network.sync_batch_norm,
-    )(inputs)
-    return Layers.ReLU()(outputs)
+    """Normalisation, as the network has it, and ReLU."""
+    if network.norm is NormKind.INSTANCE:
+        # As many groups as channels.
+        norm = Layers.GroupNormalization(groups=-1, epsilon=_INSTANCE_EPSILON)
+    else:
+        norm = Layers.BatchNormalization(
+            momentum=network.batch_norm_momentum,
+            epsilon=network.batch_norm_epsilon,
+            synchronized=network.sync_batch_norm,
+        )
+    return Layers.ReLU()(norm(inputs))
 
 
 def double_conv(inputs: tf.Tensor, filters: int, network: NetworkConfig) -> tf.Tensor:

@@ -22,7 +22,13 @@ FORMAT = 1
 # What decides the weights that a stage ends with: settings, and subsets of the split.
 # The others may change, so that a finished encoder serves any fine-tuning.
 _COMMON = ("stage", "init", "seed", "optimizer")
-_NETWORK = ("filters", "batch_norm_momentum", "batch_norm_epsilon", "sync_batch_norm")
+_NETWORK = (
+    "filters",
+    "norm",
+    "batch_norm_momentum",
+    "batch_norm_epsilon",
+    "sync_batch_norm",
+)
 _SETTINGS = {
     "encoder": ("views", "global_", "num_probe"),
     "decoder": ("views", "local", "num_probe"),

@@ -80,6 +80,7 @@ REACH = [
     ("validate_every", "6", "finetune", "finetune.validate_every", 6),
     ("loss", "dice_ce", "finetune", "finetune.loss", config.LossKind.DICE_CE),
     ("largest_component", "true", "finetune", "finetune.largest_component", True),
+    ("norm", "instance", "encoder", "network.norm", config.NormKind.INSTANCE),
     ("finetune_cosine", "true", "finetune", "finetune.cosine", True),
     (
         "augmentation",

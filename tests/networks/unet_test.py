@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -101,3 +103,15 @@ def test_doubling_convolution_is_upsampling_and_a_convolution():
     np.testing.assert_allclose(found, expected, atol=1e-5)
     for one, other in zip(gradients, tape.gradient(loss, [below, layer.kernel])):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_with_instance_norm_an_image_is_alone():
+    network = dataclasses.replace(SMALL, norm=config.NormKind.INSTANCE)
+    unet = networks.build_unet(network, (16, 16), 3)
+    assert not unet.non_trainable_variables
+    images = np.random.default_rng(0).random((3, 16, 16, 1), np.float32)
+    together = unet(images, training=True).numpy()
+    np.testing.assert_allclose(unet(images, training=False), together, atol=1e-5)
+    np.testing.assert_allclose(unet(images[1:2]), together[1:2], atol=1e-5)
+    # Brightness and contrast of a whole image are nothing to it.
+    np.testing.assert_allclose(unet(3 * images), together, atol=1e-2)
