@@ -36,7 +36,7 @@ _DECAY = flags.DEFINE_float(
     _DEFAULT.teacher_decay,
     "Of the average of the weights that labels weak views; 0: the network itself does.",
     0,
-    1,
+    0.99999,
 )
 _CUTMIX = flags.DEFINE_float(
     "consistency_cutmix",

@@ -8,6 +8,7 @@ from dscl_tf import checks
 from dscl_tf.methods.adversarial.settings import AdversarialConfig
 from dscl_tf.methods.class_contrast.settings import ClassContrastConfig
 from dscl_tf.methods.consistency.settings import ConsistencyConfig
+from dscl_tf.methods.copy_paste.settings import CopyPasteConfig
 from dscl_tf.methods.joint.settings import JointConfig
 from dscl_tf.methods.learned_augmentation.settings import LearnedAugmentationConfig
 from dscl_tf.methods.mixup.settings import MixupConfig
@@ -35,6 +36,7 @@ class Registered:
     adversarial: AdversarialConfig = _of(AdversarialConfig)
     learned_augmentation: LearnedAugmentationConfig = _of(LearnedAugmentationConfig)
     consistency: ConsistencyConfig = _of(ConsistencyConfig)
+    copy_paste: CopyPasteConfig = _of(CopyPasteConfig)
 
     @property
     def methods(self) -> dict[str, MethodSettings]:

@@ -101,6 +101,16 @@ REACH = [
             ("feature_dropout", "feature_dropout", "0.2", 0.2),
         )
     ),
+    *(
+        (f"copy_paste_{flag}", text, "finetune", f"finetune.copy_paste.{name}", value)
+        for flag, name, text, value in (
+            ("weight", "weight", "0.3", 0.3),
+            ("pseudo_weight", "pseudo_weight", "0.2", 0.2),
+            ("box", "box_fraction", "0.5", 0.5),
+            ("teacher_decay", "teacher_decay", "0.9", 0.9),
+            ("steps", "num_steps", "50", 50),
+        )
+    ),
     ("flips", "false", "finetune", "finetune.augmentation.flip", False),
     ("rotation_deg", "6", "finetune", "finetune.augmentation.rotation_deg", 6),
     ("scale_change", "0.5", "finetune", "finetune.augmentation.scale", (0.5, 1.5)),

@@ -14,6 +14,7 @@ import tensorflow as tf
 from dscl_tf import config, stages
 from dscl_tf.methods.class_contrast.settings import ClassContrastConfig
 from dscl_tf.methods.consistency.settings import ConsistencyConfig
+from dscl_tf.methods.copy_paste.settings import CopyPasteConfig
 from dscl_tf.methods.joint.settings import JointConfig
 from dscl_tf.methods.mixup.settings import MixupConfig
 from dscl_tf.methods.pseudo_labels import rounds
@@ -55,13 +56,14 @@ def stage_of(prepared, folder, kind):
 
 
 def consistency_stage_of(prepared, folder, kind):
-    """Consistency alone: what its teacher is sure of, rounding could change."""
+    """Consistency and copy-paste: what a teacher says, rounding could change."""
     settings = ConsistencyConfig(1.0, 0, 0.4, feature_dropout=0.5)
+    pasted = CopyPasteConfig(1.0)
     return dataclasses.replace(
         stage_of(prepared, folder, kind),
         workdir=f"{folder}/consistency_{kind}",
         finetune=config.FinetuneConfig(
-            batch_size=5, validate_every=2, consistency=settings
+            batch_size=5, validate_every=2, consistency=settings, copy_paste=pasted
         ),
     )
 

@@ -51,7 +51,7 @@ def test_all_methods_on_two_devices(tiny_folder, tmp_path):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert_same_scalars(tmp_path, "", ("global", "local", "class"))
-    assert_same_scalars(tmp_path, "consistency_", ("consistency",))
+    assert_same_scalars(tmp_path, "consistency_", ("consistency", "pasted_pseudo"))
     starts = ("", "consistency_", *(f"{task}_" for task in mirrored_methods.TASKS))
     for start in starts:
         assert_most_weights_same(

@@ -5,33 +5,14 @@ from typing import Callable
 import numpy as np
 import tensorflow as tf
 
-from dscl_tf import errors, networks
-from dscl_tf.methods import unlabelled
+from dscl_tf.methods import teacher, unlabelled
 from dscl_tf.methods.consistency import views
 from dscl_tf.methods.consistency.loss import STREAM, consistency_loss, hard_labels
 from dscl_tf.methods.method import AddedLoss, Method
 from dscl_tf.pipeline import streams
 from dscl_tf.pipeline.streams import Batch
-from dscl_tf.training import averaging, panels, steps
-from dscl_tf.training.run_folder import RunFolder
+from dscl_tf.training import panels, steps
 from dscl_tf.training.stage_context import StageContext
-
-
-def prepare(context: StageContext) -> None:
-    """Refuses to start from a network that does not segment yet.
-
-    Raises:
-      UserError: the stage goes on from no fine-tuned run.
-    """
-    start, found = context.config.init, "none"
-    if start is not None:
-        found = RunFolder(start).read_record().config.stage
-    if found != "finetune":
-        raise errors.UserError(
-            "Consistency learns from what the network says of unlabelled slices, so it "
-            f"goes on from a fine-tuned run; found {found!r}. dscl-train makes one "
-            "first by itself; or name one as --self_training_first=RUN."
-        )
 
 
 def added(context: StageContext, unet: tf.keras.Model) -> list[AddedLoss]:
@@ -42,18 +23,7 @@ def added(context: StageContext, unet: tf.keras.Model) -> list[AddedLoss]:
     """
     finetune = context.config.finetune
     settings = finetune.consistency
-    teacher = unet
-    parts, after_step = {}, ()
-    if settings.teacher_decay:
-        teacher = networks.build_unet(
-            context.config.network, context.size_px, context.cohort.num_classes
-        )
-        parts = {"teacher": teacher}
-        after_step = (averaging.follow(teacher, unet, settings.teacher_decay),)
-
-    def teach(images: tf.Tensor) -> tf.Tensor:
-        return teacher(images, training=False)
-
+    taught = teacher.make(context, unet, settings.teacher_decay, "teacher")
     transform = views.make(
         finetune.augmentation.flip,
         finetune.augmentation.elastic_sigma,
@@ -63,12 +33,12 @@ def added(context: StageContext, unet: tf.keras.Model) -> list[AddedLoss]:
     forget = forgetful(unet, settings.feature_dropout)
     return [
         AddedLoss(
-            loss=consistency_loss(teach, forget, settings, context.devices),
+            loss=consistency_loss(taught.teach, forget, settings, context.devices),
             streams={STREAM: stream},
-            parts=parts,
+            parts=taught.parts,
             along={STREAM: _strong_views},
-            after_step=after_step,
-            pictures={"consistency": _panel(teach, settings.confidence)},
+            after_step=taught.after_step,
+            pictures={"consistency": _panel(taught.teach, settings.confidence)},
         )
     ]
 
@@ -122,4 +92,4 @@ def _panel(teach: Callable, confidence: float) -> Callable[[steps.Batch], np.nda
     return draw
 
 
-METHOD = Method(prepare=prepare, losses=added)
+METHOD = Method(prepare=teacher.require_first_round, losses=added)

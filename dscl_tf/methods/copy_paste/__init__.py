@@ -1,0 +1,1 @@
+"""Bidirectional copy-paste: boxes of labelled slices in unlabelled ones, and back."""

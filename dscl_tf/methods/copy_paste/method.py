@@ -1,0 +1,144 @@
+"""Copy-paste as a part of fine-tuning."""
+
+from typing import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from dscl_tf import losses
+from dscl_tf.methods import teacher, unlabelled
+from dscl_tf.methods.copy_paste.settings import CopyPasteConfig
+from dscl_tf.methods.method import AddedLoss, Method
+from dscl_tf.pipeline import streams
+from dscl_tf.pipeline.streams import Batch, BatchChange
+from dscl_tf.training import distribution, panels, steps
+from dscl_tf.training.distribution import Devices
+from dscl_tf.training.stage_context import StageContext
+
+STREAM = "copy_paste"
+
+
+def added(context: StageContext, unet: tf.keras.Model) -> list[AddedLoss]:
+    """Slices that are mixed of labelled and unlabelled ones.
+
+    Raises:
+      UserError: there are no unlabelled volumes.
+    """
+    settings, num_classes = (
+        context.config.finetune.copy_paste,
+        context.cohort.num_classes,
+    )
+    taught = teacher.make(context, unet, settings.teacher_decay, "copy_paste_teacher")
+    stream = unlabelled.unlabelled_batches(context, "--copy_paste_weight").then(
+        with_boxes(settings.box_fraction)
+    )
+    loss = copy_paste_loss(taught.teach, num_classes, settings, context.devices)
+    return [
+        AddedLoss(
+            loss=loss,
+            streams={STREAM: stream},
+            parts=taught.parts,
+            along={STREAM: mixed_images},
+            after_step=taught.after_step,
+            pictures={STREAM: _panel},
+        )
+    ]
+
+
+def with_boxes(fraction: float) -> BatchChange:
+    """Adds where each unlabelled slice is to show the labelled one of its row.
+
+    Args:
+      fraction: sides of a box by those of the slice.
+
+    Returns:
+      A change of batches that adds "rows_labelled", bool [N, H, W]: a box in the
+      slices of even rows, all but a box in the others.
+    """
+
+    def add(batch: Batch, seed: tf.Tensor) -> Batch:
+        count, *size = batch["image"].shape[:3]
+        # Others than the warps', which are of this seed, too.
+        seed = tf.random.experimental.stateless_fold_in(seed, 0x637062)
+        sides = [round(fraction * extent) for extent in size]
+        room = tf.constant([e - s + 1 for e, s in zip(size, sides)], tf.float32)
+        drawn = tf.random.stateless_uniform([count, 2], seed) * room
+        starts = tf.cast(tf.floor(drawn), tf.int32)
+
+        def inside(axis: int) -> tf.Tensor:
+            offset = tf.range(size[axis])[None] - starts[:, axis, None]
+            return (offset >= 0) & (offset < sides[axis])
+
+        box = inside(0)[:, :, None] & inside(1)[:, None, :]
+        is_odd = (tf.range(count) % 2 == 1)[:, None, None]
+        return {**batch, "rows_labelled": tf.math.logical_xor(box, is_odd)}
+
+    return add
+
+
+def mixed_images(batch: Batch) -> tf.Tensor:
+    """The slices of a step, float32 [n, H, W, 1]."""
+    others = streams.part_of(batch, STREAM)
+    is_labelled = others["rows_labelled"][..., None]
+    return tf.where(is_labelled, batch["image"], others["image"])
+
+
+def copy_paste_loss(
+    teach: Callable[[tf.Tensor], tf.Tensor],
+    num_classes: int,
+    settings: CopyPasteConfig,
+    devices: Devices = distribution.ONE,
+) -> steps.LossFunction:
+    """The mean of Dice and cross-entropy of the labelled pixels, and of the others.
+
+    Args:
+      teach: from images [n, H, W, 1] to logits [n, H, W, C], by who labels.
+      num_classes: C.
+      settings: the weights.
+      devices: what computes it.
+
+    Returns:
+      A function to "loss", weighted; "pasted_labelled_loss" and "pasted_pseudo_loss",
+      unweighted.
+    """
+
+    def loss(batch: steps.Batch) -> steps.Scalars:
+        others = streams.part_of(batch, STREAM)
+        is_labelled = tf.cast(others["rows_labelled"][..., None], tf.float32)
+        true = losses.label_maps(batch["label"], num_classes)
+        said = tf.argmax(teach(others["image"]), axis=-1, output_type=tf.int32)
+        pseudo = losses.label_maps(said, num_classes)
+        logits = batch[steps.logits_of(STREAM)]
+        # A pixel of no class is unknown, and takes no part.
+        of_true = _dice_and_entropy(logits, true * is_labelled, devices)
+        of_pseudo = _dice_and_entropy(logits, pseudo * (1 - is_labelled), devices)
+        return {
+            "loss": settings.weight * (of_true + settings.pseudo_weight * of_pseudo),
+            "pasted_labelled_loss": of_true,
+            "pasted_pseudo_loss": of_pseudo,
+        }
+
+    return loss
+
+
+def _dice_and_entropy(
+    logits: tf.Tensor, maps: tf.Tensor, devices: Devices
+) -> tf.Tensor:
+    dice = devices.sum(losses.soft_dice_sums(logits, maps, has_unknown=True))
+    entropy = devices.sum(losses.cross_entropy_sums(logits, maps, has_unknown=True))
+    return 0.5 * (
+        losses.soft_dice_of_sums(dice) + losses.cross_entropy_of_sums(entropy)
+    )
+
+
+def _panel(batch: steps.Batch) -> np.ndarray:
+    others = streams.part_of(batch, STREAM)
+    columns = {
+        "labelled": batch["image"],
+        "unlabelled": others["image"],
+        "mixed": mixed_images(batch),
+    }
+    return panels.image_panel({name: each.numpy() for name, each in columns.items()})
+
+
+METHOD = Method(prepare=teacher.require_first_round, losses=added)

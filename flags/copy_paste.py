@@ -1,0 +1,51 @@
+"""Bidirectional copy-paste."""
+
+from absl import flags
+
+from dscl_tf.methods.copy_paste.settings import CopyPasteConfig
+
+_DEFAULT = CopyPasteConfig()
+_WEIGHT = flags.DEFINE_float(
+    "copy_paste_weight",
+    _DEFAULT.weight,
+    "After fine-tuning, fine-tune once more, with slices of which a box is labelled "
+    "and the rest is not, or the other way; 0: off, else about 1.",
+    lower_bound=0,
+)
+_PSEUDO_WEIGHT = flags.DEFINE_float(
+    "copy_paste_pseudo_weight",
+    _DEFAULT.pseudo_weight,
+    "Of the pixels of those slices that a teacher labelled.",
+    lower_bound=0,
+)
+_BOX = flags.DEFINE_float(
+    "copy_paste_box",
+    _DEFAULT.box_fraction,
+    "Sides of the box, as a fraction of the slice's.",
+    0.05,
+    0.95,
+)
+_DECAY = flags.DEFINE_float(
+    "copy_paste_teacher_decay",
+    _DEFAULT.teacher_decay,
+    "Of the average of the weights that labels; 0: the network itself does.",
+    0,
+    0.99999,
+)
+_STEPS = flags.DEFINE_integer(
+    "copy_paste_steps",
+    _DEFAULT.num_steps,
+    "Steps of that fine-tuning; 0: --finetune_steps.",
+    lower_bound=0,
+)
+
+
+def settings() -> CopyPasteConfig:
+    """Copy-paste's settings."""
+    return CopyPasteConfig(
+        weight=_WEIGHT.value,
+        pseudo_weight=_PSEUDO_WEIGHT.value,
+        box_fraction=_BOX.value,
+        teacher_decay=_DECAY.value,
+        num_steps=_STEPS.value,
+    )
