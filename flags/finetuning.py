@@ -25,6 +25,14 @@ _COSINE = flags.DEFINE_bool(
     "Let fine-tuning's learning rate fall to 0 on a cosine; --cosine does in all "
     "stages.",
 )
+_AVERAGE = flags.DEFINE_float(
+    "average_decay",
+    _DEFAULT.average_decay,
+    "The average of the weights over steps is validated, and is the result; each step "
+    "it keeps so much of itself, such as 0.99. 0: the weights themselves are.",
+    0,
+    0.99999,
+)
 _LARGEST = flags.DEFINE_bool(
     "largest_component",
     _DEFAULT.largest_component,
@@ -73,6 +81,7 @@ def finetune_config() -> config.FinetuneConfig:
         validate_every=_VALIDATE_EVERY.value,
         loss=config.LossKind(_LOSS.value),
         cosine=_COSINE.value,
+        average_decay=_AVERAGE.value,
         largest_component=_LARGEST.value,
         augmentation=config.AugmentationConfig(
             kind=config.AugmentationKind(_KIND.value),

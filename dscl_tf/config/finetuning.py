@@ -56,6 +56,8 @@ class FinetuneConfig(registered.Registered):
     augmentation: AugmentationConfig = AugmentationConfig()
     validate_every: int = 100  # Steps.
     loss: LossKind = dataclasses.field(default=LossKind.DICE, metadata=checks.LATER)
+    # Of the average of weights that is validated and is the result; 0: they themselves.
+    average_decay: float = dataclasses.field(default=0.0, metadata=checks.LATER)
     # Masks keep the largest piece of the structures that gain by it in validation.
     largest_component: bool = dataclasses.field(default=False, metadata=checks.LATER)
     # The learning rate falls to 0 on a cosine, whatever it does in other stages.
@@ -65,6 +67,8 @@ class FinetuneConfig(registered.Registered):
         checks.require(
             self.batch_size >= 1, "batch_size", self.batch_size, "at least 1"
         )
+        decay = self.average_decay
+        checks.require(0 <= decay < 1, "average_decay", decay, "in [0, 1)")
         checks.require(
             self.validate_every >= 1, "validate_every", self.validate_every, ">= 1"
         )

@@ -1,17 +1,19 @@
 """Fine-tuning: the whole U-Net learns from the labelled volumes (section 3.4)."""
 
+import dataclasses
 import logging
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 import numpy as np
+import tensorflow as tf
 
 from dscl_tf import errors, networks
 from dscl_tf.inference import components
 from dscl_tf.methods import labelled, method
 from dscl_tf.pipeline.streams import AnyStream
-from dscl_tf.training import loop, panels, run_folder, steps
+from dscl_tf.training import averaging, loop, panels, run_folder, steps
 from dscl_tf.training.assembly import Assembly
 from dscl_tf.training.checkpoints import Checkpoints
 from dscl_tf.training.distribution import Devices
@@ -53,7 +55,8 @@ def assemble(context: StageContext) -> Assembly:
         ", ".join(split.train),
         ", ".join(split.validation) or "nothing (the last weights are kept)",
     )
-    shown = Validator(unet, cohort, split.validation or split.train)
+    average = _average(context, unet)
+    shown = Validator(average.network, cohort, split.validation or split.train)
     made = [each.losses(context, unet) for each in parts if each.losses is not None]
     added = method.Together([each for losses in made for each in losses])
     stream = added.joined(labelled.labelled_batches(context, more, changes))
@@ -69,7 +72,7 @@ def assemble(context: StageContext) -> Assembly:
         return hooks
 
     return Assembly(
-        parts={**run_folder.unet_parts(unet), **added.parts},
+        parts={**run_folder.unet_parts(unet), **average.parts, **added.parts},
         players={
             **added.players,
             "loss": unet.trainable_variables + list(added.players.get("loss", ())),
@@ -87,8 +90,28 @@ def assemble(context: StageContext) -> Assembly:
         ),
         stream=stream,
         make_hooks=make_hooks,
-        after_step=added.after_step,
+        after_step=[*average.after_step, *added.after_step],
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Result:
+    """The network that is validated, where it is not the one that learns."""
+
+    network: tf.keras.Model
+    parts: Mapping[str, tf.keras.Model]
+    after_step: Sequence[Callable[[int], None]]
+
+
+def _average(context: StageContext, unet: tf.keras.Model) -> _Result:
+    decay = context.config.finetune.average_decay
+    if not decay:
+        return _Result(unet, {}, ())
+    network = networks.build_unet(
+        context.config.network, context.size_px, context.cohort.num_classes
+    )
+    parts = run_folder.averaged(run_folder.unet_parts(network))
+    return _Result(network, parts, (averaging.follow(network, unet, decay),))
 
 
 def conclude(context: StageContext, checkpoint: pathlib.Path) -> dict[str, Any]:

@@ -215,7 +215,10 @@ def load_network(record: RunRecord, checkpoint: pathlib.Path) -> tf.keras.Model:
         )
     finally:
         tf.keras.mixed_precision.set_global_policy(before)
-    checkpoints.read_parts(checkpoint, unet_parts(model))
+    parts = unet_parts(model)
+    if record.config.finetune.average_decay:
+        parts = averaged(parts)
+    checkpoints.read_parts(checkpoint, parts)
     return model
 
 
@@ -226,6 +229,11 @@ def unet_parts(unet: tf.keras.Model) -> dict[str, tf.keras.Model]:
         **decoder_parts(unet.get_layer("decoder")),
         "classifier": unet.get_layer("classifier"),
     }
+
+
+def averaged(parts: Mapping[str, tf.keras.Model]) -> dict[str, tf.keras.Model]:
+    """The parts by the names that those of an average of weights have."""
+    return {f"average_{name}": part for name, part in parts.items()}
 
 
 def decoder_parts(decoder: tf.keras.Model) -> dict[str, tf.keras.Model]:

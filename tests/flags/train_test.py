@@ -81,6 +81,7 @@ REACH = [
     ("loss", "dice_ce", "finetune", "finetune.loss", config.LossKind.DICE_CE),
     ("largest_component", "true", "finetune", "finetune.largest_component", True),
     ("norm", "instance", "encoder", "network.norm", config.NormKind.INSTANCE),
+    ("average_decay", "0.9", "finetune", "finetune.average_decay", 0.9),
     ("finetune_cosine", "true", "finetune", "finetune.cosine", True),
     (
         "augmentation",

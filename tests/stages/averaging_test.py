@@ -1,0 +1,47 @@
+"""The result of fine-tuning as an average of the weights over its steps."""
+
+import numpy as np
+
+from dscl_tf import config, stages
+from dscl_tf.training import run_folder
+from tests import interrupting, weights
+
+
+def averaged_stage(make_stage, folder, num_steps, decay=0.75):
+    settings = config.FinetuneConfig(
+        batch_size=3, validate_every=50, average_decay=decay
+    )
+    split = config.SplitConfig(num_train=1, num_validation=0, num_test=1)
+    return make_stage("finetune", folder, num_steps, finetune=settings, split=split)
+
+
+def kernel_of(folder, part):
+    (name,) = (
+        n
+        for n in weights.weights_of(folder)
+        if n.startswith(f"parts/{part}/") and "OPTIMIZER_SLOT" not in n
+    )
+    return weights.weights_of(folder)[name]
+
+
+def test_the_result_is_the_average_of_what_was_learned(make_stage, tmp_path):
+    learned = []
+    for steps in (1, 2, 3):
+        stage = averaged_stage(make_stage, tmp_path / f"s{steps}", steps)
+        learned.append(kernel_of(stages.run([stage])[0], "classifier"))
+    first, second, third = learned
+    expected = 0.5 * first + 0.5 * second  # 1 - 1 / 2 of itself.
+    expected = 2 / 3 * expected + 1 / 3 * third
+    folder = tmp_path / "s3"
+    found = kernel_of(folder, "average_classifier")
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    assert np.abs(found - third).max() > 1e-5
+    model = run_folder.load_segmenter(folder).model
+    np.testing.assert_array_equal(model.get_layer("classifier").get_weights()[0], found)
+
+
+def test_interrupted_and_resumed_equals_uninterrupted(make_stage, tmp_path):
+    whole, cut = (
+        averaged_stage(make_stage, tmp_path / name, 4) for name in ("whole", "cut")
+    )
+    interrupting.assert_resumed_is_the_same(whole, cut, after=2)
