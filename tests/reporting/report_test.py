@@ -8,8 +8,8 @@ import shutil
 import pytest
 
 from dscl_tf import errors, files, stages
+from dscl_tf.methods.pseudo_labels import labels as pseudo_labels
 from dscl_tf.reporting import experiment, report, results, run
-from dscl_tf.training import pseudo_labels
 from tests.reporting import making
 
 
