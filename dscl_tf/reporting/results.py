@@ -3,16 +3,45 @@
 import dataclasses
 import math
 import pathlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
-from dscl_tf import errors, files
+from dscl_tf import errors, files, json_forms
+from dscl_tf.json_forms import MAYBE, NUMBER, Each, Either, Word
 
 FORMAT = 1
 FILE = "results.json"
 RANDOM = "random"
 ALL = "all"  # The size of a benchmark.
 _CURE = "run dscl-experiment again, which writes it anew from its cells"
+_TEXT = (str, type(None))
+_SIZE = Either((int, Word(ALL)))
+_PAIRED = {"n": int, "mean": NUMBER, "low": MAYBE, "high": MAYBE, "num_above": int}
+_FORM = {
+    "name": str,
+    "versions": dict,
+    "cohort": {"label_names": [str], "size_px": list},
+    "grid": {"methods": [{"name": str, "title?": str, "group?": str}]},
+    "pretraining": [
+        {"name": str, "run": str, "state": str, "seconds?": MAYBE, "error?": _TEXT}
+    ],
+    "cells": [
+        {
+            **{"method": str, "size": _SIZE, "draw": int, "seed": int, "state": str},
+            **{"run": str, "evaluation": str, "dice": MAYBE},
+            **{"seconds?": MAYBE, "error?": _TEXT},
+        }
+    ],
+    "table": [
+        {
+            **{"method": str, "size": _SIZE, "n": int, "mean": NUMBER, "std": MAYBE},
+            **{"structures": Each({"mean": NUMBER, "std": MAYBE}), "paper?": MAYBE},
+            **dict.fromkeys(
+                ("versus_random?", "versus_gr?"), Either((type(None), _PAIRED))
+            ),
+        }
+    ],
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,11 +161,19 @@ def read(folder: pathlib.Path) -> Results:
       UserError: results.json is missing, or not what dscl-experiment writes.
     """
     content = read_content(folder / FILE)
-    return Results(
-        folder=folder,
-        **{name: content[name] for name in _EXPECTED if name != "cells"},
-        cells=[_cell(folder, each) for each in content["cells"]],
-    )
+    cells = [
+        Cell(
+            *(each[name] for name in ("method", "size", "draw", "seed", "state")),
+            folder / each["run"],
+            folder / each["evaluation"],
+            each["dice"],
+            each.get("seconds"),
+            each.get("error"),
+        )
+        for each in content["cells"]
+    ]
+    others = {name: content[name] for name in _FORM if name != "cells"}
+    return Results(folder=folder, cells=cells, **others)
 
 
 def read_content(path: pathlib.Path) -> dict[str, Any]:
@@ -150,108 +187,11 @@ def read_content(path: pathlib.Path) -> dict[str, Any]:
         raise errors.UserError(
             f"{path}: format {content.get('format')!r}, expected {FORMAT}: {_CURE}."
         )
-    _require(path, content, _EXPECTED)
-    _require(path, content["cohort"], {"label_names": list, "size_px": list}, "cohort")
-    _require(path, content["grid"], {"methods": list}, "grid")
-    for place in ("pretraining", "cells", "table"):
-        _check_list(path, content[place], place)
-    _check_list(path, content["grid"]["methods"], "methods")
-    _check_names(path, content)
-    return content
-
-
-_NUMBER = (int, float)
-_MAYBE = (int, float, type(None))
-_SIZE = (int, str)
-_EXPECTED = {
-    "name": str,
-    "versions": dict,
-    "cohort": dict,
-    "grid": dict,
-    "pretraining": list,
-    "cells": list,
-    "table": list,
-}
-_PLACES: dict[str, dict] = {
-    "methods": {"name": str},
-    "pretraining": {"name": str, "run": str, "state": str},
-    "cells": {
-        "method": str,
-        "size": _SIZE,
-        "draw": int,
-        "seed": int,
-        "state": str,
-        "run": str,
-        "evaluation": str,
-        "dice": _MAYBE,
-    },
-    "table": {
-        "method": str,
-        "size": _SIZE,
-        "n": int,
-        "mean": _NUMBER,
-        "std": _MAYBE,
-        "structures": dict,
-    },
-}
-_OPTIONAL = {
-    "title": str,
-    "group": str,
-    "seconds": _MAYBE,
-    "error": (str, type(None)),
-    "paper": _MAYBE,
-}
-_PAIRED = {
-    "n": int,
-    "mean": _NUMBER,
-    "low": _MAYBE,
-    "high": _MAYBE,
-    "num_above": int,
-}
-
-
-def _require(
-    path: pathlib.Path, content: Any, expected: Mapping, where: str = ""
-) -> None:
-    """Refuses an object without the fields that are expected."""
-    for name, kind in expected.items():
-        value = content.get(name, _CURE) if isinstance(content, dict) else content
-        missing = not isinstance(content, dict) or name not in content
-        if missing or not isinstance(value, kind):
-            found = "nothing" if missing else type(value).__name__
-            kinds = kind if isinstance(kind, tuple) else (kind,)
-            wanted = " or ".join(
-                "null" if each is type(None) else each.__name__ for each in kinds
-            )
-            field = f"{where}.{name}" if where else name
-            raise errors.UserError(
-                f"{path}: {field}: found {found}, expected {wanted}: {_CURE}."
-            )
-
-
-def _check_list(path: pathlib.Path, items: Iterable, place: str) -> None:
-    for index, item in enumerate(items):
-        where = f"{place}[{index}]"
-        _require(path, item, _PLACES[place], where)
-        present = {name: kind for name, kind in _OPTIONAL.items() if name in item}
-        _require(path, item, present, where)
-        size = item.get("size", ALL)
-        if isinstance(size, str) and size != ALL:
-            raise errors.UserError(
-                f"{path}: {where}.size: found {size!r}, expected a number or "
-                f"{ALL!r}: {_CURE}."
-            )
-        for name in ("versus_random", "versus_gr"):
-            if item.get(name) is not None:
-                _require(path, item[name], _PAIRED, f"{where}.{name}")
-        for name, found in (
-            item.get("structures", {}).items() if place == "table" else ()
-        ):
-            expected = {"mean": _NUMBER, "std": _MAYBE}
-            _require(path, found, expected, f"{where}.structures.{name}")
-
-
-def _check_names(path: pathlib.Path, content: Mapping) -> None:
+    json_forms.check(path, content, _FORM, _CURE)
+    if not content["cohort"]["label_names"]:
+        raise errors.UserError(
+            f"{path}: cohort.label_names: found no name, expected some: {_CURE}."
+        )
     known = {each["name"] for each in content["grid"]["methods"]}
     for place in ("cells", "table"):
         unknown = {each["method"] for each in content[place]} - known
@@ -260,23 +200,4 @@ def _check_names(path: pathlib.Path, content: Mapping) -> None:
                 f"{path}: {place}: found the method {min(unknown)!r}, expected one of "
                 f"grid.methods: {_CURE}."
             )
-    names = content["cohort"]["label_names"]
-    if not names or not all(isinstance(name, str) for name in names):
-        raise errors.UserError(
-            f"{path}: cohort.label_names: found {names!r}, expected names: {_CURE}."
-        )
-
-
-def _cell(folder: pathlib.Path, item: Mapping) -> Cell:
-    return Cell(
-        item["method"],
-        item["size"],
-        item["draw"],
-        item["seed"],
-        item["state"],
-        folder / item["run"],
-        folder / item["evaluation"],
-        item["dice"],
-        item.get("seconds"),
-        item.get("error"),
-    )
+    return content
