@@ -5,9 +5,10 @@ import pathlib
 from typing import Optional
 
 from dscl_tf import errors, files
-from dscl_tf.reporting import experiment, page, results, run
+from dscl_tf.reporting import results
 
 NAME = "report.html"
+_EXTRA = ("jinja2", "markupsafe", "plotly")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,8 +29,8 @@ def write(settings: ReportConfig) -> pathlib.Path:
       The file.
 
     Raises:
-      UserError: there is nothing to report on, a file of it is damaged, or the report
-        cannot be written.
+      UserError: there is nothing to report on, a file of it is damaged, the report
+        cannot be written, or what draws it is not installed.
     """
     folder = pathlib.Path(settings.input)
     if not folder.is_dir():
@@ -42,7 +43,20 @@ def write(settings: ReportConfig) -> pathlib.Path:
         raise errors.UserError(
             f"--output={output} is a folder; expected the name of an HTML file."
         )
-    kind = experiment if (folder / results.FILE).exists() else run
-    title, head, sections = kind.sections(folder)
-    files.write_text(output, page.whole(title, head, sections))
+    files.write_text(output, _document(folder))
     return output
+
+
+def _document(folder: pathlib.Path) -> str:
+    try:
+        # Only reports need the extra.
+        from dscl_tf.reporting import experiment, page, run
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in _EXTRA:
+            raise
+        raise errors.UserError(
+            f"The report needs {error.name}, which is not installed: "
+            "pip install 'dscl_tf[report]'."
+        ) from None
+    kind = experiment if (folder / results.FILE).exists() else run
+    return page.whole(*kind.sections(folder))

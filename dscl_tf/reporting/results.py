@@ -8,11 +8,14 @@ from typing import Any, Optional
 
 from dscl_tf import errors, files, json_forms
 from dscl_tf.json_forms import MAYBE, NUMBER, Each, Either, Word
+from dscl_tf.reporting import words
 
 FORMAT = 1
 FILE = "results.json"
 RANDOM = "random"
 ALL = "all"  # The size of a benchmark.
+EVERY = "All methods"
+_MOST_LINES = 6  # In one chart; of more methods each group has a chart.
 _CURE = "run dscl-experiment again, which writes it anew from its cells"
 _TEXT = (str, type(None))
 _SIZE = Either((int, Word(ALL)))
@@ -80,10 +83,17 @@ class Results:
 
     @property
     def titles(self) -> dict[str, str]:
+        """As the page shows them, by name."""
         return {
-            each["name"]: each.get("title") or each["name"]
+            each["name"]: words.title_text(each.get("title") or each["name"])
             for each in self.grid["methods"]
         }
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """How each method looks in every chart; random weights are grey."""
+        others = [method for method in self.methods if method != RANDOM]
+        return {RANDOM: -1, **{method: k for k, method in enumerate(others)}}
 
     @property
     def groups(self) -> dict[str, str]:
@@ -130,6 +140,48 @@ class Results:
         if len(rows) > 1 and rows[0]["n"] == 1:
             return "one cell of each method: too few to tell which is the best"
         return ""
+
+    def grouped(self, methods: Sequence[str]) -> dict[str, list[str]]:
+        """Methods by chart; where there are several, random weights are in each."""
+        groups: dict[str, list[str]] = {}
+        for method in methods:
+            if method != RANDOM:
+                groups.setdefault(self.groups[method], []).append(method)
+        parts = {
+            f"{name} ({at // _MOST_LINES + 1} of {-(-len(members) // _MOST_LINES)})"
+            if len(members) > _MOST_LINES
+            else name: members[at : at + _MOST_LINES]
+            for name, members in groups.items()
+            for at in range(0, len(members), _MOST_LINES)
+        }
+        if len(methods) <= _MOST_LINES or len(parts) == 1:
+            return {EVERY: list(methods)}
+        reference = [method for method in methods if method == RANDOM]
+        return {name: reference + members for name, members in parts.items()}
+
+    def shown_cells(self) -> dict[str, Cell]:
+        """A finished cell for each method: that of the first method's median draw.
+
+        A method without that draw has its own median one.
+        """
+        found = {method: self.median_cell(method) for method in self.methods}
+        found = {method: cell for method, cell in found.items() if cell}
+        shared = next(iter(found.values()), None)
+        for method in found:
+            for cell in self.of(method, shared.size):
+                same = (cell.draw, cell.seed) == (shared.draw, shared.seed)
+                if same and cell.dice is not None:
+                    found[method] = cell
+        return found
+
+    def median_cell(self, method: str) -> Optional[Cell]:
+        """The finished cell of a method's smallest size that has the median Dice."""
+        for size in self.sizes:
+            cells = [cell for cell in self.of(method, size) if cell.dice is not None]
+            if cells:
+                cells.sort(key=lambda cell: (cell.dice, cell.draw))
+                return cells[(len(cells) - 1) // 2]
+        return None
 
     def row(self, method: str, size: Any) -> Optional[Mapping[str, Any]]:
         """The row of the table for a method at a size."""

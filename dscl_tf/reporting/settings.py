@@ -3,12 +3,8 @@
 import json
 import pathlib
 import shlex
-from collections.abc import Iterable, Mapping
-from typing import Any
-
-from dscl_tf.reporting import markup, tables
-from dscl_tf.reporting.markup import Html
-from dscl_tf.reporting.tables import Column
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 # Where files are and how a run computes does not tell methods apart.
 LEFT_OUT = ("workdir", "prepared", "runtime", "split", "seed")
@@ -17,6 +13,14 @@ _UNUSED = {
     "decoder": ("global_", "finetune", "pretext"),
     "pretext": ("views", "global_", "local", "finetune"),
 }
+
+
+class Differences(NamedTuple):
+    """A table of the settings in which runs differ; without rows they are the same."""
+
+    title: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
 
 
 def flat(settings: Mapping[str, Any], where: str = "") -> dict[str, Any]:
@@ -31,10 +35,11 @@ def flat(settings: Mapping[str, Any], where: str = "") -> dict[str, Any]:
     return found
 
 
-def differences(configs: Mapping[str, Mapping[str, Any]]) -> Html:
-    """A table of the settings in which runs differ.
+def differences(title: str, configs: Mapping[str, Mapping[str, Any]]) -> Differences:
+    """The settings in which runs differ.
 
     Args:
+      title: of the table.
       configs: `config` of their config.json, by the runs' names.
     """
     flats = {name: flat(_decisive(config)) for name, config in configs.items()}
@@ -44,17 +49,12 @@ def differences(configs: Mapping[str, Mapping[str, Any]]) -> Html:
         for name, found in flats.items()
     }
     differing = [k for k in keys if len({found[k] for found in texts.values()}) > 1]
-    if not differing:
-        return markup.absent("Their settings are the same.")
     # The longer way down, so that the table fits on a screen and on paper.
     if len(differing) > len(texts):
-        heads = ["Setting", *texts]
         rows = [[key, *(found[key] for found in texts.values())] for key in differing]
-    else:
-        heads = ["Run", *differing]
-        rows = [[name, *(found[k] for k in differing)] for name, found in texts.items()]
-    columns = [Column(name, numeric=False) for name in heads]
-    return tables.table("Settings that are not the same everywhere.", columns, rows)
+        return Differences(title, ["Setting", *texts], rows)
+    rows = [[name, *(found[k] for k in differing)] for name, found in texts.items()]
+    return Differences(title, ["Run", *differing], rows if differing else [])
 
 
 def _decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,31 +70,27 @@ def _short(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def in_full(name: str, content: Mapping[str, Any]) -> Html:
-    """A whole config.json, folded and not printed."""
-    text = markup.tag("pre", markup.tag("code", json.dumps(content, indent=1)))
-    return markup.folded(f"Settings of {name}", text, printed=False)
+def in_full(contents: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Whole documents as texts, by their names."""
+    return [(name, json.dumps(it, indent=1)) for name, it in contents.items()]
 
 
-def definitions(values: Mapping[str, Any]) -> Html:
-    """Names and values, one below the other."""
-    items = [
-        markup.join(markup.tag("dt", name), markup.tag("dd", _shown(value)))
+def definitions(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Names and values as texts; what is empty is left out."""
+    return [
+        (name, _shown(value))
         for name, value in values.items()
         if value not in (None, "")
     ]
-    return markup.tag("dl", *items)
 
 
-def _shown(value: Any) -> Any:
-    if isinstance(value, (str, Html)):
-        return value
+def _shown(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(str(each) for each in value)
-    return json.dumps(value)
+    return value if isinstance(value, str) else json.dumps(value)
 
 
-def made_by(configs: Iterable[Mapping[str, Any]], folder: pathlib.Path) -> Html:
+def made_by(configs: Iterable[Mapping[str, Any]], folder: pathlib.Path) -> list[str]:
     """The command lines that trained, where runs know them, and that of the report.
 
     Args:
@@ -104,6 +100,4 @@ def made_by(configs: Iterable[Mapping[str, Any]], folder: pathlib.Path) -> Html:
     trained = [flat(each).get("runtime.command") for each in configs]
     report = shlex.join(["dscl-report", f"--input={folder}"])
     # Runs of an earlier version have none.
-    lines = dict.fromkeys([*(str(line) for line in trained if line), report])
-    code = markup.tag("pre", markup.tag("code", "\n".join(lines)))
-    return markup.join(markup.tag("h3", "Made by"), code)
+    return list(dict.fromkeys([*(str(line) for line in trained if line), report]))
