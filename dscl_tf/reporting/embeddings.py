@@ -1,7 +1,7 @@
 """Slices in a plane, before and after pre-training."""
 
-import pathlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Optional
 
 import numpy as np
@@ -18,9 +18,7 @@ from dscl_tf.training.run_folder import RunFolder
 
 
 def section(
-    runs: Sequence[tuple[str, pathlib.Path]],
-    cohort: Optional[PreparedCohort],
-    why_not: str,
+    runs: Sequence[tuple[str, Path]], cohort: Optional[PreparedCohort], why_not: str
 ) -> Section:
     """Charts of each encoder that was trained without labels.
 
@@ -34,20 +32,12 @@ def section(
         if not (run / "config.json").exists():
             parts.append({"name": name, "absent": f"{run} is not there any more."})
         elif RunFolder(run).read_record().config.stage in slice_embeddings.STAGES:
-            parts.append({"name": name, **of_run(run, cohort)})
+            parts.append({"name": name, "absent": "", **_part(run, cohort)})
     data = {"parts": parts, "why_not": why_not}
     return Section("embeddings", "Embeddings of slices", "embeddings", data)
 
 
-def of_run(run: pathlib.Path, cohort: PreparedCohort) -> dict[str, Any]:
-    """Charts of slices by partition and by volume, before and after a stage.
-
-    Each state has a plane of its own.
-
-    Returns:
-      charts, num_slices and num_volumes; or absent, a sentence that says why there
-      are none.
-    """
+def _part(run: Path, cohort: PreparedCohort) -> dict[str, Any]:
     try:
         slices, states = slice_embeddings.before_and_after(run, cohort)
     except errors.UserError as error:
@@ -58,20 +48,21 @@ def of_run(run: pathlib.Path, cohort: PreparedCohort) -> dict[str, Any]:
         for by in ("partition", "volume")
     ]
     counts = {"num_slices": len(slices.volume), "num_volumes": len(slices.images)}
-    return {"charts": charts, "absent": "", **counts}
+    return {"charts": charts, **counts}
 
 
 def _chart(state: str, values: np.ndarray, slices: Slices, by: str) -> Chart:
+    """A state's own plane, with marks by partition or by volume."""
     plane, shares = slice_embeddings.principal_plane(values)
     note = f"Axes: {shares[0]:.0%} and {shares[1]:.0%} of the variance."
-    names = slices.names
-    if by == "partition":
+    groups, names, is_ordered = slices.volume, slices.names, by == "partition"
+    if is_ordered:
         accuracy = probe.partition_accuracy(values, slices.subject, slices.partition)
         note += (
             f" Of {accuracy:.0%} of the slices, the nearest one of another subject is "
             "of the same partition."
         )
-        names = [f"partition {k + 1}" for k in range(slices.partition.max() + 1)]
-    groups, is_ordered = getattr(slices, by), by == "partition"
+        groups = slices.partition
+        names = [f"partition {k + 1}" for k in range(groups.max() + 1)]
     title = f"{state}, by {by}"
     return figures.scatter(title, plane, groups, names, note, is_ordered)

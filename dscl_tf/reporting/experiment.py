@@ -1,25 +1,31 @@
 """The report of an experiment: its sections, from its folder."""
 
-import datetime
 from pathlib import Path
 from typing import Any, Optional
 
-from dscl_tf import errors
+from dscl_tf import errors, files, json_forms, results_json
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.reporting import (
     dice,
     embeddings,
     masks,
-    measurements,
     settings,
     sizes,
     structures,
     training,
     words,
 )
-from dscl_tf.reporting import results as results_file
+from dscl_tf.reporting import results as reading
 from dscl_tf.reporting.page import Section
-from dscl_tf.reporting.results import ALL, RANDOM, Results, size_words
+from dscl_tf.reporting.results import RANDOM, Results
+from dscl_tf.reporting.words import size_words
+from dscl_tf.results_json import ALL
+
+_VOLUMES = {
+    "Pre-training volumes": "pretrain",
+    "Labelled volumes that choose the weights": "validation",
+    "Test volumes": "test",
+}
 
 
 def sections(folder: Path) -> tuple[str, Section, list[Section]]:
@@ -31,14 +37,14 @@ def sections(folder: Path) -> tuple[str, Section, list[Section]]:
     Raises:
       UserError: results.json or a file that it names is damaged.
     """
-    found = results_file.read(folder)
+    found = reading.read(folder)
     cohort, why_not = _cohort(found)
-    pretrained = [
+    stages = [
         (each["name"], folder / each["run"])
         for each in found.pretraining
         if each["state"] == "done"
     ]
-    shown = [
+    cells = [
         (
             f"{_method_at(found, method, cell.size)}, draw {cell.draw}: Dice "
             f"{words.number(cell.dice)}",
@@ -51,8 +57,8 @@ def sections(folder: Path) -> tuple[str, Section, list[Section]]:
         sizes.section(found),
         structures.section(found),
         training.of_experiment(found),
-        embeddings.section(pretrained, cohort, why_not),
-        masks.section(shown, cohort, why_not, is_experiment=True),
+        embeddings.section(stages, cohort, why_not),
+        masks.section(cells, cohort, why_not, is_experiment=True),
         _settings(found),
     ]
     return f"Experiment {folder.resolve().name}", _head(found), parts
@@ -73,19 +79,23 @@ def _cohort(results: Results) -> tuple[Optional[PreparedCohort], str]:
 
 
 def _head(results: Results) -> Section:
-    cohort, versions = results.cohort, results.versions
-    written = (results.folder / results_file.FILE).stat().st_mtime
-    day = datetime.datetime.fromtimestamp(written).strftime("%d %B %Y, %H:%M")
-    size = " × ".join(str(each) for each in cohort["size_px"])
-    about = [
-        f"Cohort {cohort.get('id', 'unknown')}",
-        ", ".join(results.structures),
-        f"{size or '?'} px of {cohort.get('spacing_mm', '?')} mm",
-        f"results of {day}",
-        ", ".join(f"{name} {number}" for name, number in versions.items()),
-    ]
-    data = {"about": about, "summary": summary(results)}
-    return Section("", "", "head", {**data, "unfinished": dice.unfinished(results)})
+    written = (results.folder / results_json.FILE).stat().st_mtime
+    cells = [cell for cell in results.cells if cell.state != "done"]
+    stages = [each for each in results.pretraining if each["state"] != "done"]
+    data = {
+        "cohort": results.cohort.get("id", "unknown"),
+        "structures": results.structures,
+        "size_px": results.cohort["size_px"],
+        "spacing_mm": results.cohort.get("spacing_mm", "?"),
+        "when": f"results of {words.day(written)}",
+        "versions": results.versions,
+        "summary": summary(results),
+        "cells": [
+            (results.titles[it.method], it) for it in cells if it.state != "done"
+        ],
+        "stages": [it for it in stages if it["state"] != "done"],
+    }
+    return Section("", "", "head", data)
 
 
 def summary(results: Results) -> list[str]:
@@ -97,20 +107,18 @@ def summary(results: Results) -> list[str]:
             first += f", {states.count(state)} {said}"
     benchmarks = [
         f"{_method_at(results, row['method'], ALL)}: {_figure(row)}."
-        for row in results.table
-        if row["size"] == ALL
+        for row in results.rows(ALL)
     ]
     bests = [_best_of_size(results, size) for size in results.sizes if size != ALL]
     return [f"{first}.", *bests, *benchmarks]
 
 
 def _best_of_size(results: Results, size: Any) -> str:
-    rows = [row for row in results.table if row["size"] == size]
     if why_not := results.why_no_best(size):
         return f"With {size_words(size)}: {why_not}."
-    best = max(rows, key=lambda row: row["mean"])
+    best = max(results.rows(size), key=lambda row: row["mean"])
     name = results.titles[best["method"]]
-    if len(rows) == 1:
+    if len(results.rows(size)) == 1:
         return f"With {size_words(size)}: {name} has a mean Dice of {_figure(best)}."
     text = f"With {size_words(size)}, {name} has the highest mean Dice: {_figure(best)}"
     paired = best.get("versus_random")
@@ -134,65 +142,56 @@ def _method_at(results: Results, method: str, size: Any) -> str:
 def _settings(results: Results) -> Section:
     chosen = results.grid.get("flags") or results.grid.get("settings")
     chosen = chosen if isinstance(chosen, dict) else {}
-    asked = {k: v for k, v in chosen.items() if isinstance(v, dict)}
-    full = {f"the stage {k}, as it was asked for": v for k, v in asked.items()}
+    # The settings of each stage, or flags.
+    asked = {k: it for k, it in chosen.items() if isinstance(it, dict)}
+    full = {f"the stage {k}, as it was asked for": it for k, it in asked.items()}
     configs, stages, splits = {}, {}, {}
     for method in results.methods:
         cell = results.median_cell(method)
-        content = measurements.record(cell.run) if cell else {}
-        if content:
+        if cell and (content := _record(cell.run)):
             title = results.titles[method]
             configs[title] = content.get("config", {})
             splits[cell.size] = content.get("split")
             full[f"{title} ({cell.run})"] = content
     for each in results.pretraining:
-        content = measurements.record(results.folder / each["run"])
-        if content:
+        if content := _record(results.folder / each["run"]):
             stages[each["name"]] = content.get("config", {})
             full[each["name"]] = content
-    tables = {"Fine-tuning of the methods": configs, "Pre-training": stages}
-    others = {k: v for k, v in chosen.items() if k not in asked}
-    facts = {**_facts(results, others), **_volumes(splits)}
-    data = {
-        "facts": settings.definitions(facts),
-        "tables": [
-            settings.differences(title, found)
-            for title, found in tables.items()
-            if len(found) > 1
-        ],
-        "full": settings.in_full(full),
-        "seconds": sum(cell.seconds or 0 for cell in results.cells),
-        "before": sum(each.get("seconds") or 0 for each in results.pretraining),
-        "commands": settings.made_by(asked.values(), results.folder),
-    }
-    return Section("settings", "Settings", "settings", data)
-
-
-def _facts(results: Results, chosen: dict[str, Any]) -> dict[str, Any]:
-    grid = results.grid
-    return {
+    facts = {
         "Folder": str(results.folder),
         "Grid": results.name,
         "Prepared cohort": str(results.cohort.get("prepared", "")),
-        "Labelled volumes": grid.get("sizes", []),
-        "Draws": grid.get("draws", []),
-        "Seeds": grid.get("seeds", []),
-        **chosen,
-        **{f"Version of {name}": value for name, value in results.versions.items()},
+        "Labelled volumes": results.grid.get("sizes", []),
+        "Draws": results.grid.get("draws", []),
+        "Seeds": results.grid.get("seeds", []),
+        **{k: it for k, it in chosen.items() if k not in asked},
+        **{f"Version of {name}": it for name, it in results.versions.items()},
+        **_volumes({size: split for size, split in splits.items() if split}),
     }
+    seconds = [
+        sum(cell.seconds or 0 for cell in results.cells),
+        sum(each.get("seconds") or 0 for each in results.pretraining),
+    ]
+    compared = {"Fine-tuning of the methods": configs, "Pre-training": stages}
+    commands = settings.made_by(asked.values(), results.folder)
+    return settings.section(facts, compared, full, seconds, commands)
 
 
 def _volumes(splits: dict[Any, Any]) -> dict[str, int]:
     """Numbers of volumes, from runs' splits by their number of labelled volumes."""
-    known = {size: split for size, split in splits.items() if split}
-    names = {
-        "Pre-training volumes": "pretrain",
-        "Labelled volumes that choose the weights": "validation",
-        "Test volumes": "test",
-    }
-    found = {}
-    for split in list(known.values())[:1]:
-        found = {said: len(split.get(name) or ()) for said, name in names.items()}
-    if ALL in known:
-        found["Training volumes of the benchmark"] = len(known[ALL].get("train") or ())
+    first = next(iter(splits.values()), None)
+    names = _VOLUMES if first else {}
+    found = {said: len(first.get(name) or ()) for said, name in names.items()}
+    if ALL in splits:
+        found["Training volumes of the benchmark"] = len(splits[ALL].get("train") or ())
     return found
+
+
+def _record(run: Path) -> dict[str, Any]:
+    """A run's config.json as it is; empty where there is none."""
+    path = run / "config.json"
+    if not path.exists():
+        return {}
+    content = files.read_json_object(path, "run's config")
+    json_forms.check(path, content, {"config?": dict, "split?": dict}, "train again")
+    return content

@@ -11,15 +11,13 @@ from typing import Any, NamedTuple, Optional
 import numpy as np
 import plotly.graph_objects as go
 
-from dscl_tf.reporting import words
-
 NUM_COLORS = 8  # Variables --s0 to --s7, and --p0 to --p7 of groups in an order.
 REFERENCE = -1  # The number of the series that others are held against: grey.
 _SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
 _SYMBOLS += ("hourglass", "octagon")
 _DASHES = ("solid", "dash", "dot")
 _FEW = 12  # Points of a line that get marks.
-_LONGEST = 44  # Letters of a name in a chart, so that it fits on a phone.
+_LONGEST = 36  # Letters of a name in a chart, so that it fits on a phone.
 _PLOT, _BELOW, _ENTRY, _ROW = 228, 52, 19, 36  # Heights in pixels.
 
 
@@ -39,6 +37,7 @@ class Series(NamedTuple):
     x: Sequence[float]
     y: Sequence[float]
     spread: Sequence[Optional[float]] = ()  # Half the lengths of bars.
+    hints: Sequence[str] = ()  # What the pointer shows; empty: x and y.
 
 
 class Box(NamedTuple):
@@ -120,19 +119,16 @@ def lines(
 
 
 def _line(series: Series) -> go.Scatter:
-    style = look(series.number)
-    spreads = series.spread or [None] * len(series.y)
-    bars = {"array": [each or 0 for each in spreads], "thickness": 1.4, "width": 3}
+    style, spreads = look(series.number), [each or 0 for each in series.spread]
+    bars = {"array": spreads, "thickness": 1.4, "width": 3}
     return go.Scatter(
-        x=list(series.x),
-        y=list(series.y),
-        name=_text(series.name),
+        **{"x": list(series.x), "y": list(series.y), "name": _text(series.name)},
         mode="lines" if len(series.x) > _FEW else "lines+markers",
         line={"color": style["color"], "dash": style["dash"], "width": 1.8},
         marker={"symbol": style["symbol"], "size": 8},
         error_y=bars if any(spreads) else None,
-        text=[words.spread(*each) for each in zip(series.y, spreads)],
-        hovertemplate="%{text} at %{x}",
+        text=list(series.hints) or None,
+        hovertemplate="%{text}" if series.hints else "%{y:.4g} at %{x}",
     )
 
 
@@ -148,19 +144,16 @@ def boxes(title: str, rows: Sequence[tuple[str, int, Box]], label: str) -> Chart
     for row, (name, number, box) in enumerate(rows):
         color = look(number)["color"]
         figure.add_box(
-            **{
-                "orientation": "h",
-                "y": [row],
-                "width": 0.36,
-                "hoverinfo": "skip",
-                "jitter": 0,
-            },
+            **{"orientation": "h", "y": [row], "width": 0.36, "hoverinfo": "skip"},
             **{"q1": [box.first], "median": [box.median], "q3": [box.third]},
             **{"lowerfence": [box.low], "upperfence": [box.high]},
-            x=[box.outliers] if box.outliers else None,
             line={"color": color, "width": 1.6},
             fillcolor="var(--raised)",
-            marker={"symbol": "circle-open", "size": 5},
+        )
+        figure.add_scatter(
+            **{"x": box.outliers, "y": [row] * len(box.outliers), "mode": "markers"},
+            marker={"symbol": "circle-open", "size": 5, "color": color},
+            hovertemplate="%{x:.3f}<extra></extra>",
         )
         place = {"x": 0, "xref": "paper", "y": row - 0.2, "yanchor": "bottom"}
         figure.add_annotation(

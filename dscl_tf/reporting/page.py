@@ -9,7 +9,7 @@ import markupsafe
 import plotly.offline
 
 from dscl_tf import palette
-from dscl_tf.reporting import results, words
+from dscl_tf.reporting import words
 
 _TEMPLATES = pathlib.Path(__file__).parent / "templates"
 
@@ -23,33 +23,27 @@ class Section(NamedTuple):
     data: Mapping[str, Any]  # What the template shows.
 
 
-def whole(title: str, head: Section, sections: Sequence[Section]) -> str:
+def whole(title: str, first: Section, sections: Sequence[Section]) -> str:
     """The HTML document.
 
     Args:
       title: of the page.
-      head: what stands between the title and the first section.
+      first: what stands between the title and the first section.
       sections: in order.
     """
     return (
-        _environment()
+        environment()
         .get_template("page.html")
         .render(
             title=title,
-            head=head,
+            head=first,
             sections=sections,
             plotly_js=markupsafe.Markup(plotly.offline.get_plotlyjs()),
         )
     )
 
 
-def fragment(section: Section) -> str:
-    """What a section's template makes of its data, without a heading."""
-    template = _environment().get_template(f"{section.template}.html")
-    return template.render(section=section)
-
-
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
     """Templates in which what is not known to be markup is escaped."""
     found = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
@@ -59,9 +53,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     found.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "allow_nan": False}
-    for each in (words.number, words.signed, words.spread, words.interval):
-        found.filters[each.__name__] = each
-    found.filters["duration"] = words.duration
-    found.filters["size_words"] = results.size_words
+    for name in ("number", "signed", "spread", "interval", "duration", "size_words"):
+        found.filters[name] = getattr(words, name)
     found.filters["structure_color"] = palette.structure_color
     return found

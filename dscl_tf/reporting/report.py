@@ -4,8 +4,7 @@ import dataclasses
 import pathlib
 from typing import Optional
 
-from dscl_tf import errors, files
-from dscl_tf.reporting import results
+from dscl_tf import errors, files, results_json
 
 NAME = "report.html"
 _EXTRA = ("jinja2", "markupsafe", "plotly")
@@ -58,5 +57,5 @@ def _document(folder: pathlib.Path) -> str:
             f"The report needs {error.name}, which is not installed: "
             "pip install 'dscl_tf[report]'."
         ) from None
-    kind = experiment if (folder / results.FILE).exists() else run
+    kind = experiment if (folder / results_json.FILE).exists() else run
     return page.whole(*kind.sections(folder))

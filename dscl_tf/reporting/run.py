@@ -1,20 +1,13 @@
 """The report of one run: a --workdir with its stages, or the folder of one stage."""
 
-import datetime
-import pathlib
+from pathlib import Path
 from typing import Any
 
 from dscl_tf import config_json, errors
 from dscl_tf.cohort.prepared import PreparedCohort
+from dscl_tf.inference import evaluate, evaluated
 from dscl_tf.methods.pseudo_labels import labels as pseudo_labels
-from dscl_tf.reporting import (
-    embeddings,
-    masks,
-    measurements,
-    settings,
-    training,
-    words,
-)
+from dscl_tf.reporting import embeddings, masks, settings, training, words
 from dscl_tf.reporting.page import Section
 from dscl_tf.training import records
 from dscl_tf.training.run_folder import RunFolder
@@ -24,7 +17,7 @@ _ORDER = ("encoder", "pretext", "decoder", "finetune")
 Runs = dict[str, RunFolder]
 
 
-def sections(folder: pathlib.Path) -> tuple[str, Section, list[Section]]:
+def sections(folder: Path) -> tuple[str, Section, list[Section]]:
     """Title, what follows it, and the sections.
 
     Args:
@@ -34,24 +27,35 @@ def sections(folder: pathlib.Path) -> tuple[str, Section, list[Section]]:
       UserError: there is no run, or one of its files is damaged.
     """
     runs = find_runs(folder)
-    evaluations = _evaluations(folder)
-    last = list(runs.values())[-1].read_record()
+    found = {name: run.read_record() for name, run in runs.items()}
+    last = list(found.values())[-1]
     try:
         cohort, why_not = PreparedCohort.open(last.config.prepared), ""
     except errors.UserError as error:
         cohort, why_not = None, f"This needs the prepared cohort: {error}"
-    found = {"evaluations": [_evaluation(*each) for each in evaluations]}
+    evaluations = _evaluations(folder)
+    means = {"evaluations": [_evaluation(*each) for each in evaluations]}
+    stages = [(name, run.path) for name, run in runs.items()]
     parts = [
-        Section("dice", "Dice on the evaluated volumes", "evaluations", found),
-        training.of_run(runs),
-        embeddings.section([(k, run.path) for k, run in runs.items()], cohort, why_not),
+        Section("dice", "Dice on the evaluated volumes", "evaluations", means),
+        training.of_run(stages),
+        embeddings.section(stages, cohort, why_not),
         masks.section(evaluations, cohort, why_not, is_experiment=False),
-        _settings(folder, runs),
+        settings.section(
+            _facts(folder, last),
+            {},
+            {name: records.to_json(record) for name, record in found.items()},
+            (),
+            settings.made_by(
+                [config_json.to_json(record.config) for record in found.values()],
+                folder,
+            ),
+        ),
     ]
     return f"Run {folder.resolve().name}", _head(runs, last), parts
 
 
-def find_runs(folder: pathlib.Path) -> Runs:
+def find_runs(folder: Path) -> Runs:
     """Run folders by name, in the order in which the stages follow each other.
 
     Raises:
@@ -65,58 +69,54 @@ def find_runs(folder: pathlib.Path) -> Runs:
             "(config.json, or stages with one): give the --workdir of dscl-experiment "
             "or of dscl-train."
         )
-    stages = {run.path: run.read_record().config.stage for run in runs}
-    runs.sort(key=lambda run: _ORDER.index(stages[run.path]))
+    runs.sort(key=lambda run: _ORDER.index(run.read_record().config.stage))
     return {run.path.resolve().name: run for run in runs}
 
 
-def _evaluations(folder: pathlib.Path) -> list[tuple[str, pathlib.Path]]:
+def _evaluations(folder: Path) -> list[tuple[str, Path]]:
     """Evaluations in the folder and in its stages: relative paths and folders."""
-    found = [*folder.glob("*/summary.json"), *folder.glob("*/*/summary.json")]
+    found = [each for at in ("*", "*/*") for each in folder.glob(at)]
     return [
-        (str(path.parent.relative_to(folder)), path.parent)
+        (str(path.relative_to(folder)), path)
         for path in sorted(found)
         # What a teacher labelled has no truth to be compared with.
-        if path.parent.name != pseudo_labels.FOLDER
+        if (path / evaluate.SUMMARY).exists() and path.name != pseudo_labels.FOLDER
     ]
 
 
-def _evaluation(name: str, folder: pathlib.Path) -> dict[str, Any]:
+def _evaluation(name: str, folder: Path) -> dict[str, Any]:
     """Means of each structure, and Dice of each volume."""
-    content = measurements.summary(folder)
-    labels = content["label_names"]
-    means = [(labels[label], found) for label, found in content["mean"].items()]
+    content = evaluated.means(folder)
+    means = [(content["label_names"][k], it) for k, it in content["mean"].items()]
     volumes: dict[str, dict[str, float]] = {}
-    structures: dict[str, None] = {}
-    for volume, structure, dice in measurements.case_dice(folder):
+    for volume, structure, dice in evaluated.case_dice(folder):
         volumes.setdefault(volume, {})[structure] = dice
-        structures[structure] = None
+    structures = list(dict.fromkeys(s for dice in volumes.values() for s in dice))
     return {
         "name": name,
-        "num_cases": content["num_cases"],
-        "subset": content["subset"],
+        "about": f"{content['num_cases']} volumes of the subset {content['subset']}.",
         "means": [*means, ("Mean of structures", content["foreground_mean"])],
-        "structures": list(structures),
+        "structures": structures,
         "volumes": [
-            (name, sum(dice.values()) / len(dice), [dice.get(s) for s in structures])
-            for name, dice in volumes.items()
+            (volume, sum(dice.values()) / len(dice), [dice.get(s) for s in structures])
+            for volume, dice in volumes.items()
         ],
     }
 
 
 def _head(runs: Runs, record: records.RunRecord) -> Section:
     newest = max(run.config_file.stat().st_mtime for run in runs.values())
-    day = datetime.datetime.fromtimestamp(newest).strftime("%d %B %Y, %H:%M")
-    size = " × ".join(str(each) for each in record.preprocessing.size_px)
-    about = [
-        f"Cohort {record.cohort_id}",
-        ", ".join(record.label_names[1:]),
-        f"{size} px of {record.preprocessing.spacing_mm} mm",
-        f"begun {day}",
-        ", ".join(f"{name} {number}" for name, number in record.versions.items()),
-    ]
-    states = [_state(name, run) for name, run in runs.items()]
-    data = {"about": about, "summary": states, "unfinished": []}
+    data = {
+        "cohort": record.cohort_id,
+        "structures": record.label_names[1:],
+        "size_px": record.preprocessing.size_px,
+        "spacing_mm": record.preprocessing.spacing_mm,
+        "when": f"begun {words.day(newest)}",
+        "versions": record.versions,
+        "summary": [_state(name, run) for name, run in runs.items()],
+        "cells": [],
+        "stages": [],
+    }
     return Section("", "", "head", data)
 
 
@@ -134,27 +134,14 @@ def _state(name: str, run: RunFolder) -> str:
     return f"{text}."
 
 
-def _settings(folder: pathlib.Path, runs: Runs) -> Section:
-    found = {name: run.read_record() for name, run in runs.items()}
-    last = list(found.values())[-1]
-    facts = {
+def _facts(folder: Path, record: records.RunRecord) -> dict[str, Any]:
+    return {
         "Folder": str(folder),
-        "Prepared cohort": last.config.prepared,
-        "Seed": last.config.seed,
-        "Pre-training volumes": len(last.split.pretrain),
-        "Labelled volumes": last.split.train,
-        "Validation volumes": last.split.validation,
-        "Test volumes": last.split.test,
-        **{f"Version of {name}": value for name, value in last.versions.items()},
+        "Prepared cohort": record.config.prepared,
+        "Seed": record.config.seed,
+        "Pre-training volumes": len(record.split.pretrain),
+        "Labelled volumes": record.split.train,
+        "Validation volumes": record.split.validation,
+        "Test volumes": record.split.test,
+        **{f"Version of {name}": it for name, it in record.versions.items()},
     }
-    configs = [config_json.to_json(each.config) for each in found.values()]
-    full = {name: records.to_json(record) for name, record in found.items()}
-    data = {
-        "facts": settings.definitions(facts),
-        "tables": [],
-        "full": settings.in_full(full),
-        "seconds": 0,
-        "before": 0,
-        "commands": settings.made_by(configs, folder),
-    }
-    return Section("settings", "Settings", "settings", data)

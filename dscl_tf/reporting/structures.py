@@ -3,7 +3,8 @@
 from collections import defaultdict
 from typing import Any
 
-from dscl_tf.reporting import figures, measurements
+from dscl_tf.inference import evaluated
+from dscl_tf.reporting import figures
 from dscl_tf.reporting.page import Section
 from dscl_tf.reporting.results import Results
 
@@ -34,7 +35,7 @@ def _dice(results: Results, method: str, size: Any) -> dict[str, list[float]]:
     """Dice of each volume, averaged over cells, by structure."""
     found = defaultdict(list)
     for cell in results.of(method, size):
-        for volume, structure, dice in measurements.case_dice(cell.evaluation):
+        for volume, structure, dice in evaluated.case_dice(cell.evaluation):
             found[structure, volume].append(dice)
     values = defaultdict(list)
     for (structure, _), dice in found.items():

@@ -1,7 +1,10 @@
 """Figures and names as the page writes them."""
 
+import datetime
 import math
-from typing import Optional
+from typing import Any, Optional
+
+from dscl_tf.results_json import ALL
 
 MINUS = "\N{MINUS SIGN}"
 _SUPERSCRIPTS = {"D": "ᴰ", "R": "ᴿ", "-": "⁻"}
@@ -42,6 +45,18 @@ def duration(seconds: float) -> str:
     if seconds < 90 * 60:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
+
+
+def size_words(size: Any) -> str:
+    """A number of labelled volumes in words."""
+    if size == ALL:
+        return "all labelled volumes"
+    return f"{size} labelled volume{'' if size == 1 else 's'}"
+
+
+def day(timestamp: float) -> str:
+    """A time of the system's clock."""
+    return datetime.datetime.fromtimestamp(timestamp).strftime("%d %B %Y, %H:%M")
 
 
 def title_text(title: str) -> str:

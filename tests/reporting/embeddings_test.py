@@ -1,9 +1,10 @@
 from dscl_tf import config, stages
-from dscl_tf.reporting import embeddings, page
+from dscl_tf.reporting import embeddings
+from tests.reporting import making
 
 
 def text_of(runs, cohort, why_not=""):
-    return page.fragment(embeddings.section(runs, cohort, why_not))
+    return making.fragment(embeddings.section(runs, cohort, why_not))
 
 
 def stage_of(make_stage, folder, **changes):

@@ -3,6 +3,8 @@
 import csv
 import json
 
+from dscl_tf.reporting import page
+
 METHODS = ("random", "gd")
 TITLES = {"random": "Random initialisation", "gd": "G^D", "all": "All labelled volumes"}
 # By method and size, of two draws each.
@@ -116,3 +118,9 @@ def experiment(folder, **changes):
     }
     (folder / "results.json").write_text(json.dumps(content))
     return content
+
+
+def fragment(section):
+    """What a section's template makes of its data."""
+    template = page.environment().get_template(f"{section.template}.html")
+    return template.render(section=section)

@@ -8,12 +8,13 @@ import SimpleITK as sitk
 from PIL import Image
 
 from dscl_tf import palette
-from dscl_tf.reporting import masks, page
+from dscl_tf.reporting import masks
+from tests.reporting import making
 
 
 def _text(evaluation, cohort):
     found = masks.section([("heading", evaluation)], cohort, "", is_experiment=False)
-    return page.fragment(found)
+    return making.fragment(found)
 
 
 def _decoded(markup):
@@ -52,14 +53,3 @@ def test_a_mask_of_another_size_is_refused(evaluation, evaluated_cohort, tmp_pat
     sitk.WriteImage(other, str(copy / "masks" / "p2.nii.gz"))
     found = _text(copy, evaluated_cohort)
     assert "p2.nii.gz: size: found (3, 3, 3), expected" in found
-
-
-def test_a_picture_keeps_its_size_and_its_greys(tmp_path):
-    greys = np.arange(0, 256, 4, dtype=np.uint8)
-    pixels = np.stack([np.tile(greys, (8, 1))] * 3, axis=-1)
-    Image.fromarray(pixels).save(tmp_path / "a.png")
-    found = masks.small_png(tmp_path / "a.png")
-    width, height, png = found
-    assert (width, height) == (64, 8)
-    (decoded,) = _decoded(f'"data:image/png;base64,{png}"')
-    np.testing.assert_array_equal(decoded, pixels)

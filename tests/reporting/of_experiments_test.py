@@ -49,11 +49,6 @@ def finish(root, cell):
     files.write_json(folder / worker.EVALUATION / "summary.json", summary)
 
 
-def test_format_and_file_are_the_experiments():
-    assert results.FORMAT == written.FORMAT
-    assert results.FILE == written.RESULTS
-
-
 def test_every_field_is_read(root):
     found = results.read(root(DICE))
     assert found.structures == ["disc"]

@@ -9,14 +9,15 @@ import pytest
 from dscl_tf.reporting import figures, page
 from dscl_tf.reporting.figures import Series
 from dscl_tf.reporting.page import Section
+from tests.reporting import making
 
 EVIL = "</script><script>alert(1)</script>'\" &"
 
 
 def settings(**data):
     empty = {"facts": [], "tables": [], "full": [], "commands": []}
-    data = {**empty, "seconds": 0, "before": 0, **data}
-    return page.fragment(Section("settings", "Settings", "settings", data))
+    data = {**empty, "seconds": (), **data}
+    return making.fragment(Section("settings", "Settings", "settings", data))
 
 
 def test_texts_are_escaped():
@@ -30,7 +31,7 @@ def test_texts_are_escaped():
 def test_charts_are_escaped_within_their_attribute():
     series = [Series(EVIL, 0, [0], [1])]
     chart = figures.lines(EVIL, series, (EVIL, EVIL))
-    found = page.fragment(Section("", "", "sizes", {"charts": [chart]}))
+    found = making.fragment(Section("", "", "sizes", {"charts": [chart]}))
     assert "<script" not in found
     (held,) = re.findall("data-figure='([^']*)'", found)
     assert json.loads(held) == json.loads(json.dumps(chart.figure))
@@ -39,7 +40,7 @@ def test_charts_are_escaped_within_their_attribute():
 
 def test_what_a_template_asks_for_must_be_there():
     with pytest.raises(jinja2.UndefinedError):
-        page.fragment(Section("", "", "settings", {}))
+        making.fragment(Section("", "", "settings", {}))
 
 
 def test_a_table_sorts_by_numbers_and_heads_its_rows():
@@ -53,8 +54,8 @@ def test_a_table_sorts_by_numbers_and_heads_its_rows():
         **{"size": 1, "rows": [row, other], "references": [], "is_even": True},
         **{"has_interval": False, "has_paper": True},
     }
-    data = {"sizes": [1], "tables": [table], "structures": ["low"], "dataset": "A & B"}
-    found = page.fragment(Section("", "", "dice", {**data, "overview": []}))
+    data = {"tables": [table], "structures": ["low"], "dataset": "A & B"}
+    found = making.fragment(Section("", "", "dice", {**data, "overview": []}))
     assert "on its own data of A &amp; B; it was not measured here." in found
     assert found.count('aria-sort="none"') == 5
     assert '<button type="button">Method</button>' in found
@@ -67,7 +68,9 @@ def test_a_table_sorts_by_numbers_and_heads_its_rows():
 
 
 def test_plotly_is_in_the_page_once():
-    head = Section("", "", "head", {"about": [], "summary": [], "unfinished": []})
+    about = dict.fromkeys(("cohort", "spacing_mm", "when"), "<x>")
+    about |= dict.fromkeys(("structures", "size_px", "summary", "cells", "stages"), ())
+    head = Section("", "", "head", {**about, "versions": {"a": 1}})
     text = page.whole(EVIL, head, [])
     assert text.count("plotly.js v") == 1
     assert text.count("<script>") == 2

@@ -315,6 +315,14 @@ def test_a_damaged_metrics_file_is_named(tmp_path):
         write(tmp_path)
 
 
+def test_a_damaged_record_is_named(tmp_path):
+    content = making.experiment(tmp_path)
+    path = tmp_path / content["cells"][0]["run"] / "config.json"
+    path.write_text('{"config": []}')
+    with pytest.raises(errors.UserError, match=r"config: found list, expected dict"):
+        write(tmp_path)
+
+
 def test_a_folder_is_no_file(tmp_path):
     making.experiment(tmp_path)
     with pytest.raises(errors.UserError, match="is a folder"):

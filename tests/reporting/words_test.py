@@ -40,3 +40,9 @@ def test_figures(found, expected):
 )
 def test_superscripts(title, expected):
     assert words.title_text(title) == expected
+
+
+def test_sizes_in_words():
+    assert words.size_words(1) == "1 labelled volume"
+    assert words.size_words(2) == "2 labelled volumes"
+    assert words.size_words("all") == "all labelled volumes"

@@ -53,7 +53,7 @@
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", hovermode: "closest",
       xaxis: { ...axis, showgrid: false }, yaxis: axis, margin: { l: 8, r: 12 },
       hoverlabel: { ...hover, font: { color: color("--ink") }, namelength: -1 },
-      legend: { bgcolor: "rgba(0,0,0,0)", font: { size: 12 } },
+      legend: { bgcolor: "rgba(0,0,0,0)", font: { size: 11 } },
       // A finger that moves over a chart moves the page.
       dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
     } };
