@@ -174,7 +174,7 @@ def boxes(title: str, rows: Sequence[tuple[str, int, Box]], label: str) -> Chart
         marker={"opacity": 0, "size": 18, "color": "var(--soft)"},
     )
     _lay_out(figure, _ROW * len(rows) + 12, (label, ""), 0)
-    figure.update_xaxes(range=(-0.02, 1.02))
+    figure.update_xaxes(range=(-0.02, 1.02), showgrid=True)
     figure.update_yaxes(range=(len(rows) - 0.6, -0.85), visible=False)
     medians = "; ".join(f"{name}: median {box.median:.3f}" for name, _, box in rows)
     return _chart(title, medians, figure)
