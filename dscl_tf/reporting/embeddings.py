@@ -20,12 +20,9 @@ from dscl_tf.training.run_folder import RunFolder
 def section(
     runs: Sequence[tuple[str, Path]], cohort: Optional[PreparedCohort], why_not: str
 ) -> Section:
-    """Charts of each encoder that was trained without labels.
+    """Charts of those of some finished stages that trained an encoder without labels.
 
-    Args:
-      runs: names and folders of finished stages; others are left out.
-      cohort: that they were trained on.
-      why_not: a sentence, if there is no cohort.
+    Stages have names and folders; without their cohort it says why not.
     """
     parts = []
     for name, run in runs if cohort else ():
@@ -55,14 +52,13 @@ def _chart(state: str, values: np.ndarray, slices: Slices, by: str) -> Chart:
     """A state's own plane, with marks by partition or by volume."""
     plane, shares = slice_embeddings.principal_plane(values)
     note = f"Axes: {shares[0]:.0%} and {shares[1]:.0%} of the variance."
-    groups, names, is_ordered = slices.volume, slices.names, by == "partition"
-    if is_ordered:
-        accuracy = probe.partition_accuracy(values, slices.subject, slices.partition)
-        note += (
-            f" Of {accuracy:.0%} of the slices, the nearest one of another subject is "
-            "of the same partition."
-        )
-        groups = slices.partition
-        names = [f"partition {k + 1}" for k in range(groups.max() + 1)]
     title = f"{state}, by {by}"
-    return figures.scatter(title, plane, groups, names, note, is_ordered)
+    if by == "volume":
+        return figures.scatter(title, plane, slices.volume, slices.names, note, "s")
+    found = slices.partition
+    note += (
+        f" Of {probe.partition_accuracy(values, slices.subject, found):.0%} of the "
+        "slices, the nearest one of another subject is of the same partition."
+    )
+    names = [f"partition {k + 1}" for k in range(found.max() + 1)]
+    return figures.scatter(title, plane, found, names, note, "p")

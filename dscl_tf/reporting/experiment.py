@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Optional
 
-from dscl_tf import errors, files, json_forms, results_json
+from dscl_tf import errors, results_json
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.reporting import (
     dice,
@@ -18,8 +18,8 @@ from dscl_tf.reporting import (
 from dscl_tf.reporting import results as reading
 from dscl_tf.reporting.page import Section
 from dscl_tf.reporting.results import RANDOM, Results
-from dscl_tf.reporting.words import size_words
 from dscl_tf.results_json import ALL
+from dscl_tf.training import logged
 
 _VOLUMES = {
     "Pre-training volumes": "pretrain",
@@ -46,7 +46,7 @@ def sections(folder: Path) -> tuple[str, Section, list[Section]]:
     ]
     cells = [
         (
-            f"{_method_at(found, method, cell.size)}, draw {cell.draw}: Dice "
+            f"{_titled(found, method, cell.size)}, draw {cell.draw}: Dice "
             f"{words.number(cell.dice)}",
             cell.evaluation,
         )
@@ -79,63 +79,48 @@ def _cohort(results: Results) -> tuple[Optional[PreparedCohort], str]:
 
 
 def _head(results: Results) -> Section:
+    cells, stages = results.cells, results.pretraining
     written = (results.folder / results_json.FILE).stat().st_mtime
-    cells = [cell for cell in results.cells if cell.state != "done"]
-    stages = [each for each in results.pretraining if each["state"] != "done"]
     data = {
+        "kind": "experiment",
         "cohort": results.cohort.get("id", "unknown"),
         "structures": results.structures,
         "size_px": results.cohort["size_px"],
         "spacing_mm": results.cohort.get("spacing_mm", "?"),
         "when": f"results of {words.day(written)}",
         "versions": results.versions,
-        "summary": summary(results),
+        "states": [cell.state for cell in cells],
+        "bests": [_best(results, size) for size in results.sizes if size != ALL],
+        "benchmarks": [
+            (_titled(results, r["method"], ALL), r) for r in results.rows(ALL)
+        ],
+        "reference": results.titles.get(RANDOM, RANDOM),
         "cells": [
             (results.titles[it.method], it) for it in cells if it.state != "done"
         ],
-        "stages": [it for it in stages if it["state"] != "done"],
+        "stages": [each for each in stages if each["state"] != "done"],
     }
     return Section("", "", "head", data)
 
 
-def summary(results: Results) -> list[str]:
-    """What came out, in sentences made of figures alone."""
-    states = [cell.state for cell in results.cells]
-    first = f"{states.count('done')} of {len(states)} cells have finished"
-    for state, said in (("failed", "failed"), ("missing", "not yet run")):
-        if state in states:
-            first += f", {states.count(state)} {said}"
-    benchmarks = [
-        f"{_method_at(results, row['method'], ALL)}: {_figure(row)}."
-        for row in results.rows(ALL)
-    ]
-    bests = [_best_of_size(results, size) for size in results.sizes if size != ALL]
-    return [f"{first}.", *bests, *benchmarks]
+def _best(results: Results, size: Any) -> dict[str, Any]:
+    """The highest mean at a size, or why it says nothing yet."""
+    rows, why_not = results.rows(size), results.why_no_best(size)
+    best = max(rows, key=lambda row: row["mean"], default={})
+    title = results.titles.get(best.get("method"))
+    alone = len(rows) == 1
+    return {
+        "size": size,
+        "why_not": why_not,
+        "alone": alone,
+        "row": best,
+        "title": title,
+    }
 
 
-def _best_of_size(results: Results, size: Any) -> str:
-    if why_not := results.why_no_best(size):
-        return f"With {size_words(size)}: {why_not}."
-    best = max(results.rows(size), key=lambda row: row["mean"])
-    name = results.titles[best["method"]]
-    if len(results.rows(size)) == 1:
-        return f"With {size_words(size)}: {name} has a mean Dice of {_figure(best)}."
-    text = f"With {size_words(size)}, {name} has the highest mean Dice: {_figure(best)}"
-    paired = best.get("versus_random")
-    if not paired:
-        return f"{text}."
-    reference = results.titles.get(RANDOM, RANDOM)
-    difference = words.interval(paired["mean"], paired["low"], paired["high"])
-    return f"{text}; against {reference} over the same draws {difference}."
-
-
-def _figure(row: Any) -> str:
-    return f"{words.spread(row['mean'], row['std'])} (n = {row['n']})"
-
-
-def _method_at(results: Results, method: str, size: Any) -> str:
+def _titled(results: Results, method: str, size: Any) -> str:
     """A method with a number of labelled volumes, which may be its very title."""
-    title, said = results.titles[method], size_words(size)
+    title, said = results.titles[method], words.size_words(size)
     return title if title.lower() == said else f"{title}, {said}"
 
 
@@ -148,13 +133,13 @@ def _settings(results: Results) -> Section:
     configs, stages, splits = {}, {}, {}
     for method in results.methods:
         cell = results.median_cell(method)
-        if cell and (content := _record(cell.run)):
+        if cell and (content := logged.record(cell.run)):
             title = results.titles[method]
             configs[title] = content.get("config", {})
             splits[cell.size] = content.get("split")
             full[f"{title} ({cell.run})"] = content
     for each in results.pretraining:
-        if content := _record(results.folder / each["run"]):
+        if content := logged.record(results.folder / each["run"]):
             stages[each["name"]] = content.get("config", {})
             full[each["name"]] = content
     facts = {
@@ -185,13 +170,3 @@ def _volumes(splits: dict[Any, Any]) -> dict[str, int]:
     if ALL in splits:
         found["Training volumes of the benchmark"] = len(splits[ALL].get("train") or ())
     return found
-
-
-def _record(run: Path) -> dict[str, Any]:
-    """A run's config.json as it is; empty where there is none."""
-    path = run / "config.json"
-    if not path.exists():
-        return {}
-    content = files.read_json_object(path, "run's config")
-    json_forms.check(path, content, {"config?": dict, "split?": dict}, "train again")
-    return content

@@ -18,6 +18,9 @@ _SYMBOLS += ("hourglass", "octagon")
 _DASHES = ("solid", "dash", "dot")
 _FEW = 12  # Points of a line that get marks.
 _LONGEST = 36  # Letters of a name in a chart, so that it fits on a phone.
+# Of a box, above it.
+_NAME = {"showarrow": False, "xref": "paper", "x": 0, "font": {"size": 11}}
+_NAME |= {"xanchor": "left", "yanchor": "bottom"}
 _PLOT, _BELOW, _ENTRY, _ROW = 228, 52, 19, 36  # Heights in pixels.
 
 
@@ -50,6 +53,11 @@ class Box(NamedTuple):
     high: float
     outliers: list[float]
     count: int
+
+    @property
+    def words(self) -> str:
+        quartiles = f"quartiles {self.first:.3f} and {self.third:.3f}"
+        return f"median {self.median:.3f}, {quartiles}, n = {self.count}"
 
 
 def box_of(values: Sequence[float]) -> Box:
@@ -113,9 +121,8 @@ def lines(
         style = {"dash": "dot", "width": 1.2, "color": "var(--soft)"}
         figure.add_hline(level[1], line=style, annotation=note)
     last = "; ".join(f"{each.name} {each.y[-1]:.3f}" for each in series)
-    return _chart(
-        title, f"{labels[1]} against {labels[0]}; last values: {last}", figure
-    )
+    described = f"{labels[1]} against {labels[0]}; last values: {last}"
+    return Chart(title, described, figure.to_plotly_json())
 
 
 def _line(series: Series) -> go.Scatter:
@@ -142,91 +149,76 @@ def boxes(title: str, rows: Sequence[tuple[str, int, Box]], label: str) -> Chart
     """
     figure = go.Figure()
     for row, (name, number, box) in enumerate(rows):
-        color = look(number)["color"]
+        color, hint = look(number)["color"], f"{_text(name)}: {box.words}"
         figure.add_box(
             **{"orientation": "h", "y": [row], "width": 0.36, "hoverinfo": "skip"},
             **{"q1": [box.first], "median": [box.median], "q3": [box.third]},
             **{"lowerfence": [box.low], "upperfence": [box.high]},
-            line={"color": color, "width": 1.6},
-            fillcolor="var(--raised)",
+            **{"line": {"color": color, "width": 1.6}, "fillcolor": "var(--raised)"},
         )
+        # Circles of values beyond, and a place that the pointer finds.
+        count = len(box.outliers)
         figure.add_scatter(
-            **{"x": box.outliers, "y": [row] * len(box.outliers), "mode": "markers"},
-            marker={"symbol": "circle-open", "size": 5, "color": color},
-            hovertemplate="%{x:.3f}<extra></extra>",
+            **{"x": [*box.outliers, box.median], "y": [row] * (count + 1)},
+            marker={
+                **{"symbol": "circle-open", "color": color},
+                **{"size": [5] * count + [18], "opacity": [1] * count + [0]},
+            },
+            text=[f"{value:.3f}" for value in box.outliers] + [hint],
+            **{"hoverinfo": "text", "mode": "markers"},
         )
-        place = {"x": 0, "xref": "paper", "y": row - 0.2, "yanchor": "bottom"}
-        figure.add_annotation(
-            text=_text(name),
-            xanchor="left",
-            showarrow=False,
-            font={"size": 11},
-            **place,
-        )
-    hints = [
-        f"{_text(name)}: median {box.median:.3f}, quartiles {box.first:.3f} and "
-        f"{box.third:.3f}, n = {box.count}"
-        for name, _, box in rows
-    ]
-    figure.add_scatter(
-        **{"x": [box.median for *_, box in rows], "y": list(range(len(rows)))},
-        **{"text": hints, "hoverinfo": "text", "mode": "markers"},
-        marker={"opacity": 0, "size": 18, "color": "var(--soft)"},
-    )
+        figure.add_annotation(text=_text(name), y=row - 0.2, **_NAME)
     _lay_out(figure, _ROW * len(rows) + 12, (label, ""), 0)
     figure.update_xaxes(range=(-0.02, 1.02), showgrid=True)
     figure.update_yaxes(range=(len(rows) - 0.6, -0.85), visible=False)
     medians = "; ".join(f"{name}: median {box.median:.3f}" for name, _, box in rows)
-    return _chart(title, medians, figure)
+    return Chart(title, medians, figure.to_plotly_json())
 
 
 def scatter(
     title: str,
     plane: np.ndarray,
-    groups: Sequence[int],
+    groups: Any,
     names: Sequence[str],
     note: str,
-    is_ordered: bool,
+    kind: str,
 ) -> Chart:
     """Points of a plane, each with the mark of its group.
 
     Args:
       title: of the chart.
       plane: float [N, 2].
-      groups: N numbers from 0 up.
+      groups: int [N], from 0 up.
       names: of the groups.
       note: what it shows, for who cannot see it.
-      is_ordered: whether the groups have an order, which colours then show.
+      kind: "p" if the groups have an order, which colours then show, else "s".
     """
-    figure, numbers = go.Figure(), np.asarray(groups)
-    for group in np.unique(numbers).tolist():
-        x, y = plane[numbers == group].T.round(6).tolist()
-        color = f"var(--{'p' if is_ordered else 's'}{group % NUM_COLORS})"
-        mark = {"symbol": look(group)["symbol"], "color": color, "size": 7}
+    figure = go.Figure()
+    for group in np.unique(groups).tolist():
+        x, y = plane[groups == group].T.round(6).tolist()
+        color, symbol = f"var(--{kind}{group % NUM_COLORS})", look(group)["symbol"]
         figure.add_scatter(
             **{"x": x, "y": y, "name": _text(names[group]), "mode": "markers"},
-            **{"marker": mark, "hoverinfo": "name"},
+            **{"marker": {"symbol": symbol, "color": color, "size": 7}},
+            hoverinfo="name",
         )
-    _lay_out(figure, _PLOT, ("", ""), len(figure.data) if is_ordered else 0)
+    _lay_out(figure, _PLOT, ("", ""), len(figure.data) if kind == "p" else 0)
     frame = {"showticklabels": False, "showgrid": False, "mirror": True}
     figure.update_xaxes(**frame)
     figure.update_yaxes(scaleanchor="x", **frame)
-    return _chart(title, note, figure)
+    return Chart(title, note, figure.to_plotly_json())
 
 
-def _lay_out(
-    figure: go.Figure, plot: int, labels: tuple[str, str], num_entries: int
-) -> None:
-    """Sets heights, and a legend below the chart with a name in each line."""
+def _lay_out(figure: go.Figure, plot: int, labels: tuple[str, str], num: int) -> None:
+    """Sets labels and heights; below the chart is a legend of `num` lines."""
     below = _BELOW if labels[0] else 14
     figure.update_layout(
         template=go.layout.Template(),
-        height=8 + plot + below + _ENTRY * num_entries,
-        margin={"t": 8, "b": below + _ENTRY * num_entries},
-        showlegend=num_entries > 0,
-        legend={"x": 0, "xanchor": "left", "y": -below / plot, "yanchor": "top"},
-        xaxis={"title": {"text": labels[0]}},
-        yaxis={"title": {"text": labels[1]}},
+        height=8 + plot + below + _ENTRY * num,
+        margin={"b": below + _ENTRY * num},
+        **{"showlegend": num > 0, "legend": {"y": -below / plot}},
+        **{"xaxis": {"title": {"text": labels[0]}}},
+        **{"yaxis": {"title": {"text": labels[1]}}},
     )
 
 
@@ -234,7 +226,3 @@ def _text(name: str) -> str:
     """A name in a chart, where Plotly would take some tags for markup."""
     short = name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
     return html.escape(short, quote=False)
-
-
-def _chart(title: str, described: str, figure: go.Figure) -> Chart:
-    return Chart(title, described, figure.to_plotly_json())

@@ -17,13 +17,9 @@ def section(
     why_not: str,
     is_experiment: bool,
 ) -> Section:
-    """Pictures of some evaluations.
+    """Pictures of evaluations, by heading and folder, on a cohort.
 
-    Args:
-      evaluations: headings and folders.
-      cohort: that they were on.
-      why_not: a sentence, if there is no cohort.
-      is_experiment: or a run, for the words around them.
+    Without one it says why not; of an experiment it says which draw is shown.
     """
     found = evaluations if cohort else ()
     data = {
@@ -38,13 +34,9 @@ def section(
 def triptych(evaluation: Path, cohort: PreparedCohort) -> tuple[list, str]:
     """Pictures of the volumes with the highest, the middle and the lowest Dice.
 
-    Args:
-      evaluation: folder with summary.json and masks/.
-      cohort: that the evaluation was on.
-
     Returns:
-      rank, name, Dice and picture of each; and a sentence where masks or original
-      files are missing.
+      rank, name, Dice and picture of each; and a sentence where summary.json, masks or
+      original files are missing.
 
     Raises:
       UserError: summary.json is damaged.

@@ -113,25 +113,12 @@ def _head(runs: Runs, record: records.RunRecord) -> Section:
         "spacing_mm": record.preprocessing.spacing_mm,
         "when": f"begun {words.day(newest)}",
         "versions": record.versions,
-        "summary": [_state(name, run) for name, run in runs.items()],
+        "kind": "run",
+        "results": [(name, run.read_result()) for name, run in runs.items()],
         "cells": [],
         "stages": [],
     }
     return Section("", "", "head", data)
-
-
-def _state(name: str, run: RunFolder) -> str:
-    result = run.read_result()
-    if result is None:
-        return f"{name} has not finished."
-    text = f"{name} has finished {result.get('steps', '?')} steps"
-    dice = result.get("validation_dice")
-    if isinstance(dice, (int, float)):
-        text += (
-            f"; its best validation Dice, {words.number(dice)}, was at step "
-            f"{result.get('best_step', '?')}"
-        )
-    return f"{text}."
 
 
 def _facts(folder: Path, record: records.RunRecord) -> dict[str, Any]:

@@ -1,10 +1,11 @@
-"""Reads what runs logged, as curves of so many points as can be seen."""
+"""Reads what runs left: curves of what they logged, and their records."""
 
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from dscl_tf import csv_columns
+from dscl_tf import csv_columns, files, json_forms
 
 Curve = list[tuple[float, float]]  # (step, value), by step.
 _MOST_POINTS = 160  # More cannot be seen in a chart.
@@ -45,3 +46,17 @@ def mean_curve(runs: Sequence[Path], name: str) -> Curve:
     found = [curve for curve in found if curve]
     steps = sorted(set.intersection(*map(set, found))) if found else []
     return [(step, sum(each[step] for each in found) / len(found)) for step in steps]
+
+
+def record(run: Path) -> dict[str, Any]:
+    """A run's config.json as it is, of any version; empty where there is none.
+
+    Raises:
+      UserError: it is damaged.
+    """
+    path = run / "config.json"
+    if not path.exists():
+        return {}
+    content = files.read_json_object(path, "run's config")
+    json_forms.check(path, content, {"config?": dict, "split?": dict}, "train again")
+    return content

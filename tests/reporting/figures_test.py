@@ -89,22 +89,22 @@ def test_boxes_hold_their_five_numbers_and_can_be_read_aloud():
     trace = chart.figure["data"][0]
     found = [trace[name][0] for name in ("lowerfence", "q1", "median", "q3")]
     assert found == [1, 2.25, 3.5, 4.75]
-    assert chart.figure["data"][1]["x"] == [9]
+    assert chart.figure["data"][1]["x"] == [9, 3.5]
     assert chart.words == "a: median 3.500; <i>: median 3.500"
     texts = [each["text"] for each in chart.figure["layout"]["annotations"]]
     assert texts == ["a", "&lt;i&gt;"]
-    hints = chart.figure["data"][-1]["text"]
-    assert hints[0] == "a: median 3.500, quartiles 2.250 and 4.750, n = 6"
+    hints = chart.figure["data"][1]["text"]
+    assert hints == ["9.000", "a: median 3.500, quartiles 2.250 and 4.750, n = 6"]
 
 
 def test_scatter_has_a_mark_for_each_point():
     plane = np.array([[0.0, 0], [1, 2], [3, 1]])
-    chart = figures.scatter("T", plane, [0, 1, 1], ["a", "b"], "words", True)
+    chart = figures.scatter("T", plane, np.array([0, 1, 1]), ["a", "b"], "words", "p")
     first, second = chart.figure["data"]
     assert (first["x"], second["x"]) == ([0], [1, 3])
     assert second["marker"]["color"] == "var(--p1)"
     assert chart.figure["layout"]["showlegend"]
-    plain = figures.scatter("T", plane, [0, 1, 1], ["a", "b"], "words", False)
+    plain = figures.scatter("T", plane, np.array([0, 1, 1]), ["a", "b"], "words", "s")
     assert plain.figure["data"][1]["marker"]["color"] == "var(--s1)"
     assert not plain.figure["layout"]["showlegend"]
 

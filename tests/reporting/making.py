@@ -1,7 +1,9 @@
 """Small experiment folders, as dscl-experiment leaves them."""
 
 import csv
+import html
 import json
+import re
 
 from dscl_tf.reporting import page
 
@@ -124,3 +126,9 @@ def fragment(section):
     """What a section's template makes of its data."""
     template = page.environment().get_template(f"{section.template}.html")
     return template.render(section=section)
+
+
+def summary(text):
+    """The sentences at the head of a page."""
+    (found,) = re.findall('<ul class="summary">(.*?)</ul>', text, re.DOTALL)
+    return [html.unescape(each) for each in re.findall("<li>(.*?)</li>", found)]

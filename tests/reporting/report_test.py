@@ -10,7 +10,7 @@ from plotly.offline import get_plotlyjs
 
 from dscl_tf import errors, files, stages
 from dscl_tf.methods.pseudo_labels import labels as pseudo_labels
-from dscl_tf.reporting import experiment, report, results, run
+from dscl_tf.reporting import report, results, run
 from tests.reporting import making
 
 
@@ -100,7 +100,7 @@ def test_the_summary_is_made_of_figures(tmp_path):
     content["cells"][0]["state"] = "failed"
     content["cells"][1]["state"] = "missing"
     (tmp_path / "results.json").write_text(json.dumps(content))
-    assert experiment.summary(results.read(tmp_path)) == [
+    assert making.summary(write(tmp_path)) == [
         "6 of 8 cells have finished, 1 failed, 1 not yet run.",
         "With 1 labelled volume, Gᴰ has the highest mean Dice: 0.650 ± 0.100 (n = 2); "
         "against Random initialisation over the same draws +0.150 [−0.050, +0.250].",

@@ -44,3 +44,12 @@ def test_mean_curve_is_over_the_steps_that_all_have(tmp_path):
     making.write_metrics(folders[2], [(1, "other", 1)])
     assert logged.mean_curve(folders, "loss") == [(2, 3)]
     assert logged.mean_curve(folders, "dice") == []
+
+
+def test_a_record_is_taken_as_it_is(tmp_path):
+    assert logged.record(tmp_path) == {}
+    (tmp_path / "config.json").write_text('{"config": {"a": 1}, "b": 2}')
+    assert logged.record(tmp_path) == {"config": {"a": 1}, "b": 2}
+    (tmp_path / "config.json").write_text('{"config": []}')
+    with pytest.raises(errors.UserError, match=r"config\.json: config: found list"):
+        logged.record(tmp_path)

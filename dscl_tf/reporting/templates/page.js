@@ -51,9 +51,9 @@
     return { layout: {
       font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: color("--ink") },
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", hovermode: "closest",
-      xaxis: { ...axis, showgrid: false }, yaxis: axis, margin: { l: 8, r: 12 },
+      xaxis: { ...axis, showgrid: false }, yaxis: axis, margin: { l: 8, r: 12, t: 8 },
       hoverlabel: { ...hover, font: { color: color("--ink") }, namelength: -1 },
-      legend: { bgcolor: "rgba(0,0,0,0)", font: { size: 11 } },
+      legend: { x: 0, xanchor: "left", yanchor: "top", bgcolor: "rgba(0,0,0,0)", font: { size: 11 } },
       // A finger that moves over a chart moves the page.
       dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
     } };
