@@ -17,7 +17,7 @@ from dscl_tf.reporting import (
 )
 from dscl_tf.reporting import results as reading
 from dscl_tf.reporting.page import Section
-from dscl_tf.reporting.results import RANDOM, Results
+from dscl_tf.reporting.results import Results
 from dscl_tf.results_json import ALL
 from dscl_tf.training import logged
 
@@ -79,43 +79,12 @@ def _cohort(results: Results) -> tuple[Optional[PreparedCohort], str]:
 
 
 def _head(results: Results) -> Section:
-    cells, stages = results.cells, results.pretraining
     written = (results.folder / results_json.FILE).stat().st_mtime
-    data = {
-        "kind": "experiment",
-        "cohort": results.cohort.get("id", "unknown"),
-        "structures": results.structures,
-        "size_px": results.cohort["size_px"],
-        "spacing_mm": results.cohort.get("spacing_mm", "?"),
-        "when": f"results of {words.day(written)}",
-        "versions": results.versions,
-        "states": [cell.state for cell in cells],
-        "bests": [_best(results, size) for size in results.sizes if size != ALL],
-        "benchmarks": [
-            (_titled(results, r["method"], ALL), r) for r in results.rows(ALL)
-        ],
-        "reference": results.titles.get(RANDOM, RANDOM),
-        "cells": [
-            (results.titles[it.method], it) for it in cells if it.state != "done"
-        ],
-        "stages": [each for each in stages if each["state"] != "done"],
-    }
-    return Section("", "", "head", data)
-
-
-def _best(results: Results, size: Any) -> dict[str, Any]:
-    """The highest mean at a size, or why it says nothing yet."""
-    rows, why_not = results.rows(size), results.why_no_best(size)
-    best = max(rows, key=lambda row: row["mean"], default={})
-    title = results.titles.get(best.get("method"))
-    alone = len(rows) == 1
-    return {
-        "size": size,
-        "why_not": why_not,
-        "alone": alone,
-        "row": best,
-        "title": title,
-    }
+    benchmarks = [
+        (_titled(results, row["method"], ALL), row) for row in results.rows(ALL)
+    ]
+    data = {"results": results, "when": words.day(written), "benchmarks": benchmarks}
+    return Section("", "", "head_of_experiment", data)
 
 
 def _titled(results: Results, method: str, size: Any) -> str:

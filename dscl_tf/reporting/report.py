@@ -19,13 +19,7 @@ class ReportConfig:
 
 
 def write(settings: ReportConfig) -> pathlib.Path:
-    """Writes the report; it needs no other file and no network.
-
-    Args:
-      settings: what to report on.
-
-    Returns:
-      The file.
+    """Writes the report, which needs no other file and no network; its path.
 
     Raises:
       UserError: there is nothing to report on, a file of it is damaged, the report

@@ -106,19 +106,9 @@ def _evaluation(name: str, folder: Path) -> dict[str, Any]:
 
 def _head(runs: Runs, record: records.RunRecord) -> Section:
     newest = max(run.config_file.stat().st_mtime for run in runs.values())
-    data = {
-        "cohort": record.cohort_id,
-        "structures": record.label_names[1:],
-        "size_px": record.preprocessing.size_px,
-        "spacing_mm": record.preprocessing.spacing_mm,
-        "when": f"begun {words.day(newest)}",
-        "versions": record.versions,
-        "kind": "run",
-        "results": [(name, run.read_result()) for name, run in runs.items()],
-        "cells": [],
-        "stages": [],
-    }
-    return Section("", "", "head", data)
+    states = [(name, run.read_result()) for name, run in runs.items()]
+    data = {"record": record, "when": words.day(newest), "states": states}
+    return Section("", "", "head_of_run", data)
 
 
 def _facts(folder: Path, record: records.RunRecord) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def section(
       facts: names and values; what is empty is left out.
       compared: by the title of a table, `config` of config.json by the runs' names.
       full: whole documents by their names.
-      seconds: that cells and pre-training took in all.
+      seconds: that cells and pre-training took in all, or nothing.
       commands: what made it.
     """
     kept = {name: it for name, it in facts.items() if it not in (None, "")}

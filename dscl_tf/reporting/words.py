@@ -10,18 +10,16 @@ MINUS = "\N{MINUS SIGN}"
 _SUPERSCRIPTS = {"D": "ᴰ", "R": "ᴿ", "-": "⁻"}
 
 
-def number(value: Optional[float], digits: int = 3) -> str:
+def number(value: Optional[float], digits: int = 3, sign: str = "-") -> str:
     """A figure; a dash where there is none."""
     if value is None or not math.isfinite(value):
         return "–"
-    return f"{value:.{digits}f}".replace("-", MINUS)
+    return f"{value:{sign}.{digits}f}".replace("-", MINUS)
 
 
 def signed(value: Optional[float]) -> str:
     """A difference with its sign."""
-    if value is None or not math.isfinite(value):
-        return "–"
-    return f"{value:+.3f}".replace("-", MINUS)
+    return number(value, sign="+")
 
 
 def spread(mean: Optional[float], deviation: Optional[float]) -> str:

@@ -68,10 +68,9 @@ def test_a_table_sorts_by_numbers_and_heads_its_rows():
 
 
 def test_plotly_is_in_the_page_once():
-    about = dict.fromkeys(("cohort", "spacing_mm", "when"), "<x>")
-    about |= dict.fromkeys(("structures", "size_px", "results", "cells", "stages"), ())
-    head = Section("", "", "head", {**about, "kind": "run", "versions": {"a": 1}})
-    text = page.whole(EVIL, head, [])
+    head = Section("", "", "sizes", {"charts": []})
+    text = page.whole(EVIL, head, [head])
     assert text.count("plotly.js v") == 1
     assert text.count("<script>") == 2
     assert "<noscript>" in text
+    assert text.count("<title>&lt;/script&gt;&lt;script&gt;alert(1)") == 1
