@@ -203,7 +203,8 @@ def scatter(
             hoverinfo="name",
         )
     _lay_out(figure, _PLOT, ("", ""), len(figure.data) if kind == "p" else 0)
-    frame = {"showticklabels": False, "showgrid": False, "mirror": True}
+    frame = dict.fromkeys(("showticklabels", "showgrid", "automargin"), False)
+    frame["mirror"] = True
     figure.update_xaxes(**frame)
     figure.update_yaxes(scaleanchor="x", **frame)
     return Chart(title, note, figure.to_plotly_json())
@@ -212,10 +213,11 @@ def scatter(
 def _lay_out(figure: go.Figure, plot: int, labels: tuple[str, str], num: int) -> None:
     """Sets labels and heights; below the chart is a legend of `num` lines."""
     below = _BELOW if labels[0] else 14
+    legend = _ENTRY * num + 10 if num else 0
     figure.update_layout(
         template=go.layout.Template(),
-        height=8 + plot + below + _ENTRY * num,
-        margin={"b": below + _ENTRY * num},
+        height=8 + plot + below + legend,
+        margin={"b": below + legend},
         **{"showlegend": num > 0, "legend": {"y": -below / plot}},
         **{"xaxis": {"title": {"text": labels[0]}}},
         **{"yaxis": {"title": {"text": labels[1]}}},

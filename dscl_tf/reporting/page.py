@@ -24,13 +24,7 @@ class Section(NamedTuple):
 
 
 def whole(title: str, first: Section, sections: Sequence[Section]) -> str:
-    """The HTML document.
-
-    Args:
-      title: of the page.
-      first: what stands between the title and the first section.
-      sections: in order.
-    """
+    """The HTML document: its title, what follows it, and the sections in order."""
     return (
         environment()
         .get_template("page.html")
