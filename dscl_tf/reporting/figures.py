@@ -20,7 +20,7 @@ _FEW = 12  # Points of a line that get marks.
 _LONGEST = 36  # Letters of a name in a chart, so that it fits on a phone.
 # Of a box, above it.
 _NAME = {"showarrow": False, "xref": "paper", "x": 0, "font": {"size": 11}}
-_NAME |= {"xanchor": "left", "yanchor": "bottom"}
+_NAME |= {"xanchor": "left", "yanchor": "bottom", "bgcolor": "var(--bg)"}
 _PLOT, _BELOW, _ENTRY, _ROW = 228, 52, 19, 36  # Heights in pixels.
 
 

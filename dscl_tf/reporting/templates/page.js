@@ -104,5 +104,6 @@
     for (const chart of drawn()) draw(chart);
     for (const each of opened) each.open = false;
   });
+  document.getElementById("help").hidden = !charts.length;
   drawAll();
 })();
