@@ -108,7 +108,8 @@ def test_charts_follow_the_colours_and_the_width(page, browser):
     browser.open(page)
     light = measured(browser)
     browser.show(1280, True)
-    browser.wait("matchMedia('(prefers-color-scheme: dark)').matches")
+    first = "getComputedStyle(document.querySelector('.chart text')).fill"
+    browser.wait(f"{first} !== {light['inks'][0]!r}")
     dark = measured(browser)
     assert set(dark["inks"]).isdisjoint(light["inks"])
     browser.show(700, True)
