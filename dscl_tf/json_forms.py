@@ -10,6 +10,7 @@ A form is
 """
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -91,13 +92,19 @@ def _fits(value: Any, kind: Any) -> bool:
     if isinstance(kind, Word):
         return value == kind.text
     kinds = kind if isinstance(kind, tuple) else (kind,)
-    # To Python, true is an int.
-    return isinstance(value, kind) and (bool in kinds or not isinstance(value, bool))
+    # To Python, true is an int, and NaN is JSON.
+    is_odd = (isinstance(value, bool) and bool not in kinds) or _is_endless(value)
+    return isinstance(value, kind) and not is_odd
+
+
+def _is_endless(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _found(value: Any, form: Any, where: str) -> str:
     kind = type(value)
     found = repr(value[:40]) if kind is str else _WORDS.get(kind, kind.__name__)
+    found = str(value) if _is_endless(value) else found
     return f"{where}: found {found}, expected {_name(form)}"
 
 

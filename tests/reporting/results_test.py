@@ -1,4 +1,5 @@
 import json
+import math
 
 import pytest
 
@@ -41,6 +42,7 @@ def _refusal(folder):
         (("cells", 0, "dice"), "high", "cells[0].dice: found 'high', expected int or"),
         (("cells", 0, "size"), "many", "cells[0].size: found 'many'"),
         (("cells", 0, "method"), "x", "cells: found the method 'x'"),
+        (("table", 1, "std"), math.inf, "table[1].std: found inf, expected int or"),
         (("table", 1, "mean"), None, "table[1].mean: found null"),
         (("table", 1, "structures", "low"), 1, "table[1].structures.low: found int"),
         (("table", 1, "versus_random"), {"n": 1}, "table[1].versus_random.mean"),
