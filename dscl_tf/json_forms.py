@@ -10,7 +10,6 @@ A form is
 """
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from dscl_tf import errors
 
 NUMBER = (int, float)
 MAYBE = (int, float, type(None))
+_ENDLESS = 1e100
 _WORDS = {type(None): "null"}
 
 
@@ -98,13 +98,14 @@ def _fits(value: Any, kind: Any) -> bool:
 
 
 def _is_endless(value: Any) -> bool:
-    return isinstance(value, float) and not math.isfinite(value)
+    """Whether a number is not one, or of a size that nothing measured has."""
+    return isinstance(value, (int, float)) and not abs(value) < _ENDLESS
 
 
 def _found(value: Any, form: Any, where: str) -> str:
     kind = type(value)
     found = repr(value[:40]) if kind is str else _WORDS.get(kind, kind.__name__)
-    found = str(value) if _is_endless(value) else found
+    found = str(value)[:40] if _is_endless(value) else found
     return f"{where}: found {found}, expected {_name(form)}"
 
 

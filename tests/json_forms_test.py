@@ -41,6 +41,7 @@ def test_what_has_the_form_is_taken(changes):
             f"dice: found {'x' * 40!r}, expected int or float or null",
         ),
         ({"dice": float("nan")}, "dice: found nan, expected int or float or null"),
+        ({"dice": 10**200}, f"dice: found 1{39 * '0'}, expected int or float or null"),
         ({"cells": {}}, "cells: found dict, expected list"),
         ({"cells": [3]}, "cells[0]: found int, expected object"),
         ({"cells": [{"draw": 1}, {}]}, "cells[1].draw: found nothing, expected int"),

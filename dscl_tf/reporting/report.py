@@ -52,4 +52,6 @@ def _document(folder: pathlib.Path) -> str:
             "pip install 'dscl_tf[report]'."
         ) from None
     kind = experiment if (folder / results_json.FILE).exists() else run
-    return page.whole(*kind.sections(folder))
+    text = page.whole(*kind.sections(folder))
+    # JSON can hold halves of characters, which no file can.
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -95,6 +95,11 @@ def test_names_are_harmless(tmp_path):
     assert text.count("</style>") == 1
 
 
+def test_halves_of_characters_are_no_defect(tmp_path):
+    making.experiment(tmp_path, name="half \ud800")
+    assert "half ?" in write(tmp_path)
+
+
 def test_the_summary_is_made_of_figures(tmp_path):
     content = making.experiment(tmp_path)
     content["cells"][0]["state"] = "failed"
