@@ -10,19 +10,12 @@ import SimpleITK as sitk
 
 from dscl_tf import config, errors, files
 from dscl_tf.cohort import geometry, prepared, splits, volumes
-from dscl_tf.inference import (
-    case_views,
-    evaluated,
-    metrics,
-    originals,
-    overlays,
-    summary,
-)
+from dscl_tf.inference import case_views, metrics, originals, overlays, summary
 from dscl_tf.inference import predictor as predictors
 from dscl_tf.training import run_folder
 
 SUBSETS = ("test", "validation", "train", "all")
-SUMMARY = evaluated.SUMMARY
+SUMMARY = summary.FILE
 _LOG = logging.getLogger(__name__)
 
 

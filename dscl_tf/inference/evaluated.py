@@ -5,9 +5,9 @@ import pathlib
 from typing import Any, NamedTuple
 
 from dscl_tf import csv_columns, files, json_forms
+from dscl_tf.inference import summary
 from dscl_tf.json_forms import MAYBE, Each
 
-SUMMARY = "summary.json"
 _CURE = "evaluate again"
 _CASES = {"metric_per_case": [{"name": str, "metrics": Each({"Dice": MAYBE})}]}
 _FIGURES = {"Dice": MAYBE, "HD95_mm": MAYBE, "ASSD_mm": MAYBE}
@@ -50,7 +50,7 @@ def means(evaluation: pathlib.Path) -> dict[str, Any]:
     """
     content = _summary(evaluation, _MEANS)
     names = {"label_names": dict.fromkeys(content["mean"], str)}
-    json_forms.check(evaluation / SUMMARY, content, names, _CURE)
+    json_forms.check(evaluation / summary.FILE, content, names, _CURE)
     return content
 
 
@@ -72,7 +72,7 @@ def ranked_cases(evaluation: pathlib.Path) -> list[tuple[str, float]]:
 
 
 def _summary(evaluation: pathlib.Path, form: Any) -> dict[str, Any]:
-    path = evaluation / SUMMARY
+    path = evaluation / summary.FILE
     content = files.read_json_object(path, "evaluation summary")
     json_forms.check(path, content, form, _CURE)
     return content

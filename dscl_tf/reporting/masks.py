@@ -41,8 +41,8 @@ def triptych(evaluation: Path, cohort: PreparedCohort) -> tuple[list, str]:
     Raises:
       UserError: summary.json is damaged.
     """
-    if not (evaluation / evaluated.SUMMARY).exists():
-        return [], f"{evaluation} has no {evaluated.SUMMARY}."
+    if not (evaluation / evaluate.SUMMARY).exists():
+        return [], f"{evaluation} has no {evaluate.SUMMARY}."
     cases = evaluated.ranked_cases(evaluation)
     if not cases:
         return [], f"{evaluation} has no volume with a figure."

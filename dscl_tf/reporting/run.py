@@ -5,7 +5,7 @@ from typing import Any
 
 from dscl_tf import config_json, errors
 from dscl_tf.cohort.prepared import PreparedCohort
-from dscl_tf.inference import evaluated
+from dscl_tf.inference import evaluated, summary
 from dscl_tf.methods.pseudo_labels import labels as pseudo_labels
 from dscl_tf.reporting import embeddings, masks, settings, training, words
 from dscl_tf.reporting.page import Section
@@ -80,7 +80,7 @@ def _evaluations(folder: Path) -> list[tuple[str, Path]]:
         (str(path.relative_to(folder)), path)
         for path in sorted(found)
         # What a teacher labelled has no truth to be compared with.
-        if (path / evaluated.SUMMARY).exists() and path.name != pseudo_labels.FOLDER
+        if (path / summary.FILE).exists() and path.name != pseudo_labels.FOLDER
     ]
 
 
