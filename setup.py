@@ -20,6 +20,8 @@ BINARIES = (
     "report",
 )
 
+REPORT = ["jinja2>=3", "plotly>=5"]
+
 setuptools.setup(
     name="dscl_tf",
     version=VERSION,
@@ -42,7 +44,7 @@ setuptools.setup(
         "dscl_tf": [
             "cohort/paper_splits/*.json",
             "experiments/paper_tables.json",
-            "reporting/page.*",
+            "reporting/templates/*",
         ],
     },
     install_requires=[
@@ -56,6 +58,7 @@ setuptools.setup(
     ],
     extras_require={
         "ray": ["ray>=2.7,<2.11"],
+        "report": REPORT,
         "test": [
             "pytest>=7",
             "pytest-xdist>=3",
@@ -63,6 +66,7 @@ setuptools.setup(
             "ruff",
             "nilearn",
             "scipy",
+            *REPORT,
         ],
     },
     entry_points={

@@ -5,11 +5,10 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dscl_tf import errors
-from dscl_tf.reporting import results, settings
+from dscl_tf import config_differences, errors, results_json
 
 # And what the grid itself sets for each cell.
-_NOT_DECISIVE = (*settings.LEFT_OUT, "init")
+_NOT_DECISIVE = (*config_differences.LEFT_OUT, "init")
 
 
 def read_all(paths: Sequence[str]) -> list[dict[str, Any]]:
@@ -18,7 +17,7 @@ def read_all(paths: Sequence[str]) -> list[dict[str, Any]]:
     Raises:
       UserError: one is missing, or not what dscl-experiment writes.
     """
-    return [results.read_content(pathlib.Path(path)) for path in paths]
+    return [results_json.read(pathlib.Path(path)) for path in paths]
 
 
 def check_same_settings(paths: Sequence[str], contents: Sequence[Mapping]) -> None:
@@ -70,4 +69,4 @@ def _settings(content: Mapping) -> dict[str, Any]:
         for stage, each in found.items()
         if isinstance(each, dict)
     }
-    return settings.flat(kept)
+    return config_differences.flat(kept)

@@ -164,6 +164,19 @@ def test_one_module_imports_tensorflow_addons():
     assert users == ["dscl_tf/pipeline/warps.py"]
 
 
+def test_only_the_report_needs_what_its_extra_brings():
+    users = [
+        path.as_posix()
+        for path in SOURCES
+        for name in imported_modules(ast.parse((ROOT / path).read_text()))
+        if name.split(".")[0] in ("jinja2", "markupsafe", "plotly")
+    ]
+    assert set(users) == {
+        "dscl_tf/reporting/figures.py",
+        "dscl_tf/reporting/page.py",
+    }
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=str)
 def test_sizes(path):
     text = (ROOT / path).read_text()

@@ -10,14 +10,13 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
-from dscl_tf import files
+from dscl_tf import files, results_json
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.experiments import draws, statistics, worker
 from dscl_tf.experiments import plan as plans
 from dscl_tf.experiments.plan import Cell, Plan, Task
 
-FORMAT = 1
-RESULTS = "results.json"
+FORMAT, RESULTS = results_json.FORMAT, results_json.FILE
 _PAPER = pathlib.Path(__file__).parent / "paper_tables.json"
 _REFERENCES = {"versus_random": "random", "versus_gr": "gr"}
 _PAIRED = ("mean", "low", "high", "num_above")

@@ -15,7 +15,7 @@ from dscl_tf.inference import predictor as predictors
 from dscl_tf.training import run_folder
 
 SUBSETS = ("test", "validation", "train", "all")
-SUMMARY = "summary.json"
+SUMMARY = summary.FILE
 _LOG = logging.getLogger(__name__)
 
 

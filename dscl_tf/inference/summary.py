@@ -16,6 +16,7 @@ from typing import Any, Optional
 from dscl_tf import files
 from dscl_tf.inference import metrics
 
+FILE = "summary.json"
 _COUNTS = ("TP", "FP", "FN", "TN", "n_pred", "n_ref")
 _STATUSES = ("missed", "spurious", "not_applicable")
 _WORDS = {"missed": "missed", "spurious": "spurious", "not_applicable": "-"}

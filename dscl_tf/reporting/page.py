@@ -1,69 +1,53 @@
-"""The page around the sections: style, script and navigation, in one file."""
+"""The page around the sections, in one file: templates, style and scripts."""
 
-import dataclasses
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from dscl_tf.reporting import markup
-from dscl_tf.reporting.markup import Html
+import jinja2
+import markupsafe
+import plotly.offline
 
-_FOLDER = pathlib.Path(__file__).parent
-# Nothing may be loaded from anywhere, whatever a name in the data says.
-_POLICY = (
-    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
-    "script-src 'unsafe-inline'"
-)
+from dscl_tf import palette
+from dscl_tf.reporting import words
+
+_TEMPLATES = pathlib.Path(__file__).parent / "templates"
 
 
-@dataclasses.dataclass(frozen=True)
-class Section:
+class Section(NamedTuple):
     """A part of the page with a heading."""
 
     anchor: str  # Its id.
     title: str
-    content: Html
+    template: str  # Without its suffix.
+    data: Mapping[str, Any]  # What the template shows.
 
 
-def whole(title: str, head: Html, sections: Sequence[Section]) -> str:
-    """The HTML document.
-
-    Args:
-      title: of the page.
-      head: what stands between the title and the first section.
-      sections: in order.
-    """
-    body = markup.join(
-        markup.tag("header", markup.tag("h1", title), head, _navigation(sections)),
-        markup.tag("main", *(_section(each) for each in sections)),
-        markup.tag("script", Html((_FOLDER / "page.js").read_text(encoding="utf-8"))),
+def whole(title: str, first: Section, sections: Sequence[Section]) -> str:
+    """The HTML document: its title, what follows it, and the sections in order."""
+    return (
+        environment()
+        .get_template("page.html")
+        .render(
+            title=title,
+            head=first,
+            sections=sections,
+            plotly_js=markupsafe.Markup(plotly.offline.get_plotlyjs()),
+        )
     )
-    meta = markup.join(
-        markup.tag("meta", charset="utf-8"),
-        markup.tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        markup.tag(
-            "meta", name_="viewport", content="width=device-width, initial-scale=1"
-        ),
-        markup.tag("title", title),
-        markup.tag("style", Html((_FOLDER / "page.css").read_text(encoding="utf-8"))),
+
+
+def environment() -> jinja2.Environment:
+    """Templates in which what is not known to be markup is escaped."""
+    found = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    page = markup.tag(
-        "html", markup.tag("head", meta), markup.tag("body", body), lang="en"
-    )
-    return f"<!DOCTYPE html>\n{page}\n"
-
-
-def _navigation(sections: Sequence[Section]) -> Html:
-    links = [
-        markup.tag("li", markup.tag("a", each.title, href=f"#{each.anchor}"))
-        for each in sections
-    ]
-    return markup.tag("nav", markup.tag("ul", *links), aria_label="Sections")
-
-
-def _section(section: Section) -> Html:
-    return markup.tag(
-        "section",
-        markup.tag("h2", section.title),
-        section.content,
-        id=section.anchor,
-    )
+    found.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "allow_nan": False}
+    for name in ("number", "signed", "spread", "interval", "duration", "size_words"):
+        found.filters[name] = getattr(words, name)
+    found.filters["structure_color"] = palette.structure_color
+    return found

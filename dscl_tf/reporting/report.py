@@ -4,10 +4,10 @@ import dataclasses
 import pathlib
 from typing import Optional
 
-from dscl_tf import errors, files
-from dscl_tf.reporting import experiment, page, results, run
+from dscl_tf import errors, files, results_json
 
 NAME = "report.html"
+_EXTRA = ("jinja2", "markupsafe", "plotly")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,17 +19,11 @@ class ReportConfig:
 
 
 def write(settings: ReportConfig) -> pathlib.Path:
-    """Writes the report; it needs no other file and no network.
-
-    Args:
-      settings: what to report on.
-
-    Returns:
-      The file.
+    """Writes the report, which needs no other file and no network; its path.
 
     Raises:
-      UserError: there is nothing to report on, a file of it is damaged, or the report
-        cannot be written.
+      UserError: there is nothing to report on, a file of it is damaged, the report
+        cannot be written, or what draws it is not installed.
     """
     folder = pathlib.Path(settings.input)
     if not folder.is_dir():
@@ -42,7 +36,22 @@ def write(settings: ReportConfig) -> pathlib.Path:
         raise errors.UserError(
             f"--output={output} is a folder; expected the name of an HTML file."
         )
-    kind = experiment if (folder / results.FILE).exists() else run
-    title, head, sections = kind.sections(folder)
-    files.write_text(output, page.whole(title, head, sections))
+    files.write_text(output, _document(folder))
     return output
+
+
+def _document(folder: pathlib.Path) -> str:
+    try:
+        # Only reports need the extra.
+        from dscl_tf.reporting import experiment, page, run
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in _EXTRA:
+            raise
+        raise errors.UserError(
+            f"The report needs {error.name}, which is not installed: "
+            "pip install 'dscl_tf[report]'."
+        ) from None
+    kind = experiment if (folder / results_json.FILE).exists() else run
+    text = page.whole(*kind.sections(folder))
+    # JSON can hold halves of characters, which no file can.
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,22 +1,20 @@
-"""What an experiment wrote into results.json, checked where the report relies on it."""
+"""What came out of an experiment, as the sections ask for it."""
 
-import dataclasses
 import math
-import pathlib
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Optional
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Optional
 
-from dscl_tf import errors, files
+from dscl_tf import results_json
+from dscl_tf.reporting import figures, words
+from dscl_tf.results_json import ALL
 
-FORMAT = 1
-FILE = "results.json"
 RANDOM = "random"
-ALL = "all"  # The size of a benchmark.
-_CURE = "run dscl-experiment again, which writes it anew from its cells"
+EVERY = "All methods"
+_MOST_LINES = 6  # In one chart; of more methods each group has a chart.
 
 
-@dataclasses.dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     """One fine-tuning and its evaluation."""
 
     method: str
@@ -24,18 +22,17 @@ class Cell:
     draw: int
     seed: int
     state: str  # done, failed or missing.
-    run: pathlib.Path
-    evaluation: pathlib.Path
+    run: Path
+    evaluation: Path
     dice: Optional[float]
     seconds: Optional[float]
     error: Optional[str]
 
 
-@dataclasses.dataclass(frozen=True)
-class Results:
+class Results(NamedTuple):
     """An experiment's results."""
 
-    folder: pathlib.Path
+    folder: Path
     name: str
     versions: Mapping[str, Any]
     cohort: Mapping[str, Any]
@@ -51,23 +48,23 @@ class Results:
 
     @property
     def titles(self) -> dict[str, str]:
+        """As the page shows them, by name."""
         return {
-            each["name"]: each.get("title") or each["name"]
+            each["name"]: words.title_text(each.get("title") or each["name"])
             for each in self.grid["methods"]
         }
 
     @property
-    def groups(self) -> dict[str, str]:
-        return {
-            each["name"]: each.get("group") or "Methods"
-            for each in self.grid["methods"]
-        }
+    def numbers(self) -> dict[str, int]:
+        """How each method looks in every chart."""
+        others = [method for method in self.methods if method != RANDOM]
+        return {RANDOM: figures.REFERENCE, **{m: k for k, m in enumerate(others)}}
 
     @property
     def sizes(self) -> list:
         """Numbers of labelled volumes that have cells or results; "all" last."""
         found = {each.size for each in self.cells} | {r["size"] for r in self.table}
-        return sorted(found, key=size_order)
+        return sorted(found, key=lambda size: math.inf if size == ALL else size)
 
     @property
     def structures(self) -> list[str]:
@@ -75,208 +72,92 @@ class Results:
 
     def of(self, method: str, size: Any) -> list[Cell]:
         """The finished cells of a method at a size."""
-        return [
-            cell
-            for cell in self.cells
-            if (cell.method, cell.size, cell.state) == (method, size, "done")
-        ]
+        wanted = (method, size, "done")
+        return [it for it in self.cells if (it.method, it.size, it.state) == wanted]
+
+    def rows(self, size: Any) -> list[Mapping[str, Any]]:
+        """The rows of the table at a size."""
+        return [row for row in self.table if row["size"] == size]
+
+    def row(self, method: str, size: Any) -> Optional[Mapping[str, Any]]:
+        """The row of the table for a method at a size."""
+        return next((r for r in self.rows(size) if r["method"] == method), None)
 
     def why_no_best(self, size: Any) -> str:
         """Why the highest mean at a size says nothing yet; empty if it does."""
-        rows = [row for row in self.table if row["size"] == size]
+        counts = sorted(row["n"] for row in self.rows(size))
         asked = {cell.method for cell in self.cells if cell.size == size}
-        if not rows:
+        if not counts:
             return "no result yet"
-        if len(rows) < len(asked):
+        if len(counts) < len(asked):
             return (
-                f"{len(rows)} of {len(asked)} methods have a result: which is the "
+                f"{len(counts)} of {len(asked)} methods have a result: which is the "
                 "best is not known yet"
             )
-        if not same_count(rows):
-            counts = sorted(row["n"] for row in rows)
+        if counts[0] != counts[-1]:
             return (
                 f"methods have {counts[0]} to {counts[-1]} finished cells: their means "
                 "are not comparable yet"
             )
-        if len(rows) > 1 and rows[0]["n"] == 1:
+        if len(counts) > 1 and counts[0] == 1:
             return "one cell of each method: too few to tell which is the best"
         return ""
 
-    def row(self, method: str, size: Any) -> Optional[Mapping[str, Any]]:
-        """The row of the table for a method at a size."""
-        found = [r for r in self.table if (r["method"], r["size"]) == (method, size)]
-        return found[0] if found else None
+    def grouped(self, methods: Sequence[str]) -> dict[str, list[str]]:
+        """Methods by chart; where there are several, random weights are in each."""
+        groups: dict[str, list[str]] = {}
+        for each in self.grid["methods"]:
+            if each["name"] in methods and each["name"] != RANDOM:
+                group = each.get("group") or "Methods"
+                groups.setdefault(group, []).append(each["name"])
+        parts = {}
+        for name, members in groups.items():
+            count = math.ceil(len(members) / _MOST_LINES)
+            for k in range(count):
+                heading = name if count == 1 else f"{name} ({k + 1} of {count})"
+                parts[heading] = members[k * _MOST_LINES : (k + 1) * _MOST_LINES]
+        if len(methods) <= _MOST_LINES or len(parts) == 1:
+            return {EVERY: list(methods)}
+        reference = [method for method in methods if method == RANDOM]
+        return {name: reference + members for name, members in parts.items()}
+
+    def median_cell(self, method: str) -> Optional[Cell]:
+        """The finished cell of a method's smallest size that has the median Dice."""
+        for size in self.sizes:
+            cells = [cell for cell in self.of(method, size) if cell.dice is not None]
+            if cells:
+                cells.sort(key=lambda cell: (cell.dice, cell.draw))
+                return cells[(len(cells) - 1) // 2]
+        return None
+
+    def shown_cells(self) -> dict[str, Cell]:
+        """A finished cell for each method: that of the first method's median draw.
+
+        A method without that draw has its own median one.
+        """
+        found = {method: self.median_cell(method) for method in self.methods}
+        found = {method: cell for method, cell in found.items() if cell}
+        draws = [(cell.size, cell.draw, cell.seed) for cell in found.values()][:1]
+        for cell in self.cells:
+            is_shared = (cell.size, cell.draw, cell.seed) in draws
+            if is_shared and cell.state == "done" and cell.dice is not None:
+                found[cell.method] = cell
+        return found
 
 
-def same_count(rows: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether rows are means of as many cells, so that they can be compared."""
-    return len({row["n"] for row in rows}) == 1
-
-
-def size_order(size: Any) -> float:
-    """The order of sizes: numbers, then "all"."""
-    return math.inf if size == ALL else size
-
-
-def size_words(size: Any) -> str:
-    """A number of labelled volumes in words."""
-    if size == ALL:
-        return "all labelled volumes"
-    return f"{size} labelled volume{'' if size == 1 else 's'}"
-
-
-def read(folder: pathlib.Path) -> Results:
+def read(folder: Path) -> Results:
     """Reads an experiment's results.
 
     Raises:
       UserError: results.json is missing, or not what dscl-experiment writes.
     """
-    content = read_content(folder / FILE)
-    return Results(
-        folder=folder,
-        **{name: content[name] for name in _EXPECTED if name != "cells"},
-        cells=[_cell(folder, each) for each in content["cells"]],
-    )
-
-
-def read_content(path: pathlib.Path) -> dict[str, Any]:
-    """Reads a results.json, wherever it lies, as it is.
-
-    Raises:
-      UserError: it is missing, or not what dscl-experiment writes.
-    """
-    content = files.read_json_object(path, "experiment's results")
-    if content.get("format") != FORMAT:
-        raise errors.UserError(
-            f"{path}: format {content.get('format')!r}, expected {FORMAT}: {_CURE}."
+    content = results_json.read(folder / results_json.FILE)
+    cells = [
+        Cell(
+            **{name: it.get(name) for name in Cell._fields}
+            | {name: folder / it[name] for name in ("run", "evaluation")}
         )
-    _require(path, content, _EXPECTED)
-    _require(path, content["cohort"], {"label_names": list, "size_px": list}, "cohort")
-    _require(path, content["grid"], {"methods": list}, "grid")
-    for place in ("pretraining", "cells", "table"):
-        _check_list(path, content[place], place)
-    _check_list(path, content["grid"]["methods"], "methods")
-    _check_names(path, content)
-    return content
-
-
-_NUMBER = (int, float)
-_MAYBE = (int, float, type(None))
-_SIZE = (int, str)
-_EXPECTED = {
-    "name": str,
-    "versions": dict,
-    "cohort": dict,
-    "grid": dict,
-    "pretraining": list,
-    "cells": list,
-    "table": list,
-}
-_PLACES: dict[str, dict] = {
-    "methods": {"name": str},
-    "pretraining": {"name": str, "run": str, "state": str},
-    "cells": {
-        "method": str,
-        "size": _SIZE,
-        "draw": int,
-        "seed": int,
-        "state": str,
-        "run": str,
-        "evaluation": str,
-        "dice": _MAYBE,
-    },
-    "table": {
-        "method": str,
-        "size": _SIZE,
-        "n": int,
-        "mean": _NUMBER,
-        "std": _MAYBE,
-        "structures": dict,
-    },
-}
-_OPTIONAL = {
-    "title": str,
-    "group": str,
-    "seconds": _MAYBE,
-    "error": (str, type(None)),
-    "paper": _MAYBE,
-}
-_PAIRED = {
-    "n": int,
-    "mean": _NUMBER,
-    "low": _MAYBE,
-    "high": _MAYBE,
-    "num_above": int,
-}
-
-
-def _require(
-    path: pathlib.Path, content: Any, expected: Mapping, where: str = ""
-) -> None:
-    """Refuses an object without the fields that are expected."""
-    for name, kind in expected.items():
-        value = content.get(name, _CURE) if isinstance(content, dict) else content
-        missing = not isinstance(content, dict) or name not in content
-        if missing or not isinstance(value, kind):
-            found = "nothing" if missing else type(value).__name__
-            kinds = kind if isinstance(kind, tuple) else (kind,)
-            wanted = " or ".join(
-                "null" if each is type(None) else each.__name__ for each in kinds
-            )
-            field = f"{where}.{name}" if where else name
-            raise errors.UserError(
-                f"{path}: {field}: found {found}, expected {wanted}: {_CURE}."
-            )
-
-
-def _check_list(path: pathlib.Path, items: Iterable, place: str) -> None:
-    for index, item in enumerate(items):
-        where = f"{place}[{index}]"
-        _require(path, item, _PLACES[place], where)
-        present = {name: kind for name, kind in _OPTIONAL.items() if name in item}
-        _require(path, item, present, where)
-        size = item.get("size", ALL)
-        if isinstance(size, str) and size != ALL:
-            raise errors.UserError(
-                f"{path}: {where}.size: found {size!r}, expected a number or "
-                f"{ALL!r}: {_CURE}."
-            )
-        for name in ("versus_random", "versus_gr"):
-            if item.get(name) is not None:
-                _require(path, item[name], _PAIRED, f"{where}.{name}")
-        for name, found in (
-            item.get("structures", {}).items() if place == "table" else ()
-        ):
-            expected = {"mean": _NUMBER, "std": _MAYBE}
-            _require(path, found, expected, f"{where}.structures.{name}")
-
-
-def _check_names(path: pathlib.Path, content: Mapping) -> None:
-    known = {each["name"] for each in content["grid"]["methods"]}
-    for place in ("cells", "table"):
-        unknown = {each["method"] for each in content[place]} - known
-        if unknown:
-            raise errors.UserError(
-                f"{path}: {place}: found the method {min(unknown)!r}, expected one of "
-                f"grid.methods: {_CURE}."
-            )
-    names = content["cohort"]["label_names"]
-    if not names or not all(isinstance(name, str) for name in names):
-        raise errors.UserError(
-            f"{path}: cohort.label_names: found {names!r}, expected names: {_CURE}."
-        )
-
-
-def _cell(folder: pathlib.Path, item: Mapping) -> Cell:
-    return Cell(
-        item["method"],
-        item["size"],
-        item["draw"],
-        item["seed"],
-        item["state"],
-        folder / item["run"],
-        folder / item["evaluation"],
-        item["dice"],
-        item.get("seconds"),
-        item.get("error"),
-    )
+        for it in content["cells"]
+    ]
+    others = {name: content[name] for name in Results._fields if name in content}
+    return Results(**{**others, "folder": folder, "cells": cells})

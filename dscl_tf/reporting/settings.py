@@ -1,109 +1,73 @@
 """The settings of runs: what tells them apart, and all of them."""
 
 import json
-import pathlib
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from dscl_tf.reporting import markup, tables
-from dscl_tf.reporting.markup import Html
-from dscl_tf.reporting.tables import Column
-
-# Where files are and how a run computes does not tell methods apart.
-LEFT_OUT = ("workdir", "prepared", "runtime", "split", "seed")
-_UNUSED = {
-    "encoder": ("local", "finetune", "pretext"),
-    "decoder": ("global_", "finetune", "pretext"),
-    "pretext": ("views", "global_", "local", "finetune"),
-}
+from dscl_tf import config_differences
+from dscl_tf.reporting.page import Section
 
 
-def flat(settings: Mapping[str, Any], where: str = "") -> dict[str, Any]:
-    """Nested settings by dotted names."""
-    found = {}
-    for name, value in settings.items():
-        inner = f"{where}.{name}" if where else str(name)
-        if isinstance(value, Mapping):
-            found |= flat(value, inner)
-        else:
-            found[inner] = value
-    return found
-
-
-def differences(configs: Mapping[str, Mapping[str, Any]]) -> Html:
-    """A table of the settings in which runs differ.
+def section(
+    facts: Mapping[str, Any],
+    compared: Mapping[str, Mapping[str, Any]],
+    full: Mapping[str, Any],
+    seconds: Sequence[float],
+    commands: Sequence[str],
+) -> Section:
+    """All that a report says of settings.
 
     Args:
-      configs: `config` of their config.json, by the runs' names.
+      facts: names and values; what is empty is left out.
+      compared: by the title of a table, `config` of config.json by the runs' names.
+      full: whole documents by their names.
+      seconds: that cells and pre-training took in all, or nothing.
+      commands: what made it.
     """
-    flats = {name: flat(_decisive(config)) for name, config in configs.items()}
-    keys = sorted(set().union(*flats.values())) if flats else []
-    texts = {
-        name: {key: _short(found[key]) if key in found else "–" for key in keys}
-        for name, found in flats.items()
+    kept = {name: it for name, it in facts.items() if it not in (None, "")}
+    data = {
+        "facts": [(name, shown(value)) for name, value in kept.items()],
+        "tables": [
+            (title, *differences(configs))
+            for title, configs in compared.items()
+            if len(configs) > 1
+        ],
+        "full": [(name, json.dumps(it, indent=1)) for name, it in full.items()],
+        "seconds": seconds,
+        "commands": commands,
     }
-    differing = [k for k in keys if len({found[k] for found in texts.values()}) > 1]
-    if not differing:
-        return markup.absent("Their settings are the same.")
+    return Section("settings", "Settings", "settings", data)
+
+
+def differences(configs: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Headings and rows of a table; without rows the settings are the same."""
+    found = config_differences.between(configs)
+    keys = list(next(iter(found.values())))
     # The longer way down, so that the table fits on a screen and on paper.
-    if len(differing) > len(texts):
-        heads = ["Setting", *texts]
-        rows = [[key, *(found[key] for found in texts.values())] for key in differing]
-    else:
-        heads = ["Run", *differing]
-        rows = [[name, *(found[k] for k in differing)] for name, found in texts.items()]
-    columns = [Column(name, numeric=False) for name in heads]
-    return tables.table("Settings that are not the same everywhere.", columns, rows)
+    if len(keys) > len(found):
+        rows = [[key, *(texts[key] for texts in found.values())] for key in keys]
+        return ["Setting", *found], rows
+    rows = [[name, *texts.values()] for name, texts in found.items()] if keys else []
+    return ["Run", *keys], rows
 
 
-def _decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings without those that the stage does not use or that decide nothing."""
-    unused = (*LEFT_OUT, *_UNUSED.get(str(settings.get("stage")), ()))
-    return {name: value for name, value in settings.items() if name not in unused}
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, str) and pathlib.PurePath(value).is_absolute():
-        # A run's stage and the folder that it is in.
-        return "/".join(pathlib.PurePath(value).parts[-2:])
+def shown(value: Any) -> str:
+    """A value as a text."""
+    if isinstance(value, (list, tuple)):
+        return ", ".join(str(each) for each in value)
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def in_full(name: str, content: Mapping[str, Any]) -> Html:
-    """A whole config.json, folded and not printed."""
-    text = markup.tag("pre", markup.tag("code", json.dumps(content, indent=1)))
-    return markup.folded(f"Settings of {name}", text, printed=False)
-
-
-def definitions(values: Mapping[str, Any]) -> Html:
-    """Names and values, one below the other."""
-    items = [
-        markup.join(markup.tag("dt", name), markup.tag("dd", _shown(value)))
-        for name, value in values.items()
-        if value not in (None, "")
-    ]
-    return markup.tag("dl", *items)
-
-
-def _shown(value: Any) -> Any:
-    if isinstance(value, (str, Html)):
-        return value
-    if isinstance(value, (list, tuple)):
-        return ", ".join(str(each) for each in value)
-    return json.dumps(value)
-
-
-def made_by(configs: Iterable[Mapping[str, Any]], folder: pathlib.Path) -> Html:
+def made_by(configs: Iterable[Mapping[str, Any]], folder: Path) -> list[str]:
     """The command lines that trained, where runs know them, and that of the report.
 
     Args:
       configs: `config` of their config.json, in order.
       folder: that the report is of.
     """
-    trained = [flat(each).get("runtime.command") for each in configs]
+    trained = [config_differences.flat(it).get("runtime.command") for it in configs]
     report = shlex.join(["dscl-report", f"--input={folder}"])
     # Runs of an earlier version have none.
-    lines = dict.fromkeys([*(str(line) for line in trained if line), report])
-    code = markup.tag("pre", markup.tag("code", "\n".join(lines)))
-    return markup.join(markup.tag("h3", "Made by"), code)
+    return list(dict.fromkeys([*(str(line) for line in trained if line), report]))

@@ -30,3 +30,17 @@ def test_writes_beside_the_results(tmp_path):
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "report.html").stat().st_size > 10_000
     assert "report.html" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["jinja2", "plotly"])
+def test_what_is_not_installed_is_said_in_one_sentence(tmp_path, monkeypatch, name):
+    making.experiment(tmp_path)
+    (tmp_path / f"{name}.py").write_text(
+        f"raise ModuleNotFoundError('No module named {name}', name='{name}')"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    result = running.run("report", f"--input={tmp_path}")
+    assert running.is_one_sentence(result)
+    assert f"needs {name}" in result.stderr
+    assert "pip install 'dscl_tf[report]'" in result.stderr
+    assert not (tmp_path / "report.html").exists()

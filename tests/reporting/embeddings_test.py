@@ -1,105 +1,54 @@
-import dataclasses
-
-import numpy as np
-import pytest
-
 from dscl_tf import config, stages
-from dscl_tf.cohort import prepared
 from dscl_tf.reporting import embeddings
-from dscl_tf.training.run_folder import RunFolder
+from tests.reporting import making
 
 
-def test_principal_plane_of_a_known_cloud():
-    # Along (3, 4) / 5 by ±10, across it by ±5; their squares are as 4 to 1.
-    along, across = np.array([0.6, 0.8, 0]), np.array([-0.8, 0.6, 0])
-    values = np.stack([10 * along, -10 * along, 5 * across, -5 * across]) + 7
-    plane, shares = embeddings.principal_plane(values)
-    assert shares == pytest.approx((0.8, 0.2))
-    np.testing.assert_allclose(
-        np.abs(plane), [[10, 0], [10, 0], [0, 5], [0, 5]], atol=1e-9
-    )
-    np.testing.assert_allclose(plane.sum(axis=0), 0, atol=1e-9)
+def text_of(runs, cohort, why_not=""):
+    return making.fragment(embeddings.section(runs, cohort, why_not))
 
 
-def test_equal_embeddings_have_a_plane():
-    plane, _ = embeddings.principal_plane(np.ones((4, 3), np.float32))
-    np.testing.assert_allclose(plane, 0, atol=1e-9)
-
-
-@pytest.fixture(scope="module")
-def run(make_stage, tmp_path_factory):
-    """An encoder stage whose steps are too small to change anything."""
-    folder = tmp_path_factory.mktemp("work") / "encoder"
-    stage = make_stage("encoder", folder, num_steps=1, seed=3)
-    tiny = config.OptimizerConfig(num_steps=1, learning_rate=1e-12)
-    stages.run([dataclasses.replace(stage, optimizer=tiny)])
+def stage_of(make_stage, folder, **changes):
+    split = config.SplitConfig(num_train=1, num_validation=1, num_test=3)
+    stage = make_stage("encoder", folder, num_steps=1, **{"split": split, **changes})
+    stages.run([stage])
     return folder
 
 
-def test_before_is_where_the_stage_began(run):
-    record = RunFolder(run).read_record()
-    before = embeddings.encoder_of(record, None)
-    after = embeddings.encoder_of(record, run)
-    for first, last in zip(before.trainable_variables, after.trainable_variables):
-        np.testing.assert_allclose(first, last, atol=1e-9)
-    other = dataclasses.replace(
-        record, config=dataclasses.replace(record.config, seed=4)
-    )
-    kernel = embeddings.encoder_of(other, None).trainable_variables[0]
-    assert not np.allclose(kernel, before.trainable_variables[0])
-
-
-def test_an_embedding_is_the_mean_over_pixels(run, tiny_cohort):
-    encoder = embeddings.encoder_of(RunFolder(run).read_record(), run)
-    image = np.asarray(tiny_cohort.image("p0"))[..., None]
-    found = embeddings.embed(encoder, [image, image[:2]])
-    expected = encoder(image, training=False)[-1].numpy().mean(axis=(1, 2))
-    np.testing.assert_allclose(found[: len(image)], expected, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(found[len(image) :], expected[:2], rtol=1e-5, atol=1e-6)
-
-
-def test_too_few_unseen_volumes_are_said(run, tiny_cohort):
+def test_too_few_unseen_volumes_are_said(make_stage, tiny_cohort, tmp_path):
     # The stage has one test volume; the others were trained on.
-    assert "fewer than two subjects" in embeddings.of_run(run, tiny_cohort)
+    split = config.SplitConfig(num_train=1, num_validation=1, num_test=1)
+    run = stage_of(make_stage, tmp_path / "encoder", split=split)
+    assert "fewer than two subjects" in text_of([("e", run)], tiny_cohort)
 
 
-def test_another_cohort_is_said(run, tiny_cohort, evaluated_cohort):
-    assert "is not the one it was trained on" in embeddings.of_run(
-        run, evaluated_cohort
-    )
+def test_another_cohort_is_said(make_stage, evaluated_cohort, tmp_path):
+    run = stage_of(make_stage, tmp_path / "encoder")
+    found = text_of([("e", run)], evaluated_cohort)
+    assert "is not the one it was trained on" in found
+
+
+def test_what_is_not_there_is_said(tmp_path, tiny_cohort):
+    assert "no encoder" in text_of([], tiny_cohort).lower()
+    found = text_of([("e", tmp_path / "gone")], tiny_cohort)
+    assert f"{tmp_path / 'gone'} is not there any more." in found
+    assert '<p class="absent">why &lt;</p>' in text_of([("e", tmp_path)], None, "why <")
 
 
 def test_charts_before_and_after_by_partition_and_volume(
     make_stage, tiny_cohort, tmp_path
 ):
-    split = config.SplitConfig(num_train=1, num_validation=1, num_test=3)
-    stage = make_stage("encoder", tmp_path / "encoder", num_steps=1, split=split)
-    stages.run([stage])
-    found = embeddings.of_run(tmp_path / "encoder", tiny_cohort)
+    run = stage_of(make_stage, tmp_path / "encoder")
+    found = text_of([("gd/encoder", run)], tiny_cohort)
     for title in ("Before", "After"):
         for by in ("partition", "volume"):
             assert f"<figcaption>{title}, by {by}</figcaption>" in found
     assert "of 3 volumes that the stage was not trained on" in found
+    assert "<h3>gd/encoder</h3>" in found
+    assert '"name": "partition 1"' in found
 
 
-def test_frames_of_a_learned_subject_are_not_shown(make_stage, tiny_cohort, tmp_path):
-    split = config.SplitConfig(num_train=1, num_validation=1, num_test=3)
-    stage = make_stage("encoder", tmp_path / "encoder", num_steps=1, split=split)
-    stages.run([stage])
-    record = RunFolder(tmp_path / "encoder").read_record()
-    learned, tested = record.split.pretrain[0], record.split.test
-    assert len(embeddings._slices(record, tiny_cohort).images) == 3
-    # The first test volume becomes another frame of a subject of the pre-training.
-    patients = {volume.name: volume.subject for volume in tiny_cohort.volumes}
-    patients[tested[0]] = patients[learned]
-    index = prepared.read_index(tiny_cohort.folder)
-    volumes = tuple(
-        dataclasses.replace(volume, subject=patients[volume.name])
-        for volume in index.volumes
-    )
-    cohort = prepared.PreparedCohort(
-        tiny_cohort.folder, dataclasses.replace(index, volumes=volumes)
-    )
-    found = embeddings._slices(record, cohort)
-    assert set(found.subject) == {patients[name] for name in tested[1:]}
-    assert len(found.subject) == len(found.volume)
+def test_of_many_encoders_the_first_are_open(make_stage, tiny_cohort, tmp_path):
+    runs = [(f"e{k}", tmp_path / f"gone{k}") for k in range(5)]
+    found = text_of(runs, tiny_cohort)
+    assert "<h3>e2</h3>" in found
+    assert "<summary>e3</summary>" in found

@@ -1,7 +1,11 @@
 """Small experiment folders, as dscl-experiment leaves them."""
 
 import csv
+import html
 import json
+import re
+
+from dscl_tf.reporting import page
 
 METHODS = ("random", "gd")
 TITLES = {"random": "Random initialisation", "gd": "G^D", "all": "All labelled volumes"}
@@ -116,3 +120,15 @@ def experiment(folder, **changes):
     }
     (folder / "results.json").write_text(json.dumps(content))
     return content
+
+
+def fragment(section):
+    """What a section's template makes of its data."""
+    template = page.environment().get_template(f"{section.template}.html")
+    return template.render(section=section)
+
+
+def summary(text):
+    """The sentences at the head of a page."""
+    (found,) = re.findall('<ul class="summary">(.*?)</ul>', text, re.DOTALL)
+    return [html.unescape(each) for each in re.findall("<li>(.*?)</li>", found)]

@@ -5,8 +5,9 @@ import pytest
 from dscl_tf import config, files
 from dscl_tf.experiments import grids, plan, worker
 from dscl_tf.experiments import results as written
-from dscl_tf.reporting import experiment, report, results
+from dscl_tf.reporting import report, results
 from dscl_tf.training import records, run_folder
+from tests.reporting import making
 
 DICE = {"random": 0.4, "gr": 0.5, "gd": 0.6, "gd+lr": 0.7, "benchmark": 0.9}
 
@@ -49,22 +50,17 @@ def finish(root, cell):
     files.write_json(folder / worker.EVALUATION / "summary.json", summary)
 
 
-def test_format_and_file_are_the_experiments():
-    assert results.FORMAT == written.FORMAT
-    assert results.FILE == written.RESULTS
-
-
 def test_every_field_is_read(root):
     found = results.read(root(DICE))
     assert found.structures == ["disc"]
     assert found.sizes == [1, 2, "all"]
     assert found.row("gd", 2)["versus_random"]["mean"] == pytest.approx(0.2)
+    text = report.write(report.ReportConfig(str(found.folder))).read_text()
     # The mean of 0.70, 0.71 and 0.72, above random weights by 0.3 in every draw.
     assert (
         "With 1 labelled volume, Gᴰ + Lᴿ has the highest mean Dice: 0.710 ± 0.010 "
         "(n = 3); against Random init. over the same draws +0.300 [+0.300, +0.300]."
-    ) in experiment.summary(found)
-    text = report.write(report.ReportConfig(str(found.folder))).read_text()
+    ) in making.summary(text)
     assert "on its own data of acdc" in text
     assert "rather too narrow" in text
     assert "num_steps" in text
@@ -72,12 +68,11 @@ def test_every_field_is_read(root):
 
 def test_a_method_that_is_missing_leaves_the_best_open(root):
     folder = root(set(DICE) - {"gd"})
-    said = experiment.summary(results.read(folder))
-    assert said[1] == (
+    text = report.write(report.ReportConfig(str(folder))).read_text()
+    assert making.summary(text)[1] == (
         "With 1 labelled volume: 3 of 4 methods have a result: which is the best is "
         "not known yet."
     )
-    text = report.write(report.ReportConfig(str(folder))).read_text()
     assert "What has no result" in text and "num best" not in text
 
 

@@ -6,16 +6,20 @@ import re
 import shutil
 
 import pytest
+from plotly.offline import get_plotlyjs
 
 from dscl_tf import errors, files, stages
-from dscl_tf.reporting import experiment, report, results, run
-from dscl_tf.training import pseudo_labels
+from dscl_tf.methods.pseudo_labels import labels as pseudo_labels
+from dscl_tf.reporting import report, results, run
 from tests.reporting import making
 
 
 def write(folder, output=None):
+    """The page without Plotly, which is megabytes of strings of all kinds."""
     path = report.write(report.ReportConfig(str(folder), output))
-    return path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
+    assert text.count(get_plotlyjs()) == 1
+    return text.replace(get_plotlyjs(), "")
 
 
 class _Checker(html.parser.HTMLParser):
@@ -86,9 +90,14 @@ def test_names_are_harmless(tmp_path):
     (tmp_path / "results.json").write_text(json.dumps(content))
     text = write(tmp_path)
     check_html(text)
-    assert text.count("<script") == 1
+    assert text.count("<script") == 2
     assert "<img" not in text
     assert text.count("</style>") == 1
+
+
+def test_halves_of_characters_are_no_defect(tmp_path):
+    making.experiment(tmp_path, name="half \ud800")
+    assert "half ?" in write(tmp_path)
 
 
 def test_the_summary_is_made_of_figures(tmp_path):
@@ -96,7 +105,7 @@ def test_the_summary_is_made_of_figures(tmp_path):
     content["cells"][0]["state"] = "failed"
     content["cells"][1]["state"] = "missing"
     (tmp_path / "results.json").write_text(json.dumps(content))
-    assert experiment.summary(results.read(tmp_path)) == [
+    assert making.summary(write(tmp_path)) == [
         "6 of 8 cells have finished, 1 failed, 1 not yet run.",
         "With 1 labelled volume, Gᴰ has the highest mean Dice: 0.650 ± 0.100 (n = 2); "
         "against Random initialisation over the same draws +0.150 [−0.050, +0.250].",
@@ -131,9 +140,9 @@ def test_one_draw_has_no_winner(tmp_path):
 def test_the_median_cell_is_of_the_smallest_size(tmp_path):
     making.experiment(tmp_path)
     found = results.read(tmp_path)
-    assert experiment.median_cell(found, "gd").dice == 0.6
-    assert experiment.median_cell(found, "gd").size == 1
-    assert experiment.median_cell(found, "none") is None
+    assert found.median_cell("gd").dice == 0.6
+    assert found.median_cell("gd").size == 1
+    assert found.median_cell("none") is None
 
 
 def test_all_methods_are_shown_at_one_draw(tmp_path):
@@ -143,14 +152,14 @@ def test_all_methods_are_shown_at_one_draw(tmp_path):
     found[0]["dice"], found[1]["dice"] = 0.6, 0.4
     (tmp_path / "results.json").write_text(json.dumps(content))
     read = results.read(tmp_path)
-    shared = experiment.shared_draw(read)
-    assert (shared.size, shared.draw) == (1, 1)
-    assert experiment.shown_cell(read, "gd", shared).dice == 0.7
+    shown = read.shown_cells()
+    assert (shown["random"].size, shown["random"].draw) == (1, 1)
+    assert shown["gd"].dice == 0.7
     # A method without that draw has its own median one.
     found[3].update(state="missing", dice=None)
     (tmp_path / "results.json").write_text(json.dumps(content))
     read = results.read(tmp_path)
-    assert experiment.shown_cell(read, "gd", shared).dice == 0.6
+    assert read.shown_cells()["gd"].dice == 0.6
 
 
 def test_volumes_are_counted(tmp_path):
@@ -308,6 +317,14 @@ def test_a_damaged_metrics_file_is_named(tmp_path):
     path = tmp_path / content["cells"][0]["run"] / "metrics.csv"
     path.write_text("step,name,value\n1,train/loss,much\n")
     with pytest.raises(errors.UserError, match=str(path)):
+        write(tmp_path)
+
+
+def test_a_damaged_record_is_named(tmp_path):
+    content = making.experiment(tmp_path)
+    path = tmp_path / content["cells"][0]["run"] / "config.json"
+    path.write_text('{"config": []}')
+    with pytest.raises(errors.UserError, match=r"config: found list, expected dict"):
         write(tmp_path)
 
 

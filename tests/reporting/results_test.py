@@ -1,4 +1,5 @@
 import json
+import math
 
 import pytest
 
@@ -19,11 +20,11 @@ def test_reads_an_experiment(tmp_path):
     assert found.row("gd", 8) is None
 
 
-def test_the_benchmark_comes_last():
-    assert sorted(["all", 8, 1, 2], key=results.size_order) == [1, 2, 8, "all"]
-    assert results.size_words(1) == "1 labelled volume"
-    assert results.size_words(2) == "2 labelled volumes"
-    assert results.size_words("all") == "all labelled volumes"
+def test_the_benchmark_comes_last(tmp_path):
+    content = making.experiment(tmp_path)
+    content["table"].insert(0, {**content["table"][0], "size": "all"})
+    (tmp_path / "results.json").write_text(json.dumps(content))
+    assert results.read(tmp_path).sizes == [1, 2, "all"]
 
 
 def _refusal(folder):
@@ -37,19 +38,20 @@ def _refusal(folder):
     [
         (("format",), 2, "format 2, expected 1"),
         (("cells",), {}, "cells: found dict, expected list"),
-        (("cells", 0), 3, "cells[0].method: found nothing"),
-        (("cells", 0, "dice"), "high", "cells[0].dice: found str, expected int or"),
+        (("cells", 0), 3, "cells[0]: found int, expected object"),
+        (("cells", 0, "dice"), "high", "cells[0].dice: found 'high', expected int or"),
         (("cells", 0, "size"), "many", "cells[0].size: found 'many'"),
         (("cells", 0, "method"), "x", "cells: found the method 'x'"),
-        (("table", 1, "mean"), None, "table[1].mean: found NoneType"),
-        (("table", 1, "structures", "low"), 1, "table[1].structures.low.mean"),
+        (("table", 1, "std"), math.inf, "table[1].std: found inf, expected int or"),
+        (("table", 1, "mean"), None, "table[1].mean: found null"),
+        (("table", 1, "structures", "low"), 1, "table[1].structures.low: found int"),
         (("table", 1, "versus_random"), {"n": 1}, "table[1].versus_random.mean"),
-        (("grid", "methods"), None, "grid.methods: found NoneType, expected list"),
-        (("cohort", "label_names"), [], "cohort.label_names: found []"),
-        (("cells", 0, "seconds"), "long", "cells[0].seconds: found str"),
+        (("grid", "methods"), None, "grid.methods: found null, expected list"),
+        (("cohort", "label_names"), [], "cohort.label_names: found no name"),
+        (("cells", 0, "seconds"), "long", "cells[0].seconds: found 'long'"),
         (("cells", 0, "error"), 3, "cells[0].error: found int, expected str or null"),
-        (("cohort", "size_px"), None, "cohort.size_px: found NoneType"),
-        (("cohort",), None, "cohort: found NoneType, expected dict"),
+        (("cohort", "size_px"), None, "cohort.size_px: found null"),
+        (("cohort",), None, "cohort: found null, expected object"),
     ],
 )
 def test_damage_is_named(tmp_path, place, value, message):

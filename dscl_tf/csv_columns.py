@@ -1,0 +1,44 @@
+"""Columns of a CSV file, refused in one sentence where they are damaged."""
+
+import csv
+import math
+import pathlib
+from collections.abc import Iterator, Sequence
+from typing import Optional
+
+from dscl_tf import errors
+
+
+def read(
+    path: pathlib.Path,
+    texts: Sequence[str],
+    numbers: Sequence[str],
+    lacking: Optional[str] = None,
+) -> Iterator[tuple]:
+    """Yields of each row the texts, then the numbers; nothing if there is no file.
+
+    Args:
+      path: of the file, whose first row names the columns.
+      texts: names of columns.
+      numbers: names of columns.
+      lacking: what stands for a number that is not known, which becomes NaN.
+
+    Raises:
+      UserError: it cannot be read, or a column or a number is missing.
+    """
+    if not path.exists():
+        return
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                values = (row[name] for name in numbers)
+                found = [math.nan if it == lacking else float(it) for it in values]
+                yield (*(row[name] for name in texts), *found)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise errors.UserError(f"Cannot read {path}: {error}.") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise errors.UserError(
+            f"{path}: expected the columns {', '.join((*texts, *numbers))} with "
+            f"numbers in {' and '.join(numbers)}, found otherwise ({error}): bring the "
+            "file back, or leave it out."
+        ) from None

@@ -1,0 +1,78 @@
+"""Reads what an evaluation wrote: its figures, refused where they are damaged."""
+
+import math
+import pathlib
+from typing import Any, NamedTuple
+
+from dscl_tf import csv_columns, files, json_forms
+from dscl_tf.inference import summary
+from dscl_tf.json_forms import MAYBE, Each
+
+_CURE = "evaluate again"
+_CASES = {"metric_per_case": [{"name": str, "metrics": Each({"Dice": MAYBE})}]}
+_FIGURES = {"Dice": MAYBE, "HD95_mm": MAYBE, "ASSD_mm": MAYBE}
+_MEANS = {
+    "label_names": Each(str),
+    "mean": Each(_FIGURES),
+    "foreground_mean": _FIGURES,
+    "num_cases": int,
+    "subset": str,
+}
+
+
+class CaseDice(NamedTuple):
+    """Dice of one structure of one volume."""
+
+    volume: str
+    structure: str
+    dice: float
+
+
+def case_dice(evaluation: pathlib.Path) -> list[CaseDice]:
+    """Dice of each structure and volume that an evaluation has a figure for.
+
+    Args:
+      evaluation: its folder; without cases.csv the list is empty.
+
+    Raises:
+      UserError: cases.csv is damaged.
+    """
+    path = evaluation / "cases.csv"
+    rows = csv_columns.read(path, ("volume", "structure"), ("dice",), lacking="")
+    return [CaseDice(*row) for row in rows if math.isfinite(row[-1])]
+
+
+def means(evaluation: pathlib.Path) -> dict[str, Any]:
+    """summary.json with the means of an evaluation, as it is.
+
+    Raises:
+      UserError: it is missing, or not what dscl-evaluate writes.
+    """
+    content = _summary(evaluation, _MEANS)
+    names = {"label_names": dict.fromkeys(content["mean"], str)}
+    json_forms.check(evaluation / summary.FILE, content, names, _CURE)
+    return content
+
+
+def ranked_cases(evaluation: pathlib.Path) -> list[tuple[str, float]]:
+    """The volumes of an evaluation with their mean Dice, the lowest first.
+
+    Means are over the structures that apply; volumes without any are left out.
+
+    Raises:
+      UserError: summary.json is missing, or not what dscl-evaluate writes.
+    """
+    found = []
+    for case in _summary(evaluation, _CASES)["metric_per_case"]:
+        dice = [each["Dice"] for each in case["metrics"].values()]
+        dice = [value for value in dice if value is not None]
+        if dice:
+            found.append((case["name"], sum(dice) / len(dice)))
+    return sorted(found, key=lambda case: (case[1], case[0]))
+
+
+def _summary(evaluation: pathlib.Path, form: Any) -> dict[str, Any]:
+    path = evaluation / summary.FILE
+    content = files.read_json_object(path, "evaluation summary")
+    json_forms.check(path, content, form, _CURE)
+    return content

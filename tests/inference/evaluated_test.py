@@ -1,0 +1,77 @@
+import json
+
+import pytest
+
+from dscl_tf import errors
+from dscl_tf.inference import evaluated
+from dscl_tf.inference.evaluated import CaseDice
+from tests.reporting import making
+
+
+def test_no_file_is_no_figure(tmp_path):
+    assert evaluated.case_dice(tmp_path) == []
+
+
+def test_case_dice_without_what_does_not_apply(tmp_path):
+    making.write_cases(tmp_path, [("p1", "low", 0.5), ("p1", "high", "")])
+    assert evaluated.case_dice(tmp_path) == [CaseDice("p1", "low", 0.5)]
+
+
+def test_dice_that_is_no_number_is_refused(tmp_path):
+    making.write_cases(tmp_path, [("p1", "low", "high")])
+    with pytest.raises(errors.UserError, match=r"cases\.csv: expected the columns"):
+        evaluated.case_dice(tmp_path)
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    (tmp_path / "cases.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(errors.UserError, match=r"cases\.csv"):
+        evaluated.case_dice(tmp_path)
+
+
+def test_cases_are_ranked_by_mean_dice(tmp_path):
+    cases = [
+        {"name": "a", "metrics": {"1": {"Dice": 0.9}, "2": {"Dice": 0.5}}},
+        {"name": "b", "metrics": {"1": {"Dice": 0.6}, "2": {"Dice": None}}},
+        {"name": "c", "metrics": {"1": {"Dice": None}}},
+    ]
+    (tmp_path / "summary.json").write_text(json.dumps({"metric_per_case": cases}))
+    assert evaluated.ranked_cases(tmp_path) == [("b", 0.6), ("a", 0.7)]
+
+
+@pytest.mark.parametrize("content", [{}, {"metric_per_case": [{"name": "a"}]}])
+def test_a_damaged_summary_is_refused(tmp_path, content):
+    (tmp_path / "summary.json").write_text(json.dumps(content))
+    with pytest.raises(errors.UserError, match=r"summary\.json: metric_per_case"):
+        evaluated.ranked_cases(tmp_path)
+
+
+MEANS = {"Dice": 0.5, "HD95_mm": None, "ASSD_mm": 1}
+SUMMARY = {
+    "label_names": {"1": "low"},
+    "mean": {"1": MEANS},
+    "foreground_mean": MEANS,
+    "num_cases": 2,
+    "subset": "test",
+}
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        (
+            {"mean": {"1": {}}},
+            "mean.1.Dice: found nothing, expected int or float or null",
+        ),
+        ({"label_names": {}}, "label_names.1: found nothing, expected str"),
+        ({"num_cases": "two"}, "num_cases: found 'two', expected int"),
+    ],
+)
+def test_damaged_means_are_named(tmp_path, changes, message):
+    path = tmp_path / "summary.json"
+    path.write_text(json.dumps(SUMMARY))
+    assert evaluated.means(tmp_path) == SUMMARY
+    path.write_text(json.dumps({**SUMMARY, **changes}))
+    with pytest.raises(errors.UserError) as caught:
+        evaluated.means(tmp_path)
+    assert str(caught.value) == f"{path}: {message}: evaluate again."
