@@ -129,7 +129,9 @@ def _line(series: Series) -> go.Scatter:
     style, spreads = look(series.number), [each or 0 for each in series.spread]
     bars = {"array": spreads, "thickness": 1.4, "width": 3}
     return go.Scatter(
-        **{"x": list(series.x), "y": list(series.y), "name": _text(series.name)},
+        x=list(series.x),
+        y=list(series.y),
+        name=_text(series.name),
         mode="lines" if len(series.x) > _FEW else "lines+markers",
         line={"color": style["color"], "dash": style["dash"], "width": 1.8},
         marker={"symbol": style["symbol"], "size": 8},
@@ -151,21 +153,32 @@ def boxes(title: str, rows: Sequence[tuple[str, int, Box]], label: str) -> Chart
     for row, (name, number, box) in enumerate(rows):
         color, hint = look(number)["color"], f"{_text(name)}: {box.words}"
         figure.add_box(
-            **{"orientation": "h", "y": [row], "width": 0.36, "hoverinfo": "skip"},
-            **{"q1": [box.first], "median": [box.median], "q3": [box.third]},
-            **{"lowerfence": [box.low], "upperfence": [box.high]},
-            **{"line": {"color": color, "width": 1.6}, "fillcolor": "var(--raised)"},
+            y=[row],
+            lowerfence=[box.low],
+            q1=[box.first],
+            median=[box.median],
+            q3=[box.third],
+            upperfence=[box.high],
+            orientation="h",
+            width=0.36,
+            line={"color": color, "width": 1.6},
+            fillcolor="var(--raised)",
+            hoverinfo="skip",
         )
         # Circles of values beyond, and a place that the pointer finds.
         count = len(box.outliers)
         figure.add_scatter(
-            **{"x": [*box.outliers, box.median], "y": [row] * (count + 1)},
+            x=[*box.outliers, box.median],
+            y=[row] * (count + 1),
+            mode="markers",
             marker={
-                **{"symbol": "circle-open", "color": color},
-                **{"size": [5] * count + [18], "opacity": [1] * count + [0]},
+                "symbol": "circle-open",
+                "color": color,
+                "size": [5] * count + [18],
+                "opacity": [1] * count + [0],
             },
             text=[f"{value:.3f}" for value in box.outliers] + [hint],
-            **{"hoverinfo": "text", "mode": "markers"},
+            hoverinfo="text",
         )
         figure.add_annotation(text=_text(name), y=row - 0.2, **_NAME)
     _lay_out(figure, _ROW * len(rows) + 12, (label, ""), 0)
@@ -198,8 +211,11 @@ def scatter(
         x, y = plane[groups == group].T.round(6).tolist()
         color, symbol = f"var(--{kind}{group % NUM_COLORS})", look(group)["symbol"]
         figure.add_scatter(
-            **{"x": x, "y": y, "name": _text(names[group]), "mode": "markers"},
-            **{"marker": {"symbol": symbol, "color": color, "size": 7}},
+            x=x,
+            y=y,
+            name=_text(names[group]),
+            mode="markers",
+            marker={"symbol": symbol, "color": color, "size": 7},
             hoverinfo="name",
         )
     _lay_out(figure, _PLOT, ("", ""), len(figure.data) if kind == "p" else 0)
@@ -218,9 +234,10 @@ def _lay_out(figure: go.Figure, plot: int, labels: tuple[str, str], num: int) ->
         template=go.layout.Template(),
         height=8 + plot + below + legend,
         margin={"b": below + legend},
-        **{"showlegend": num > 0, "legend": {"y": -below / plot}},
-        **{"xaxis": {"title": {"text": labels[0]}}},
-        **{"yaxis": {"title": {"text": labels[1]}}},
+        showlegend=num > 0,
+        legend={"y": -below / plot},
+        xaxis={"title": {"text": labels[0]}},
+        yaxis={"title": {"text": labels[1]}},
     )
 
 

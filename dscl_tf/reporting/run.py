@@ -9,12 +9,8 @@ from dscl_tf.inference import evaluated, summary
 from dscl_tf.methods.pseudo_labels import labels as pseudo_labels
 from dscl_tf.reporting import embeddings, masks, settings, training, words
 from dscl_tf.reporting.page import Section
-from dscl_tf.training import records
+from dscl_tf.training import records, run_folder
 from dscl_tf.training.run_folder import RunFolder
-
-_ORDER = ("encoder", "pretext", "decoder", "finetune")
-
-Runs = dict[str, RunFolder]
 
 
 def sections(folder: Path) -> tuple[str, Section, list[Section]]:
@@ -26,7 +22,7 @@ def sections(folder: Path) -> tuple[str, Section, list[Section]]:
     Raises:
       UserError: there is no run, or one of its files is damaged.
     """
-    runs = find_runs(folder)
+    runs = run_folder.runs_in(folder)
     found = {name: run.read_record() for name, run in runs.items()}
     last = list(found.values())[-1]
     try:
@@ -53,24 +49,6 @@ def sections(folder: Path) -> tuple[str, Section, list[Section]]:
         ),
     ]
     return f"Run {folder.resolve().name}", _head(runs, last), parts
-
-
-def find_runs(folder: Path) -> Runs:
-    """Run folders by name, in the order in which the stages follow each other.
-
-    Raises:
-      UserError: there is none, or a record is damaged.
-    """
-    found = [folder, *sorted(each for each in folder.iterdir() if each.is_dir())]
-    runs = [RunFolder(path) for path in found if (path / "config.json").exists()]
-    if not runs:
-        raise errors.UserError(
-            f"{folder} holds neither an experiment (results.json) nor a run "
-            "(config.json, or stages with one): give the --workdir of dscl-experiment "
-            "or of dscl-train."
-        )
-    runs.sort(key=lambda run: _ORDER.index(run.read_record().config.stage))
-    return {run.path.resolve().name: run for run in runs}
 
 
 def _evaluations(folder: Path) -> list[tuple[str, Path]]:
@@ -104,7 +82,7 @@ def _evaluation(name: str, folder: Path) -> dict[str, Any]:
     }
 
 
-def _head(runs: Runs, record: records.RunRecord) -> Section:
+def _head(runs: dict[str, RunFolder], record: records.RunRecord) -> Section:
     newest = max(run.config_file.stat().st_mtime for run in runs.values())
     states = [(name, run.read_result()) for name, run in runs.items()]
     data = {"record": record, "when": words.day(newest), "states": states}

@@ -14,6 +14,7 @@ from dscl_tf.training import checkpoints, records
 from dscl_tf.training.records import RunRecord
 
 _LOG = logging.getLogger(__name__)
+_ORDER = ("encoder", "pretext", "decoder", "finetune")  # In which stages follow.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,6 +174,24 @@ class RunFolder:
         finally:
             logger.removeHandler(handler)
             handler.close()
+
+
+def runs_in(folder: pathlib.Path) -> dict[str, RunFolder]:
+    """Run folders by name, in the order in which the stages follow each other.
+
+    Raises:
+      UserError: there is none, or a record is damaged.
+    """
+    found = [folder, *sorted(each for each in folder.iterdir() if each.is_dir())]
+    runs = [RunFolder(path) for path in found if (path / "config.json").exists()]
+    if not runs:
+        raise errors.UserError(
+            f"{folder} holds neither an experiment (results.json) nor a run "
+            "(config.json, or stages with one): give the --workdir of dscl-experiment "
+            "or of dscl-train."
+        )
+    runs.sort(key=lambda run: _ORDER.index(run.read_record().config.stage))
+    return {run.path.resolve().name: run for run in runs}
 
 
 def load_segmenter(folder: files.PathLike) -> Segmenter:

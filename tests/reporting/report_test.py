@@ -10,7 +10,8 @@ from plotly.offline import get_plotlyjs
 
 from dscl_tf import errors, files, stages
 from dscl_tf.methods.pseudo_labels import labels as pseudo_labels
-from dscl_tf.reporting import report, results, run
+from dscl_tf.reporting import report, results
+from dscl_tf.training import run_folder
 from tests.reporting import making
 
 
@@ -273,7 +274,7 @@ def test_a_run_has_its_stages(work):
 def test_one_stage_is_a_run(work):
     text = write(work / "encoder", str(work / "out" / "encoder.html"))
     assert "<h1>Run encoder</h1>" in text
-    assert list(run.find_runs(work / "encoder")) == ["encoder"]
+    assert list(run_folder.runs_in(work / "encoder")) == ["encoder"]
 
 
 def test_a_run_shows_its_evaluation(work, evaluation, tmp_path):
