@@ -12,11 +12,11 @@ _WEIGHT = flags.DEFINE_float(
     "slices are to be segmented as their weak views; 0: off, else about 0.5.",
     lower_bound=0,
 )
-_STEPS = flags.DEFINE_integer(
-    "consistency_steps",
-    _DEFAULT.num_steps,
-    "Steps of that fine-tuning; 0: --finetune_steps.",
-    lower_bound=0,
+_STEPS = flags.DEFINE_float(
+    "consistency_steps_factor",
+    _DEFAULT.steps_factor,
+    "Steps of that fine-tuning, by --finetune_steps.",
+    lower_bound=0.001,
 )
 _RAMP = flags.DEFINE_integer(
     "consistency_ramp_steps",
@@ -64,5 +64,5 @@ def settings() -> ConsistencyConfig:
         teacher_decay=_DECAY.value,
         cutmix_probability=_CUTMIX.value,
         feature_dropout=_DROPOUT.value,
-        num_steps=_STEPS.value,
+        steps_factor=_STEPS.value,
     )

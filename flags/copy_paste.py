@@ -32,11 +32,11 @@ _DECAY = flags.DEFINE_float(
     0,
     0.99999,
 )
-_STEPS = flags.DEFINE_integer(
-    "copy_paste_steps",
-    _DEFAULT.num_steps,
-    "Steps of that fine-tuning; 0: --finetune_steps.",
-    lower_bound=0,
+_STEPS = flags.DEFINE_float(
+    "copy_paste_steps_factor",
+    _DEFAULT.steps_factor,
+    "Steps of that fine-tuning, by --finetune_steps.",
+    lower_bound=0.001,
 )
 
 
@@ -47,5 +47,5 @@ def settings() -> CopyPasteConfig:
         pseudo_weight=_PSEUDO_WEIGHT.value,
         box_fraction=_BOX.value,
         teacher_decay=_DECAY.value,
-        num_steps=_STEPS.value,
+        steps_factor=_STEPS.value,
     )

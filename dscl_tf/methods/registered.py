@@ -75,9 +75,9 @@ class Registered:
         return any(each.needs_first_round for each in self.methods_on.values())
 
     @property
-    def steps_of_round(self) -> int:
-        """Steps of a round with these methods; 0: as many as fine-tuning has."""
-        return max((each.num_steps for each in self.methods_on.values()), default=0)
+    def steps_factor(self) -> float:
+        """Steps of a round with these methods, by those of fine-tuning."""
+        return max((each.steps_factor for each in self.methods_on.values()), default=1)
 
     def without(self, names: Iterable[str]):
         """The same settings with these methods off."""

@@ -31,8 +31,8 @@ class MethodSettings:
     uses_pseudo_labels: ClassVar[bool] = False
     # Whether it goes on from a run without it, or not at all.
     needs_first_round: ClassVar[bool] = False
-    # Steps of its rounds; 0: as many as fine-tuning has.
-    num_steps: int = 0
+    # Steps of its rounds, by those of fine-tuning.
+    steps_factor: float = 1.0
     # Other settings of the stage that it reads: "views", "global_", "local".
     uses_groups: ClassVar[tuple[str, ...]] = ()
     # Today's field by the name that FinetuneConfig had for it in earlier versions.

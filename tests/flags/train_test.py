@@ -94,7 +94,7 @@ REACH = [
         (f"consistency_{flag}", text, "finetune", f"finetune.consistency.{name}", value)
         for flag, name, text, value in (
             ("weight", "weight", "0.3", 0.3),
-            ("steps", "num_steps", "50", 50),
+            ("steps_factor", "steps_factor", "2.5", 2.5),
             ("ramp_steps", "ramp_steps", "7", 7),
             ("confidence", "confidence", "0.8", 0.8),
             ("teacher_decay", "teacher_decay", "0.9", 0.9),
@@ -109,7 +109,7 @@ REACH = [
             ("pseudo_weight", "pseudo_weight", "0.2", 0.2),
             ("box", "box_fraction", "0.5", 0.5),
             ("teacher_decay", "teacher_decay", "0.9", 0.9),
-            ("steps", "num_steps", "50", 50),
+            ("steps_factor", "steps_factor", "2.5", 2.5),
         )
     ),
     ("flips", "false", "finetune", "finetune.augmentation.flip", False),

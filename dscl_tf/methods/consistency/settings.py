@@ -18,8 +18,7 @@ class ConsistencyConfig(MethodSettings):
     cutmix_probability: float = 0.5
     # Share of features dropped in a third view; 0: there is none.
     feature_dropout: float = 0.0
-    # Of the rounds with it; 0: as many as fine-tuning has.
-    num_steps: int = 0
+    steps_factor: float = 1.0  # Of its rounds, by those of fine-tuning.
 
     term = Term(
         "consistency",
@@ -32,7 +31,7 @@ class ConsistencyConfig(MethodSettings):
     needs_first_round = True
 
     def __post_init__(self):
-        for name in ("weight", "ramp_steps", "num_steps"):
+        for name in ("weight", "ramp_steps"):
             checks.require(getattr(self, name) >= 0, name, getattr(self, name), ">= 0")
         for name in ("confidence", "teacher_decay", "feature_dropout"):
             value = getattr(self, name)
@@ -42,6 +41,9 @@ class ConsistencyConfig(MethodSettings):
             0 <= probability <= 1, "cutmix_probability", probability, "in [0, 1]"
         )
 
+        factor = self.steps_factor
+        checks.require(factor > 0, "steps_factor", factor, "above 0")
+
     @property
     def is_on(self) -> bool:
         return self.weight > 0
@@ -50,5 +52,5 @@ class ConsistencyConfig(MethodSettings):
     def unused(self) -> tuple[str, ...]:
         """Settings without effect: all, where it is off; the rounds have the steps."""
         if self.is_on:
-            return ("num_steps",)
+            return ("steps_factor",)
         return tuple(each.name for each in dataclasses.fields(self))

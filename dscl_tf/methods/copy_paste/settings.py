@@ -14,8 +14,7 @@ class CopyPasteConfig(MethodSettings):
     pseudo_weight: float = 0.5  # Of their pixels that a teacher labelled.
     box_fraction: float = 2 / 3  # Sides of the box by those of the slice.
     teacher_decay: float = 0.99
-    # Of the rounds with it; 0: as many as fine-tuning has.
-    num_steps: int = 0
+    steps_factor: float = 1.0  # Of its rounds, by those of fine-tuning.
 
     term = Term(
         "copy_paste",
@@ -28,11 +27,14 @@ class CopyPasteConfig(MethodSettings):
     needs_first_round = True
 
     def __post_init__(self):
-        for name in ("weight", "pseudo_weight", "num_steps"):
+        for name in ("weight", "pseudo_weight"):
             checks.require(getattr(self, name) >= 0, name, getattr(self, name), ">= 0")
         decay, side = self.teacher_decay, self.box_fraction
         checks.require(0 <= decay < 1, "teacher_decay", decay, "in [0, 1)")
         checks.require(0 < side < 1, "box_fraction", side, "between 0 and 1")
+
+        factor = self.steps_factor
+        checks.require(factor > 0, "steps_factor", factor, "above 0")
 
     @property
     def is_on(self) -> bool:
@@ -42,5 +44,5 @@ class CopyPasteConfig(MethodSettings):
     def unused(self) -> tuple[str, ...]:
         """Settings without effect: all, where it is off; the rounds have the steps."""
         if self.is_on:
-            return ("num_steps",)
+            return ("steps_factor",)
         return tuple(each.name for each in dataclasses.fields(self))

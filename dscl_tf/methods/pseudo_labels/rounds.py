@@ -88,10 +88,8 @@ def _without_teacher(stage: config.StageConfig) -> config.StageConfig:
 
 
 def _optimizer_of_round(stage: config.StageConfig) -> config.OptimizerConfig:
-    steps = stage.finetune.steps_of_round
-    if not steps:
-        return stage.optimizer
-    return dataclasses.replace(stage.optimizer, num_steps=steps)
+    steps = round(stage.finetune.steps_factor * stage.optimizer.num_steps)
+    return dataclasses.replace(stage.optimizer, num_steps=max(steps, 1))
 
 
 def _rounds_before(first: Optional[str]) -> int:

@@ -123,7 +123,7 @@ def test_a_network_that_does_not_segment_is_refused(first, make_stage, tmp_path)
 
 
 def test_a_first_round_is_trained_without_it(make_stage):
-    added = config.FinetuneConfig(consistency=ConsistencyConfig(0.5, num_steps=9))
+    added = config.FinetuneConfig(consistency=ConsistencyConfig(0.5, steps_factor=1.8))
     stage = make_stage(
         "finetune",
         "w/finetune",
