@@ -40,7 +40,7 @@ setuptools.setup(
         "dscl_bin",
     ],
     package_data={
-        "dscl_flags": ["presets/*.flags"],
+        "dscl_flags": ["presets/*.flags", "recipes/*.flags"],
         "dscl_tf": [
             "cohort/paper_splits/*.json",
             "experiments/paper_tables.json",

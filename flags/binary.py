@@ -26,7 +26,9 @@ EXIT_USER_ERROR = 1
 EXIT_DEFECT = 70
 EXIT_INTERRUPTED = 75
 
+# Flagfiles that are shipped: settings of datasets, and of the whole training.
 _PRESETS = pathlib.Path(__file__).parent / "presets"
+_RECIPES = pathlib.Path(__file__).parent / "recipes"
 _HELP = {"--help", "-help", "-h", "-?", "--helpfull", "--helpshort"}
 
 
@@ -62,7 +64,7 @@ def parse(
         sys.stdout.write(help_text(usage, groups))
         sys.exit(EXIT_DONE)
     try:
-        rest = absl_flags.FLAGS([_expand_preset(word) for word in argv])
+        rest = absl_flags.FLAGS(_expand(argv, groups))
     except errors.UserError as error:
         _fail(str(error))
     except (absl_flags.Error, OSError) as error:
@@ -74,19 +76,45 @@ def parse(
 
 def preset_names() -> list[str]:
     """The flagfiles that are shipped, by the names that --preset takes."""
-    return sorted(path.stem for path in _PRESETS.glob("*.flags"))
+    return _names_in(_PRESETS)
 
 
-def _expand_preset(word: str) -> str:
-    """--preset=NAME as the --flagfile that it stands for."""
-    if not word.startswith("--preset="):
+def recipe_names() -> list[str]:
+    """The flagfiles that are shipped, by the names that --recipe takes."""
+    return _names_in(_RECIPES)
+
+
+def _names_in(folder: pathlib.Path) -> list[str]:
+    return sorted(path.stem for path in folder.glob("*.flags"))
+
+
+def _expand(argv: Sequence[str], groups: Sequence[ModuleType]) -> list[str]:
+    """With --preset=NAME and --recipe=NAME as the --flagfile that they stand for.
+
+    A recipe comes before all others, wherever it stands: presets override it, too.
+    """
+    words = [_flagfile_of(word, "preset", _PRESETS) for word in argv]
+    if not _has_recipes(groups):
+        return words
+    words = [_flagfile_of(word, "recipe", _RECIPES) for word in words]
+    first = [word for word in words[1:] if word.startswith(f"--flagfile={_RECIPES}")]
+    return [words[0], *first, *(word for word in words[1:] if word not in first)]
+
+
+def _has_recipes(groups: Sequence[ModuleType]) -> bool:
+    """Whether a binary trains."""
+    return any(module.__name__.endswith(".finetuning") for module in groups)
+
+
+def _flagfile_of(word: str, flag: str, folder: pathlib.Path) -> str:
+    if not word.startswith(f"--{flag}="):
         return word
-    name = word[len("--preset=") :]
-    if name not in preset_names():
+    name = word.partition("=")[2]
+    if name not in _names_in(folder):
         raise errors.UserError(
-            f"--preset={name}: expected one of {', '.join(preset_names())}."
+            f"--{flag}={name}: expected one of {', '.join(_names_in(folder))}."
         )
-    return f"--flagfile={_PRESETS / name}.flags"
+    return f"--flagfile={folder / name}.flags"
 
 
 def help_text(usage: str, groups: Sequence[ModuleType]) -> str:
@@ -101,6 +129,9 @@ def help_text(usage: str, groups: Sequence[ModuleType]) -> str:
     lines.append(
         "      Settings shipped for a dataset; flags that follow override them."
     )
+    if _has_recipes(groups):
+        lines.append(f"--recipe={'|'.join(recipe_names())}")
+        lines.append("      How to train; presets and other flags override it.")
     lines.append("--flagfile=FILE")
     lines.append("      Reads flags from FILE, one a line.")
     return "\n".join(lines) + "\n"

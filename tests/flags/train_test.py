@@ -339,6 +339,59 @@ def test_presets_parse(parse, path):
     assert found == ["encoder", "decoder", "finetune"]
 
 
+@pytest.fixture
+def parse_all(parse):
+    """Parses a command line with presets and recipes, as the binary does."""
+    del parse  # It forgets the values after the test.
+    return lambda *arguments: binary.parse(
+        ["binary", *NEEDED, *arguments], training.GROUPS, ""
+    )
+
+
+def finetune_config():
+    return run.stage_configs()[-1].finetune
+
+
+def test_the_best_recipe_sets_the_training(parse_all):
+    parse_all("--recipe=best")
+    found = finetune_config()
+    assert found.methods_on == {"consistency": found.consistency}
+    assert found.consistency.steps_factor == 3
+    assert found.augmentation.kind is config.AugmentationKind.STRONG
+    assert found.loss is config.LossKind.DICE_CE
+    assert found.cosine and found.largest_component
+
+
+def test_the_papers_recipe_is_the_default_but_for_the_views(parse_all):
+    parse_all("--recipe=paper")
+    of_paper = run.stage_configs()
+    assert of_paper[1].local.views is config.LocalViews.INTENSITY
+    assert of_paper[-1].finetune == config.FinetuneConfig(
+        augmentation=of_paper[-1].finetune.augmentation
+    )
+
+
+def test_flags_and_presets_override_a_recipe_wherever_they_stand(parse_all):
+    parse_all("--loss=dice", "--preset=quick", "--recipe=best")
+    found = finetune_config()
+    assert found.loss is config.LossKind.DICE
+    assert found.consistency.is_on and found.batch_size == 12
+
+
+def test_other_recipes_are_refused(parse_all, capsys):
+    with pytest.raises(SystemExit) as ended:
+        parse_all("--recipe=worst")
+    assert ended.value.code == 1
+    said = capsys.readouterr().err
+    assert "--recipe=worst: expected one of best, paper." in said
+
+
+def test_binaries_that_do_not_train_have_no_recipes(capsys):
+    with pytest.raises(SystemExit):
+        binary.parse(["binary", "--recipe=best"], [run], "")
+    assert "Unknown command line flag 'recipe'" in capsys.readouterr().err
+
+
 def test_help_shows_groups_and_defaults():
     text = binary.help_text("What it does.", training.GROUPS)
     assert text.startswith("What it does.")
