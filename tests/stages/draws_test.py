@@ -7,6 +7,7 @@ import pytest
 
 from dscl_tf import config
 from dscl_tf.methods.pseudo_labels import rounds
+from dscl_tf.methods.pseudo_labels.settings import PseudoLabelConfig
 from dscl_tf.pipeline import batches, sampling, streams
 
 NUM_STEPS = 200
@@ -62,7 +63,9 @@ def test_the_same_seed_would_have_them_share():
 
 
 def test_every_round_has_draws_of_its_own():
-    stages = rounds.finetune_rounds(stage_of("finetune"), 3)
+    taught = config.FinetuneConfig(pseudo_labels=PseudoLabelConfig(as_targets=True))
+    stage = dataclasses.replace(stage_of("finetune"), finetune=taught)
+    stages = rounds.finetune_rounds(stage, 3)
     assert len({stage.draw_seed for stage in stages}) == 4
     assert stages[0].draw_seed == stages[0].seed
 
