@@ -71,10 +71,12 @@ def with_rounds(
     stages: Sequence[config.StageConfig], num_rounds: int, first: Optional[str] = None
 ) -> list[config.StageConfig]:
     """The same stages, with fine-tuning in rounds (`finetune_rounds`)."""
-    expanded = []
+    expanded: list[config.StageConfig] = []
     for stage in stages:
         is_finetune = stage.stage == "finetune"
-        expanded += finetune_rounds(stage, num_rounds * is_finetune, first)
+        expanded += (
+            finetune_rounds(stage, num_rounds, first) if is_finetune else [stage]
+        )
     return expanded
 
 

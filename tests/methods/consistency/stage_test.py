@@ -138,6 +138,16 @@ def test_a_first_round_is_trained_without_it(make_stage):
     assert after.draw_seed != before.draw_seed
 
 
+def test_only_fine_tuning_has_rounds(make_stage):
+    added = config.FinetuneConfig(consistency=ConsistencyConfig(0.5))
+    chain = [
+        make_stage(stage, f"w/{stage}", finetune=added)
+        for stage in ("encoder", "decoder", "finetune")
+    ]
+    found = [stage.workdir for stage in rounds.with_rounds(chain, 0)]
+    assert found == ["w/encoder", "w/decoder", "w/finetune_round_0", "w/finetune"]
+
+
 def test_interrupted_and_resumed_equals_uninterrupted(first):
     settings = {"confidence": 0.5, "feature_dropout": 0.5, "ramp_steps": 0}
     whole, cut = (first(name, 4, **settings) for name in ("whole", "cut"))
