@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares methods over draws of labelled volumes; resumable, with tables."""
 
-from dscl_flags import binary, experiment, training
+from dscl_flags import binary, experiment, run, training
 
 USAGE = """
 dscl-experiment --prepared=DIR --workdir=DIR [--grid=NAME|FILE] [--dry_run]
@@ -19,7 +19,7 @@ def main() -> None:
     from dscl_tf.experiments import results
 
     settings = experiment.experiment_config()
-    if experiment.is_dry():
+    if run.is_dry():
         print(experiments.outline(settings))
         return
     print(results.as_markdown(experiments.run(settings)))

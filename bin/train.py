@@ -5,6 +5,7 @@ from dscl_flags import binary, pseudo_labels, run, training
 
 USAGE = """
 dscl-train --prepared=DIR --workdir=DIR [--stage=encoder|decoder|pretext|finetune|all]
+           [--recipe=best|paper] [--dry_run]
 
 Pre-trains an encoder and a decoder on unlabelled volumes, then fine-tunes the
 whole U-Net on a few labelled ones. A finished stage is recognised; an interrupted
@@ -18,9 +19,14 @@ def main() -> None:
     # TensorFlow takes seconds to import: not before the flags are known to be right.
     from dscl_tf import stages
     from dscl_tf.methods.pseudo_labels import rounds
+    from dscl_tf.stages import timing
 
     first = pseudo_labels.first_round()
-    stages.run(rounds.with_rounds(configs, pseudo_labels.num_rounds(), first))
+    chain = rounds.with_rounds(configs, pseudo_labels.num_rounds(), first)
+    if run.is_dry():
+        print(timing.outline(chain))
+        return
+    stages.run(chain)
 
 
 def cli() -> None:

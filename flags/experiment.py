@@ -57,12 +57,6 @@ _PAPER = flags.DEFINE_enum(
     list(experiment.PAPER_DATASETS),
     "Set the paper's figures of this dataset beside, marked as the paper's.",
 )
-_DRY_RUN = flags.DEFINE_bool(
-    "dry_run",
-    False,
-    "Print the cells, what they share and an estimate of the time, for which a few "
-    "steps of each new kind are timed; run nothing.",
-)
 
 
 _SET_BY_GRID = {
@@ -72,11 +66,6 @@ _SET_BY_GRID = {
     "draws": ("split_seed",),
     "seeds": ("seed",),
 }
-
-
-def is_dry() -> bool:
-    """Whether nothing is to be run."""
-    return _DRY_RUN.value
 
 
 def experiment_config() -> config.ExperimentConfig:

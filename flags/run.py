@@ -64,6 +64,12 @@ _DISTRIBUTION = flags.DEFINE_enum(
     "Devices that share each batch: one; all GPUs of this machine; or those of all "
     "workers in the environment's TF_CONFIG (docs/distribution.md).",
 )
+_DRY_RUN = flags.DEFINE_bool(
+    "dry_run",
+    False,
+    "Say what would be run and about how long it takes, for which a few steps of each "
+    "new kind are timed; run nothing.",
+)
 _CHECKPOINT_EVERY = flags.DEFINE_integer(
     "checkpoint_every", 500, "Steps between checkpoints.", lower_bound=1
 )
@@ -80,6 +86,11 @@ _NUM_PROBE = flags.DEFINE_integer(
     "most a tenth of them, and none of fewer than 20.",
     lower_bound=0,
 )
+
+
+def is_dry() -> bool:
+    """Whether nothing is to be run."""
+    return _DRY_RUN.value
 
 
 def runtime_config() -> config.RuntimeConfig:

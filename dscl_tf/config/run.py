@@ -92,6 +92,14 @@ class StageConfig:
         return int(np.random.SeedSequence(key).generate_state(1)[0] >> 1)
 
     @property
+    def alone(self) -> "StageConfig":
+        """Without what another run gives it: that may not be there yet."""
+        needing = [k for k, v in self.finetune.methods.items() if paths_of_runs(v)]
+        return dataclasses.replace(
+            self, init=None, finetune=self.finetune.without(needing)
+        )
+
+    @property
     def own_optimizer(self) -> OptimizerConfig:
         """As this stage uses it."""
         falls = self.stage == "finetune" and self.finetune.cosine

@@ -2,20 +2,14 @@
 
 import dataclasses
 import json
-import logging
 import math
 import pathlib
 import statistics
-import tempfile
-import time
 from collections.abc import Mapping, Sequence
 
 from dscl_tf import config, config_json
 from dscl_tf.experiments import worker
 from dscl_tf.experiments.plan import Task
-
-_LOG = logging.getLogger(__name__)
-_WARM, _TIMED = 2, 3
 
 
 def seconds_left(tasks: Sequence[Task], root: pathlib.Path) -> float:
@@ -86,53 +80,15 @@ def _kind(task: Task) -> str:
 
 
 def _content(stage: config.StageConfig) -> dict:
-    content = config_json.to_json(stage)
+    content = config_json.to_json(stage.alone)
     for name in ("workdir", "seed", "split", "init"):
         del content[name]
-    content["finetune"] = config_json.to_json(_without_runs(stage.finetune))
     return content
-
-
-def _without_runs(finetune: config.FinetuneConfig) -> config.FinetuneConfig:
-    """With those methods off that need another run, which may not be there yet."""
-    needing = [k for k, v in finetune.methods.items() if config.paths_of_runs(v)]
-    return finetune.without(needing)
 
 
 def _timed(task: Task) -> float:
     """Times some steps of each stage; seconds of the whole task."""
-    return sum(_of_stage(stage) for stage in task.stages)
-
-
-def _of_stage(stage: config.StageConfig) -> float:
     # Here, since it takes seconds and a finished experiment needs none of it.
-    from dscl_tf import stages
-    from dscl_tf.stages import opening
-    from dscl_tf.training import optimizers, steps
+    from dscl_tf.stages import timing
 
-    finetune = _without_runs(stage.finetune)
-    with tempfile.TemporaryDirectory() as folder:
-        alone = dataclasses.replace(stage, workdir=folder, init=None, finetune=finetune)
-        with opening.open_stage(alone) as context:
-            start = time.perf_counter()
-            assembly = stages.assemble(context)
-            optimizer = optimizers.build(stage.optimizer, context.runtime.precision)
-            step = steps.make_step(
-                assembly.loss, assembly.players, optimizer, context.runtime.jit
-            )
-            batches = iter(assembly.stream.open(stage.draw_seed, 0, _WARM + _TIMED))
-            for _ in range(_WARM):
-                float(step(next(batches))["loss"])
-            ready = time.perf_counter()
-            for _ in range(_TIMED):
-                float(step(next(batches))["loss"])
-            each = (time.perf_counter() - ready) / _TIMED
-    total = ready - start + each * stage.optimizer.num_steps
-    _LOG.info(
-        "%s: %.3f s a step, %d steps, %.1f min with start-up.",
-        stage.stage,
-        each,
-        stage.optimizer.num_steps,
-        total / 60,
-    )
-    return total
+    return sum(timing.seconds_of(stage) for stage in task.stages)

@@ -1,0 +1,69 @@
+"""How long stages will take, from a few timed steps of each."""
+
+import dataclasses
+import logging
+import tempfile
+import time
+from collections.abc import Sequence
+
+from dscl_tf import config, stages
+from dscl_tf.stages import opening
+from dscl_tf.training import optimizers, run_folder, steps
+
+_LOG = logging.getLogger(__name__)
+_WARM, _TIMED = 2, 3
+
+
+def seconds_of(stage: config.StageConfig) -> float:
+    """What a stage will take, with start-up; validation and pictures are left out.
+
+    Nothing is taken over, and nothing is kept.
+
+    Raises:
+      UserError: a mistake in the settings or the cohort.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        alone = dataclasses.replace(stage.alone, workdir=folder)
+        with opening.open_stage(alone) as context:
+            start = time.perf_counter()
+            assembly = stages.assemble(context)
+            optimizer = optimizers.build(stage.own_optimizer, context.runtime.precision)
+            step = steps.make_step(
+                assembly.loss, assembly.players, optimizer, context.runtime.jit
+            )
+            batches = iter(assembly.stream.open(stage.draw_seed, 0, _WARM + _TIMED))
+            for _ in range(_WARM):
+                float(step(next(batches))["loss"])
+            ready = time.perf_counter()
+            for _ in range(_TIMED):
+                float(step(next(batches))["loss"])
+            each = (time.perf_counter() - ready) / _TIMED
+    total = ready - start + each * stage.optimizer.num_steps
+    _LOG.info(
+        "%s: %.3f s a step, %d steps, %.1f min with start-up.",
+        stage.stage,
+        each,
+        stage.optimizer.num_steps,
+        total / 60,
+    )
+    return total
+
+
+def outline(chain: Sequence[config.StageConfig]) -> str:
+    """What running stages would do, a line each, and how long it takes.
+
+    Raises:
+      UserError: a mistake in the settings or the cohort.
+    """
+    lines, total = [], 0.0
+    for stage in chain:
+        if run_folder.RunFolder(stage.workdir).read_result() is not None:
+            lines.append(f"done  {stage.workdir}")
+            continue
+        seconds = seconds_of(stage)
+        total += seconds
+        lines.append(
+            f"      {stage.workdir}: {stage.optimizer.num_steps} steps, about "
+            f"{seconds / 60:.1f} min"
+        )
+    return "\n".join([*lines, f"About {total / 60:.1f} min in all."])
