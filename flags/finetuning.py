@@ -44,8 +44,8 @@ _KIND = flags.DEFINE_enum(
     _AUGMENT.kind.value,
     [kind.value for kind in config.AugmentationKind],
     "Changes of labelled slices: the paper's, or nnU-Net's with shifts and elastic "
-    "warps. The strong ones have --flips and --elastic_sigma, else strengths of their "
-    "own.",
+    "warps. The strong ones have --flips and --elastic_sigma, turn by up to 180 "
+    "degrees (30 with --rotation_step_deg=360), and have else strengths of their own.",
 )
 _FLIPS = flags.DEFINE_bool(
     "flips",

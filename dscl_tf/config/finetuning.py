@@ -25,7 +25,8 @@ class LossKind(enum.Enum):
 class AugmentationConfig:
     """Fine-tuning augmentation of image and label together (design: table).
 
-    The strong one has strengths of its own but for `flip` and `elastic_sigma`.
+    The strong one has strengths of its own but for `flip` and `elastic_sigma`, and
+    turns far where `rotation_step_deg` lets it.
     """
 
     rotation_deg: float = 15.0
@@ -45,7 +46,12 @@ class AugmentationConfig:
         """Settings without effect."""
         if self.kind is AugmentationKind.PAPER:
             return ()
-        return ("rotation_deg", "scale", "rotation_step_deg", "brightness", "contrast")
+        return ("rotation_deg", "scale", "brightness", "contrast")
+
+    @property
+    def has_large_rotations(self) -> bool:
+        """Whether slices may lie in any direction."""
+        return self.rotation_step_deg < 360
 
 
 @dataclasses.dataclass(frozen=True)

@@ -32,8 +32,9 @@ def augment(
     """
     elastic_px = config.elastic_sigma * images.shape[1]
     if config.kind is AugmentationKind.STRONG:
+        ranges = strong.LABELLED if config.has_large_rotations else strong.UPRIGHT
         return strong.augment(
-            images, labels, seed, config.flip, elastic_px, num_classes
+            images, labels, seed, ranges, config.flip, elastic_px, num_classes
         )
     seeds = tf.random.split(seed, 4)
     images, labels = _affine(images, labels, seeds[0], config)

@@ -24,14 +24,16 @@ class WarpRanges:
     elastic_probability: float
 
 
-# In the plane of the slice any direction may be up: nnU-Net's 2-D default is 180.
+# Where any direction may be up, nnU-Net turns 2-D slices by up to 180 degrees.
 LABELLED = WarpRanges(180.0, 0.2, (0.7, 1.4), 0.2, 0.06, 0.2)
+UPRIGHT = dataclasses.replace(LABELLED, rotation_deg=30.0)
 
 
 def augment(
     images: tf.Tensor,
     labels: tf.Tensor,
     seed: tf.Tensor,
+    ranges: WarpRanges,
     flip: bool,
     elastic_px: float,
     num_classes: int,
@@ -42,6 +44,7 @@ def augment(
       images: float32 [N, H, W, 1].
       labels: int32 [N, H, W].
       seed: int32 [2].
+      ranges: how far, how probable.
       flip: whether some are mirrored left-right.
       elastic_px: standard deviation of the displacements' 3x3 grid.
       num_classes: values of the labels.
@@ -51,7 +54,7 @@ def augment(
     """
     seeds = tf.random.split(seed, 2)
     images, labels = warp(
-        images, labels, seeds[0], LABELLED, flip, elastic_px, num_classes
+        images, labels, seeds[0], ranges, flip, elastic_px, num_classes
     )
     return change_intensity(images, seeds[1]), labels
 

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -97,3 +99,19 @@ def test_unknown_labels_stay_unknown(blobs):
     unknown = tf.where(blobs[1] == 1, 2, 0)
     _, found = augmentation.augment(blobs[0], unknown, tf.constant([2, 3]), STRONG, 3)
     assert set(np.unique(found)) == {0, 2}
+
+
+def test_where_slices_have_one_way_up_they_are_turned_a_little():
+    bar = np.zeros([400, SIDE, SIDE, 1], np.float32)
+    bar[:, 4:28, 15:17] = 1
+    label = tf.zeros([400, SIDE, SIDE], tf.int32)
+
+    def turned_far(step_deg):
+        settings = dataclasses.replace(STRONG, rotation_step_deg=step_deg, flip=False)
+        seed = tf.constant([2, 3])
+        shown, _ = augmentation.augment(tf.constant(bar), label, seed, settings, 2)
+        width = (np.asarray(shown)[..., 0] > 0.5).any(axis=1).sum(axis=1)
+        return (width > 17).mean()  # By more than 30 degrees, and scaled by 1.4.
+
+    assert turned_far(45.0) > 0.05
+    assert turned_far(360.0) <= 0.01
