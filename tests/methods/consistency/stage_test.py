@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -152,3 +154,14 @@ def test_interrupted_and_resumed_equals_uninterrupted(first):
     settings = {"confidence": 0.5, "feature_dropout": 0.5, "ramp_steps": 0}
     whole, cut = (first(name, 4, **settings) for name in ("whole", "cut"))
     interrupting.assert_resumed_is_the_same(whole, cut, after=2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_in_mixed_precision(first, precision):
+    stage = first(f"in_{precision}", 3, ramp_steps=0, confidence=0.5)
+    runtime = dataclasses.replace(stage.runtime, precision=precision)
+    folder = stages.run([dataclasses.replace(stage, runtime=runtime)])[0]
+    for name in ("loss", "consistency_loss", "known_foreground"):
+        assert np.isfinite(curves.of_training(folder, name)).all()
+    assert curves.of_training(folder, "consistency_loss")[0] > 0
