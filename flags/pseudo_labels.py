@@ -26,6 +26,14 @@ _CONFIDENCE = flags.DEFINE_float(
     0,
     1,
 )
+_KEEP = flags.DEFINE_float(
+    "pseudo_keep_fraction",
+    PseudoLabelConfig().keep_fraction,
+    "Share of the pixels of each class, the surest ones, whose pseudo-label is known, "
+    "whatever their probability; 0: --pseudo_confidence decides.",
+    0,
+    1,
+)
 _TARGETS = flags.DEFINE_bool(
     "pseudo_targets",
     True,
@@ -39,7 +47,11 @@ def settings() -> PseudoLabelConfig:
     # Without rounds there are none: they must not make another run of it.
     if not _ROUNDS.value:
         return PseudoLabelConfig()
-    return PseudoLabelConfig(confidence=_CONFIDENCE.value, as_targets=_TARGETS.value)
+    return PseudoLabelConfig(
+        confidence=_CONFIDENCE.value,
+        as_targets=_TARGETS.value,
+        keep_fraction=_KEEP.value,
+    )
 
 
 def num_rounds() -> int:

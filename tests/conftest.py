@@ -7,10 +7,14 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+# Of flags that several binaries have the last definition counts: here, training's.
+from dscl_flags import evaluation, inference, prediction, prepare, training
+
 from dscl_tf import config
 from dscl_tf.cohort import preparation, prepared, splits
 from dscl_tf.training import records, run_folder
 
+FLAGS = (evaluation, inference, prediction, prepare, training)
 TINY_NETWORK = config.NetworkConfig(filters=(4, 6, 8), global_head_units=(8, 4))
 TINY_SIZE = (16, 16)
 

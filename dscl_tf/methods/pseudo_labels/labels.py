@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import logging
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Callable
 
 import numpy as np
@@ -19,6 +19,7 @@ _LOG = logging.getLogger(__name__)
 FOLDER = "pseudo_labels"
 _SUMMARY = "summary.json"
 _SLICES_AT_ONCE = 16
+_BINS = 1000  # Of probabilities, to find the surest pixels of a class by.
 # Teacher's softmax of slices: float32 [N, H, W] to [N, H, W, C].
 _Predict = Callable[[np.ndarray], np.ndarray]
 
@@ -92,13 +93,16 @@ def make(labels: PseudoLabels, names: Sequence[str], settings: PseudoLabelConfig
         "cohort": labels.cohort.content_id,
         "confidence": settings.confidence,
     }
+    if settings.keep_fraction:
+        made_from["keep_fraction"] = settings.keep_fraction
     counts = _counts_of(labels, made_from)
     missing = [n for n in names if n not in counts or not labels.has(n)]
     if missing:
         _LOG.info("%s labels %d volumes.", settings.teacher, len(missing))
         predict = _predictor(run_folder.load_segmenter(settings.teacher).model)
+        least = _least_probabilities(labels, names, predict, settings)
         for name in missing:
-            counts[name] = _label(labels, name, predict, settings.confidence)
+            counts[name] = _label(labels, name, predict, least)
         # At the end: labels without it are of an unknown teacher, and made again.
         files.write_json(labels.summary_file, {**made_from, "volumes": counts})
     _report([counts[name] for name in names], labels.cohort.label_names)
@@ -120,15 +124,50 @@ def _counts_of(labels: PseudoLabels, made_from: dict) -> dict[str, list]:
     return counts
 
 
-def _label(
-    labels: PseudoLabels, name: str, predict: _Predict, confidence: float
-) -> list[list[int]]:
-    """Labels a volume; its pixels of each class, and those of them that are known."""
-    images, num_classes = labels.cohort.image(name), labels.cohort.num_classes
-    found, pixels = [], np.zeros([2, num_classes], np.int64)
+def _said(
+    labels: PseudoLabels, name: str, predict: _Predict
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The most probable classes of some slices at a time, and how probable they are."""
+    images = labels.cohort.image(name)
     for first in range(0, len(images), _SLICES_AT_ONCE):
         maps = predict(np.asarray(images[first : first + _SLICES_AT_ONCE], np.float32))
-        chosen, known = maps.argmax(axis=-1), maps.max(axis=-1) >= confidence
+        yield maps.argmax(axis=-1), maps.max(axis=-1)
+
+
+def _least_probabilities(
+    labels: PseudoLabels,
+    names: Sequence[str],
+    predict: _Predict,
+    settings: PseudoLabelConfig,
+) -> np.ndarray:
+    """What a pixel of each class must reach to be known, float [C].
+
+    By class it is a quantile over the pixels of all volumes (class-balanced
+    self-training, Zou et al., ECCV 2018): a structure that the teacher is unsure of
+    everywhere is not left out by one threshold for all.
+    """
+    num_classes = labels.cohort.num_classes
+    if not settings.keep_fraction:
+        return np.full(num_classes, settings.confidence)
+    counts = np.zeros([num_classes, _BINS], np.int64)
+    for name in names:
+        for chosen, probability in _said(labels, name, predict):
+            bins = np.minimum((probability * _BINS).astype(int), _BINS - 1)
+            np.add.at(counts, (chosen.ravel(), bins.ravel()), 1)
+    # Pixels at or above each bin, from the surest down.
+    above = counts[:, ::-1].cumsum(axis=1)[:, ::-1]
+    is_enough = above >= settings.keep_fraction * above[:, :1]
+    return (is_enough.sum(axis=1) - 1) / _BINS
+
+
+def _label(
+    labels: PseudoLabels, name: str, predict: _Predict, least: np.ndarray
+) -> list[list[int]]:
+    """Labels a volume; its pixels of each class, and those of them that are known."""
+    num_classes = labels.cohort.num_classes
+    found, pixels = [], np.zeros([2, num_classes], np.int64)
+    for chosen, probability in _said(labels, name, predict):
+        known = probability >= least[chosen]
         for row, counted in enumerate((chosen, chosen[known])):
             pixels[row] += np.bincount(counted.ravel(), minlength=num_classes)
         found.append(np.where(known, chosen, num_classes))

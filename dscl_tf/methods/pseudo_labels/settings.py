@@ -15,6 +15,9 @@ class PseudoLabelConfig(MethodSettings):
     teacher: Optional[str] = dataclasses.field(default=None, metadata=checks.RUN)
     confidence: float = 0.9  # Pixels with a smaller largest probability are unknown.
     as_targets: bool = False  # Self-training: the Dice loss takes them, too.
+    # Of the pixels of each class the surest share that is known, whatever its
+    # probability; 0: `confidence` decides.
+    keep_fraction: float = dataclasses.field(default=0.0, metadata=checks.LATER)
     # Of the rounds, from 1; each has draws of its own.
     round: int = dataclasses.field(default=0, metadata=checks.LATER)
 
@@ -32,6 +35,8 @@ class PseudoLabelConfig(MethodSettings):
         checks.require(
             0 <= self.confidence < 1, "confidence", self.confidence, "in [0, 1)"
         )
+        kept = self.keep_fraction
+        checks.require(0 <= kept <= 1, "keep_fraction", kept, "in [0, 1]")
 
     @property
     def is_on(self) -> bool:
@@ -45,4 +50,6 @@ class PseudoLabelConfig(MethodSettings):
     def unused(self) -> tuple[str, ...]:
         """Settings that tell no runs apart: all, where nobody teaches."""
         # Which round it is, the teacher says.
-        return ("round",) if self.teacher else ("confidence", "as_targets", "round")
+        if not self.teacher:
+            return ("confidence", "keep_fraction", "as_targets", "round")
+        return ("confidence", "round") if self.keep_fraction else ("round",)

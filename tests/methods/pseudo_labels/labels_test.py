@@ -62,6 +62,27 @@ def test_labels_and_unknown_pixels(labels, teacher, tiny_cohort, confidence):
         assert (2 in found) == (confidence == 0.9)
 
 
+def test_of_each_class_the_surest_share_is_known(labels, teacher, tiny_cohort):
+    settings = PseudoLabelConfig(str(teacher), 0.9, keep_fraction=0.25)
+    pseudo_labels.make(labels, NAMES, settings)
+    images = [np.asarray(tiny_cohort.image(name), np.float64) for name in NAMES]
+    first = [1 / (1 + np.exp(-5 * (image - 0.5))) for image in images]
+    found = [labels.of(name) for name in NAMES]
+    for label in (0, 1):
+        said = [np.where(p > 0.5, 1, 0) == label for p in first]
+        sure = [np.maximum(p, 1 - p) for p in first]
+        known = np.concatenate([(f == label).ravel() for f in found])
+        of_class = np.concatenate([s.ravel() for s in said])
+        share = known.sum() / of_class.sum()
+        assert 0.25 <= share < 0.3
+        # None that is left out is surer than one that is known, but for a bin.
+        probability = np.concatenate([p.ravel() for p in sure])
+        left_out = of_class & ~known
+        assert probability[left_out].max() <= probability[known].min() + 1e-3
+    summary = json.loads(labels.summary_file.read_text())
+    assert summary["keep_fraction"] == 0.25
+
+
 def test_summary_counts_pixels(labels, teacher, caplog):
     with caplog.at_level(logging.INFO):
         pseudo_labels.make(labels, NAMES[:1], settings_of(teacher))
