@@ -112,8 +112,11 @@ def copy_paste_loss(
         # A pixel of no class is unknown, and takes no part.
         of_true = _dice_and_entropy(logits, true * is_labelled, devices)
         of_pseudo = _dice_and_entropy(logits, pseudo * (1 - is_labelled), devices)
+        # In the first step the teacher has seen nothing.
+        is_taught = tf.cast(others["step"] > 0, tf.float32)
+        pseudo_weight = settings.pseudo_weight * is_taught
         return {
-            "loss": settings.weight * (of_true + settings.pseudo_weight * of_pseudo),
+            "loss": settings.weight * (of_true + pseudo_weight * of_pseudo),
             "pasted_labelled_loss": of_true,
             "pasted_pseudo_loss": of_pseudo,
         }
