@@ -18,7 +18,7 @@ def main() -> None:
     configs = run.stage_configs()
     # TensorFlow takes seconds to import: not before the flags are known to be right.
     from dscl_tf import stages
-    from dscl_tf.methods.pseudo_labels import rounds
+    from dscl_tf.methods import rounds
     from dscl_tf.stages import timing
 
     first = pseudo_labels.first_round()

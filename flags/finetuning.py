@@ -2,7 +2,7 @@
 
 from absl import flags
 
-from dscl_tf import config
+from dscl_tf import config, errors
 
 _DEFAULT = config.FinetuneConfig()
 _AUGMENT = _DEFAULT.augmentation
@@ -75,7 +75,18 @@ _ELASTIC = flags.DEFINE_float(
 
 
 def finetune_config() -> config.FinetuneConfig:
-    """The fine-tuning stage's settings."""
+    """The fine-tuning stage's settings.
+
+    Raises:
+      UserError: a strength that the augmentation does not have.
+    """
+    if _KIND.value == config.AugmentationKind.STRONG.value:
+        unused = [f.name for f in (_ROTATION, _SCALE) if f.present]
+        if unused:
+            raise errors.UserError(
+                f"--{unused[0]} is of --augmentation=paper; the strong one has a range "
+                "of its own (--rotation_step_deg=360: it turns by 30 degrees at most)."
+            )
     return config.FinetuneConfig(
         batch_size=_BATCH_SIZE.value,
         validate_every=_VALIDATE_EVERY.value,

@@ -44,12 +44,10 @@ _TARGETS = flags.DEFINE_bool(
 
 def settings() -> PseudoLabelConfig:
     """What pseudo-labels are for; which run gives them is known round by round."""
-    # Without rounds there are none: they must not make another run of it.
-    if not _ROUNDS.value:
-        return PseudoLabelConfig()
     return PseudoLabelConfig(
         confidence=_CONFIDENCE.value,
-        as_targets=_TARGETS.value,
+        # Without rounds there are none: they must not make another run of it.
+        as_targets=_TARGETS.value and _ROUNDS.value > 0,
         keep_fraction=_KEEP.value,
     )
 

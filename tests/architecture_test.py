@@ -110,7 +110,6 @@ def test_the_core_knows_no_method_of_finetuning_by_name(path):
         return
     known = {
         ("flags", "pseudo_labels"),
-        ("methods", "pseudo_labels", "rounds"),
         ("methods", "pseudo_labels", "labels"),
     }
     names = imported_modules(ast.parse((ROOT / path).read_text()))

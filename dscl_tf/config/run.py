@@ -93,10 +93,13 @@ class StageConfig:
 
     @property
     def alone(self) -> "StageConfig":
-        """Without what another run gives it: that may not be there yet."""
+        """On one device, without what another run gives it: it may not be there yet."""
         needing = [k for k, v in self.finetune.methods.items() if paths_of_runs(v)]
         return dataclasses.replace(
-            self, init=None, finetune=self.finetune.without(needing)
+            self,
+            init=None,
+            finetune=self.finetune.without(needing),
+            runtime=dataclasses.replace(self.runtime, distribution="none"),
         )
 
     @property

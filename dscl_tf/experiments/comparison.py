@@ -25,7 +25,7 @@ ADDED: dict[str, dict[str, Any]] = {
     kind.term.name: {f"finetune.{name}.{k}": v for k, v in kind.term.turned_on.items()}
     for name, kind in registered.METHODS.items()
 }
-# Settings that are of the rounds with pseudo-labels, not of the first.
+# Settings that are of the rounds after the first.
 _OF_ROUNDS = tuple(
     f"finetune.{name}."
     for name, kind in registered.METHODS.items()
@@ -82,7 +82,7 @@ class Method:
 
     @property
     def in_rounds(self) -> bool:
-        """Whether pseudo-labels of a first run are needed."""
+        """Whether it goes on from a first round."""
         return any(_TERMS[name].in_rounds for name in self.added)
 
     def without_rounds(self) -> "Method":

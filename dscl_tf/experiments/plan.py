@@ -12,7 +12,7 @@ from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.experiments import comparison, draws
 from dscl_tf.experiments.comparison import Method
 from dscl_tf.experiments.draws import Size
-from dscl_tf.methods.pseudo_labels import rounds
+from dscl_tf.methods import rounds
 from dscl_tf.training import records
 
 

@@ -51,20 +51,23 @@ def chosen(
     Returns:
       Their labels, rising.
     """
-    pairs = [
-        tuple(sitk.GetImageFromArray(np.asarray(each, np.uint8)) for each in pair)
-        for pair in zip(truths, predictions)
-    ]
-    return tuple(
-        label
-        for label in range(1, num_classes)
-        if _mean_dice([(t, keep_largest(p, [label])) for t, p in pairs], label)
-        > _mean_dice(pairs, label)
-    )
+    found = []
+    for label in range(1, num_classes):
+        masks = [np.asarray(each) == label for each in predictions]
+        pieces = [_largest(mask) for mask in masks]
+        true = [np.asarray(each) == label for each in truths]
+        if _mean_dice(true, pieces) > _mean_dice(true, masks):
+            found.append(label)
+    return tuple(found)
 
 
-def _mean_dice(pairs, label: int) -> float:
+def _largest(mask: np.ndarray) -> np.ndarray:
+    image = sitk.GetImageFromArray(mask.astype(np.uint8))
+    return sitk.GetArrayFromImage(keep_largest(image, [1])) == 1
+
+
+def _mean_dice(truths: list[np.ndarray], masks: list[np.ndarray]) -> float:
     """Of the volumes that have the structure or a prediction of it; else 0."""
-    found = [metrics.structure_metrics(*pair, label).dice for pair in pairs]
+    found = [metrics.dice_of(*pair) for pair in zip(truths, masks)]
     found = [each for each in found if each is not None]
     return float(np.mean(found)) if found else 0.0

@@ -90,6 +90,12 @@ def structure_metrics(
     return StructureMetrics(**counts, hd95_mm=hd95_mm, assd_mm=assd_mm)
 
 
+def dice_of(truth: np.ndarray, prediction: np.ndarray) -> Optional[float]:
+    """Dice of two masks, bool of one shape; None where both are empty."""
+    total = int(np.count_nonzero(truth)) + int(np.count_nonzero(prediction))
+    return 2 * int(np.count_nonzero(truth & prediction)) / total if total else None
+
+
 def _counts(truth: np.ndarray, prediction: np.ndarray) -> dict[str, int]:
     tp = int(np.count_nonzero(truth & prediction))
     fp = int(np.count_nonzero(prediction)) - tp

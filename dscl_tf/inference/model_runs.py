@@ -14,7 +14,14 @@ def find_runs(path: files.PathLike) -> list[pathlib.Path]:
     """
     if pathlib.Path(path).exists():
         return [find_run(path)]
-    found = [find_run(each) for each in str(path).split(",")]
+    names = str(path).split(",")
+    for name in names if len(names) > 1 else ():
+        if not name or (pathlib.Path(name) / "saved_model.pb").is_file():
+            raise errors.UserError(
+                f"--model={path}: between commas are runs, found "
+                f"{'an export, ' + name if name else 'nothing'}."
+            )
+    found = [find_run(each) for each in names]
     if len(set(found)) < len(found):
         raise errors.UserError(f"--model={path} names a run twice.")
     return found

@@ -17,7 +17,7 @@ from dscl_tf.pipeline.streams import (
     LabelOf,
     Stream,
 )
-from dscl_tf.training import steps
+from dscl_tf.training import averaging, steps
 from dscl_tf.training.stage_context import StageContext
 
 Picture = Callable[[steps.Batch], np.ndarray]
@@ -49,8 +49,10 @@ class AddedLoss:
     # Images that the segmenter sees in one pass with the labelled ones, by name; the
     # function finds what it said of them as `steps.logits_of(name)`.
     along: Mapping[str, steps.Images] = dataclasses.field(default_factory=dict)
-    # What comes after each step; told how many steps are done.
-    after_step: Sequence[Callable[[int], None]] = ()
+    # What keeps parts of it averages of the segmenter, by the parts' names.
+    followers: Mapping[str, averaging.Follower] = dataclasses.field(
+        default_factory=dict
+    )
     # What to show of a batch, by name: uint8 [H, W, 3].
     pictures: Mapping[str, Picture] = dataclasses.field(default_factory=dict)
 
@@ -109,9 +111,9 @@ class Together:
         return {k: images for added in self.all for k, images in added.along.items()}
 
     @property
-    def after_step(self) -> list[Callable[[int], None]]:
-        """What comes after each step, in order."""
-        return [action for added in self.all for action in added.after_step]
+    def followers(self) -> dict[str, averaging.Follower]:
+        """What keeps parts averages of the segmenter, by the parts' names."""
+        return {k: each for added in self.all for k, each in added.followers.items()}
 
     @property
     def pictures(self) -> dict[str, Picture]:

@@ -77,7 +77,8 @@ class Registered:
     @property
     def steps_factor(self) -> float:
         """Steps of a round with these methods, by those of fine-tuning."""
-        return max((each.steps_factor for each in self.methods_on.values()), default=1)
+        in_rounds = [e for e in self.methods_on.values() if e.needs_first_round]
+        return max((each.steps_factor for each in in_rounds), default=1)
 
     def without(self, names: Iterable[str]):
         """The same settings with these methods off."""

@@ -4,7 +4,7 @@ It is no part of the result, and is saved so that an interrupted run goes on wit
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Callable
 
 import tensorflow as tf
@@ -22,7 +22,7 @@ class Teacher:
     # From images [n, H, W, 1] to logits [n, H, W, C], without a gradient.
     teach: Callable[[tf.Tensor], tf.Tensor]
     parts: Mapping[str, tf.keras.Model]
-    after_step: Sequence[Callable[[int], None]]
+    followers: Mapping[str, averaging.Follower]
 
 
 def make(
@@ -37,18 +37,18 @@ def make(
       name: of the part, which no other method has.
     """
     network = unet
-    parts, after_step = {}, ()
+    parts, followers = {}, {}
     if decay:
         network = networks.build_unet(
             context.config.network, context.size_px, context.cohort.num_classes
         )
         parts = {name: network}
-        after_step = (averaging.follow(network, unet, decay),)
+        followers = {name: averaging.follow(network, unet, decay)}
 
     def teach(images: tf.Tensor) -> tf.Tensor:
         return tf.stop_gradient(network(images, training=False))
 
-    return Teacher(teach, parts, after_step)
+    return Teacher(teach, parts, followers)
 
 
 def require_first_round(context: StageContext) -> None:

@@ -1,5 +1,7 @@
 """Batches of unlabelled slices that take part in fine-tuning."""
 
+import zlib
+
 import numpy as np
 import tensorflow as tf
 
@@ -8,11 +10,13 @@ from dscl_tf.pipeline import augmentation, sampling, streams
 from dscl_tf.training.stage_context import StageContext
 
 STREAM = "unlabelled"  # The name that methods join it by.
-# Tells its draws from those of the labelled batches.
+# Tells its draws from those of the labelled batches, and of other streams.
 _SALT = 31
 
 
-def unlabelled_batches(context: StageContext, flag: str) -> streams.Stream:
+def unlabelled_batches(
+    context: StageContext, flag: str, name: str = STREAM
+) -> streams.Stream:
     """As many slices as a labelled batch has, augmented as its images are.
 
     Args and errors are those of `unlabelled_slices`.
@@ -28,11 +32,11 @@ def unlabelled_batches(context: StageContext, flag: str) -> streams.Stream:
         )
         return {**batch, "image": image}
 
-    return unlabelled_slices(context, flag, transform)
+    return unlabelled_slices(context, flag, transform, name)
 
 
 def unlabelled_slices(
-    context: StageContext, flag: str, transform: streams.BatchChange
+    context: StageContext, flag: str, transform: streams.BatchChange, name: str = STREAM
 ) -> streams.Stream:
     """As many slices as a labelled batch has.
 
@@ -42,6 +46,7 @@ def unlabelled_slices(
       context: of the stage.
       flag: that asks for them, for the message.
       transform: from slices with their ids and a seed to a batch.
+      name: that the stream is joined by; each has draws of its own.
 
     Raises:
       UserError: there is no such volume.
@@ -59,4 +64,5 @@ def unlabelled_slices(
     def sampler(rng: np.random.Generator) -> np.ndarray:
         return sampling.sample_slices(table, config.batch_size, rng)
 
-    return streams.Stream(cohort, table, sampler, transform, salt=_SALT)
+    salt = _SALT if name == STREAM else zlib.crc32(name.encode()) >> 1
+    return streams.Stream(cohort, table, sampler, transform, salt=salt)

@@ -35,8 +35,11 @@ def conv_norm_relu(
 def norm_relu(inputs: tf.Tensor, network: NetworkConfig) -> tf.Tensor:
     """Normalisation, as the network has it, and ReLU."""
     if network.norm is NormKind.INSTANCE:
-        # As many groups as channels.
-        norm = Layers.GroupNormalization(groups=-1, epsilon=_INSTANCE_EPSILON)
+        # As many groups as channels. In float32: on a map without contrast, its
+        # gradient is beyond half precision.
+        norm = Layers.GroupNormalization(
+            groups=-1, epsilon=_INSTANCE_EPSILON, dtype="float32"
+        )
     else:
         norm = Layers.BatchNormalization(
             momentum=network.batch_norm_momentum,

@@ -5,7 +5,13 @@ from collections.abc import Sequence
 
 from dscl_tf import config
 from dscl_tf.methods.pretext import stage as pretext
-from dscl_tf.stages import finetune, lifecycle, pretrain_decoder, pretrain_encoder
+from dscl_tf.stages import (
+    finetune,
+    lifecycle,
+    opening,
+    pretrain_decoder,
+    pretrain_encoder,
+)
 from dscl_tf.stages.lifecycle import Stage
 from dscl_tf.training.assembly import Assembly
 from dscl_tf.training.stage_context import StageContext
@@ -34,10 +40,20 @@ def run(stages: Sequence[config.StageConfig]) -> list[pathlib.Path]:
       UserError: a mistake in the settings or the cohort.
       Interrupted: by a signal, after saving.
     """
-    # Not after hours of the stage before.
+    check(stages)
+    return [lifecycle.run(stage, _STAGES[stage.stage]) for stage in stages]
+
+
+def check(stages: Sequence[config.StageConfig]) -> None:
+    """Refuses, before any work, what would be refused after hours of a stage before.
+
+    Raises:
+      UserError: a mistake in the settings or the cohort, or a folder with a run of
+        other settings.
+    """
     for stage in stages:
         _STAGES[stage.stage].check(stage)
-    return [lifecycle.run(stage, _STAGES[stage.stage]) for stage in stages]
+        opening.refuse_other_settings(stage)
 
 
 def assemble(context: StageContext) -> Assembly:

@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Callable, Optional
+from typing import Any, Optional
 
 import numpy as np
 import tensorflow as tf
@@ -60,6 +60,15 @@ def assemble(context: StageContext) -> Assembly:
     made = [each.losses(context, unet) for each in parts if each.losses is not None]
     added = method.Together([each for losses in made for each in losses])
     stream = added.joined(labelled.labelled_batches(context, more, changes))
+    followers = {**average.followers, **added.followers}
+    own_loss = steps.finetune_loss(
+        unet,
+        context.devices,
+        stage.finetune.loss,
+        has_unknown=more is not None,
+        along=added.along,
+        with_logits=bool(added.all),
+    )
 
     def make_hooks(monitor: Monitor, saved: Checkpoints) -> list[loop.Hook]:
         hooks = [loop.Hook(stage.runtime.panel_every, _panel_action(shown, monitor))]
@@ -77,20 +86,12 @@ def assemble(context: StageContext) -> Assembly:
             **added.players,
             "loss": unet.trainable_variables + list(added.players.get("loss", ())),
         },
-        loss=steps.with_added(
-            steps.finetune_loss(
-                unet,
-                context.devices,
-                stage.finetune.loss,
-                has_unknown=more is not None,
-                along=added.along,
-                with_logits=bool(added.all),
-            ),
-            added.losses,
-        ),
+        loss=steps.with_added(own_loss, added.losses),
         stream=stream,
         make_hooks=make_hooks,
-        after_step=[*average.after_step, *added.after_step],
+        followers=list(followers),
+        on_start=[each.start for each in dict.fromkeys(followers.values())],
+        after_step=[each.after_step for each in dict.fromkeys(followers.values())],
     )
 
 
@@ -100,18 +101,19 @@ class _Result:
 
     network: tf.keras.Model
     parts: Mapping[str, tf.keras.Model]
-    after_step: Sequence[Callable[[int], None]]
+    followers: Mapping[str, averaging.Follower]
 
 
 def _average(context: StageContext, unet: tf.keras.Model) -> _Result:
     decay = context.config.finetune.average_decay
     if not decay:
-        return _Result(unet, {}, ())
+        return _Result(unet, {}, {})
     network = networks.build_unet(
         context.config.network, context.size_px, context.cohort.num_classes
     )
     parts = run_folder.averaged(run_folder.unet_parts(network))
-    return _Result(network, parts, (averaging.follow(network, unet, decay),))
+    follower = averaging.follow(network, unet, decay)
+    return _Result(network, parts, dict.fromkeys(parts, follower))
 
 
 def conclude(context: StageContext, checkpoint: pathlib.Path) -> dict[str, Any]:
@@ -121,7 +123,13 @@ def conclude(context: StageContext, checkpoint: pathlib.Path) -> dict[str, Any]:
       UserError: the checkpoint cannot be read.
     """
     names, cohort = context.split.validation, context.cohort
-    if not context.config.finetune.largest_component or not names:
+    if not context.config.finetune.largest_component:
+        return {}
+    if not names:
+        _LOG.warning(
+            "Masks keep all pieces: without validation volumes nothing says of which "
+            "structures only the largest is to be kept."
+        )
         return {}
     network = run_folder.load_network(context.run.read_record(), checkpoint)
     shown = Validator(network, cohort, names)

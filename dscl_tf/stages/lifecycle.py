@@ -76,9 +76,11 @@ def fit(context: StageContext, assembly: Assembly) -> Checkpoints:
     saved = Checkpoints(folder, assembly.parts, optimizer)
     first = saved.restore(None if devices.is_chief else pathlib.Path(stage.workdir))
     devices.check_same(first, "the checkpoint that they go on from")
-    if not first and stage.init is not None:
-        source = run_folder.RunFolder(stage.init).final_checkpoint()
-        handover.take_over(source, assembly.parts)
+    if not first:
+        if stage.init is not None:
+            _take_over(run_folder.RunFolder(stage.init), assembly)
+        for start in assembly.on_start:
+            start()
     monitor = Monitor(folder, first)
     settings = json.dumps(config_json.to_json(stage), indent=2)
     monitor.text("config", f"```json\n{settings}\n```")
@@ -99,6 +101,13 @@ def fit(context: StageContext, assembly: Assembly) -> Checkpoints:
     finally:
         monitor.close()
     return saved
+
+
+def _take_over(before: run_folder.RunFolder, assembly: Assembly) -> None:
+    # What follows the segmenter starts as it does.
+    own = {k: it for k, it in assembly.parts.items() if k not in assembly.followers}
+    parts = run_folder.result_parts(before.read_record().config, own)
+    handover.take_over(before.final_checkpoint(), parts)
 
 
 def _settled(hook: loop.Hook, settle: Callable[[], None]) -> loop.Hook:

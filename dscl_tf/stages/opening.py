@@ -34,6 +34,19 @@ def open_stage(stage: config.StageConfig) -> Iterator[Optional[StageContext]]:
         yield from _open(stage, devices)
 
 
+def refuse_other_settings(stage: config.StageConfig) -> None:
+    """Refuses a stage whose folder holds a run of other settings, before any work.
+
+    Raises:
+      UserError: naming what differs; or a bad cohort or split.
+    """
+    run = RunFolder(stage.workdir)
+    if run.has_begun():
+        cohort = PreparedCohort.open(stage.prepared)
+        split = splits.resolve(cohort, stage.split)
+        run.refuse_other(records.make_record(stage, cohort, split))
+
+
 def _open(
     stage: config.StageConfig, devices: Devices
 ) -> Iterator[Optional[StageContext]]:
@@ -42,6 +55,7 @@ def _open(
     stage.network.check_size(cohort.settings.size_px)
     for earlier in stage.other_runs:
         predecessors.check(pathlib.Path(earlier), cohort, split)
+        predecessors.check_norm(pathlib.Path(earlier), stage.network.norm)
     for part in method.parts_of(stage):
         if part.check is not None:
             part.check(stage, cohort)

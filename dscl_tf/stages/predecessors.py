@@ -7,6 +7,7 @@ import pathlib
 from dscl_tf import errors
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.cohort.splits import Split
+from dscl_tf.config import NormKind
 from dscl_tf.training.run_folder import RunFolder
 
 _LOG = logging.getLogger(__name__)
@@ -50,3 +51,17 @@ def check(init: pathlib.Path, cohort: PreparedCohort, split: Split) -> None:
                 init,
                 earlier,
             )
+
+
+def check_norm(init: pathlib.Path, norm: NormKind) -> None:
+    """Refuses a run whose features are normalised otherwise: the weights would fit.
+
+    Raises:
+      UserError: naming the run and both.
+    """
+    found = RunFolder(init).read_record().config.network.norm
+    if found is not norm:
+        raise errors.UserError(
+            f"{init} was trained with --norm={found.value}, not --norm={norm.value}: "
+            "use that, or train it again."
+        )

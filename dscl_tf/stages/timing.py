@@ -17,7 +17,8 @@ _WARM, _TIMED = 2, 3
 def seconds_of(stage: config.StageConfig) -> float:
     """What a stage will take, with start-up; validation and pictures are left out.
 
-    Nothing is taken over, and nothing is kept.
+    It is timed on one device, whatever its distribution. Nothing is taken over, and
+    nothing is kept.
 
     Raises:
       UserError: a mistake in the settings or the cohort.
@@ -55,6 +56,7 @@ def outline(chain: Sequence[config.StageConfig]) -> str:
     Raises:
       UserError: a mistake in the settings or the cohort.
     """
+    stages.check(chain)
     lines, total = [], 0.0
     for stage in chain:
         if run_folder.RunFolder(stage.workdir).read_result() is not None:

@@ -23,5 +23,9 @@ class Assembly:
     loss: steps.LossFunction
     stream: AnyStream
     make_hooks: MakeHooks
+    # Parts that are averages of others; they are not taken over.
+    followers: Sequence[str] = ()
+    # What comes before the first step of a new run, after it has taken over.
+    on_start: Sequence[Callable[[], None]] = ()
     # What comes after each step, told how many are done; before any hook.
     after_step: Sequence[Callable[[int], None]] = ()

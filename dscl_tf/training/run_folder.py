@@ -70,12 +70,17 @@ class RunFolder:
         Raises:
           UserError: the folder belongs to a run with other settings.
         """
-        if self.config_file.exists() and self._has_begun():
-            self._refuse_other(record)
+        if self.has_begun():
+            self.refuse_other(record)
             return
         files.write_json(self.config_file, records.to_json(record))
 
-    def _refuse_other(self, record: RunRecord) -> None:
+    def refuse_other(self, record: RunRecord) -> None:
+        """Refuses a record that is not the one that is there.
+
+        Raises:
+          UserError: naming what differs.
+        """
         found = records.differences(self.read_record(), record)
         if found:
             raise errors.UserError(
@@ -83,8 +88,10 @@ class RunFolder:
                 "--workdir, or the settings of that run."
             )
 
-    def _has_begun(self) -> bool:
-        return (self.path / "checkpoints" / "checkpoint").exists()
+    def has_begun(self) -> bool:
+        """Whether it holds a run with a checkpoint."""
+        checkpoint = self.path / "checkpoints" / "checkpoint"
+        return self.config_file.exists() and checkpoint.exists()
 
     def read_record(self) -> RunRecord:
         """The record of an existing run.
@@ -190,8 +197,13 @@ def runs_in(folder: pathlib.Path) -> dict[str, RunFolder]:
             "(config.json, or stages with one): give the --workdir of dscl-experiment "
             "or of dscl-train."
         )
-    runs.sort(key=lambda run: _ORDER.index(run.read_record().config.stage))
+    runs.sort(key=lambda run: _place(run.read_record().config))
     return {run.path.resolve().name: run for run in runs}
+
+
+def _place(stage: config.StageConfig) -> tuple[int, int]:
+    """Its place among the stages, and among the rounds of its stage."""
+    return _ORDER.index(stage.stage), stage.finetune.draw_number
 
 
 def load_segmenter(folder: files.PathLike) -> Segmenter:
@@ -234,11 +246,26 @@ def load_network(record: RunRecord, checkpoint: pathlib.Path) -> tf.keras.Model:
         )
     finally:
         tf.keras.mixed_precision.set_global_policy(before)
-    parts = unet_parts(model)
-    if record.config.finetune.average_decay:
-        parts = averaged(parts)
+    parts = result_parts(record.config, unet_parts(model))
     checkpoints.read_parts(checkpoint, parts)
     return model
+
+
+def result_parts(
+    stage: config.StageConfig, parts: Mapping[str, tf.keras.Model]
+) -> dict[str, tf.keras.Model]:
+    """Parts by the names under which a run of a stage holds its result.
+
+    Where an average of the weights is the result, its parts have the segmenter's place.
+    """
+    if stage.stage != "finetune" or not stage.finetune.average_decay:
+        return dict(parts)
+    return {_averages_name(name): part for name, part in parts.items()}
+
+
+def _averages_name(part: str) -> str:
+    is_segmenters = part.startswith(("encoder", "decoder", "classifier"))
+    return f"average_{part}" if is_segmenters else part
 
 
 def unet_parts(unet: tf.keras.Model) -> dict[str, tf.keras.Model]:
@@ -252,7 +279,7 @@ def unet_parts(unet: tf.keras.Model) -> dict[str, tf.keras.Model]:
 
 def averaged(parts: Mapping[str, tf.keras.Model]) -> dict[str, tf.keras.Model]:
     """The parts by the names that those of an average of weights have."""
-    return {f"average_{name}": part for name, part in parts.items()}
+    return {_averages_name(name): part for name, part in parts.items()}
 
 
 def decoder_parts(decoder: tf.keras.Model) -> dict[str, tf.keras.Model]:

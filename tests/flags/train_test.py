@@ -236,7 +236,7 @@ def test_defaults_are_those_of_the_configs(parse, monkeypatch):
 @pytest.mark.parametrize(
     "arguments, rounds, expected",
     [
-        (["--pseudo_confidence=0.7", "--nopseudo_targets"], 0, (0.9, False)),
+        (["--pseudo_confidence=0.7"], 0, (0.7, False)),
         (["--self_training_rounds=2"], 2, (0.9, True)),
         (["--self_training_rounds=1", "--pseudo_confidence=0.7"], 1, (0.7, True)),
         (["--self_training_rounds=1", "--nopseudo_targets"], 1, (0.9, False)),
@@ -376,6 +376,12 @@ def test_flags_and_presets_override_a_recipe_wherever_they_stand(parse_all):
     found = finetune_config()
     assert found.loss is config.LossKind.DICE
     assert found.consistency.is_on and found.batch_size == 12
+
+
+def test_strengths_that_strong_augmentation_has_not_are_refused(parse):
+    parse("--augmentation=strong", "--rotation_deg=5")
+    with pytest.raises(errors.UserError, match="--rotation_deg is of --augmentation"):
+        run.stage_configs()
 
 
 def test_other_recipes_are_refused(parse_all, capsys):

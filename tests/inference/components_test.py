@@ -103,3 +103,11 @@ def test_a_result_with_other_labels_is_refused(make_stage, tmp_path, found):
     )
     with pytest.raises(errors.UserError, match="must be a list of labels from 1 to 1"):
         run_folder.load_segmenter(folder)
+
+
+def test_without_validation_volumes_it_is_said(make_stage, tmp_path, caplog):
+    settings = config.FinetuneConfig(batch_size=3, largest_component=True)
+    split = config.SplitConfig(num_train=1, num_validation=0, num_test=1)
+    stage = make_stage("finetune", tmp_path / "r", 1, finetune=settings, split=split)
+    stages.run([stage])
+    assert "Masks keep all pieces: without validation volumes" in caplog.text

@@ -69,6 +69,11 @@ def test_what_does_not_fit_together_is_refused(runs, tmp_path):
         predictor.open_predictor(f"{runs[0]},{runs[0]}")
     with pytest.raises(errors.UserError, match="No model folder at"):
         predictor.open_predictor(f"{runs[0]},{tmp_path / 'none'}")
+    with pytest.raises(errors.UserError, match="are runs, found nothing"):
+        predictor.open_predictor(f"{runs[0]},")
+    export.export_model(run_folder.load_segmenter(runs[0]), tmp_path / "export")
+    with pytest.raises(errors.UserError, match=r"are runs, found an export, .*export"):
+        predictor.open_predictor(f"{runs[1]},{tmp_path / 'export'}")
     other = tmp_path / "other"
     shutil.copytree(runs[1], other)
     config_file = other / "config.json"

@@ -12,12 +12,12 @@ import sys
 import tensorflow as tf
 
 from dscl_tf import config, stages
+from dscl_tf.methods import rounds
 from dscl_tf.methods.class_contrast.settings import ClassContrastConfig
 from dscl_tf.methods.consistency.settings import ConsistencyConfig
 from dscl_tf.methods.copy_paste.settings import CopyPasteConfig
 from dscl_tf.methods.joint.settings import JointConfig
 from dscl_tf.methods.mixup.settings import MixupConfig
-from dscl_tf.methods.pseudo_labels import rounds
 from dscl_tf.methods.pseudo_labels.settings import PseudoLabelConfig
 
 

@@ -115,3 +115,18 @@ def test_with_instance_norm_an_image_is_alone():
     np.testing.assert_allclose(unet(images[1:2]), together[1:2], atol=1e-5)
     # Brightness and contrast of a whole image are nothing to it.
     np.testing.assert_allclose(unet(3 * images), together, atol=1e-2)
+
+
+def test_instance_norm_of_a_blank_slice_has_a_gradient_in_half_precision():
+    network = dataclasses.replace(SMALL, norm=config.NormKind.INSTANCE)
+    tf.keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        unet = networks.build_unet(network, (16, 16), 2)
+    finally:
+        tf.keras.mixed_precision.set_global_policy("float32")
+    images = np.random.default_rng(0).random((2, 16, 16, 1), np.float32)
+    images[1] = 0
+    with tf.GradientTape() as tape:
+        loss = 1024.0 * tf.reduce_mean(tf.square(unet(images, training=True) - 1))
+    for gradient in tape.gradient(loss, unet.trainable_variables):
+        assert np.isfinite(gradient).all()

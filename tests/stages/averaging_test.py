@@ -1,8 +1,12 @@
 """The result of fine-tuning as an average of the weights over its steps."""
 
+import dataclasses
+
 import numpy as np
 
 from dscl_tf import config, stages
+from dscl_tf.methods import rounds
+from dscl_tf.methods.pseudo_labels.settings import PseudoLabelConfig
 from dscl_tf.training import run_folder
 from tests import interrupting, weights
 
@@ -45,3 +49,27 @@ def test_interrupted_and_resumed_equals_uninterrupted(make_stage, tmp_path):
         averaged_stage(make_stage, tmp_path / name, 4) for name in ("whole", "cut")
     )
     interrupting.assert_resumed_is_the_same(whole, cut, after=2)
+
+
+def test_what_goes_on_from_it_starts_as_the_average(make_stage, tmp_path):
+    before = stages.run([averaged_stage(make_stage, tmp_path / "before", 3)])[0]
+    for decay, name in ((0.0, "plain"), (0.75, "averaged")):
+        stage = averaged_stage(make_stage, tmp_path / name, 1, decay)
+        still = dataclasses.replace(stage.optimizer, learning_rate=1e-9)
+        stage = dataclasses.replace(stage, init=str(before), optimizer=still)
+        after = stages.run([stage])[0]
+        found = kernel_of(after, "classifier")
+        expected = kernel_of(before, "average_classifier")
+        np.testing.assert_allclose(found, expected, atol=1e-7)
+    # Its own average starts anew, as what it is the average of.
+    np.testing.assert_array_equal(kernel_of(after, "average_classifier"), found)
+
+
+def test_rounds_are_listed_in_order(make_stage, tmp_path):
+    settings = config.FinetuneConfig(
+        batch_size=3, pseudo_labels=PseudoLabelConfig(None, 0.5, True)
+    )
+    stage = make_stage("finetune", tmp_path / "finetune", 1, finetune=settings)
+    stages.run(rounds.finetune_rounds(stage, 2))
+    names = ["finetune_round_0", "finetune_round_1", "finetune"]
+    assert list(run_folder.runs_in(tmp_path)) == names

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dscl_tf import config
-from dscl_tf.methods.pseudo_labels import rounds
+from dscl_tf.methods import rounds
 from dscl_tf.methods.pseudo_labels.settings import PseudoLabelConfig
 from dscl_tf.pipeline import batches, sampling, streams
 

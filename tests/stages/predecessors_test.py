@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from dscl_tf import errors
+from dscl_tf import config, errors, stages
 from dscl_tf.cohort import splits
 from dscl_tf.stages import predecessors
 from dscl_tf.training import run_folder
@@ -62,3 +62,11 @@ def test_other_cohort_cannot_be_checked(make_run, tiny_cohort, caplog):
     with caplog.at_level(logging.WARNING):
         predecessors.check(run, tiny_cohort, split_for("p1"))
     assert "cannot be checked" in caplog.text
+
+
+def test_a_run_of_another_normalisation_is_refused(make_stage, tmp_path):
+    encoder = stages.run([make_stage("encoder", tmp_path / "encoder", 1)])[0]
+    stage = make_stage("finetune", tmp_path / "finetune", 1, init=str(encoder))
+    network = dataclasses.replace(stage.network, norm=config.NormKind.INSTANCE)
+    with pytest.raises(errors.UserError, match="--norm=batch, not --norm=instance"):
+        stages.run([dataclasses.replace(stage, network=network)])

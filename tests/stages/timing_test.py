@@ -1,8 +1,11 @@
+import dataclasses
 import re
 
-from dscl_tf import config, stages
+import pytest
+
+from dscl_tf import config, errors, stages
+from dscl_tf.methods import rounds
 from dscl_tf.methods.consistency.settings import ConsistencyConfig
-from dscl_tf.methods.pseudo_labels import rounds
 from dscl_tf.stages import timing
 
 
@@ -22,3 +25,21 @@ def test_what_is_left_of_a_chain_is_timed_and_nothing_is_kept(make_stage, tmp_pa
     assert f"{tmp_path}/finetune: 60 steps, about " in second
     assert re.fullmatch(r"About \d+\.\d min in all\.", total)
     assert [path.name for path in tmp_path.iterdir()] == ["encoder"]
+
+
+def test_other_settings_in_a_folder_are_refused_before_any_work(make_stage, tmp_path):
+    stages.run([make_stage("finetune", tmp_path / "finetune", 2)])
+    added = config.FinetuneConfig(batch_size=3, consistency=ConsistencyConfig(0.5))
+    stage = make_stage("finetune", tmp_path / "finetune", 2, finetune=added)
+    chain = rounds.with_rounds([stage], 0)
+    for run in (timing.outline, stages.run):
+        with pytest.raises(errors.UserError, match="holds a run with other settings"):
+            run(chain)
+    assert [path.name for path in tmp_path.iterdir()] == ["finetune"]
+
+
+def test_it_is_timed_on_one_device(make_stage):
+    stage = make_stage("encoder", "w")
+    runtime = dataclasses.replace(stage.runtime, distribution="mirrored")
+    alone = dataclasses.replace(stage, runtime=runtime, init="before").alone
+    assert alone.runtime.distribution == "none" and alone.init is None

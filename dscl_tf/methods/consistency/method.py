@@ -29,7 +29,9 @@ def added(context: StageContext, unet: tf.keras.Model) -> list[AddedLoss]:
         finetune.augmentation.elastic_sigma,
         settings.cutmix_probability,
     )
-    stream = unlabelled.unlabelled_slices(context, "--consistency_weight", transform)
+    stream = unlabelled.unlabelled_slices(
+        context, "--consistency_weight", transform, STREAM
+    )
     forget = forgetful(unet, settings.feature_dropout)
     return [
         AddedLoss(
@@ -37,7 +39,7 @@ def added(context: StageContext, unet: tf.keras.Model) -> list[AddedLoss]:
             streams={STREAM: stream},
             parts=taught.parts,
             along={STREAM: _strong_views},
-            after_step=taught.after_step,
+            followers=taught.followers,
             pictures={"consistency": _panel(taught.teach, settings.confidence)},
         )
     ]

@@ -29,7 +29,7 @@ def added(context: StageContext, unet: tf.keras.Model) -> list[AddedLoss]:
         context.cohort.num_classes,
     )
     taught = teacher.make(context, unet, settings.teacher_decay, "copy_paste_teacher")
-    stream = unlabelled.unlabelled_batches(context, "--copy_paste_weight").then(
+    stream = unlabelled.unlabelled_batches(context, "--copy_paste_weight", STREAM).then(
         with_boxes(settings.box_fraction)
     )
     loss = copy_paste_loss(taught.teach, num_classes, settings, context.devices)
@@ -39,7 +39,7 @@ def added(context: StageContext, unet: tf.keras.Model) -> list[AddedLoss]:
             streams={STREAM: stream},
             parts=taught.parts,
             along={STREAM: mixed_images},
-            after_step=taught.after_step,
+            followers=taught.followers,
             pictures={STREAM: _panel},
         )
     ]
@@ -112,11 +112,8 @@ def copy_paste_loss(
         # A pixel of no class is unknown, and takes no part.
         of_true = _dice_and_entropy(logits, true * is_labelled, devices)
         of_pseudo = _dice_and_entropy(logits, pseudo * (1 - is_labelled), devices)
-        # In the first step the teacher has seen nothing.
-        is_taught = tf.cast(others["step"] > 0, tf.float32)
-        pseudo_weight = settings.pseudo_weight * is_taught
         return {
-            "loss": settings.weight * (of_true + pseudo_weight * of_pseudo),
+            "loss": settings.weight * (of_true + settings.pseudo_weight * of_pseudo),
             "pasted_labelled_loss": of_true,
             "pasted_pseudo_loss": of_pseudo,
         }

@@ -19,7 +19,8 @@ _LOG = logging.getLogger(__name__)
 FOLDER = "pseudo_labels"
 _SUMMARY = "summary.json"
 _SLICES_AT_ONCE = 16
-_BINS = 1000  # Of probabilities, to find the surest pixels of a class by.
+_BINS_OF_TEN = 100  # Of 1 - p, to find the surest pixels of a class by.
+_MOST_SURE = 7  # 1 - p of 10^-7 is the least that float32 tells from 0.
 # Teacher's softmax of slices: float32 [N, H, W] to [N, H, W, C].
 _Predict = Callable[[np.ndarray], np.ndarray]
 
@@ -149,15 +150,17 @@ def _least_probabilities(
     num_classes = labels.cohort.num_classes
     if not settings.keep_fraction:
         return np.full(num_classes, settings.confidence)
-    counts = np.zeros([num_classes, _BINS], np.int64)
+    counts = np.zeros([num_classes, _BINS_OF_TEN * _MOST_SURE + 1], np.int64)
     for name in names:
         for chosen, probability in _said(labels, name, predict):
-            bins = np.minimum((probability * _BINS).astype(int), _BINS - 1)
+            # Most of them lie near 1: by the logarithm of what is missing.
+            unsure = np.maximum(1 - probability.astype(np.float64), 10.0**-_MOST_SURE)
+            bins = (-np.log10(unsure) * _BINS_OF_TEN).astype(int)
             np.add.at(counts, (chosen.ravel(), bins.ravel()), 1)
     # Pixels at or above each bin, from the surest down.
     above = counts[:, ::-1].cumsum(axis=1)[:, ::-1]
     is_enough = above >= settings.keep_fraction * above[:, :1]
-    return (is_enough.sum(axis=1) - 1) / _BINS
+    return 1 - 10.0 ** (-(is_enough.sum(axis=1) - 1) / _BINS_OF_TEN)
 
 
 def _label(
@@ -196,8 +199,8 @@ def _report(counts: Sequence[list], label_names: Sequence[str]) -> None:
         if not number:
             _LOG.warning(
                 "No pixel has a known pseudo-label of %s: the unlabelled volumes tell "
-                "nothing of it. Lower --pseudo_confidence or train the first round "
-                "longer.",
+                "nothing of it. Lower --pseudo_confidence, give a "
+                "--pseudo_keep_fraction, or train the first round longer.",
                 name,
             )
 

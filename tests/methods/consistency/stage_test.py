@@ -5,9 +5,10 @@ import pytest
 import tensorflow as tf
 
 from dscl_tf import config, errors, stages
+from dscl_tf.methods import rounds
 from dscl_tf.methods.consistency import loss, method
 from dscl_tf.methods.consistency.settings import ConsistencyConfig
-from dscl_tf.methods.pseudo_labels import rounds
+from dscl_tf.methods.copy_paste.settings import CopyPasteConfig
 from dscl_tf.pipeline import streams
 from dscl_tf.stages import finetune, opening
 from dscl_tf.training import checkpoints, run_folder
@@ -60,7 +61,9 @@ def test_the_teacher_follows_the_segmenter(first):
     teacher = assembly.parts["teacher"]
     weight, followed = teacher.variables[0], assembly.players["loss"][0]
     followed.assign(tf.ones_like(followed))
-    (follow,) = assembly.after_step
+    (follow,), (start,) = assembly.after_step, assembly.on_start
+    start()
+    np.testing.assert_allclose(weight, 1.0)
     follow(1)
     np.testing.assert_allclose(weight, 1.0)
     followed.assign(tf.zeros_like(followed))
@@ -165,3 +168,17 @@ def test_in_mixed_precision(first, precision):
     for name in ("loss", "consistency_loss", "known_foreground"):
         assert np.isfinite(curves.of_training(folder, name)).all()
     assert curves.of_training(folder, "consistency_loss")[0] > 0
+
+
+def test_methods_have_unlabelled_slices_of_their_own(first):
+    stage = first("both")
+    added = dataclasses.replace(stage.finetune, copy_paste=CopyPasteConfig(1.0))
+    with opening.open_stage(dataclasses.replace(stage, finetune=added)) as opened:
+        assembly = finetune.assemble(opened)
+        batches = [opened.batch_of(assembly.stream, step) for step in range(1, 9)]
+    drawn = [
+        [tuple(streams.part_of(b, name)["image_id"].numpy()) for b in batches]
+        for name in (loss.STREAM, "copy_paste")
+    ]
+    assert drawn[0] != drawn[1]
+    assert set(assembly.followers) == {"teacher", "copy_paste_teacher"}

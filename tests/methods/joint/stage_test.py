@@ -8,13 +8,13 @@ import pytest
 import tensorflow as tf
 
 from dscl_tf import config, errors, losses, networks, stages
+from dscl_tf.methods import rounds
 from dscl_tf.methods.class_contrast import loss as class_loss
 from dscl_tf.methods.class_contrast import method as class_contrast
 from dscl_tf.methods.class_contrast.settings import ClassContrastConfig
 from dscl_tf.methods.joint import method as joint
 from dscl_tf.methods.joint.settings import JointConfig
 from dscl_tf.methods.mixup.settings import MixupConfig
-from dscl_tf.methods.pseudo_labels import rounds
 from dscl_tf.methods.pseudo_labels.settings import PseudoLabelConfig
 from dscl_tf.pipeline import batches, streams
 from dscl_tf.stages import finetune, opening

@@ -8,9 +8,9 @@ import tensorflow as tf
 
 from dscl_tf import config, errors, stages
 from dscl_tf.cohort import splits
-from dscl_tf.methods import labelled
+from dscl_tf.methods import labelled, rounds
 from dscl_tf.methods.class_contrast.settings import ClassContrastConfig
-from dscl_tf.methods.pseudo_labels import method, rounds
+from dscl_tf.methods.pseudo_labels import method
 from dscl_tf.methods.pseudo_labels.settings import PseudoLabelConfig
 from dscl_tf.stages import opening
 from dscl_tf.training import loop, run_folder

@@ -1,4 +1,4 @@
-"""Self-training: fine-tuning over and over, each round taught by the one before."""
+"""Fine-tuning over and over, each round going on from the one before."""
 
 import dataclasses
 import pathlib
@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Optional
 
 from dscl_tf import config, errors
+from dscl_tf.methods import registered
 from dscl_tf.training.run_folder import RunFolder
 
 
 def finetune_rounds(
     stage: config.StageConfig, num_rounds: int, first: Optional[str] = None
 ) -> list[config.StageConfig]:
-    """The stages of fine-tuning with pseudo-labels.
+    """The stages of fine-tuning in rounds.
 
     Round 0 is the stage without the methods that go on from a round. Each later round
     takes over the weights of the round before, and its predictions as pseudo-labels
@@ -38,9 +39,9 @@ def finetune_rounds(
     num_rounds = max(num_rounds, 1)
     if not any(each.term.in_rounds for each in stage.finetune.methods_on.values()):
         raise errors.UserError(
-            f"{num_rounds} rounds of fine-tuning would do what the first did: pseudo-"
-            "labels that nothing uses. Take them as targets (--pseudo_targets), or "
-            "give a --class_contrast_weight or a --consistency_weight."
+            f"{num_rounds} rounds of fine-tuning would do what the first did, with "
+            "pseudo-labels that nothing uses: take them as targets (--pseudo_targets), "
+            f"or turn on one of {', '.join(_in_rounds())}."
         )
     rounds, before, earlier = [], first, _rounds_before(first)
     if before is None:
@@ -87,6 +88,10 @@ def _without_teacher(stage: config.StageConfig) -> config.StageConfig:
         workdir=_folder(stage.workdir, 0),
         finetune=stage.finetune.without(later),
     )
+
+
+def _in_rounds() -> list[str]:
+    return [name for name, kind in registered.METHODS.items() if kind.term.in_rounds]
 
 
 def _optimizer_of_round(stage: config.StageConfig) -> config.OptimizerConfig:
