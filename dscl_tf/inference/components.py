@@ -30,9 +30,8 @@ def keep_largest(mask: sitk.Image, labels: Sequence[int]) -> sitk.Image:
         return mask
     values = sitk.GetArrayFromImage(mask)
     for label in labels:
-        pieces = sitk.ConnectedComponent(mask == label, True)
-        by_size = sitk.GetArrayViewFromImage(sitk.RelabelComponent(pieces))
-        values[by_size > 1] = 0
+        is_label = values == label
+        values[is_label & ~_largest(is_label)] = 0
     kept = sitk.GetImageFromArray(values)
     kept.CopyInformation(mask)
     return kept
@@ -62,8 +61,10 @@ def chosen(
 
 
 def _largest(mask: np.ndarray) -> np.ndarray:
+    """The largest piece of a mask, both bool of one shape."""
     image = sitk.GetImageFromArray(mask.astype(np.uint8))
-    return sitk.GetArrayFromImage(keep_largest(image, [1])) == 1
+    by_size = sitk.RelabelComponent(sitk.ConnectedComponent(image, True))
+    return sitk.GetArrayFromImage(by_size) == 1
 
 
 def _mean_dice(truths: list[np.ndarray], masks: list[np.ndarray]) -> float:

@@ -103,22 +103,22 @@ class Together:
     @property
     def parts(self) -> dict[str, tf.keras.Model]:
         """Their networks by name."""
-        return {k: model for added in self.all for k, model in added.parts.items()}
+        return self._of_all("parts")
 
     @property
     def along(self) -> dict[str, steps.Images]:
         """The images that the segmenter is to see for them, by name."""
-        return {k: images for added in self.all for k, images in added.along.items()}
+        return self._of_all("along")
 
     @property
     def followers(self) -> dict[str, averaging.Follower]:
         """What keeps parts averages of the segmenter, by the parts' names."""
-        return {k: each for added in self.all for k, each in added.followers.items()}
+        return self._of_all("followers")
 
     @property
     def pictures(self) -> dict[str, Picture]:
         """What they show, by name."""
-        return {k: draw for added in self.all for k, draw in added.pictures.items()}
+        return self._of_all("pictures")
 
     @property
     def players(self) -> dict[str, Sequence[tf.Variable]]:
@@ -131,5 +131,9 @@ class Together:
 
     def joined(self, labelled: Stream) -> AnyStream:
         """The labelled batches with what the methods need beside them."""
-        others = {k: stream for each in self.all for k, stream in each.streams.items()}
+        others = self._of_all("streams")
         return JoinedStream(labelled, others) if others else labelled
+
+    def _of_all(self, field: str) -> dict:
+        """A field's entries of all losses, by name."""
+        return {k: it for each in self.all for k, it in getattr(each, field).items()}

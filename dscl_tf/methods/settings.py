@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from dscl_tf import checks
+
 
 @dataclasses.dataclass(frozen=True)
 class Term:
@@ -47,3 +49,33 @@ class MethodSettings:
     def draw_number(self) -> int:
         """Tells runs apart that go on from each other and share a seed, from 1."""
         return 0
+
+
+@dataclasses.dataclass(frozen=True)
+class TaughtSettings(MethodSettings):
+    """Of a method in which an average of the segmenter labels unlabelled slices."""
+
+    weight: float = 0.0  # Of the unlabelled slices' loss; 0: off.
+    # Of the average of weights that labels; 0: the segmenter itself does.
+    teacher_decay: float = 0.99
+    steps_factor: float = 1.0  # Of its rounds, by those of fine-tuning.
+
+    uses_unlabelled = True
+    needs_first_round = True
+
+    def __post_init__(self):
+        checks.require(self.weight >= 0, "weight", self.weight, ">= 0")
+        decay, factor = self.teacher_decay, self.steps_factor
+        checks.require(0 <= decay < 1, "teacher_decay", decay, "in [0, 1)")
+        checks.require(factor > 0, "steps_factor", factor, "above 0")
+
+    @property
+    def is_on(self) -> bool:
+        return self.weight > 0
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Settings without effect: all, where it is off; the rounds have the steps."""
+        if self.is_on:
+            return ("steps_factor",)
+        return tuple(each.name for each in dataclasses.fields(self))

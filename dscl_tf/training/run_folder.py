@@ -260,12 +260,7 @@ def result_parts(
     """
     if stage.stage != "finetune" or not stage.finetune.average_decay:
         return dict(parts)
-    return {_averages_name(name): part for name, part in parts.items()}
-
-
-def _averages_name(part: str) -> str:
-    is_segmenters = part.startswith(("encoder", "decoder", "classifier"))
-    return f"average_{part}" if is_segmenters else part
+    return averaged(parts)
 
 
 def unet_parts(unet: tf.keras.Model) -> dict[str, tf.keras.Model]:
@@ -278,8 +273,12 @@ def unet_parts(unet: tf.keras.Model) -> dict[str, tf.keras.Model]:
 
 
 def averaged(parts: Mapping[str, tf.keras.Model]) -> dict[str, tf.keras.Model]:
-    """The parts by the names that those of an average of weights have."""
-    return {_averages_name(name): part for name, part in parts.items()}
+    """The parts, the segmenter's by the names that those of its average have."""
+    of_segmenter = ("encoder", "decoder", "classifier")
+    return {
+        f"average_{name}" if name.startswith(of_segmenter) else name: part
+        for name, part in parts.items()
+    }
 
 
 def decoder_parts(decoder: tf.keras.Model) -> dict[str, tf.keras.Model]:

@@ -57,7 +57,7 @@ def stage_of(prepared, folder, kind):
 
 def consistency_stage_of(prepared, folder, kind):
     """Consistency and copy-paste: what a teacher says, rounding could change."""
-    settings = ConsistencyConfig(1.0, 0, 0.4, feature_dropout=0.5)
+    settings = ConsistencyConfig(1.0, ramp_steps=0, confidence=0.4, feature_dropout=0.5)
     pasted = CopyPasteConfig(1.0)
     return dataclasses.replace(
         stage_of(prepared, folder, kind),
