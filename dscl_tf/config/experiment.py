@@ -20,7 +20,7 @@ class GridConfig:
     sizes: Optional[tuple[int, ...]] = None  # Numbers of labelled volumes.
     draws: Optional[int] = None  # Of the labelled volumes.
     seeds: Optional[tuple[int, ...]] = None  # Of weights and batches.
-    rounds: Optional[int] = None  # Of self-training and of the contrast of classes.
+    rounds: Optional[int] = None  # Of methods that go on from a first round.
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Augmentation of fine-tuning: image and label together, drawn for each image."""
 
+import dataclasses
 import math
 
 import tensorflow as tf
@@ -33,9 +34,8 @@ def augment(
     elastic_px = config.elastic_sigma * images.shape[1]
     if config.kind is AugmentationKind.STRONG:
         ranges = strong.LABELLED if config.has_large_rotations else strong.UPRIGHT
-        return strong.augment(
-            images, labels, seed, ranges, config.flip, elastic_px, num_classes
-        )
+        ranges = dataclasses.replace(ranges, flip=config.flip, elastic_px=elastic_px)
+        return strong.augment(images, labels, seed, ranges, num_classes)
     seeds = tf.random.split(seed, 4)
     images, labels = _affine(images, labels, seeds[0], config)
     images, labels = warps.elastic_of_some(

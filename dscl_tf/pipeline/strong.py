@@ -22,6 +22,8 @@ class WarpRanges:
     scale_probability: float
     shift: float  # Of the side.
     elastic_probability: float
+    flip: bool = True  # Whether some are mirrored left-right.
+    elastic_px: float = 0.0  # Standard deviation of the displacements' 3x3 grid.
 
 
 # Where any direction may be up, nnU-Net turns 2-D slices by up to 180 degrees.
@@ -34,28 +36,14 @@ def augment(
     labels: tf.Tensor,
     seed: tf.Tensor,
     ranges: WarpRanges,
-    flip: bool,
-    elastic_px: float,
     num_classes: int,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Warps image and label alike, then changes the intensities of some.
 
-    Args:
-      images: float32 [N, H, W, 1].
-      labels: int32 [N, H, W].
-      seed: int32 [2].
-      ranges: how far, how probable.
-      flip: whether some are mirrored left-right.
-      elastic_px: standard deviation of the displacements' 3x3 grid.
-      num_classes: values of the labels.
-
-    Returns:
-      The same shapes and dtypes.
+    Arguments and results are those of `warp`.
     """
     seeds = tf.random.split(seed, 2)
-    images, labels = warp(
-        images, labels, seeds[0], ranges, flip, elastic_px, num_classes
-    )
+    images, labels = warp(images, labels, seeds[0], ranges, num_classes)
     return change_intensity(images, seeds[1]), labels
 
 
@@ -64,8 +52,6 @@ def warp(
     labels: tf.Tensor,
     seed: tf.Tensor,
     ranges: WarpRanges,
-    flip: bool,
-    elastic_px: float,
     num_classes: int,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Rotation, scale, shift and mirror as one, then an elastic warp of some.
@@ -75,8 +61,6 @@ def warp(
       labels: int32 [N, H, W].
       seed: int32 [2].
       ranges: how far, how probable.
-      flip: whether some are mirrored left-right.
-      elastic_px: standard deviation of the displacements' 3x3 grid.
       num_classes: values of the labels.
 
     Returns:
@@ -87,7 +71,7 @@ def warp(
     limit = math.radians(ranges.rotation_deg)
     angle = drawn(seeds[0], count, ranges.rotation_probability, (-limit, limit), 0.0)
     scale = drawn(seeds[1], count, ranges.scale_probability, ranges.scale, 1.0)
-    mirror = tf.random.stateless_uniform([count], seeds[2]) < 0.5 * flip
+    mirror = tf.random.stateless_uniform([count], seeds[2]) < 0.5 * ranges.flip
     limits = (-ranges.shift * size[0], ranges.shift * size[0])
     shift_px = tf.random.stateless_uniform([count, 2], seeds[3], *limits)
     matrices = warps.affine_matrices(angle, scale, mirror, size)
@@ -99,7 +83,7 @@ def warp(
         labels,
         seeds[4],
         ranges.elastic_probability,
-        elastic_px,
+        ranges.elastic_px,
         num_classes,
     )
 

@@ -33,7 +33,8 @@ def ranges(**changes):
 
 
 def warp(blobs, limits, flip=False, seed=0):
-    found = strong.warp(*blobs, tf.constant([seed, 1]), limits, flip, 1.0, 2)
+    limits = dataclasses.replace(limits, flip=flip, elastic_px=1.0)
+    found = strong.warp(*blobs, tf.constant([seed, 1]), limits, 2)
     return [each.numpy() for each in found]
 
 

@@ -1,5 +1,6 @@
 """The views of unlabelled slices: one weak, two strong ones made of it."""
 
+import dataclasses
 import math
 
 import tensorflow as tf
@@ -37,16 +38,12 @@ def make(flip: bool, elastic_sigma: float, cutmix_probability: float) -> BatchCh
         seeds = tf.random.split(seed, 4)
         image = batch["image"]
         count, size = image.shape[0], image.shape[1:3]
-        # The labels are nothing but a partner that warps ask for.
-        weak, _ = strong.warp(
-            image,
-            tf.zeros(image.shape[:3], tf.int32),
-            seeds[0],
-            WEAK,
-            flip,
-            elastic_sigma * size[0],
-            1,
+        ranges = dataclasses.replace(
+            WEAK, flip=flip, elastic_px=elastic_sigma * size[0]
         )
+        # The labels are nothing but a partner that warps ask for.
+        labels = tf.zeros(image.shape[:3], tf.int32)
+        weak, _ = strong.warp(image, labels, seeds[0], ranges, 1)
         numbers = tf.range(count)
         # Never itself, where there are two.
         step = tf.random.stateless_uniform([], seeds[1], 1, max(count, 2), tf.int32)
