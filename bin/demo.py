@@ -32,8 +32,8 @@ predicts a mask and exports the model.
 
 def commands(root: str) -> list[list[str]]:
     """The commands of the demo, in order."""
-    train = ["train", "--preset=phantom", f"--prepared={root}/prepared"]
-    train += ["--num_train_volumes=2"]
+    train = ["train", "--preset=phantom", "--recipe=paper"]
+    train += [f"--prepared={root}/prepared", "--num_train_volumes=2"]
     evaluate = ["evaluate", f"--prepared={root}/prepared"]
     return [
         ["phantom", f"--output={root}/raw", "--num_subjects=48"],

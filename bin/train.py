@@ -19,19 +19,22 @@ def main() -> None:
     # TensorFlow takes seconds to import: not before the flags are known to be right.
     from dscl_tf import stages
     from dscl_tf.methods import rounds
-    from dscl_tf.stages import timing
+    from dscl_tf.stages import opening, timing
 
+    if not binary.is_given("--recipe"):
+        configs = [opening.without_methods_in_want(stage) for stage in configs]
     first = pseudo_labels.first_round()
     chain = rounds.with_rounds(configs, pseudo_labels.num_rounds(), first)
     if run.is_dry():
         print(timing.outline(chain))
         return
+    timing.announce(chain)
     stages.run(chain)
 
 
 def cli() -> None:
     """Entry point of `dscl-train`."""
-    binary.run(main, training.GROUPS, USAGE)
+    binary.run(main, training.GROUPS, USAGE, recipe="best")
 
 
 if __name__ == "__main__":

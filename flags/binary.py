@@ -13,7 +13,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from types import ModuleType
-from typing import Callable
+from typing import Callable, Optional
 
 from absl import app
 from absl import flags as absl_flags
@@ -32,26 +32,35 @@ _RECIPES = pathlib.Path(__file__).parent / "recipes"
 _HELP = {"--help", "-help", "-h", "-?", "--helpfull", "--helpshort"}
 
 
-def run(main: Callable[[], None], groups: Sequence[ModuleType], usage: str) -> None:
+def run(
+    main: Callable[[], None],
+    groups: Sequence[ModuleType],
+    usage: str,
+    recipe: Optional[str] = None,
+) -> None:
     """Parses the command line, calls `main`, and exits with a documented code.
 
     Args:
       main: does the work; it reads its configs from the builders in `groups`.
       groups: the modules of `flags/` whose flags this binary has, in help order.
       usage: what the binary does and how it is called; the first part of its help.
+      recipe: that is taken where --recipe is not given.
     """
     # TensorFlow's start-up notices (factories registered twice, no GPU found) would
     # bury the run's own messages; its errors still arrive as exceptions.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
     def parse_all(argv: Sequence[str]) -> Sequence[str]:
-        return parse(argv, groups, usage)
+        return parse(argv, groups, usage, recipe)
 
     app.run(lambda argv: guarded(main), flags_parser=parse_all)
 
 
 def parse(
-    argv: Sequence[str], groups: Sequence[ModuleType], usage: str
+    argv: Sequence[str],
+    groups: Sequence[ModuleType],
+    usage: str,
+    recipe: Optional[str] = None,
 ) -> Sequence[str]:
     """Parses a command line; exits after its help, or after saying what is wrong.
 
@@ -59,10 +68,13 @@ def parse(
       argv: the program's name first.
       groups: as for `run`.
       usage: as for `run`.
+      recipe: as for `run`.
     """
     if _HELP.intersection(argv[1:]):
-        sys.stdout.write(help_text(usage, groups))
+        sys.stdout.write(help_text(usage, groups, recipe))
         sys.exit(EXIT_DONE)
+    if recipe and not is_given("--recipe", argv):
+        argv = [argv[0], f"--recipe={recipe}", *argv[1:]]
     try:
         rest = absl_flags.FLAGS(_expand(argv, groups))
     except errors.UserError as error:
@@ -72,6 +84,12 @@ def parse(
     if len(rest) > 1:
         _fail(f"Unexpected argument {rest[1]!r}: flags are --name=value.")
     return rest
+
+
+def is_given(flag: str, argv: Optional[Sequence[str]] = None) -> bool:
+    """Whether a flag stands on the command line, by default this process's."""
+    words = sys.argv if argv is None else argv
+    return any(word == flag or word.startswith(f"{flag}=") for word in words[1:])
 
 
 def preset_names() -> list[str]:
@@ -117,7 +135,9 @@ def _flagfile_of(word: str, flag: str, folder: pathlib.Path) -> str:
     return f"--flagfile={folder / name}.flags"
 
 
-def help_text(usage: str, groups: Sequence[ModuleType]) -> str:
+def help_text(
+    usage: str, groups: Sequence[ModuleType], recipe: Optional[str] = None
+) -> str:
     """The usage, then each group's flags with their defaults and units."""
     lines = [usage.strip(), ""]
     for module in groups:
@@ -131,7 +151,9 @@ def help_text(usage: str, groups: Sequence[ModuleType]) -> str:
     )
     if _has_recipes(groups):
         lines.append(f"--recipe={'|'.join(recipe_names())}")
-        lines.append("      How to train; presets and other flags override it.")
+        default = f" Default: {recipe}." if recipe else ""
+        how = "How to train; presets and other flags override it."
+        lines.append(f"      {how}{default}")
     lines.append("--flagfile=FILE")
     lines.append("      Reads flags from FILE, one a line.")
     return "\n".join(lines) + "\n"

@@ -55,6 +55,19 @@ def resolve(cohort: PreparedCohort, config: SplitConfig) -> Split:
     )
 
 
+def unlabelled(cohort: PreparedCohort, split: Split) -> tuple[str, ...]:
+    """The pre-training volumes whose labels have no part in fine-tuning.
+
+    None of a subject for validation: it would be learned from what chooses.
+    """
+    validated = {cohort.volume(name).subject for name in split.validation}
+    return tuple(
+        name
+        for name in split.pretrain
+        if name not in split.train and cohort.volume(name).subject not in validated
+    )
+
+
 def _draw(cohort: PreparedCohort, config: SplitConfig) -> dict[str, list[str]]:
     """Test subjects by a constant seed, the labelled ones by the draw's seed."""
     everyone = sorted({volume.subject for volume in cohort.volumes})

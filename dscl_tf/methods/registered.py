@@ -54,6 +54,12 @@ class Registered:
         return any(each.uses_unlabelled for each in self.methods_on.values())
 
     @property
+    def unlabelled_flags(self) -> tuple[str, ...]:
+        """Flags of the methods that cannot do without unlabelled volumes."""
+        found = (each.unlabelled_flag for each in self.methods_on.values())
+        return tuple(flag for flag in found if flag)
+
+    @property
     def uses_groups(self) -> tuple[str, ...]:
         """Other settings of the stage that methods read."""
         found = [name for each in self.methods_on.values() for name in each.uses_groups]

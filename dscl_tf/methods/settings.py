@@ -29,6 +29,9 @@ class MethodSettings:
     term: ClassVar[Term]
     # Whether the pre-training volumes take part, beside the labelled ones.
     uses_unlabelled: ClassVar[bool] = False
+    # The flag that turns it on, if it cannot do without volumes that have no part in
+    # the labelled ones.
+    unlabelled_flag: ClassVar[str] = ""
     # Whether it learns from labels that an earlier run gives.
     uses_pseudo_labels: ClassVar[bool] = False
     # Whether it goes on from a run without it, or not at all.

@@ -5,7 +5,6 @@ import zlib
 import numpy as np
 import tensorflow as tf
 
-from dscl_tf import errors
 from dscl_tf.pipeline import augmentation, sampling, streams
 from dscl_tf.training.stage_context import StageContext
 
@@ -14,12 +13,10 @@ STREAM = "unlabelled"  # The name that methods join it by.
 _SALT = 31
 
 
-def unlabelled_batches(
-    context: StageContext, flag: str, name: str = STREAM
-) -> streams.Stream:
+def unlabelled_batches(context: StageContext, name: str = STREAM) -> streams.Stream:
     """As many slices as a labelled batch has, augmented as its images are.
 
-    Args and errors are those of `unlabelled_slices`.
+    Arguments are those of `unlabelled_slices`.
     """
     config = context.config.finetune
 
@@ -32,11 +29,11 @@ def unlabelled_batches(
         )
         return {**batch, "image": image}
 
-    return unlabelled_slices(context, flag, transform, name)
+    return unlabelled_slices(context, transform, name)
 
 
 def unlabelled_slices(
-    context: StageContext, flag: str, transform: streams.BatchChange, name: str = STREAM
+    context: StageContext, transform: streams.BatchChange, name: str = STREAM
 ) -> streams.Stream:
     """As many slices as a labelled batch has.
 
@@ -44,20 +41,10 @@ def unlabelled_slices(
 
     Args:
       context: of the stage.
-      flag: that asks for them, for the message.
       transform: from slices with their ids and a seed to a batch.
       name: that the stream is joined by; each has draws of its own.
-
-    Raises:
-      UserError: there is no such volume.
     """
     names, cohort, config = context.unlabelled, context.cohort, context.config.finetune
-    if not names:
-        raise errors.UserError(
-            f"{flag} needs unlabelled volumes, but all {len(context.split.pretrain)} "
-            "pre-training volumes of the split are for training or validation: add "
-            "volumes to the cohort, or leave the flag out."
-        )
     # Partitions do not matter here, so volumes of any number of slices will do.
     table = sampling.slice_table(cohort, names, num_partitions=1)
 

@@ -53,7 +53,7 @@ def check(stages: Sequence[config.StageConfig]) -> None:
     """
     for stage in stages:
         _STAGES[stage.stage].check(stage)
-        opening.refuse_other_settings(stage)
+        opening.check(stage)
 
 
 def assemble(context: StageContext) -> Assembly:

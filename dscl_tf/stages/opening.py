@@ -1,12 +1,13 @@
 """How every stage is opened: cohort, split, run folder, runtime."""
 
 import contextlib
+import dataclasses
 import logging
 import pathlib
 from collections.abc import Iterator
 from typing import Optional
 
-from dscl_tf import config
+from dscl_tf import config, errors
 from dscl_tf.cohort import splits
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.methods import method
@@ -34,25 +35,60 @@ def open_stage(stage: config.StageConfig) -> Iterator[Optional[StageContext]]:
         yield from _open(stage, devices)
 
 
-def refuse_other_settings(stage: config.StageConfig) -> None:
-    """Refuses a stage whose folder holds a run of other settings, before any work.
+def check(stage: config.StageConfig) -> None:
+    """Refuses a stage that cannot be run, before any work.
 
     Raises:
-      UserError: naming what differs; or a bad cohort or split.
+      UserError: bad cohort, split or network size, no unlabelled volume for a method
+        that needs some, or a folder with a run of other settings.
     """
+    cohort, split = _data_of(stage)
     run = RunFolder(stage.workdir)
     if run.has_begun():
-        cohort = PreparedCohort.open(stage.prepared)
-        split = splits.resolve(cohort, stage.split)
         run.refuse_other(records.make_record(stage, cohort, split))
+
+
+def without_methods_in_want(stage: config.StageConfig) -> config.StageConfig:
+    """The stage without what needs unlabelled volumes, where there are none.
+
+    For settings that nobody chose; those that somebody did are refused by `check`.
+
+    Raises:
+      UserError: bad cohort or split.
+    """
+    flags = stage.finetune.unlabelled_flags if stage.stage == "finetune" else ()
+    cohort = PreparedCohort.open(stage.prepared)
+    if not flags or splits.unlabelled(cohort, splits.resolve(cohort, stage.split)):
+        return stage
+    _LOG.warning(
+        "Fine-tuning goes without what %s stands for: all pre-training volumes are for "
+        "training or validation, and it learns from unlabelled ones.",
+        ", ".join(flags),
+    )
+    in_want = [
+        k for k, each in stage.finetune.methods_on.items() if each.unlabelled_flag
+    ]
+    return dataclasses.replace(stage, finetune=stage.finetune.without(in_want))
+
+
+def _data_of(stage: config.StageConfig) -> tuple[PreparedCohort, splits.Split]:
+    cohort = PreparedCohort.open(stage.prepared)
+    split = splits.resolve(cohort, stage.split)
+    stage.network.check_size(cohort.settings.size_px)
+    needing = stage.finetune.unlabelled_flags if stage.stage == "finetune" else ()
+    if needing and not splits.unlabelled(cohort, split):
+        raise errors.UserError(
+            f"{needing[0]} needs unlabelled volumes, but all {len(split.pretrain)} "
+            "pre-training volumes of the split are for training or validation: add "
+            f"volumes to the cohort, or leave it off."
+        )
+    return cohort, split
 
 
 def _open(
     stage: config.StageConfig, devices: Devices
 ) -> Iterator[Optional[StageContext]]:
-    cohort = PreparedCohort.open(stage.prepared)
-    split = splits.resolve(cohort, stage.split)
-    stage.network.check_size(cohort.settings.size_px)
+    cohort, split = _data_of(stage)
     for earlier in stage.other_runs:
         predecessors.check(pathlib.Path(earlier), cohort, split)
         predecessors.check_norm(pathlib.Path(earlier), stage.network.norm)

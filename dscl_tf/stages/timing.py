@@ -12,6 +12,7 @@ from dscl_tf.training import optimizers, run_folder, steps
 
 _LOG = logging.getLogger(__name__)
 _WARM, _TIMED = 2, 3
+_WORTH_TIMING = 5000  # Steps of a chain: minutes on the fastest machine.
 
 
 def seconds_of(stage: config.StageConfig) -> float:
@@ -48,6 +49,22 @@ def seconds_of(stage: config.StageConfig) -> float:
         total / 60,
     )
     return total
+
+
+def announce(chain: Sequence[config.StageConfig]) -> None:
+    """Logs how long stages will take, if that is worth the minute of finding out.
+
+    A chain that goes on logs what is left, stage by stage.
+
+    Raises:
+      UserError: a mistake in the settings or the cohort.
+    """
+    steps_in_all = sum(stage.optimizer.num_steps for stage in chain)
+    begun = any(run_folder.RunFolder(stage.workdir).has_begun() for stage in chain)
+    shared = any(stage.runtime.distribution != "none" for stage in chain)
+    if steps_in_all >= _WORTH_TIMING and not begun and not shared:
+        _LOG.info("Timing a few steps of each stage.")
+        _LOG.info("%s", outline(chain))
 
 
 def outline(chain: Sequence[config.StageConfig]) -> str:

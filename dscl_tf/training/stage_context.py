@@ -32,17 +32,8 @@ class StageContext:
 
     @property
     def unlabelled(self) -> tuple[str, ...]:
-        """The pre-training volumes whose labels have no part in fine-tuning.
-
-        None of a subject for validation: it would be learned from what chooses.
-        """
-        validated = {self.cohort.volume(n).subject for n in self.split.validation}
-        return tuple(
-            name
-            for name in self.split.pretrain
-            if name not in self.split.train
-            and self.cohort.volume(name).subject not in validated
-        )
+        """The pre-training volumes whose labels have no part in fine-tuning."""
+        return splits.unlabelled(self.cohort, self.split)
 
     def batch_of(self, stream: AnyStream, done: int) -> Mapping[str, tf.Tensor]:
         """The batch of the last of `done` steps, to be shown."""

@@ -384,6 +384,19 @@ def test_strengths_that_strong_augmentation_has_not_are_refused(parse):
         run.stage_configs()
 
 
+def test_a_default_recipe_is_taken_unless_one_is_given(parse):
+    del parse  # It forgets the values after the test.
+    for given, expected in (((), True), (("--recipe=paper",), False)):
+        binary.parse(["binary", *NEEDED, *given], training.GROUPS, "", recipe="best")
+        assert finetune_config().consistency.is_on is expected
+        absl_flags.FLAGS.unparse_flags()
+
+
+def test_help_names_the_default_recipe():
+    text = binary.help_text("What it does.", training.GROUPS, "best")
+    assert "other flags override it. Default: best." in text
+
+
 def test_other_recipes_are_refused(parse_all, capsys):
     with pytest.raises(SystemExit) as ended:
         parse_all("--recipe=worst")

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from dscl_tf import config, errors
+from dscl_tf import config
 from dscl_tf.cohort.splits import Split
 from dscl_tf.methods import unlabelled
 from dscl_tf.pipeline import batches, sampling
@@ -18,7 +18,7 @@ def make_stream(tiny_cohort):
     def make(settings, split=SPLIT):
         stage = config.StageConfig("finetune", "", "", finetune=settings)
         context = StageContext(stage, tiny_cohort, split, None, None, None)
-        return unlabelled.unlabelled_batches(context, "--a_flag")
+        return unlabelled.unlabelled_batches(context)
 
     return make
 
@@ -35,12 +35,6 @@ def test_batch_is_a_function_of_seed_and_step(make_stream):
     other = take(make_stream(PLAIN), 2, 3, seed=1)
     assert not np.array_equal(whole[1]["image"], whole[2]["image"])
     assert not np.array_equal(other[0]["image"], whole[2]["image"])
-
-
-def test_no_unlabelled_volume_is_refused(make_stream):
-    split = dataclasses.replace(SPLIT, pretrain=("p3", "p4"))
-    with pytest.raises(errors.UserError, match=r"--a_flag needs unlabelled .* all 2"):
-        make_stream(PLAIN, split)
 
 
 def test_images_are_augmented_as_the_labelled_ones(make_stream, tiny_cohort):

@@ -20,7 +20,7 @@ def added(context: StageContext, unet: tf.keras.Model) -> list[AddedLoss]:
         context.size_px, 1 + context.cohort.num_classes, "discriminator"
     )
     weight = context.config.finetune.adversarial.weight
-    stream = unlabelled.unlabelled_batches(context, "--adversarial_weight")
+    stream = unlabelled.unlabelled_batches(context)
     return [
         AddedLoss(
             loss=adversarial_loss(unet, discriminator, weight, context.devices),

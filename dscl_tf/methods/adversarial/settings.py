@@ -16,6 +16,7 @@ class AdversarialConfig(MethodSettings):
         "adversarial", "Adversarial training", "Semi-supervised", {"weight": 0.01}
     )
     uses_unlabelled = True
+    unlabelled_flag = "--adversarial_weight"
 
     def __post_init__(self):
         checks.require(self.weight >= 0, "weight", self.weight, "at least 0")

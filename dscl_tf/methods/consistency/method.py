@@ -29,9 +29,7 @@ def added(context: StageContext, unet: tf.keras.Model) -> list[AddedLoss]:
         finetune.augmentation.elastic_sigma,
         settings.cutmix_probability,
     )
-    stream = unlabelled.unlabelled_slices(
-        context, "--consistency_weight", transform, STREAM
-    )
+    stream = unlabelled.unlabelled_slices(context, transform, STREAM)
     forget = forgetful(unet, settings.feature_dropout)
     return [
         AddedLoss(

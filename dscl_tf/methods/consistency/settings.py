@@ -16,6 +16,7 @@ class ConsistencyConfig(TaughtSettings):
     # Share of features dropped in a third view; 0: there is none.
     feature_dropout: float = 0.0
 
+    unlabelled_flag = "--consistency_weight"
     term = Term(
         "consistency",
         "Consistency",

@@ -29,7 +29,7 @@ def added(context: StageContext, unet: tf.keras.Model) -> list[AddedLoss]:
         context.cohort.num_classes,
     )
     taught = teacher.make(context, unet, settings.teacher_decay, "copy_paste_teacher")
-    stream = unlabelled.unlabelled_batches(context, "--copy_paste_weight", STREAM).then(
+    stream = unlabelled.unlabelled_batches(context, STREAM).then(
         with_boxes(settings.box_fraction)
     )
     loss = copy_paste_loss(taught.teach, num_classes, settings, context.devices)

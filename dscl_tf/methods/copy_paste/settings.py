@@ -13,6 +13,7 @@ class CopyPasteConfig(TaughtSettings):
     pseudo_weight: float = 0.5  # Of their pixels that a teacher labelled.
     box_fraction: float = 2 / 3  # Sides of the box by those of the slice.
 
+    unlabelled_flag = "--copy_paste_weight"
     term = Term(
         "copy_paste",
         "Copy-paste",

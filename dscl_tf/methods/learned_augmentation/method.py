@@ -42,7 +42,7 @@ def added(context: StageContext, unet: tf.keras.Model) -> list[AddedLoss]:
     )
     discriminator = opponents.build_discriminator(size, 1, "augmentation_discriminator")
     both = (made_by.deformation, made_by.intensity)
-    stream = unlabelled.unlabelled_batches(context, "--learned_augmentation")
+    stream = unlabelled.unlabelled_batches(context)
     loss = own.augmentation_loss(
         unet, made_by, discriminator, settings, context.devices
     )

@@ -23,6 +23,7 @@ class LearnedAugmentationConfig(MethodSettings):
         {"enabled": True},
     )
     uses_unlabelled = True
+    unlabelled_flag = "--learned_augmentation"
 
     def __post_init__(self):
         for name in ("adversarial_weight", "magnitude_weight"):

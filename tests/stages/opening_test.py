@@ -1,0 +1,42 @@
+import dataclasses
+
+import pytest
+
+from dscl_tf import config, errors, stages
+from dscl_tf.methods import rounds
+from dscl_tf.methods.consistency.settings import ConsistencyConfig
+from dscl_tf.methods.mixup.settings import MixupConfig
+from dscl_tf.stages import opening
+
+ADDED = config.FinetuneConfig(
+    batch_size=3, consistency=ConsistencyConfig(0.5), mixup=MixupConfig(0.2)
+)
+# Of six volumes none is left.
+ALL_LABELLED = config.SplitConfig(num_train=3, num_validation=2, num_test=1)
+
+
+def test_no_unlabelled_volume_is_refused_before_any_work(make_stage, tmp_path):
+    encoder = make_stage("encoder", tmp_path / "encoder", 2, split=ALL_LABELLED)
+    stage = make_stage(
+        "finetune", tmp_path / "finetune", 2, finetune=ADDED, split=ALL_LABELLED
+    )
+    with pytest.raises(
+        errors.UserError, match=r"--consistency_weight needs unlabelled .* all 5"
+    ):
+        stages.run(rounds.with_rounds([encoder, stage], 0))
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_nobody_chose_is_left_off_where_no_volume_is_unlabelled(
+    make_stage, tmp_path, caplog
+):
+    stage = make_stage(
+        "finetune", tmp_path / "finetune", 2, finetune=ADDED, split=ALL_LABELLED
+    )
+    found = opening.without_methods_in_want(stage)
+    assert found.finetune.methods_on == {"mixup": ADDED.mixup}
+    assert "goes without what --consistency_weight stands for" in caplog.text
+    some = dataclasses.replace(
+        stage, split=config.SplitConfig(num_train=1, num_validation=1, num_test=1)
+    )
+    assert opening.without_methods_in_want(some) == some
