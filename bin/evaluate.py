@@ -31,7 +31,8 @@ def main() -> None:
     settings = evaluate.EvaluationConfig(
         prepared, output, subset, split, overwrite, evaluation.pictures()
     )
-    content = evaluate.evaluate(predictor.open_predictor(model), settings)
+    opened = predictor.open_predictor(model, last=inference.last())
+    content = evaluate.evaluate(opened, settings)
     logging.info("Means of %d cases:\n%s", content["num_cases"], summary.table(content))
     if settings.pictures:
         logging.info("Pictures: %s/contact_sheet.png and %s/overlays", output, output)

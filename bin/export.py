@@ -25,7 +25,7 @@ def main() -> None:
     # TensorFlow takes seconds to import: not before the flags are known to be right.
     from dscl_tf.inference import ensembles, export, model_runs
 
-    segmenter = ensembles.load(model_runs.find_runs(model))
+    segmenter = ensembles.load(model_runs.find_runs(model), inference.last())
     if export.export_model(segmenter, output, overwrite):
         logging.info("Wrote the SavedModel %s.", output)
 

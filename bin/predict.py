@@ -21,7 +21,7 @@ def main() -> None:
     from dscl_tf.inference import predict, predictor
 
     inputs = predict.find_inputs(source, output, channel)
-    opened = predictor.open_predictor(model, prediction.precision())
+    opened = predictor.open_predictor(model, prediction.precision(), inference.last())
     predict.predict_files(opened, inputs, output, overwrite, channel)
 
 

@@ -13,6 +13,13 @@ _MODEL = flags.DEFINE_string(
     "finetune in it, or (for predict and evaluate) an exported SavedModel. Several "
     "runs with commas between them are one model: the mean of what they say.",
 )
+_WEIGHTS = flags.DEFINE_enum(
+    "weights",
+    "chosen",
+    ["chosen", "last"],
+    "Of runs: the weights that the validation volumes chose, or those after the last "
+    "step.",
+)
 # Binaries of other groups have an --output too; a process runs one of them.
 _OUTPUT = flags.DEFINE_string(
     "output",
@@ -31,6 +38,11 @@ _OVERWRITE = flags.DEFINE_boolean(
 def model() -> str:
     """The folder of the model."""
     return required("model", _MODEL.value)
+
+
+def last() -> bool:
+    """Whether the weights are those after the last step."""
+    return _WEIGHTS.value == "last"
 
 
 def output() -> str:

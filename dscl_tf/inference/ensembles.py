@@ -11,13 +11,17 @@ from dscl_tf.training import run_folder
 from dscl_tf.training.run_folder import Segmenter
 
 
-def load(runs: Sequence[pathlib.Path]) -> Segmenter:
+def load(runs: Sequence[pathlib.Path], last: bool = False) -> Segmenter:
     """The segmenter of a run, or of several together.
+
+    Args:
+      runs: fine-tuning runs.
+      last: with the weights after their last steps; else those that were chosen.
 
     Raises:
       UserError: one of them is not finished or damaged, or they do not fit together.
     """
-    members = [run_folder.load_segmenter(run) for run in runs]
+    members = [run_folder.load_segmenter(run, last) for run in runs]
     for run, member in zip(runs, members):
         _check_alike(runs[0], members[0], run, member)
     return members[0] if len(members) == 1 else combined(members)

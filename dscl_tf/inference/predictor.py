@@ -153,21 +153,29 @@ def _rewriting(wanted: bool) -> Iterator[None]:
         tf.config.optimizer.set_experimental_options({_BFLOAT16: before})
 
 
-def open_predictor(path: files.PathLike, precision: str = "float32") -> Predictor:
+def open_predictor(
+    path: files.PathLike, precision: str = "float32", last: bool = False
+) -> Predictor:
     """Opens an exported SavedModel, or one or several fine-tuning runs.
 
     Args:
       path: of the export; of a run, or of a workdir that has one; or of several of
         those, with commas between them.
       precision: see `Predictor`.
+      last: of runs the weights after their last steps; else those that were chosen.
 
     Raises:
       UserError: if `path` is none of them; it says what was found.
     """
     if (pathlib.Path(path) / "saved_model.pb").is_file():
+        if last:
+            raise errors.UserError(
+                f"--weights=last is of runs, but {path} is an export: export the run "
+                "with it, or leave it out."
+            )
         return _open_saved_model(pathlib.Path(path), precision)
     runs = model_runs.find_runs(path)
-    return from_segmenter(ensembles.load(runs), runs, precision)
+    return from_segmenter(ensembles.load(runs, last), runs, precision)
 
 
 def from_segmenter(

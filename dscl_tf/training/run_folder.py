@@ -156,6 +156,21 @@ class RunFolder:
             )
         return path
 
+    def last_checkpoint(self) -> pathlib.Path:
+        """The checkpoint after the last step, whatever validation chose.
+
+        Raises:
+          UserError: the run has not finished, or its checkpoints are gone.
+        """
+        self.final_checkpoint()
+        path = self.path / "checkpoints" / f"ckpt-{self.read_result().get('steps')}"
+        if not path.with_name(path.name + ".index").is_file():
+            raise errors.UserError(
+                f"{self.path} has no checkpoint of its last step ({path} is expected): "
+                "leave --weights=last out, or train it again."
+            )
+        return path
+
     def held(self) -> contextlib.AbstractContextManager:
         """Within the block, no other process may train in the folder (`locks.held`)."""
         return locks.held(self.path, "--workdir")
@@ -206,13 +221,14 @@ def _place(stage: config.StageConfig) -> tuple[int, int]:
     return _ORDER.index(stage.stage), stage.finetune.draw_number
 
 
-def load_segmenter(folder: files.PathLike) -> Segmenter:
-    """The network of a finished fine-tuning run, its best weights loaded.
+def load_segmenter(folder: files.PathLike, last: bool = False) -> Segmenter:
+    """The network of a finished fine-tuning run.
 
     The model computes in float32, whatever precision it was trained in.
 
     Args:
       folder: run folder of a fine-tuning stage.
+      last: its weights after the last step; else those that validation chose.
 
     Raises:
       UserError: it is not such a run, has not finished, or is damaged.
@@ -225,7 +241,7 @@ def load_segmenter(folder: files.PathLike) -> Segmenter:
             "fine-tuned run can segment."
         )
     return Segmenter(
-        load_network(record, run.final_checkpoint()),
+        load_network(record, run.last_checkpoint() if last else run.final_checkpoint()),
         record.preprocessing,
         record.label_names,
         run.largest_component(len(record.label_names)),

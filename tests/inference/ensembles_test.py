@@ -81,3 +81,29 @@ def test_what_does_not_fit_together_is_refused(runs, tmp_path):
     config_file.write_text(text)
     with pytest.raises(errors.UserError, match=r"do not fit together: .*'ring'"):
         predictor.open_predictor(f"{runs[0]},{other}")
+
+
+def test_last_weights_instead_of_chosen_ones(runs, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(runs[0], run)
+    folder = run_folder.RunFolder(run)
+    last = run / "checkpoints" / "ckpt-4"
+    assert folder.last_checkpoint() == last
+    # As if validation had chosen those of the middle.
+    folder.finish(run / "checkpoints" / "ckpt-2", 4, {"best_step": 2})
+    slices = np.random.default_rng(0).random((3, 16, 16), np.float32)
+    network = run_folder.load_network(folder.read_record(), last)
+    chosen, found = (predictor.open_predictor(run, last=k) for k in (False, True))
+    assert chosen.model_id != found.model_id
+    logits = network(slices[..., None], training=False).numpy()
+    np.testing.assert_array_equal(
+        found.probabilities(slices).argmax(-1), logits.argmax(-1)
+    )
+    export.export_model(ensembles.load([run], last=True), tmp_path / "export")
+    exported = predictor.open_predictor(tmp_path / "export")
+    assert exported.model_id == found.model_id
+    with pytest.raises(errors.UserError, match=r"--weights=last is of runs, but .*exp"):
+        predictor.open_predictor(tmp_path / "export", last=True)
+    shutil.rmtree(run / "checkpoints")
+    with pytest.raises(errors.UserError, match="has no checkpoint of its last step"):
+        predictor.open_predictor(run, last=True)
