@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""Where masks are wrong: what structures are taken for, at which height, in whom."""
+
+import pathlib
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+from absl import flags
+from dscl_flags import binary
+
+from dscl_tf import errors
+
+_INPUT = flags.DEFINE_list("evaluations", [], "Folders that dscl-evaluate has written.")
+_PREPARED = flags.DEFINE_string("prepared", None, "Cohort that they are of.")
+_PICTURES = flags.DEFINE_string(
+    "pictures", None, "Folder for pictures of the lowest, middle and highest volume."
+)
+
+USAGE = """
+benchmarks/where_errors.py --evaluations=DIR[,DIR...] --prepared=DIR [--pictures=DIR]
+
+For each structure, over all volumes of all evaluations: which share of its voxels is
+called what, its size as found by its true size (median), and Dice by thirds of its
+slices, in the order of the prepared volumes. Then the volumes with the lowest Dice.
+"""
+
+_LOWEST = 5
+
+
+def main() -> None:
+    """Prints the tables; draws, if that is wanted."""
+    if not _INPUT.value or not _PREPARED.value:
+        raise errors.UserError("--evaluations and --prepared are needed.")
+    # Here, since it brings TensorFlow, whose notices `binary.run` has turned off.
+    from dscl_tf.inference import overlays
+
+    found = [case for folder in _INPUT.value for case in _cases(pathlib.Path(folder))]
+    names = found[0][1].label_names
+    print(_by_structure([view for _, view in found], names))
+    ordered = sorted(found, key=lambda case: case[0])
+    lowest = (f"{view.name} {dice:.3f}" for dice, view in ordered[:_LOWEST])
+    print(f"\nLowest: {', '.join(lowest)}.")
+    if _PICTURES.value:
+        folder = pathlib.Path(_PICTURES.value)
+        folder.mkdir(parents=True, exist_ok=True)
+        places = {"lowest": 0, "middle": len(ordered) // 2, "highest": -1}
+        for name, place in places.items():
+            overlays.draw_case(ordered[place][1], folder / f"{name}.png")
+
+
+def _cases(folder: pathlib.Path) -> list[tuple]:
+    """(mean Dice, view) of each volume of an evaluation."""
+    from dscl_tf.cohort.prepared import PreparedCohort
+    from dscl_tf.inference import evaluate, evaluated
+
+    cohort = PreparedCohort.open(_PREPARED.value)
+    return [
+        (
+            dice,
+            evaluate.evaluated_view(
+                cohort, cohort.volume(name), folder / "masks" / f"{name}.nii.gz"
+            ),
+        )
+        for name, dice in evaluated.ranked_cases(folder)
+    ]
+
+
+def _by_structure(views: Sequence, names: Sequence[str]) -> str:
+    count = len(names)
+    matrices = np.stack([_confusion(v.truth, v.prediction, count) for v in views])
+    # Volumes count alike, whatever their voxels.
+    called = _shares(matrices).mean(axis=0)
+    sizes = matrices.sum(axis=1) / np.maximum(matrices.sum(axis=2), 1)
+    head = [f"called {name}" for name in names]
+    head += ["size", "first third", "middle", "last third"]
+    lines = [f"| structure | {' | '.join(head)} |", "|---" * (len(head) + 1) + "|"]
+    for label in range(1, count):
+        cells = [f"{share:.0%}" for share in called[label]]
+        cells.append(f"{np.median(sizes[:, label]):.2f}")
+        cells += [f"{dice:.3f}" for dice in _dice_by_third(views, label)]
+        lines.append(f"| {names[label]} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _confusion(truth: np.ndarray, found: np.ndarray, count: int) -> np.ndarray:
+    """Voxels [true class, found class]."""
+    pairs = truth.astype(np.int64) * count + found
+    return np.bincount(pairs.ravel(), minlength=count**2).reshape(count, count)
+
+
+def _shares(matrices: np.ndarray) -> np.ndarray:
+    return matrices / np.maximum(matrices.sum(axis=2, keepdims=True), 1)
+
+
+def _dice_by_third(views: Sequence, label: int) -> list[float]:
+    """Means over the volumes' thirds of the slices that truly have the structure."""
+    thirds = [[], [], []]
+    for view in views:
+        filled = np.flatnonzero((view.truth == label).any(axis=(1, 2)))
+        for values, indices in zip(thirds, np.array_split(filled, 3)):
+            dice = [view.slice_dice(index).get(label, 0.0) for index in indices]
+            values += [np.mean(dice)] if dice else []
+    return [float(np.mean(values)) for values in thirds]
+
+
+if __name__ == "__main__":
+    binary.run(main, [sys.modules[__name__]], USAGE)
