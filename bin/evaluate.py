@@ -3,7 +3,7 @@
 
 import logging
 
-from dscl_flags import binary, evaluation, inference
+from dscl_flags import binary, evaluation, inference, masks
 
 USAGE = """
 dscl-evaluate --model=RUN|SAVEDMODEL --prepared=DIR --output=DIR [--subset=test]
@@ -29,7 +29,13 @@ def main() -> None:
     from dscl_tf.inference import evaluate, predictor, summary
 
     settings = evaluate.EvaluationConfig(
-        prepared, output, subset, split, overwrite, evaluation.pictures()
+        prepared,
+        output,
+        subset,
+        split,
+        overwrite,
+        evaluation.pictures(),
+        masks.mask_values(),
     )
     opened = predictor.open_predictor(model, last=inference.last())
     content = evaluate.evaluate(opened, settings)
@@ -40,7 +46,7 @@ def main() -> None:
 
 def cli() -> None:
     """Entry point of `dscl-evaluate`."""
-    binary.run(main, [inference, evaluation], USAGE)
+    binary.run(main, [inference, evaluation, masks], USAGE)
 
 
 if __name__ == "__main__":

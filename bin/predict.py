@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Segments image files with a trained model."""
 
-from dscl_flags import binary, inference, prediction
+from dscl_flags import binary, inference, masks, prediction
 
 USAGE = """
 dscl-predict --model=RUN|SAVEDMODEL --input=FILE|DIR --output=DIR
 
 Writes one mask per image, of the same file name, and with exactly its size,
-spacing, origin and direction. Masks that exist are kept and said. A file that
+spacing, origin and direction. Voxels have the values of the labels that the model
+learned from (--mask_values). Masks that exist are kept and said. A file that
 cannot be segmented is named and the others go on; the exit code is then 1.
 """
 
@@ -15,19 +16,19 @@ cannot be segmented is named and the others go on; the exit code is then 1.
 def main() -> None:
     """Segments the files that the flags name."""
     source, output = prediction.source(), inference.output()
-    channel = prediction.channel()
+    channel, values = prediction.channel(), masks.mask_values()
     model, overwrite = inference.model(), inference.overwrite()
     # TensorFlow takes seconds to import: not before the flags are known to be right.
     from dscl_tf.inference import predict, predictor
 
     inputs = predict.find_inputs(source, output, channel)
     opened = predictor.open_predictor(model, prediction.precision(), inference.last())
-    predict.predict_files(opened, inputs, output, overwrite, channel)
+    predict.predict_files(opened, inputs, output, overwrite, channel, values)
 
 
 def cli() -> None:
     """Entry point of `dscl-predict`."""
-    binary.run(main, [inference, prediction], USAGE)
+    binary.run(main, [inference, masks, prediction], USAGE)
 
 
 if __name__ == "__main__":

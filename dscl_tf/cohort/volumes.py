@@ -25,9 +25,26 @@ _RIGHT_ANGLE = 0.02
 # Larger headers are a damaged file or not for this machine: 2^31 voxels are 8 GiB.
 MAX_VOXELS = 2**31
 
+_WHOLE = 1e-3  # From a whole number, of a label's values.
+_SHOWN = 8  # Values that a message names.
 _FLOATS = (sitk.sitkFloat32, sitk.sitkFloat64)
 # ITK repeats the same header warning for nearly every ACDC file.
 sitk.ProcessObject.SetGlobalWarningDisplay(False)
+
+
+class LabelValuesError(errors.UserError):
+    """A label volume with values that are not whole numbers.
+
+    Attributes:
+      found: the values, for a table.
+    """
+
+    found = ""
+    expected = f"whole numbers, within {_WHOLE:g}"
+    cure = (
+        "is it an image, or was it interpolated? Save it with nearest-neighbour "
+        "interpolation, as whole numbers without a slope"
+    )
 
 
 def has_image_suffix(name: str) -> bool:
@@ -110,18 +127,32 @@ def read_label(path: files.PathLike) -> sitk.Image:
       3-D int32 image.
 
     Raises:
-      UserError: as `read_image`, or values that are not whole numbers.
+      LabelValuesError: values that are not whole numbers, within 0.001.
+      UserError: as `read_image`.
     """
     image = _read(pathlib.Path(path))
     values = sitk.GetArrayViewFromImage(image)
-    if not np.issubdtype(values.dtype, np.integer) and not (
-        np.isfinite(values).all() and np.array_equal(values, np.round(values))
-    ):
-        raise errors.UserError(
-            f"{path}: a label volume must hold whole numbers, found fractions or "
-            "NaN: is it an image, or was it interpolated?"
-        )
-    return sitk.Cast(image, sitk.sitkInt32)
+    if np.issubdtype(values.dtype, np.integer):
+        return sitk.Cast(image, sitk.sitkInt32)
+    # A slope in a header, such as 1.0000153, leaves whole numbers a little off.
+    whole = np.isclose(values, np.round(values), rtol=0, atol=_WHOLE)
+    whole &= np.isfinite(values)
+    if not whole.all():
+        raise _odd_values(pathlib.Path(path), values[~whole])
+    return sitk.Cast(sitk.Round(image), sitk.sitkInt32)
+
+
+def _odd_values(path: pathlib.Path, odd: np.ndarray) -> LabelValuesError:
+    values = np.unique(odd)
+    shown = ", ".join(f"{value:.7g}" for value in values[:_SHOWN])
+    more = f" and {len(values) - _SHOWN} more" * (len(values) > _SHOWN)
+    found = f"{shown}{more} ({odd.size} voxels)"
+    kind = LabelValuesError
+    error = kind(
+        f"{path}: values: found {found}, expected {kind.expected}; {kind.cure}."
+    )
+    error.found = found
+    return error
 
 
 def write_image(image: sitk.Image, path: files.PathLike) -> None:

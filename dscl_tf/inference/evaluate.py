@@ -9,7 +9,7 @@ from typing import Any, Optional
 import SimpleITK as sitk
 
 from dscl_tf import config, errors, files
-from dscl_tf.cohort import prepared, splits, volumes
+from dscl_tf.cohort import cases, label_values, prepared, splits, volumes
 from dscl_tf.inference import case_views, metrics, originals, overlays, summary
 from dscl_tf.inference import predictor as predictors
 from dscl_tf.training import run_folder
@@ -29,6 +29,7 @@ class EvaluationConfig:
     split: Optional[config.SplitConfig] = None  # None: the one the run recorded.
     overwrite: bool = False  # Evaluates again what has been evaluated.
     pictures: bool = True  # Writes overlays/ and contact_sheet.png.
+    mask_values: str = label_values.DATASET  # One of `label_values.MASK_VALUES`.
 
 
 def evaluate(
@@ -50,6 +51,7 @@ def evaluate(
     """
     cohort = prepared.PreparedCohort.open(settings.prepared)
     _check_fit(predictor, cohort)
+    values = _values(cohort, settings.mask_values)
     chosen = choose_volumes(predictor, cohort, settings)
     originals.check_orientation(predictor, cohort, chosen)
     originals.check_there(chosen)
@@ -60,14 +62,17 @@ def evaluate(
         "subset": settings.subset,
         "volumes": [volume.name for volume in chosen],
     }
+    if cohort.label_values is not None:
+        # What the masks say, and the keys of structures.
+        identity["mask_values"] = list(values)
     finished = None if settings.overwrite else _finished(output, identity)
     if finished:
         _LOG.info("%s already holds this evaluation.", output)
         return finished
     (output / SUMMARY).unlink(missing_ok=True)
     results = _evaluate_all(predictor, cohort, chosen, settings)
-    summary.write_table(results, cohort.label_names, output / "cases.csv")
-    content = summary.summarise(results, cohort.label_names) | identity
+    summary.write_table(results, cohort.label_names, output / "cases.csv", values)
+    content = summary.summarise(results, cohort.label_names, values) | identity
     files.write_json(output / SUMMARY, content)
     return content
 
@@ -150,7 +155,8 @@ def _finished(output: pathlib.Path, identity: dict[str, Any]) -> Optional[dict]:
     if not (output / SUMMARY).is_file():
         return None
     content = files.read_json_object(output / SUMMARY, "evaluation summary")
-    same = all(content.get(key) == value for key, value in identity.items())
+    keys = {*identity, "mask_values"}
+    same = all(content.get(key) == identity.get(key) for key in keys)
     return content if same else None
 
 
@@ -166,7 +172,8 @@ def _evaluate_all(
         originals.check_truth(cohort, volume, truth)
         mask = _segment(predictor, cohort, volume)
         mask_file = output / "masks" / f"{volume.name}.nii.gz"
-        volumes.write_image(mask, mask_file)
+        said = label_values.in_values(mask, _values(cohort, settings.mask_values))
+        volumes.write_image(said, mask_file)
         result = _compare(volume, truth, mask, mask_file, len(cohort.label_names))
         results.append(result)
         if settings.pictures:
@@ -184,6 +191,7 @@ def evaluated_view(
     cohort: prepared.PreparedCohort,
     volume: prepared.PreparedVolume,
     mask_file: files.PathLike,
+    mask_values: Optional[Sequence[int]] = None,
 ) -> case_views.CaseView:
     """A volume of an evaluation with the mask that was written of it, to be drawn.
 
@@ -191,13 +199,16 @@ def evaluated_view(
       cohort: that the evaluation was on.
       volume: one of it, with a label.
       mask_file: its mask.
+      mask_values: the voxel value of each class in it; None: the classes.
 
     Raises:
       UserError: an original file or the mask is missing or has changed.
     """
     originals.check_there([volume])
     image, truth = originals.read(volume)
-    mask = volumes.read_label(mask_file)
+    values = label_values.of_classes(mask_values, len(cohort.label_names))
+    pairs = tuple((value, k) for k, value in enumerate(values))
+    mask = cases.to_classes(volumes.read_label(mask_file), pairs, mask_file)
     if mask.GetSize() != tuple(volume.size):
         raise errors.UserError(
             f"{mask_file}: size: found {mask.GetSize()}, expected "
@@ -205,6 +216,12 @@ def evaluated_view(
         )
     mask.CopyInformation(originals.blank(volume))
     return _view(cohort, volume, image, truth, mask)
+
+
+def _values(cohort: prepared.PreparedCohort, mask_values: str) -> tuple[int, ...]:
+    """The voxel value of each class in masks, as in the truth that they lie beside."""
+    values = label_values.of_classes(cohort.label_values, cohort.num_classes)
+    return label_values.of_masks(mask_values, values)
 
 
 def _view(cohort, volume, image, truth, mask) -> case_views.CaseView:

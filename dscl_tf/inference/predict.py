@@ -10,7 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import errors, files
-from dscl_tf.cohort import volumes
+from dscl_tf.cohort import label_values, volumes
 from dscl_tf.inference import predictor as predictors
 
 # nnU-Net's file of one channel of a case.
@@ -75,6 +75,7 @@ def predict_files(
     output: files.PathLike,
     overwrite: bool = False,
     channel: Optional[int] = None,
+    mask_values: str = label_values.DATASET,
 ) -> int:
     """Writes a mask for each input into `output`, each whole or not at all.
 
@@ -83,9 +84,10 @@ def predict_files(
     Args:
       predictor: the segmenter.
       inputs: 2-D or 3-D images.
-      output: folder of the masks, uint8, with the names of their inputs.
+      output: folder of the masks, with the names of their inputs.
       overwrite: makes masks again that exist.
       channel: of 4-D files, from 0.
+      mask_values: one of `label_values.MASK_VALUES`: what voxels say for a class.
 
     Returns:
       The number of masks that were written.
@@ -93,6 +95,7 @@ def predict_files(
     Raises:
       UserError: at the end, if inputs failed; it names the first of them.
     """
+    values = label_values.of_masks(mask_values, predictor.label_values)
     written, failures = 0, []
     for number, path in enumerate(inputs, 1):
         target = pathlib.Path(output) / path.name
@@ -101,7 +104,7 @@ def predict_files(
             continue
         try:
             mask = segment_file(predictor, path, channel)
-            volumes.write_image(mask, target)
+            volumes.write_image(label_values.in_values(mask, values), target)
         # SimpleITK's own errors are RuntimeErrors.
         except (errors.UserError, RuntimeError) as error:
             failures.append(_reason(path, error))
@@ -121,7 +124,7 @@ def segment_file(
     path: files.PathLike,
     channel: Optional[int] = None,
 ) -> sitk.Image:
-    """The mask of one file, uint8, of exactly its size, spacing, origin, direction.
+    """The classes of one file, uint8, of its size, spacing, origin and direction.
 
     Args:
       predictor: the segmenter.

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any, Optional
 
 from dscl_tf import files
+from dscl_tf.cohort import label_values
 from dscl_tf.inference import metrics
 
 FILE = "summary.json"
@@ -41,7 +42,9 @@ class CaseResult:
 
 
 def summarise(
-    cases: Sequence[CaseResult], label_names: Sequence[str]
+    cases: Sequence[CaseResult],
+    label_names: Sequence[str],
+    values: Optional[Sequence[int]] = None,
 ) -> dict[str, Any]:
     """The content of summary.json.
 
@@ -53,17 +56,19 @@ def summarise(
     Args:
       cases: at least one.
       label_names: of each class; the first is the background.
+      values: what masks say for each class, which become the keys; None: the classes.
     """
+    values = label_values.of_classes(values, len(label_names))
     labels = range(1, len(label_names))
     mean = {
-        str(label): _label_mean([case.structures[label] for case in cases])
+        str(values[label]): _label_mean([case.structures[label] for case in cases])
         for label in labels
     }
     return {
         "foreground_mean": _foreground_mean(list(mean.values())),
         "mean": mean,
-        "metric_per_case": [_case_json(case) for case in cases],
-        "label_names": {str(label): label_names[label] for label in labels},
+        "metric_per_case": [_case_json(case, values) for case in cases],
+        "label_names": {str(values[label]): label_names[label] for label in labels},
         "num_cases": len(cases),
     }
 
@@ -97,10 +102,10 @@ def _foreground_mean(means: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _case_json(case: CaseResult) -> dict[str, Any]:
+def _case_json(case: CaseResult, values: Sequence[int]) -> dict[str, Any]:
     return {
         "metrics": {
-            str(label): _structure_json(found)
+            str(values[label]): _structure_json(found)
             for label, found in case.structures.items()
         },
         "name": case.name,
@@ -121,17 +126,21 @@ def write_table(
     cases: Sequence[CaseResult],
     label_names: Sequence[str],
     path: files.PathLike,
+    values: Optional[Sequence[int]] = None,
 ) -> None:
     """Writes cases.csv: a row per volume and structure, sorted as `cases` are.
 
+    The column "label" has what masks say for a class: `values`, as for `summarise`.
     Infinite distances are `inf`; what does not apply is empty.
     """
+    values = label_values.of_classes(values, len(label_names))
     text = io.StringIO()
     table = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
     table.writeheader()
     for case in cases:
         for label, found in case.structures.items():
-            row = {"volume": case.name, "subject": case.subject, "label": label}
+            row = {"volume": case.name, "subject": case.subject}
+            row |= {"label": values[label]}
             row |= {"structure": label_names[label], "status": found.status}
             table.writerow(
                 row | {key: getattr(found, key) for key in _COLUMNS if key not in row}
