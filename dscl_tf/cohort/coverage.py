@@ -1,4 +1,4 @@
-"""What the prepared grid leaves of each structure: too small a field, too large pixels."""
+"""What the prepared grid leaves of structures: its field and pixels may be too few."""
 
 import dataclasses
 import math
@@ -28,6 +28,7 @@ class Coverage:
     outside_ml: float  # Of the file's, beyond the grid.
     # Rows and columns about the centre that hold all of it.
     extent_mm: tuple[float, float]
+    image_mm: tuple[float, float]  # Rows and columns of the file.
     pixel_mm: float  # Of the file, the finer of both in-plane.
 
     @property
@@ -91,6 +92,7 @@ def _of_class(
         grid_ml=kept * settings.spacing_mm**2 * across_mm / 1000,
         outside_ml=int(np.count_nonzero(outside)) * voxel_ml,
         extent_mm=tuple(2 * f.max() + mm for f, mm in zip(far, in_plane_mm)),
+        image_mm=tuple(n * mm for n, mm in zip(is_it.shape[1:], in_plane_mm)),
         pixel_mm=min(in_plane_mm),
     )
 
@@ -145,9 +147,13 @@ def _cure_of_thin(every: Sequence[Coverage], settings: PreprocessingConfig) -> s
     if not wanted:
         return ""
     pixel_mm = math.floor(min(each.pixel_mm for each in wanted) * 1000 + 1e-6) / 1000
-    field_mm = [extent * settings.spacing_mm for extent in settings.size_px]
-    for each in every:
-        field_mm = [max(both) for both in zip(field_mm, each.extent_mm)]
+    # The same field, but not beyond what images have; and all structures.
+    images_mm = [max(each) for each in zip(*(each.image_mm for each in every))]
+    extents_mm = [max(each) for each in zip(*(each.extent_mm for each in every))]
+    field_mm = [
+        max(min(px * settings.spacing_mm, image), extent)
+        for px, image, extent in zip(settings.size_px, images_mm, extents_mm)
+    ]
     return f"--spacing_mm={pixel_mm:g} with {_size(field_mm, pixel_mm)}"
 
 

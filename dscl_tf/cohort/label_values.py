@@ -169,7 +169,9 @@ def _without_names(
 
 def _absent(dataset: Dataset, checks: Sequence[CaseCheck]) -> list[Problem]:
     """A row for the structures that no label has a voxel of."""
-    labelled = [c.facts for c in checks if c.facts and c.facts.label_voxels]
+    labelled = [
+        c.facts for c in checks if c.facts and c.facts.label_voxels and not c.is_bad
+    ]
     there = {k for facts in labelled for k, _ in facts.label_voxels}
     names = [
         name

@@ -171,6 +171,7 @@ def _not_covered(
     if not items:
         return []
     settings = dataclasses.replace(config.settings, orientation=report.orientation)
+    _LOG.info("Laying %d labels on the prepared grid.", len(items))
     found = parallel.run_all(
         coverage.measure, items, (_vocabulary(dataset), settings), config.num_workers
     )

@@ -109,6 +109,14 @@ def test_unexpected_values_are_counted(check):
     assert (problem.found, problem.expected) == ("-1 (2 voxels)", "0 or more")
 
 
+def test_fractions_are_listed_with_their_cure(check):
+    label = making.labels().astype(np.float32)
+    label[0, 0, :2] = 0.5
+    (problem,) = check(label=label)
+    assert (problem.field, problem.found) == ("values", "0.5 (2 voxels)")
+    assert "nearest-neighbour" in problem.cure
+
+
 def test_known_strays_are_counted(tmp_path):
     label = making.labels().astype(np.int16)
     label[0, 0, :3] = 421
