@@ -115,7 +115,7 @@ def test_images_are_no_labels(make, tmp_path):
     request = make((1, 2, 3))
     values = np.arange(5 * 14 * 12, dtype=np.int16).reshape(5, 14, 12)
     making.write(tmp_path / "labels/p0.mha", values)
-    with pytest.raises(errors.UserError, match="840 different ones .* 255 structures"):
+    with pytest.raises(errors.UserError, match=r"840 different ones .* 255 structures"):
         preparation.prepare(request)
 
 
