@@ -15,12 +15,12 @@ cannot be segmented is named and the others go on; the exit code is then 1.
 def main() -> None:
     """Segments the files that the flags name."""
     source, output = prediction.source(), inference.output()
-    channel = prediction.channel()
+    channel, are_cases = prediction.channel(), prediction.files_are_cases()
     model, overwrite = inference.model(), inference.overwrite()
     # TensorFlow takes seconds to import: not before the flags are known to be right.
     from dscl_tf.inference import predict, predictor
 
-    inputs = predict.find_inputs(source, output, channel)
+    inputs = predict.find_inputs(source, output, channel, are_cases)
     opened = predictor.open_predictor(model, prediction.precision(), inference.last())
     predict.predict_files(opened, inputs, output, overwrite, channel)
 

@@ -14,23 +14,32 @@ from dscl_tf.cohort import volumes
 from dscl_tf.inference import predictor as predictors
 
 # nnU-Net's file of one channel of a case.
-_CHANNEL = re.compile(r".+_(?P<channel>\d{4})\.")
+_CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>[0-9]{4})\.[^0-9].*")
+_SHOWN = 8  # Channels that a message lists.
 _LOG = logging.getLogger(__name__)
 
 
 def find_inputs(
-    source: files.PathLike, output: files.PathLike, channel: Optional[int] = None
+    source: files.PathLike,
+    output: files.PathLike,
+    channel: Optional[int] = None,
+    files_are_cases: bool = False,
 ) -> list[pathlib.Path]:
     """The image at `source`, or those in the folder `source`, sorted by name.
+
+    Names are those of channels, as nnU-Net writes them (case_0000.nii.gz,
+    case_0001.nii.gz), where there is one that ends in _0000; or where a channel is
+    given to files that are not 4-D. Case ids may end in four digits, too.
 
     Args:
       source: a file, or a folder whose subfolders are not searched.
       output: where the masks will go; it must not be the folder of the images.
-      channel: which one, where the folder has several files of a case, as nnU-Net
-        names them: case_0000.nii.gz, case_0001.nii.gz.
+      channel: which one, where the folder has several files of a case.
+      files_are_cases: whether each file is a case, whatever it is called.
 
     Raises:
-      UserError: if there is no image, or the masks would replace the images.
+      UserError: if there is no image, or the masks would replace the images, or
+        which channel is meant is not said.
     """
     source, output = pathlib.Path(source), pathlib.Path(output)
     if not source.exists():
@@ -48,25 +57,57 @@ def find_inputs(
             f"No image in --input {source}: expected names that end in "
             f"{', '.join(volumes.IMAGE_SUFFIXES)}, found {len(found)} other files."
         )
-    return _of_channel(inputs, channel) if source.is_dir() else inputs
+    if files_are_cases or not source.is_dir():
+        return inputs
+    return _of_channel(inputs, channel)
 
 
 def _of_channel(
     inputs: list[pathlib.Path], channel: Optional[int]
 ) -> list[pathlib.Path]:
     """Without the other channels of cases that have a file for each channel."""
-    matches = [(path, _CHANNEL.match(path.name)) for path in inputs]
-    channels = {int(found["channel"]) for _, found in matches if found}
-    if not all(found for _, found in matches) or len(channels) < 2:
+    matches = {path: _CHANNEL.fullmatch(path.name) for path in inputs}
+    channels = {int(found["channel"]) for found in matches.values() if found}
+    if len(channels) < 2 or not _are_channels(matches, channel):
         return inputs
+    folder = inputs[0].parent
     if channel not in channels:
-        known = ", ".join(map(str, sorted(channels)))
+        known = ", ".join(map(str, sorted(channels)[:_SHOWN]))
+        more = ", ..." if len(channels) > _SHOWN else ""
         raise errors.UserError(
-            f"--input {inputs[0].parent} has files of the channels {known} of each "
-            f"case, found --channel={'' if channel is None else channel}: say which "
-            "of them the model was trained on."
+            f"--input {folder} has names of the channels {known}{more} of each case, "
+            f"found --channel={'' if channel is None else channel}: say which of them "
+            "the model was trained on, or --files_are_cases if each file is a case."
         )
-    return [path for path, found in matches if int(found["channel"]) == channel]
+    cases: dict[str, list[pathlib.Path]] = {}
+    for path, found in matches.items():
+        cases.setdefault(found["case"] if found else path.name, []).append(path)
+    chosen = [
+        path
+        for path, found in matches.items()
+        if not found or int(found["channel"]) == channel
+    ]
+    lacking = [paths[0] for paths in cases.values() if not set(paths) & set(chosen)]
+    if lacking:
+        raise errors.UserError(
+            f"--input {folder}: channel {channel} of {len(lacking)} cases is missing, "
+            f"such as that of {lacking[0].name}: copy it there, or take these files "
+            "away (--files_are_cases if each file is a case)."
+        )
+    return chosen
+
+
+def _are_channels(matches: dict, channel: Optional[int]) -> bool:
+    """Whether numbers at the ends of names are channels, not part of the cases' ids."""
+    numbered = [path for path, found in matches.items() if found]
+    if any(int(matches[path]["channel"]) == 0 for path in numbered):
+        return True
+    if channel is None or len(numbered) < len(matches):
+        return False
+    try:
+        return volumes.read_header(numbered[0]).GetDimension() < 4
+    except errors.UserError:
+        return False  # It is named when its turn comes.
 
 
 def predict_files(

@@ -181,6 +181,50 @@ def test_one_channel_of_nnunets_files_is_chosen(tmp_path):
     assert [path.name for path in found] == ["a_0000.nii.gz", "b_0000.nii.gz"]
 
 
+def _touch(folder, *names):
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        (folder / f"{name}.nii.gz").touch()
+    return folder
+
+
+def _names(found):
+    return [path.name.removesuffix(".nii.gz") for path in found]
+
+
+def test_case_ids_that_end_in_four_digits_are_no_channels(tmp_path):
+    names = ["case_0001", "case_0002", "case_0003"]
+    source = _touch(tmp_path / "in", *names)
+    assert _names(predict.find_inputs(source, tmp_path / "out")) == names
+    _touch(source, "case_0000")
+    with pytest.raises(errors.UserError, match="or --files_are_cases if each file"):
+        predict.find_inputs(source, tmp_path / "out")
+    found = predict.find_inputs(source, tmp_path / "out", files_are_cases=True)
+    assert _names(found) == ["case_0000", *names]
+
+
+def test_a_channel_of_numbered_cases_of_4d_files_is_along_their_axis(tmp_path):
+    for name in ("case_0001.nii.gz", "case_0002.nii.gz"):
+        _series(tmp_path / name)
+    found = predict.find_inputs(tmp_path, tmp_path / "out", 1)
+    assert _names(found) == ["case_0001", "case_0002"]
+
+
+def test_a_channel_is_taken_although_no_file_of_the_first_is_there(tmp_path):
+    for name in ("a_0001", "a_0002", "b_0001", "b_0002"):
+        conftest.write_volume(tmp_path / f"{name}.nii.gz", conftest.blocks())
+    found = predict.find_inputs(tmp_path, tmp_path / "out", 2)
+    assert _names(found) == ["a_0002", "b_0002"]
+
+
+def test_cases_among_channels_are_not_left_out_in_silence(tmp_path):
+    source = _touch(tmp_path / "in", "a_0000", "a_0001", "b_0001", "c")
+    found = predict.find_inputs(source, tmp_path / "out", 1)
+    assert _names(found) == ["a_0001", "b_0001", "c"]
+    with pytest.raises(errors.UserError, match=r"channel 0 of 1 cases .* b_0001"):
+        predict.find_inputs(source, tmp_path / "out", 0)
+
+
 def test_a_mask_that_cannot_be_written_stops_no_other(model, dataset, tmp_path, caplog):
     inputs = [dataset / "images" / name for name in ("p1.nii.gz", "p2.nii.gz")]
     (tmp_path / "p1.nii.gz").mkdir()  # A folder is in the place of the mask.
