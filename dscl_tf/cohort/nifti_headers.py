@@ -6,6 +6,7 @@ than the voxels, which is nearly every one of ACDC.
 """
 
 import logging
+import os
 import pathlib
 import zlib
 from collections.abc import Iterable
@@ -102,7 +103,8 @@ def _read(path: pathlib.Path) -> Union[nibabel.Nifti1Header, int, None]:
     None is also what an unreadable file has, and one of NIfTI-2: ITK says what there
     is to say of them.
     """
-    if not path.name.lower().endswith((".nii", ".nii.gz")):
+    # A pipe would be waited for.
+    if not path.name.lower().endswith((".nii", ".nii.gz")) or not os.path.isfile(path):
         return None
     try:
         with openers.Opener(path) as file:

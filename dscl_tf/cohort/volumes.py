@@ -50,8 +50,7 @@ def read_header(path: files.PathLike) -> sitk.ImageFileReader:
       UserError: missing, unreadable, not of 2 to 4 dimensions, empty, or huge.
     """
     path = pathlib.Path(path)
-    if not path.is_file():
-        raise errors.UserError(f"No image file at {path}: check the path.")
+    _check_opens(path)
     fault = nifti_headers.fault(path)
     if fault:
         raise errors.UserError(
@@ -77,6 +76,37 @@ def read_header(path: files.PathLike) -> sitk.ImageFileReader:
         )
     _check_axes(path, reader)
     return reader
+
+
+def _check_opens(path: pathlib.Path) -> None:
+    """Refuses what is no file that can be opened, with what it is."""
+    if not os.path.lexists(path):
+        raise errors.UserError(f"No image file at {path}: check the path.")
+    if not os.path.exists(path):
+        raise errors.UserError(
+            f"Cannot read {path} (a link to {_target(path)}, where nothing is): fetch "
+            "or copy the file that it stands for."
+        )
+    if not os.path.isfile(path):
+        kind = "a folder" if os.path.isdir(path) else "no regular file"
+        raise errors.UserError(
+            f"Cannot read {path} (it is {kind}): put the image file itself in its "
+            "place, or give it another name."
+        )
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise errors.UserError(
+            f"Cannot read {path} ({error.strerror}): see its rights."
+        ) from None
+
+
+def _target(link: pathlib.Path) -> str:
+    """Where a link points to, for a message."""
+    try:
+        return os.readlink(link)
+    except OSError:  # One of the folders above is the link.
+        return os.path.realpath(link)
 
 
 def _check_axes(path: pathlib.Path, reader: sitk.ImageFileReader) -> None:

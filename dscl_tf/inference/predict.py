@@ -1,6 +1,7 @@
 """Masks for files: one per input, of the same name and geometry."""
 
 import logging
+import os
 import pathlib
 import re
 from collections.abc import Sequence
@@ -42,7 +43,7 @@ def find_inputs(
         which channel is meant is not said.
     """
     source, output = pathlib.Path(source), pathlib.Path(output)
-    if not source.exists():
+    if not os.path.lexists(source):
         raise errors.UserError(f"No --input at {source}: check the path.")
     folder = source if source.is_dir() else source.parent
     if output.resolve() == folder.resolve():

@@ -87,11 +87,15 @@ def test_a_bad_file_is_named_and_the_others_go_on(model, tmp_path, caplog):
     conftest.write_volume(images / "d.nii.gz", constant)
     conftest.write_volume(images / "e.mhd", constant)
     (images / "._a.nii.gz").write_bytes(b"hidden")
-    with pytest.raises(errors.UserError, match=r"3 of 5 inputs.*b\.nii\.gz"):
+    (images / "f.nii.gz").symlink_to("gone")
+    (images / "g.nii").mkdir()
+    with pytest.raises(errors.UserError, match=r"5 of 7 inputs.*b\.nii\.gz"):
         _run(model, images, tmp_path / "out")
     written = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert written == ["a.nii.gz", "c.nii.gz"]
     assert "d.nii.gz: voxels: found all 7, expected contrast" in caplog.text
+    assert "f.nii.gz (a link to gone, where nothing is)" in caplog.text
+    assert "g.nii (it is a folder)" in caplog.text
     assert "e.mhd keeps its voxels in a second file" in caplog.text
 
 

@@ -50,7 +50,7 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
 
 def _has_images(folder: pathlib.Path) -> bool:
     return any(
-        volumes.has_image_suffix(path.name) and path.is_file()
+        volumes.has_image_suffix(path.name) and not path.is_dir()
         for path in listing.visible(folder)
     )
 

@@ -53,12 +53,15 @@ def summary(folder: pathlib.Path) -> str:
 def images_by_name(folder: pathlib.Path) -> dict[str, pathlib.Path]:
     """The volumes in a folder by name without suffix.
 
+    Broken links and folders with such names are among them: who reads them says what
+    is wrong.
+
     Raises:
       UserError: two have the same name.
     """
     found: dict[str, pathlib.Path] = {}
     for path in visible(folder):
-        if not volumes.has_image_suffix(path.name) or not path.is_file():
+        if not volumes.has_image_suffix(path.name):
             continue
         name = volumes.strip_suffix(path.name)
         if name in found:
@@ -71,9 +74,9 @@ def images_by_name(folder: pathlib.Path) -> dict[str, pathlib.Path]:
 
 
 def with_suffix(folder: pathlib.Path, name: str) -> Optional[pathlib.Path]:
-    """The NIfTI file of a name, compressed or not, or None."""
+    """What is called like the NIfTI file of a name, compressed or not, or None."""
     for suffix in (".nii.gz", ".nii"):
-        if os.path.isfile(folder / (name + suffix)):
+        if os.path.lexists(folder / (name + suffix)):
             return folder / (name + suffix)
     return None
 
@@ -82,7 +85,7 @@ def inside(root: pathlib.Path, text: object) -> pathlib.Path:
     """The file that a relative path, from a file that nobody checked, names.
 
     Raises:
-      ValueError: no path, one that leaves `root` (links followed), or no file there;
+      ValueError: no path, one that leaves `root` (links followed), or nothing there;
         the message says which, to go on a sentence about the field.
     """
     if not isinstance(text, str) or not text.strip():
@@ -92,14 +95,14 @@ def inside(root: pathlib.Path, text: object) -> pathlib.Path:
     if pure.is_absolute() or windows.drive or ".." in (*pure.parts, *windows.parts):
         raise ValueError(f"found {text!r:.200}, expected a path that stays in {root}")
     path = root / pure
-    if not os.path.isfile(path):
+    if not os.path.lexists(path):
         # Unpacked, or packed, by a tool on the way.
         path = with_suffix(path.parent, volumes.strip_suffix(path.name)) or path
     if not _stays(path, root):
         raise ValueError(
             f"found {text!r:.200}, a link that leaves {root}; copy the file there"
         )
-    if not os.path.isfile(path):
+    if not os.path.lexists(path):
         raise ValueError(f"there is no {path!s:.300}; is the download complete?")
     return path
 

@@ -1,6 +1,7 @@
 """nnU-Net v2: the files' names tell case and channel, dataset.json the labels."""
 
 import logging
+import os
 import pathlib
 from collections.abc import Mapping
 
@@ -50,6 +51,8 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
         if kind == "Tr":
             faults += _count_fault(path, content, len(found))
         cases += found
+    for part in dataset_json.PARTS:
+        faults += _other_endings(root / part, suffix)
     listing.refuse_faults(faults)
     return Dataset("nnunet", root, tuple(cases), names, values, why=why)
 
@@ -74,10 +77,10 @@ def _cases(root, kind: str, suffix: str, channel: int, faults: list) -> list[Cas
     cases = []
     for name in sorted({stem[:-5] for stem in stems if _is_channel(stem)}):
         image = images / f"{name}_{channel:04d}{suffix}"
-        if not image.is_file():
+        if not os.path.lexists(image):
             faults.append(f"{image} is missing; other channels of {name} are there.")
         label = others / f"{name}{suffix}"
-        cases.append(Case(name, name, image, label if label.is_file() else None))
+        cases.append(Case(name, name, image, label if os.path.lexists(label) else None))
     names = {case.name for case in cases}
     faults += [
         f"{path}: a label without image {images / path.name[: -len(suffix)]}_"
@@ -86,6 +89,15 @@ def _cases(root, kind: str, suffix: str, channel: int, faults: list) -> list[Cas
         if path.name.endswith(suffix) and path.name[: -len(suffix)] not in names
     ]
     return cases
+
+
+def _other_endings(folder: pathlib.Path, suffix: str) -> list[str]:
+    return [
+        f"{path}: an image whose name does not end in file_ending ({suffix}) of "
+        f"{dataset_json.NAME}: convert it, or take it away."
+        for path in listing.visible(folder)
+        if volumes.has_image_suffix(path.name) and not path.name.endswith(suffix)
+    ]
 
 
 def _is_channel(stem: str) -> bool:

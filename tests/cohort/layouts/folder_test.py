@@ -19,7 +19,7 @@ def plain(tmp_path):
         making.write(tmp_path / "labels" / name, making.labels())
     (tmp_path / "images" / "._p2.nii.gz").touch()
     (tmp_path / "images" / "notes.txt").touch()
-    (tmp_path / "images" / "more.nii.gz").mkdir()
+    (tmp_path / "images" / "more").mkdir()
     return tmp_path
 
 
