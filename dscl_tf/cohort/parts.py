@@ -96,8 +96,9 @@ def _describe(
         subject=case.subject,
         frame=case.frame,
         num_slices=num_slices,
-        image_file=str(case.image.resolve()),
-        label_file=str(case.label.resolve()) if case.label else None,
+        # Links as they are: what they lead to may have no suffix to be read by.
+        image_file=str(case.image.absolute()),
+        label_file=str(case.label.absolute()) if case.label else None,
         size=image.GetSize(),
         spacing_mm=image.GetSpacing(),
         origin=image.GetOrigin(),
