@@ -6,7 +6,7 @@ import json
 import os
 import pathlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Union
 
 from dscl_tf import errors
@@ -57,6 +57,35 @@ def _put_in_place(partial: pathlib.Path, path: pathlib.Path) -> None:
         os.replace(partial, path)
     except OSError as error:
         raise cannot_write(path, error) from error
+
+
+def shown(path: PathLike) -> str:
+    """A path that can be printed whatever its bytes are."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def is_utf8(path: PathLike) -> bool:
+    """Whether libraries in C++ can open a path, and JSON can hold it."""
+    try:
+        os.fspath(path).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def require_utf8(paths: Iterable[PathLike]) -> None:
+    """Refuses paths that are not UTF-8.
+
+    Raises:
+      UserError: there are some; it names the first, its odd bytes as \\xNN.
+    """
+    odd = [path for path in paths if not is_utf8(path)]
+    if odd:
+        more = f" (and {len(odd) - 1} more)" if len(odd) > 1 else ""
+        raise errors.UserError(
+            f"The name {shown(odd[0])}{more} is not UTF-8, so it can be neither opened "
+            "nor written down: rename it, for example by convmv."
+        )
 
 
 def cannot_write(path: PathLike, error: Exception) -> errors.UserError:

@@ -25,6 +25,10 @@ class Case:
     frame: str = ""
     fourth: Optional[int] = None  # Channel or time point in a 4-D file, from 0.
 
+    def __str__(self) -> str:
+        """The files, for messages."""
+        return " and ".join(str(path) for path in (self.image, self.label) if path)
+
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:

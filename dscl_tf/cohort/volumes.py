@@ -80,6 +80,7 @@ def read_header(path: files.PathLike) -> sitk.ImageFileReader:
 
 def _check_opens(path: pathlib.Path) -> None:
     """Refuses what is no file that can be opened, with what it is."""
+    files.require_utf8([path])  # ITK aborts the process.
     if not os.path.lexists(path):
         raise errors.UserError(f"No image file at {path}: check the path.")
     if not os.path.exists(path):
@@ -161,6 +162,7 @@ def write_image(image: sitk.Image, path: files.PathLike) -> None:
       UserError: the file cannot be written.
     """
     path = pathlib.Path(path)
+    files.require_utf8([path])
     if path.name.lower().endswith(_HEADER_SUFFIXES):
         _write_in_two(image, path)
         return

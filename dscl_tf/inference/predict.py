@@ -53,6 +53,7 @@ def find_inputs(
         )
     found = sorted(source.iterdir()) if source.is_dir() else [source]
     inputs = [path for path in found if volumes.has_image_suffix(path.name)]
+    files.require_utf8([output, *inputs])
     if not inputs:
         raise errors.UserError(
             f"No image in --input {source}: expected names that end in "

@@ -10,7 +10,7 @@ import logging
 import pathlib
 from types import ModuleType
 
-from dscl_tf import errors
+from dscl_tf import errors, files
 from dscl_tf.cohort import nifti_headers
 from dscl_tf.cohort.cases import Case, Dataset, Request
 from dscl_tf.cohort.layouts import acdc, decathlon, folder, listing, mmwhs, nnunet
@@ -56,10 +56,12 @@ def find(request: Request, layout: str = "auto") -> Dataset:
         read = functools.partial(read, modality=name[len("mmwhs_") :])
     dataset = read(root, request, why)
     _check_names(dataset)
+    paths = [
+        path for case in dataset.cases for path in (case.image, case.label) if path
+    ]
+    files.require_utf8(paths)
     _LOG.info("%s: the layout is %s, since %s.", dataset.root, dataset.format, why)
-    nifti_headers.warn_of_conflicts(
-        [path for case in dataset.cases for path in (case.image, case.label) if path]
-    )
+    nifti_headers.warn_of_conflicts(paths)
     return dataset
 
 

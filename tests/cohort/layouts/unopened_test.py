@@ -7,6 +7,7 @@ import pytest
 
 from dscl_tf import config, errors
 from dscl_tf.cohort import integrity, layouts, preparation, volumes
+from dscl_tf.inference import predict
 from tests import miniatures
 from tests.cohort import making
 
@@ -96,6 +97,29 @@ def test_images_of_another_ending_than_nnunets_are_named(tmp_path):
     label.rename(label.with_name("prostate_002.nrrd"))
     with pytest.raises(errors.UserError, match=r"002\.nrrd: .* not end in file_ending"):
         find(root, "nnunet")
+
+
+@pytest.mark.parametrize("layout", FILES)
+def test_names_that_are_not_utf8_are_refused_while_listing(tmp_path, layout):
+    odd = tmp_path / os.fsdecode(b"M\xfcller")
+    root = getattr(miniatures, layout)(tmp_path / "made")
+    odd.mkdir()
+    (tmp_path / "made").rename(odd / "made")
+    root = odd / root.relative_to(tmp_path)
+    message = r"The name .*M\\xfcller/.* \(and \d more\) is not UTF-8.*: rename it"
+    with pytest.raises(errors.UserError, match=message):
+        find(root, layout)
+
+
+def test_a_name_that_is_not_utf8_is_refused_wherever_it_is_used(tmp_path):
+    path = tmp_path / os.fsdecode(b"b\xfc.nii.gz")
+    image = making.image_of(making.labels())
+    for use in (volumes.read_image, lambda p: volumes.write_image(image, p)):
+        with pytest.raises(errors.UserError, match=r"b\\xfc\.nii\.gz is not UTF-8"):
+            use(path)
+    path.touch()
+    with pytest.raises(errors.UserError, match=r"b\\xfc\.nii\.gz is not UTF-8"):
+        predict.find_inputs(tmp_path, tmp_path / "out")
 
 
 def test_a_file_without_the_right_to_read_is_named(tmp_path, monkeypatch):
