@@ -7,7 +7,7 @@ import os
 import pathlib
 import tempfile
 from collections.abc import Iterable, Iterator
-from typing import Any, Union
+from typing import Any, Optional, Union
 
 from dscl_tf import errors
 
@@ -17,7 +17,7 @@ PathLike = Union[str, "os.PathLike[str]"]
 
 
 @contextlib.contextmanager
-def atomic_path(path: PathLike) -> Iterator[pathlib.Path]:
+def atomic_path(path: PathLike, like: Optional[str] = None) -> Iterator[pathlib.Path]:
     """Yields a path to write to; renames it to `path` when the block succeeds.
 
     The temporary name keeps the suffix of `path`, since writers choose the format
@@ -25,6 +25,7 @@ def atomic_path(path: PathLike) -> Iterator[pathlib.Path]:
 
     Args:
       path: the final path. Its folder is created.
+      like: a name whose suffix the temporary one has instead.
 
     Raises:
       UserError: if the folder cannot be created or written to, or the disk is full.
@@ -33,7 +34,7 @@ def atomic_path(path: PathLike) -> Iterator[pathlib.Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(
-            prefix=".partial-", suffix="-" + path.name, dir=path.parent
+            prefix=".partial-", suffix="-" + (like or path.name), dir=path.parent
         )
     except OSError as error:
         raise cannot_write(path, error) from error

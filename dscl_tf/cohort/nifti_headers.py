@@ -8,13 +8,15 @@ than the voxels, which is nearly every one of ACDC.
 import logging
 import os
 import pathlib
-import zlib
 from collections.abc import Iterable
 from typing import Optional, Union
 
 import nibabel
 import numpy as np
-from nibabel import openers, spatialimages
+from nibabel import spatialimages
+
+from dscl_tf import errors
+from dscl_tf.cohort import formats
 
 _LENGTH, _LENGTH_2 = 348, 540  # Bytes of the headers of NIfTI-1 and NIfTI-2.
 _TOLERANCE = 0.02  # Of scales and direction cosines: far above rounding.
@@ -98,27 +100,28 @@ def fault(path: pathlib.Path) -> Optional[str]:
 
 
 def _read(path: pathlib.Path) -> Union[nibabel.Nifti1Header, int, None]:
-    """The header; the field sizeof_hdr of one that is none of NIfTI-1; else None.
+    """The header, of NIfTI-2 too; field sizeof_hdr of what is called NIfTI; or None.
 
-    None is also what an unreadable file has, and one of NIfTI-2: ITK says what there
-    is to say of them.
+    None is also what an unreadable file has: ITK says what there is to say of it.
     """
-    # A pipe would be waited for.
-    if not path.name.lower().endswith((".nii", ".nii.gz")) or not os.path.isfile(path):
+    if not os.path.isfile(path):  # A pipe would be waited for.
         return None
     try:
-        with openers.Opener(path) as file:
-            head = file.read(_LENGTH)
-    except (OSError, EOFError, zlib.error):
+        kind = formats.kind_of(path)
+    except (OSError, errors.UserError):
         return None
-    if len(head) < _LENGTH:
+    head = formats.head_of(path)
+    length = _LENGTH_2 if kind.is_nifti_2 else _LENGTH
+    is_called_so = formats.suffix_of(path.name) in formats.NIFTI_SUFFIXES
+    if kind.reader not in ("", formats.NIFTI) or len(head) < length:
         return None
     # Not nibabel's guess, which believes the field dim, that may be wrong itself.
-    headers = [nibabel.Nifti1Header(head, order, check=False) for order in "<>"]
+    make = nibabel.Nifti2Header if kind.is_nifti_2 else nibabel.Nifti1Header
+    headers = [make(head[:length], order, check=False) for order in "<>"]
     lengths = [int(header["sizeof_hdr"]) for header in headers]
-    if _LENGTH in lengths:
-        return headers[lengths.index(_LENGTH)]
-    return None if _LENGTH_2 in lengths else lengths[0]
+    if length in lengths:
+        return headers[lengths.index(length)]
+    return lengths[0] if is_called_so else None
 
 
 def _has_voxels(header: nibabel.Nifti1Header) -> bool:

@@ -1,21 +1,20 @@
 """Image files in and out, through SimpleITK."""
 
-import gzip
+import contextlib
 import os
 import pathlib
 import tempfile
 import zlib
+from collections.abc import Iterator
 from typing import Optional
 
 import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import errors, files
-from dscl_tf.cohort import nifti_headers
+from dscl_tf.cohort import formats, nifti_headers
 
-IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 _HEADER_SUFFIXES = (".nhdr", ".mhd")  # The voxels are in a file of their own.
-_GZIP_START = b"\x1f\x8b"
 _CHUNK = 2**22  # Bytes; a multiple of the width of every voxel type.
 # NIfTI's codes of float voxels to NumPy's, and the header lengths of its versions.
 _NIFTI_FLOATS = {16: "f4", 64: "f8"}
@@ -30,38 +29,39 @@ _FLOATS = (sitk.sitkFloat32, sitk.sitkFloat64)
 sitk.ProcessObject.SetGlobalWarningDisplay(False)
 
 
-def has_image_suffix(name: str) -> bool:
-    """Whether a file name is that of a visible image file."""
-    return name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
-
-
-def strip_suffix(name: str) -> str:
-    """A file name without its image suffix: patient001.nii.gz is patient001."""
-    for suffix in IMAGE_SUFFIXES:
-        if name.lower().endswith(suffix):
-            return name[: -len(suffix)]
-    return name
-
-
 def read_header(path: files.PathLike) -> sitk.ImageFileReader:
     """Reads what a file says of its image, without the voxels.
 
     Raises:
       UserError: missing, unreadable, not of 2 to 4 dimensions, empty, or huge.
     """
-    path = pathlib.Path(path)
+    with _header(pathlib.Path(path)) as reader:
+        return reader
+
+
+@contextlib.contextmanager
+def _header(path: pathlib.Path) -> Iterator[sitk.ImageFileReader]:
+    """A reader that has read the header; within the block it can read the voxels."""
     _check_opens(path)
-    fault = nifti_headers.fault(path)
-    if fault:
-        raise errors.UserError(
-            f"Cannot read {path} ({fault}): copy or download it again."
-        )
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-    except RuntimeError as error:
-        raise _unreadable(path, error) from None
+    with formats.readable(path) as (readable, name_of_reader):
+        fault = nifti_headers.fault(path)
+        if fault:
+            raise errors.UserError(
+                f"Cannot read {path} ({fault}): copy or download it again."
+            )
+        reader = sitk.ImageFileReader()
+        reader.SetFileName(str(readable))
+        reader.SetImageIO(name_of_reader)
+        try:
+            reader.ReadImageInformation()
+        except RuntimeError as error:
+            raise _unreadable(path, error) from None
+        _check_extent(path, reader)
+        _check_axes(path, reader)
+        yield reader
+
+
+def _check_extent(path: pathlib.Path, reader: sitk.ImageFileReader) -> None:
     size = reader.GetSize()
     if len(size) not in (2, 3, 4) or reader.GetNumberOfComponents() != 1:
         raise errors.UserError(
@@ -74,8 +74,6 @@ def read_header(path: files.PathLike) -> sitk.ImageFileReader:
             f"{path}: its header says {size} voxels, expected 1 to {MAX_VOXELS} in "
             "all: the file is damaged or too large."
         )
-    _check_axes(path, reader)
-    return reader
 
 
 def _check_opens(path: pathlib.Path) -> None:
@@ -163,10 +161,10 @@ def write_image(image: sitk.Image, path: files.PathLike) -> None:
     """
     path = pathlib.Path(path)
     files.require_utf8([path])
-    if path.name.lower().endswith(_HEADER_SUFFIXES):
+    if formats.suffix_of(path.name) in _HEADER_SUFFIXES:
         _write_in_two(image, path)
         return
-    with files.atomic_path(path) as partial:
+    with files.atomic_path(path, formats.lower_suffix(path.name)) as partial:
         _write(image, partial, path)
 
 
@@ -175,11 +173,12 @@ def _write_in_two(image: sitk.Image, path: pathlib.Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as folder:
-            header = pathlib.Path(folder) / path.name
+            header = pathlib.Path(folder) / formats.lower_suffix(path.name)
             _write(image, header, path)
             voxels = [file for file in header.parent.iterdir() if file != header]
-            for file in [*voxels, header]:
+            for file in voxels:
                 os.replace(file, path.parent / file.name)
+            os.replace(header, path)
     except OSError as error:
         raise files.cannot_write(path, error) from error
 
@@ -198,17 +197,17 @@ def _write(image: sitk.Image, partial: pathlib.Path, path: pathlib.Path) -> None
 
 
 def _read(path: pathlib.Path, fourth: Optional[int] = None) -> sitk.Image:
-    reader = read_header(path)
-    fourth = _fourth_index(path, reader, fourth)
-    if path.name.lower().endswith((".nii", ".nii.gz")):
-        _check_voxels(path, reader, fourth)
-    if fourth is not None:
-        reader.SetExtractIndex([0, 0, 0, fourth])
-        reader.SetExtractSize([*reader.GetSize()[:3], 0])
-    try:
-        image = reader.Execute()
-    except RuntimeError as error:
-        raise _unreadable(path, error) from None
+    with _header(path) as reader:
+        fourth = _fourth_index(path, reader, fourth)
+        if reader.HasMetaDataKey("vox_offset"):  # It is NIfTI.
+            _check_voxels(path, reader, fourth)
+        if fourth is not None:
+            reader.SetExtractIndex([0, 0, 0, fourth])
+            reader.SetExtractSize([*reader.GetSize()[:3], 0])
+        try:
+            image = reader.Execute()
+        except RuntimeError as error:
+            raise _unreadable(path, error) from None
     if image.GetDimension() == 2:
         image = sitk.JoinSeries([image])
     return image
@@ -259,7 +258,7 @@ def _check_voxels(
         length = int(np.prod(reader.GetSize()[:3], dtype=object)) * width
         region = start + fourth * length, start + (fourth + 1) * length
     try:
-        found, odd = _scan(path, start, region, kind)
+        found, odd = _scan(pathlib.Path(reader.GetFileName()), start, region, kind)
     except (OSError, EOFError, zlib.error) as error:
         raise _unreadable(path, error) from None
     if found < expected:
@@ -285,9 +284,7 @@ def _scan(
       region: start and end, in bytes, of the voxels to look at.
       kind: NumPy's code of the voxels' float type; None: of another type.
     """
-    with path.open("rb") as file:
-        compressed = file.read(2) == _GZIP_START
-    with gzip.open(path, "rb") if compressed else path.open("rb") as content:
+    with formats.unpacked(path) as content:
         head = content.read(start)
         # The header's own length, its first field, tells the byte order.
         order = "<" if int.from_bytes(head[:4], "little") in _NIFTI_HEADERS else ">"

@@ -11,7 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import errors, files
-from dscl_tf.cohort import volumes
+from dscl_tf.cohort import formats, volumes
 from dscl_tf.inference import predictor as predictors
 
 # nnU-Net's file of one channel of a case.
@@ -52,12 +52,12 @@ def find_inputs(
             "the same name would replace: choose another folder."
         )
     found = sorted(source.iterdir()) if source.is_dir() else [source]
-    inputs = [path for path in found if volumes.has_image_suffix(path.name)]
+    inputs = [path for path in found if formats.has_image_suffix(path.name)]
     files.require_utf8([output, *inputs])
     if not inputs:
         raise errors.UserError(
             f"No image in --input {source}: expected names that end in "
-            f"{', '.join(volumes.IMAGE_SUFFIXES)}, found {len(found)} other files."
+            f"{', '.join(formats.SUFFIXES)}, found {len(found)} other files."
         )
     if files_are_cases or not source.is_dir():
         return inputs

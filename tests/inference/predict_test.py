@@ -7,6 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from dscl_tf import errors
+from dscl_tf.cohort import volumes
 from dscl_tf.inference import predict, predictor
 from tests.inference import conftest
 
@@ -35,17 +36,19 @@ def _same_geometry(mask, image):
         np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["a.nii.gz", "a.nii", "a.nrrd", "a.mha"])
+@pytest.mark.parametrize(
+    "name", ["a.nii.gz", "a.nii", "a.nrrd", "a.mha", "a.NII.GZ", "a.Nii.gz", "a.MHA"]
+)
 @pytest.mark.parametrize("direction", [None, OBLIQUE], ids=["axial", "oblique"])
 def test_mask_has_the_geometry_of_its_file(model, tmp_path, name, direction):
     truth = conftest.blocks()
     source = conftest.write_volume(
-        tmp_path / "in" / name, conftest.as_image(truth), direction=direction
-    )
-    assert _run(model, source, tmp_path / "out") == 1
-    mask = sitk.ReadImage(str(tmp_path / "out" / name))
-    _same_geometry(mask, sitk.ReadImage(str(source)))
-    assert mask.GetPixelID() == sitk.sitkUInt8
+        tmp_path / "in" / name.lower(), conftest.as_image(truth), direction=direction
+    ).rename(tmp_path / "in" / name)
+    assert _run(model, source.parent, tmp_path / "out") == 1
+    mask = volumes.read_label(tmp_path / "out" / name)
+    _same_geometry(mask, volumes.read_image(source))
+    assert volumes.read_header(tmp_path / "out" / name).GetPixelID() == sitk.sitkUInt8
     np.testing.assert_array_equal(sitk.GetArrayFromImage(mask), truth)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Optional
 
 from dscl_tf import errors
-from dscl_tf.cohort import volumes
+from dscl_tf.cohort import formats
 from dscl_tf.cohort.cases import Case, Dataset, Request
 from dscl_tf.cohort.layouts import dataset_json, listing
 
@@ -99,7 +99,7 @@ def _case(
         return None
     path, fourth = _image(root, image, channel)
     label = listing.inside(root, entry["label"]) if labelled else None
-    name = volumes.strip_suffix(file_name)
+    name = formats.strip_suffix(file_name)
     return Case(name, name, path, label, fourth=fourth)
 
 
@@ -112,7 +112,7 @@ def _image(
     except ValueError:
         if not isinstance(text, str):
             raise
-        stem = volumes.strip_suffix(text)
+        stem = formats.strip_suffix(text)
         try:
             return listing.inside(root, f"{stem}_{channel or 0:04d}.nii.gz"), None
         except ValueError:

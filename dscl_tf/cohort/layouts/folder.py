@@ -4,12 +4,12 @@ import dataclasses
 import pathlib
 
 from dscl_tf import errors
-from dscl_tf.cohort import volumes
+from dscl_tf.cohort import formats
 from dscl_tf.cohort.cases import Case, Dataset, Request
 from dscl_tf.cohort.layouts import listing
 
 EXPECTED = (
-    f"folder: volumes ({', '.join(volumes.IMAGE_SUFFIXES)}) in the folder itself; "
+    f"folder: volumes ({', '.join(formats.SUFFIXES)}) in the folder itself; "
     "--labels=DIR names one of label volumes of the same names"
 )
 _IMAGES, _LABELS = "images", "labels"
@@ -50,7 +50,7 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
 
 def _has_images(folder: pathlib.Path) -> bool:
     return any(
-        volumes.has_image_suffix(path.name) and not path.is_dir()
+        formats.has_image_suffix(path.name) and not path.is_dir()
         for path in listing.visible(folder)
     )
 

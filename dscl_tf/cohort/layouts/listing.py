@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Optional
 
 from dscl_tf import errors
-from dscl_tf.cohort import volumes
+from dscl_tf.cohort import formats
 
 _LOG = logging.getLogger(__name__)
 _SHOWN = 8  # Names or faults that a message lists.
@@ -61,9 +61,9 @@ def images_by_name(folder: pathlib.Path) -> dict[str, pathlib.Path]:
     """
     found: dict[str, pathlib.Path] = {}
     for path in visible(folder):
-        if not volumes.has_image_suffix(path.name):
+        if not formats.has_image_suffix(path.name):
             continue
-        name = volumes.strip_suffix(path.name)
+        name = formats.strip_suffix(path.name)
         if name in found:
             raise errors.UserError(
                 f"{folder} has two volumes called {name!r}: {found[name].name} and "
@@ -75,9 +75,13 @@ def images_by_name(folder: pathlib.Path) -> dict[str, pathlib.Path]:
 
 def with_suffix(folder: pathlib.Path, name: str) -> Optional[pathlib.Path]:
     """What is called like the NIfTI file of a name, compressed or not, or None."""
-    for suffix in (".nii.gz", ".nii"):
+    for suffix in formats.NIFTI_SUFFIXES:
         if os.path.lexists(folder / (name + suffix)):
             return folder / (name + suffix)
+    names = [name + suffix for suffix in formats.NIFTI_SUFFIXES]
+    for path in visible(folder):
+        if formats.lower_suffix(path.name) in names:
+            return path
     return None
 
 
@@ -97,7 +101,7 @@ def inside(root: pathlib.Path, text: object) -> pathlib.Path:
     path = root / pure
     if not os.path.lexists(path):
         # Unpacked, or packed, by a tool on the way.
-        path = with_suffix(path.parent, volumes.strip_suffix(path.name)) or path
+        path = with_suffix(path.parent, formats.strip_suffix(path.name)) or path
     if not _stays(path, root):
         raise ValueError(
             f"found {text!r:.200}, a link that leaves {root}; copy the file there"

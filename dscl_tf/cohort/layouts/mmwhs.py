@@ -23,7 +23,9 @@ NAMES = (
 )
 VALUES = {0: 0, 205: 1, 420: 2, 500: 3, 550: 4, 600: 5, 820: 6, 850: 7}
 STRAYS = {421: 420}  # Some released labels have a few voxels of it.
-_FILE = re.compile(r"((mr|ct)_(?:train|test)_\d+)_(image|label)\.nii(\.gz)?", re.ASCII)
+_FILE = re.compile(
+    r"((mr|ct)_(?:train|test)_\d+)_(image|label)(?i:\.nii(\.gz)?)", re.ASCII
+)
 
 
 def recognise(folder: pathlib.Path) -> str:

@@ -1,12 +1,11 @@
 """nnU-Net v2: the files' names tell case and channel, dataset.json the labels."""
 
 import logging
-import os
 import pathlib
 from collections.abc import Mapping
 
 from dscl_tf import errors
-from dscl_tf.cohort import volumes
+from dscl_tf.cohort import formats
 from dscl_tf.cohort.cases import Case, Dataset, Request
 from dscl_tf.cohort.layouts import dataset_json, listing
 
@@ -49,55 +48,65 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
     for kind in ("Tr", "Ts"):
         found = _cases(root, kind, suffix, request.channel, faults)
         if kind == "Tr":
-            faults += _count_fault(path, content, len(found))
+            faults[:0] = _count_fault(path, content, len(found))
         cases += found
-    for part in dataset_json.PARTS:
-        faults += _other_endings(root / part, suffix)
     listing.refuse_faults(faults)
     return Dataset("nnunet", root, tuple(cases), names, values, why=why)
 
 
 def _suffix(path: pathlib.Path, content: Mapping) -> str:
     suffix = dataset_json.field(path, content, "file_ending", str)
-    if suffix.lower() not in volumes.IMAGE_SUFFIXES:
+    if suffix.lower() not in formats.SUFFIXES:
         raise errors.UserError(
             f"{path}: field file_ending: found {suffix!r:.80}, expected one of "
-            f"{', '.join(volumes.IMAGE_SUFFIXES)}; convert the images first."
+            f"{', '.join(formats.SUFFIXES)}; convert the images first."
         )
     return suffix
 
 
 def _cases(root, kind: str, suffix: str, channel: int, faults: list) -> list[Case]:
     """The cases of imagesTr or imagesTs; what is wrong is added to `faults`."""
-    images, others = root / f"images{kind}", root / f"labels{kind}"
-    files = [path for path in listing.visible(images) if path.name.endswith(suffix)]
-    stems = {path.name[: -len(suffix)] for path in files}
-    odd = sorted(stem for stem in stems if not _is_channel(stem))
-    faults += [f"{images / (s + suffix)}: no channel such as _0000 in it." for s in odd]
+    images = _by_stem(root / f"images{kind}", suffix, faults)
+    labels = _by_stem(root / f"labels{kind}", suffix, faults)
+    faults += [
+        f"{path}: no channel such as _0000 in it."
+        for stem, path in images.items()
+        if not _is_channel(stem)
+    ]
     cases = []
-    for name in sorted({stem[:-5] for stem in stems if _is_channel(stem)}):
-        image = images / f"{name}_{channel:04d}{suffix}"
-        if not os.path.lexists(image):
+    for name in sorted({stem[:-5] for stem in images if _is_channel(stem)}):
+        wanted = f"{name}_{channel:04d}"
+        image = images.get(wanted, root / f"images{kind}" / f"{wanted}{suffix}")
+        if wanted not in images:
             faults.append(f"{image} is missing; other channels of {name} are there.")
-        label = others / f"{name}{suffix}"
-        cases.append(Case(name, name, image, label if os.path.lexists(label) else None))
+        cases.append(Case(name, name, image, labels.get(name)))
     names = {case.name for case in cases}
     faults += [
-        f"{path}: a label without image {images / path.name[: -len(suffix)]}_"
+        f"{path}: a label without image {root / f'images{kind}' / stem}_"
         f"{channel:04d}{suffix}."
-        for path in listing.visible(others)
-        if path.name.endswith(suffix) and path.name[: -len(suffix)] not in names
+        for stem, path in labels.items()
+        if stem not in names
     ]
     return cases
 
 
-def _other_endings(folder: pathlib.Path, suffix: str) -> list[str]:
-    return [
-        f"{path}: an image whose name does not end in file_ending ({suffix}) of "
-        f"{dataset_json.NAME}: convert it, or take it away."
-        for path in listing.visible(folder)
-        if volumes.has_image_suffix(path.name) and not path.name.endswith(suffix)
-    ]
+def _by_stem(folder: pathlib.Path, suffix: str, faults: list) -> dict:
+    """The images of a folder by name without suffix, however that is written."""
+    found: dict[str, pathlib.Path] = {}
+    for path in listing.visible(folder):
+        if not formats.has_image_suffix(path.name):
+            continue
+        stem = formats.strip_suffix(path.name)
+        if formats.suffix_of(path.name) != suffix.lower():
+            faults.append(
+                f"{path}: an image whose name does not end in file_ending ({suffix}) "
+                f"of {dataset_json.NAME}: convert it, or take it away."
+            )
+        elif stem in found:
+            faults.append(f"{found[stem]} and {path} are both there; keep one.")
+        else:
+            found[stem] = path
+    return found
 
 
 def _is_channel(stem: str) -> bool:
