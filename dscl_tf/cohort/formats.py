@@ -27,6 +27,11 @@ NIFTI_SUFFIXES = (".nii.gz", ".nii")
 _GZIP = b"\x1f\x8b"
 _LENGTH, _LENGTH_2 = 348, 540  # Bytes of the headers of NIfTI-1 and NIfTI-2.
 _HEAD = 4096  # Bytes that tell a format.
+# Fields of the voxel size, with a number.
+_SPACING = {
+    _NRRD: re.compile(rb"^(spacings|space directions):[^\n]*\d", re.MULTILINE),
+    _META: re.compile(rb"^\s*Element(Spacing|Size)\s*=[^\n]*\d", re.MULTILINE),
+}
 _META_START = re.compile(rb"\s*[A-Za-z]+\s*=")
 # Starts of other contents, as people have them under such names, and what to do.
 _FOREIGN = (
@@ -139,6 +144,16 @@ def kind_of(path: pathlib.Path) -> Kind:
             "gzip): unpack it first."
         )
     return Kind(reader, is_packed)
+
+
+def lacks_spacing(path: pathlib.Path) -> bool:
+    """Whether a NRRD or MetaImage header says no voxel size, which ITK reads as 1 mm.
+
+    Raises:
+      UserError: as `kind_of`.
+    """
+    said = _SPACING.get(kind_of(path).reader)
+    return said is not None and not said.search(head_of(path))
 
 
 @contextlib.contextmanager

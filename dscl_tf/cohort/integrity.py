@@ -10,7 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import errors
-from dscl_tf.cohort import cases, preprocessing, volumes
+from dscl_tf.cohort import cases, formats, preprocessing, volumes
 from dscl_tf.cohort.cases import Case, Dataset
 from dscl_tf.config import PreprocessingConfig
 
@@ -109,7 +109,11 @@ def check_headers(case: Case, layout: str) -> Iterator[Problem]:
 def _check_spacing(case: Case, spacing_mm, layout: str) -> Iterator[Problem]:
     low, high = _PLAUSIBLE_MM
     expected = cure = ""
-    if not all(low <= value <= high for value in spacing_mm):
+    found = _numbers(spacing_mm)
+    if formats.lacks_spacing(case.image):
+        found, expected = "none in the header", "that of a voxel"
+        cure = "1 mm is taken, which sizes and distances rest on: add it"
+    elif not all(low <= value <= high for value in spacing_mm):
         expected, cure = f"{low:g} to {high:g}", "is it in mm? Correct the header"
     elif layout == "acdc" and sorted(spacing_mm)[:2] == [1.0, 1.0]:
         expected = "1.3 to 2 in-plane"
@@ -120,7 +124,7 @@ def _check_spacing(case: Case, spacing_mm, layout: str) -> Iterator[Problem]:
             case.name,
             str(case.image),
             "spacing (mm)",
-            _numbers(spacing_mm),
+            found,
             expected,
             cure,
         )

@@ -21,6 +21,7 @@ from dscl_tf.cohort import formats
 _LENGTH, _LENGTH_2 = 348, 540  # Bytes of the headers of NIfTI-1 and NIfTI-2.
 _TOLERANCE = 0.02  # Of scales and direction cosines: far above rounding.
 _TOLERANCE_MM = 0.5  # Of the first voxel's position.
+_COPY_AGAIN = "copy or download it again"
 _LOG = logging.getLogger(__name__)
 
 
@@ -72,21 +73,38 @@ def conflict(path: pathlib.Path) -> Optional[str]:
     return None
 
 
-def fault(path: pathlib.Path) -> Optional[str]:
-    """What makes the header of a NIfTI file no header of an image, or None.
+def fault(path: pathlib.Path) -> Optional[tuple[str, str]]:
+    """What makes the header of a NIfTI file no header of an image, and the cure.
 
-    ITK refuses these too, but prints of them past every handler.
+    ITK refuses some of these, but prints of them past every handler; voxel sizes of 0
+    it takes for 1 mm, and negative ones it reads as another place than it writes.
+    None: there is nothing of the kind.
     """
     header = _read(path)
     if header is None:
         return None
     if not isinstance(header, nibabel.Nifti1Header):
-        return f"field sizeof_hdr: found {header}, expected {_LENGTH}"
+        return f"field sizeof_hdr: found {header}, expected {_LENGTH}", _COPY_AGAIN
     axes, *extents = header["dim"].tolist()
     if not 1 <= axes <= 7 or extents[0] < 1:
-        return f"field dim: found {(axes, *extents)}, expected 1 to 7 axes and voxels"
+        found = axes, *extents
+        return f"field dim: found {found}, expected 1 to 7 axes and voxels", _COPY_AGAIN
     if not _has_voxels(header):
-        return f"field datatype: found {header['datatype']}, expected that of a voxel"
+        kind = header["datatype"]
+        return f"field datatype: found {kind}, expected that of a voxel", _COPY_AGAIN
+    return _fault_of_place(header)
+
+
+def _fault_of_place(header: nibabel.Nifti1Header) -> Optional[tuple[str, str]]:
+    axes = min(int(header["dim"][0]), 3)
+    sizes_mm = header["pixdim"][1 : 1 + axes]
+    # Written so that NaN is a fault.
+    if not np.all((sizes_mm > 0) & (sizes_mm < np.inf)):
+        found = " x ".join(f"{size:g}" for size in sizes_mm)
+        return (
+            f"field pixdim: found voxels of {found} mm, expected sizes above 0",
+            "correct the header from the original's",
+        )
     place = {
         "qform": ["quatern_b", "quatern_c", "quatern_d"]
         + ["qoffset_x", "qoffset_y", "qoffset_z"],
@@ -95,7 +113,8 @@ def fault(path: pathlib.Path) -> Optional[str]:
     for name, fields in place.items():
         values = np.hstack([header[field] for field in fields])
         if header[f"{name}_code"] > 0 and not np.isfinite(values).all():
-            return f"{name}: found numbers that are NaN or infinite, expected a place"
+            found = "numbers that are NaN or infinite"
+            return f"{name}: found {found}, expected a place", _COPY_AGAIN
     return None
 
 

@@ -46,9 +46,8 @@ def _header(path: pathlib.Path) -> Iterator[sitk.ImageFileReader]:
     with formats.readable(path) as (readable, name_of_reader):
         fault = nifti_headers.fault(path)
         if fault:
-            raise errors.UserError(
-                f"Cannot read {path} ({fault}): copy or download it again."
-            )
+            what, cure = fault
+            raise errors.UserError(f"Cannot read {path} ({what}): {cure}.")
         reader = sitk.ImageFileReader()
         reader.SetFileName(str(readable))
         reader.SetImageIO(name_of_reader)

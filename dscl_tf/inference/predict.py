@@ -180,6 +180,10 @@ def segment_file(
             "whole: convert it to .mha, .nrrd or .nii.gz first."
         )
     header = volumes.read_header(path)
+    if formats.lacks_spacing(pathlib.Path(path)):
+        _LOG.warning(
+            "%s says no voxel size, so 1 mm is taken, on which the mask depends.", path
+        )
     is_series = header.GetDimension() == 4
     image = volumes.read_image(path, channel if is_series else None)
     mask = predictor.segment(image)

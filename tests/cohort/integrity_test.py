@@ -162,6 +162,24 @@ def test_spacing_in_another_unit_is_a_warning(check, spacing_mm):
     assert problem.severity == "warning" and problem.expected == "0.05 to 20"
 
 
+def _without_spacing(path):
+    content = path.read_bytes()
+    for line in content.partition(b"\n\n")[0].splitlines():
+        if line.startswith((b"ElementSpacing", b"space", b"spacings")):
+            content = content.replace(line + b"\n", b"", 1)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["a.mha", "a.nrrd"])
+def test_a_header_without_spacing_is_a_warning(tmp_path, name):
+    path = making.write(tmp_path / name, making.intensities())
+    assert list(integrity.check_headers(Case("a", "a", path, None), "folder")) == []
+    _without_spacing(path)
+    (problem,) = integrity.check_headers(Case("a", "a", path, None), "folder")
+    assert (problem.severity, problem.field) == ("warning", "spacing (mm)")
+    assert problem.found == "none in the header"
+
+
 def test_a_spacing_of_one_is_suspicious_in_acdc(check):
     assert check(image_mm=(1.0, 1.0, 8.0)) == ()
     (problem,) = check(image_mm=(1.0, 1.0, 8.0), layout="acdc")

@@ -188,6 +188,22 @@ def test_one_channel_of_nnunets_files_is_chosen(tmp_path):
     assert [path.name for path in found] == ["a_0000.nii.gz", "b_0000.nii.gz"]
 
 
+def test_a_voxel_size_that_is_not_there_is_said(model, tmp_path, caplog):
+    path = conftest.write_volume(
+        tmp_path / "a.mha", conftest.as_image(conftest.blocks())
+    )
+    predict.segment_file(model, path)
+    assert "voxel size" not in caplog.text
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"ElementSpacing = 2 2 8\n", b""))
+    predict.segment_file(model, path)
+    assert "a.mha says no voxel size, so 1 mm is taken" in caplog.text
+    bad = conftest.write_volume(tmp_path / "b.nii", conftest.blocks())
+    bad.write_bytes(bad.read_bytes()[:80] + bytes(4) + bad.read_bytes()[84:])
+    with pytest.raises(errors.UserError, match=r"pixdim: found voxels of 0 x 2 x 8"):
+        predict.segment_file(model, bad)
+
+
 def _touch(folder, *names):
     folder.mkdir(exist_ok=True)
     for name in names:
