@@ -63,13 +63,17 @@ def _orientation(checks: Sequence[CaseCheck]) -> Optional[OrientationConfig]:
     if not facts:
         return None
     return orientation.choose(
-        [each.direction for each in facts], [each.spacing_mm for each in facts]
+        [each.direction for each in facts], [each.slice_spacing_mm for each in facts]
     )
 
 
 def _num_slices(facts: Facts, wanted: OrientationConfig) -> int:
-    (*_, across), _ = orientation.axes_of(facts.direction, facts.spacing_mm, wanted)
+    (*_, across), _ = _axes(facts, wanted)
     return facts.size[across]
+
+
+def _axes(facts: Facts, wanted: OrientationConfig) -> orientation.Axes:
+    return orientation.axes_of(facts.direction, facts.slice_spacing_mm, wanted)
 
 
 def _warning(case: Case, field: str, found: str, expected: str, cure: str) -> Problem:
@@ -92,7 +96,7 @@ def _too_few_slices(good, num_partitions: int, wanted) -> Iterable[Problem]:
 def _sliced_otherwise(good, wanted) -> Iterable[Problem]:
     """Cases whose slices cut other anatomy than most cases' slices."""
     for case, facts in good:
-        tilt = orientation.tilt_deg(facts.direction, facts.spacing_mm, wanted)
+        tilt = orientation.tilt_deg(facts.direction, facts.slice_spacing_mm, wanted)
         if tilt > _MOST_TILT_DEG:
             yield _warning(
                 case,
@@ -102,7 +106,9 @@ def _sliced_otherwise(good, wanted) -> Iterable[Problem]:
                 "its slices, and so its partitions, show other anatomy: leave it out, "
                 "or prepare scans of its kind as a cohort of their own",
             )
-        elif wanted.is_stack != orientation.is_stack(facts.spacing_mm):
+        elif not orientation.is_slice(
+            facts.slice_spacing_mm
+        ) and wanted.is_stack != orientation.is_stack(facts.spacing_mm):
             yield _warning(
                 case,
                 "spacing (mm)",
@@ -114,13 +120,13 @@ def _sliced_otherwise(good, wanted) -> Iterable[Problem]:
 
 
 def _in_plane(facts: Facts, wanted: OrientationConfig) -> str:
-    order, _ = orientation.axes_of(facts.direction, facts.spacing_mm, wanted)
+    order, _ = _axes(facts, wanted)
     return _joined((facts.spacing_mm[axis] for axis in order[:2]), "x")
 
 
 def _turned(facts: Facts, wanted: OrientationConfig) -> bool:
     """Whether the file counts its slices from the other end."""
-    _, flips = orientation.axes_of(facts.direction, facts.spacing_mm, wanted)
+    _, flips = _axes(facts, wanted)
     return flips[2]
 
 

@@ -3,14 +3,14 @@
 import dataclasses
 import hashlib
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Optional
 
 import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import errors
-from dscl_tf.cohort import cases, formats, preprocessing, volumes
+from dscl_tf.cohort import cases, formats, orientation, preprocessing, volumes
 from dscl_tf.cohort.cases import Case, Dataset
 from dscl_tf.config import PreprocessingConfig
 
@@ -51,6 +51,11 @@ class Facts:
     direction: tuple[float, ...]  # 9 cosines, as SimpleITK orders them.
     voxels_id: str  # The same for the same voxels.
     label_voxels: tuple[tuple[int, int], ...]  # Class and voxels, if labelled.
+
+    @property
+    def slice_spacing_mm(self) -> Sequence[float]:
+        """As `orientation.slice_spacing`."""
+        return orientation.slice_spacing(self.spacing_mm, self.size)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -51,7 +51,9 @@ def prepare_case(
             k: prepared.write_array(output, case.name, k, a) for k, a in arrays.items()
         },
         "max_label": int(arrays["label"].max()) if label is not None else 0,
-        "axes": _axes(image.GetDirection(), image.GetSpacing(), settings),
+        "axes": _axes(
+            image.GetDirection(), image.GetSpacing(), image.GetSize(), settings
+        ),
     }
     files.write_json(part, content)
     return content
@@ -66,14 +68,15 @@ def _prepared_before(part: pathlib.Path, case: Case, settings, output) -> dict:
         return {}
     volume: Any = config_json.from_json(PreparedVolume, content["volume"], str(part))
     # The cohort's orientation may be another since bad cases were mended or left out.
-    axes = _axes(volume.direction, volume.spacing_mm, settings)
+    axes = _axes(volume.direction, volume.spacing_mm, volume.size, settings)
     if content.get("axes") != axes or not has_arrays(output, volume, settings):
         return {}
     return content
 
 
-def _axes(direction, spacing_mm, settings: PreprocessingConfig) -> list:
+def _axes(direction, spacing_mm, size, settings: PreprocessingConfig) -> list:
     """How a volume is turned, as JSON values."""
+    spacing_mm = orientation.slice_spacing(spacing_mm, size)
     found = orientation.axes_of(direction, spacing_mm, settings.orientation)
     return [list(each) for each in found]
 

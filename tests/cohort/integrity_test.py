@@ -252,6 +252,19 @@ def test_a_volume_that_is_no_stack_among_stacks_is_named():
     assert problem.found == "2x2x2.5" and "slices of 2x2 mm" in problem.cure
 
 
+def test_one_slice_is_no_row_of_pixels():
+    cube = {"spacing_mm": (2.0, 2.0, 2.0)}
+    coronal, other = (facts_of(size=(12, 1, 14), **cube) for _ in range(2))
+    report, _ = report_of(coronal, other, num_partitions=1)
+    assert [each.field for each in report.problems] == []
+    lines = check_report.summary(report, NAMES, 1)
+    assert "slices           1 to 1, as acquired" in lines
+    even = [facts_of(size=(12, 13, 14), **cube) for _ in range(3)]
+    axial = facts_of(size=(12, 14, 1), **cube)
+    report, _ = report_of(*even, axial, coronal, num_partitions=1)
+    assert [(p.case, p.field) for p in report.problems] == [("p4", "slice axis")]
+
+
 def test_the_summary_says_how_many_are_turned():
     upside_down = facts_of(direction=(1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, -1.0))
     report, _ = report_of(facts_of(), upside_down, facts_of())

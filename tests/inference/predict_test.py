@@ -64,6 +64,16 @@ def test_sagittal_stack(model, tmp_path):
     np.testing.assert_array_equal(sitk.GetArrayFromImage(mask), truth)
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_one_slice_as_thick_as_its_pixels(model, tmp_path, axis):
+    truth = np.expand_dims(conftest.blocks()[0], axis)
+    path = conftest.write_volume(
+        tmp_path / "a.nii.gz", conftest.as_image(truth), spacing_mm=(2.0, 2.0, 2.0)
+    )
+    mask = predict.segment_file(model, path)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(mask), truth)
+
+
 @pytest.mark.parametrize("name", ["a.nii.gz", "a.nrrd"])
 def test_flat_file_gets_a_flat_mask(model, tmp_path, name):
     truth = conftest.blocks()[0]
