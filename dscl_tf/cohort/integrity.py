@@ -173,6 +173,11 @@ def _check_voxels(
         problems.append(
             Problem(ERROR, case.name, str(case.image), "voxels", found, expected, cure)
         )
+    doubt = None if fault else preprocessing.bias_doubt(image, settings)
+    if doubt:
+        found, expected, cure = doubt
+        where = case.name, str(case.image), "bias field"
+        problems.append(Problem(WARNING, *where, found, expected, cure))
     counts: dict[int, int] = {}
     if case.label:
         try:

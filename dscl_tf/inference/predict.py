@@ -11,7 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import errors, files
-from dscl_tf.cohort import formats, volumes
+from dscl_tf.cohort import formats, preprocessing, volumes
 from dscl_tf.inference import predictor as predictors
 
 # nnU-Net's file of one channel of a case.
@@ -187,6 +187,9 @@ def segment_file(
     is_series = header.GetDimension() == 4
     image = volumes.read_image(path, channel if is_series else None)
     mask = predictor.segment(image)
+    doubt = preprocessing.bias_doubt(image, predictor.settings)
+    if doubt:
+        _LOG.warning("%s: bias field: found %s, expected %s; %s.", path, *doubt)
     if header.GetDimension() != 2:
         return mask
     flat = sitk.GetImageFromArray(sitk.GetArrayViewFromImage(mask)[0])

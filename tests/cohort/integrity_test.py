@@ -125,6 +125,15 @@ def test_known_strays_are_counted(tmp_path):
     assert problem.found == "421 (3 voxels)" and problem.cure == "taken for 420"
 
 
+def test_a_mask_of_next_to_nothing_for_n4_is_a_warning(check):
+    values = making.intensities(shape=(8, 64, 64))
+    values[3, :17, :28] = 32767  # 1.5 % of the voxels.
+    label = making.labels((8, 64, 64))
+    (problem,) = check(values=values, label=label)
+    assert (problem.severity, problem.field) == ("warning", "bias field")
+    assert problem.found.startswith("a mask of 1.")
+
+
 def test_a_label_of_background_only_is_a_warning(check):
     (problem,) = check(label=0 * making.labels())
     assert (problem.severity, problem.found) == ("warning", "background only")

@@ -1,5 +1,6 @@
 """Masks have the geometry of their files, and a bad file stops no other."""
 
+import dataclasses
 import logging
 
 import numpy as np
@@ -212,6 +213,22 @@ def test_a_voxel_size_that_is_not_there_is_said(model, tmp_path, caplog):
     bad.write_bytes(bad.read_bytes()[:80] + bytes(4) + bad.read_bytes()[84:])
     with pytest.raises(errors.UserError, match=r"pixdim: found voxels of 0 x 2 x 8"):
         predict.segment_file(model, bad)
+
+
+def test_a_bias_field_that_is_fitted_to_next_to_nothing_is_said(
+    model, tmp_path, caplog, monkeypatch
+):
+    settings = dataclasses.replace(
+        model.settings, bias_correction=True, bias_iterations=1
+    )
+    monkeypatch.setattr(model, "settings", settings)
+    values = np.random.default_rng(0).random((4, 64, 64), np.float32)
+    path = conftest.write_volume(tmp_path / "a.mha", values)
+    predict.segment_file(model, path)
+    assert "bias field" not in caplog.text
+    values[2, :8, :32] = 32767
+    predict.segment_file(model, conftest.write_volume(path, values))
+    assert "a.mha: bias field: found a mask of 1.6 % of the voxels" in caplog.text
 
 
 def _touch(folder, *names):
