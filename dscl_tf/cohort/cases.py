@@ -31,6 +31,24 @@ class Case:
 
 
 @dataclasses.dataclass(frozen=True)
+class Fault:
+    """Why a part of a dataset is no case: a row of the check, with its cure."""
+
+    name: str  # Of the case that it would be.
+    file: str
+    field: str
+    found: str
+    expected: str
+    cure: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.file}: {self.field}: found {self.found}, expected "
+            f"{self.expected}; {self.cure}."
+        )
+
+
+@dataclasses.dataclass(frozen=True)
 class Dataset:
     """What a layout's reader found."""
 
@@ -43,6 +61,7 @@ class Dataset:
     # Known wrong raw values to the raw ones that they stand for.
     strays: Mapping[int, int] = dataclasses.field(default_factory=dict)
     why: str = ""  # What the layout was recognised by, one sentence.
+    faults: tuple[Fault, ...] = ()  # Of what is no case.
 
 
 @dataclasses.dataclass(frozen=True)

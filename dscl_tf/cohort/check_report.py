@@ -38,6 +38,12 @@ class Report:
         }
 
 
+def count(report: Report, strict: bool) -> str:
+    """How many volumes are bad, of how many: "2 of 9 volumes"."""
+    bad = report.bad_cases(strict)
+    return f"{len(bad)} of {len(bad | {c.case for c in report.checks})} volumes"
+
+
 def make(checks: Sequence[CaseCheck], dataset: Dataset, num_partitions: int) -> Report:
     """A report of all cases.
 
@@ -49,7 +55,19 @@ def make(checks: Sequence[CaseCheck], dataset: Dataset, num_partitions: int) -> 
     by_name = {case.name: case for case in dataset.cases}
     good = [(by_name[each.case], each.facts) for each in checks if each.facts]
     wanted = _orientation(checks)
-    problems = [problem for each in checks for problem in each.problems]
+    problems = [
+        Problem(
+            ERROR,
+            each.name,
+            each.file,
+            each.field,
+            each.found,
+            each.expected,
+            each.cure,
+        )
+        for each in dataset.faults
+    ]
+    problems += [problem for each in checks for problem in each.problems]
     problems += _too_few_slices(good, num_partitions, wanted)
     problems += _sliced_otherwise(good, wanted)
     problems += _same_voxels(good)
@@ -149,7 +167,7 @@ def table(report: Report, dataset: Dataset) -> str:
     root = f"{dataset.root}/"
     rows = [
         tuple(
-            str(getattr(problem, column)).replace(root, "").replace("\n", " ")
+            _printable(getattr(problem, column)).replace(root, "")
             for column in _COLUMNS
         )
         for problem in sorted(report.problems, key=lambda each: each.severity != ERROR)
@@ -161,6 +179,11 @@ def table(report: Report, dataset: Dataset) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
         for row in (_COLUMNS, *rows)
     )
+
+
+def _printable(text: str) -> str:
+    """Without line breaks, and without what UTF-8 cannot write."""
+    return text.replace("\n", " ").encode("utf-8", "backslashreplace").decode()
 
 
 def summary(report: Report, label_names: Optional[Sequence[str]], parts: int) -> str:

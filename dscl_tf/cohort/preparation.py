@@ -103,7 +103,8 @@ def _without_bad(
     kept = tuple(case for case in dataset.cases if case.name not in bad)
     if bad and not (config.skip_bad and kept):
         raise errors.UserError(
-            f"{len(bad)} of {len(dataset.cases)} volumes cannot be prepared:\n{table}\n"
+            f"{check_report.count(report, config.strict)} cannot be prepared:\n"
+            f"{table}\n"
             "Mend or remove these and start again, or leave them out by --skip_bad."
         )
     if table:

@@ -2,7 +2,8 @@
 
 One module a layout. Each has EXPECTED, what it looks for; `recognise`, what makes a
 folder one of it; `is_part`, whether the folder above is meant; and `read`, which lists
-the cases and reads no voxels.
+the cases and reads no voxels. What is wrong with one case is a fault of the dataset, a
+row of the check; `read` raises what is wrong with all of it.
 """
 
 import functools
@@ -55,6 +56,8 @@ def find(request: Request, layout: str = "auto") -> Dataset:
     if name.startswith("mmwhs_"):
         read = functools.partial(read, modality=name[len("mmwhs_") :])
     dataset = read(root, request, why)
+    if not dataset.cases:
+        listing.refuse_faults([str(fault) for fault in dataset.faults])
     _check_names(dataset)
     paths = [
         path for case in dataset.cases for path in (case.image, case.label) if path

@@ -33,7 +33,7 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
     """The volumes of a folder; each is a subject.
 
     Raises:
-      UserError: two of a name, or labels that fit no image.
+      UserError: two of a name, or no label that fits an image.
     """
     if not _has_images(root):
         labels = request.labels or root / _LABELS
@@ -45,7 +45,12 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
         Case(name, name, image, labels.get(name))
         for name, image in sorted(images.items())
     )
-    return Dataset("folder", root, cases, None, why=why)
+    faults = tuple(
+        listing.label_without_image(name, path, str(root / path.name))
+        for name, path in sorted(labels.items())
+        if name not in images
+    )
+    return Dataset("folder", root, cases, None, why=why, faults=faults)
 
 
 def _has_images(folder: pathlib.Path) -> bool:
@@ -59,11 +64,10 @@ def _labels_by_name(root: pathlib.Path, request: Request, images: dict) -> dict:
     if not request.labels.is_dir():
         raise errors.UserError(f"--labels={request.labels} is not a folder.")
     labels = listing.images_by_name(request.labels)
-    strangers = sorted(set(labels) - set(images))
-    if strangers or not labels:
+    if not set(labels) & set(images):
+        found = ", ".join(sorted(labels)[:5]) or "-"
         raise errors.UserError(
-            f"--labels={request.labels}: each label needs an image of the same name in "
-            f"{root}; found without one: {', '.join(strangers[:5]) or '-'} "
-            f"({len(labels)} labels in all)."
+            f"--labels={request.labels}: no label has the name of an image in {root}; "
+            f"found {found} ({len(labels)} labels in all)."
         )
     return labels

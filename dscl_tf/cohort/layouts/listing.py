@@ -8,6 +8,7 @@ from typing import Optional
 
 from dscl_tf import errors
 from dscl_tf.cohort import formats
+from dscl_tf.cohort.cases import Fault
 
 _LOG = logging.getLogger(__name__)
 _SHOWN = 8  # Names or faults that a message lists.
@@ -104,10 +105,10 @@ def inside(root: pathlib.Path, text: object) -> pathlib.Path:
         path = with_suffix(path.parent, formats.strip_suffix(path.name)) or path
     if not _stays(path, root):
         raise ValueError(
-            f"found {text!r:.200}, a link that leaves {root}; copy the file there"
+            f"found {text!r:.200}, a link that leaves {root}, expected the file itself"
         )
     if not os.path.lexists(path):
-        raise ValueError(f"there is no {path!s:.300}; is the download complete?")
+        raise ValueError(f"found nothing at {path!s:.300}, expected a file there")
     return path
 
 
@@ -127,6 +128,18 @@ def refuse_faults(faults: Sequence[str]) -> None:
     more = len(faults) - _SHOWN
     lines = [*faults[:_SHOWN], *([f"and {more} more"] if more > 0 else [])]
     raise errors.UserError("\n  ".join(lines))
+
+
+def label_without_image(name: str, label: pathlib.Path, image: str) -> Fault:
+    """The fault of a label that has no image.
+
+    Args:
+      name: of the case that it would be.
+      label: its file.
+      image: the file that was looked for.
+    """
+    cure = f"bring {image} back, or take the label away"
+    return Fault(name, str(label), "image", "a label without one", image, cure)
 
 
 def first_twice(names: Iterable[str]) -> Optional[str]:

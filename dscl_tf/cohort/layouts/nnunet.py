@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from dscl_tf import errors
 from dscl_tf.cohort import formats
-from dscl_tf.cohort.cases import Case, Dataset, Request
+from dscl_tf.cohort.cases import Case, Dataset, Fault, Request
 from dscl_tf.cohort.layouts import dataset_json, listing
 
 EXPECTED = (
@@ -36,8 +36,7 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
     """The cases of imagesTr and imagesTs; a label is not needed.
 
     Raises:
-      UserError: dataset.json lacks something, files are missing, or there is no such
-        channel.
+      UserError: dataset.json lacks something, or there is no such channel.
     """
     path, content = root / dataset_json.NAME, dataset_json.read(root)
     channels = dataset_json.channel_names(path, content, "channel_names")
@@ -50,8 +49,7 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
         if kind == "Tr":
             faults[:0] = _count_fault(path, content, len(found))
         cases += found
-    listing.refuse_faults(faults)
-    return Dataset("nnunet", root, tuple(cases), names, values, why=why)
+    return Dataset("nnunet", root, tuple(cases), names, values, {}, why, tuple(faults))
 
 
 def _suffix(path: pathlib.Path, content: Mapping) -> str:
@@ -68,25 +66,23 @@ def _cases(root, kind: str, suffix: str, channel: int, faults: list) -> list[Cas
     """The cases of imagesTr or imagesTs; what is wrong is added to `faults`."""
     images = _by_stem(root / f"images{kind}", suffix, faults)
     labels = _by_stem(root / f"labels{kind}", suffix, faults)
-    faults += [
-        f"{path}: no channel such as _0000 in it."
-        for stem, path in images.items()
-        if not _is_channel(stem)
-    ]
     cases = []
-    for name in sorted({stem[:-5] for stem in images if _is_channel(stem)}):
-        wanted = f"{name}_{channel:04d}"
-        image = images.get(wanted, root / f"images{kind}" / f"{wanted}{suffix}")
-        if wanted not in images:
-            faults.append(f"{image} is missing; other channels of {name} are there.")
-        cases.append(Case(name, name, image, labels.get(name)))
-    names = {case.name for case in cases}
-    faults += [
-        f"{path}: a label without image {root / f'images{kind}' / stem}_"
-        f"{channel:04d}{suffix}."
-        for stem, path in labels.items()
-        if stem not in names
-    ]
+    names = {stem[:-5] if _is_channel(stem) else stem for stem in images}
+    for name in sorted(names | set(labels)):
+        stem = f"{name}_{channel:04d}"
+        wanted = root / f"images{kind}" / f"{stem}{suffix}"
+        if stem in images:
+            cases.append(Case(name, name, images[stem], labels.get(name)))
+        elif name in images:
+            cure = "rename it, its channel last"
+            where = str(images[name]), "name", "no channel"
+            faults.append(Fault(name, *where, "one such as _0000", cure))
+        elif name in names:
+            where = str(wanted), "file", "other channels of it"
+            faults.append(Fault(name, *where, "this one", "copy it again"))
+        else:
+            found = listing.label_without_image(name, labels[name], str(wanted))
+            faults.append(found)
     return cases
 
 
@@ -98,12 +94,12 @@ def _by_stem(folder: pathlib.Path, suffix: str, faults: list) -> dict:
             continue
         stem = formats.strip_suffix(path.name)
         if formats.suffix_of(path.name) != suffix.lower():
-            faults.append(
-                f"{path}: an image whose name does not end in file_ending ({suffix}) "
-                f"of {dataset_json.NAME}: convert it, or take it away."
-            )
+            where = str(path), "name", formats.suffix_of(path.name)
+            expected = f"file_ending ({suffix}) of {dataset_json.NAME}"
+            faults.append(Fault(stem, *where, expected, "convert it, or take it away"))
         elif stem in found:
-            faults.append(f"{found[stem]} and {path} are both there; keep one.")
+            where = str(path), "name", f"the same as {found[stem].name}"
+            faults.append(Fault(stem, *where, "one file", "keep one of them"))
         else:
             found[stem] = path
     return found
@@ -114,15 +110,14 @@ def _is_channel(stem: str) -> bool:
     return stem[-5:-4] == "_" and number.isascii() and number.isdigit() and stem[:-5]
 
 
-def _count_fault(path: pathlib.Path, content: Mapping, found: int) -> list[str]:
+def _count_fault(path: pathlib.Path, content: Mapping, found: int) -> list[Fault]:
     """The files are not listed, so their number alone tells that some are missing."""
-    expected = content.get("numTraining", found)
-    if expected == found and found:
+    said = content.get("numTraining", found)
+    if said == found and found:
         return []
-    return [
-        f"{path}: field numTraining: found {expected!r:.40}, but imagesTr has {found} "
-        "cases; copy the dataset again, or correct the number."
-    ]
+    cure = "copy the dataset again, or correct the number"
+    where = path.name, str(path), "numTraining", f"{said!r:.40}"
+    return [Fault(*where, f"{found}, as imagesTr has {found} cases", cure)]
 
 
 def _named_values(path: pathlib.Path, content: Mapping) -> dict[int, str]:
