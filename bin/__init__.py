@@ -1,5 +1,6 @@
 """The command-line binaries: each parses its flags and calls one function."""
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -11,6 +12,7 @@ def _leave(number: int, frame: object) -> None:
 
 
 # A binary takes a second to import what it needs, and only then can it guard itself.
-if os.path.basename(sys.argv[0]).startswith("dscl-"):
+_IS_BINARY = os.path.basename(sys.argv[0]).startswith("dscl-")
+if _IS_BINARY and multiprocessing.parent_process() is None:
     for _number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(_number, _leave)

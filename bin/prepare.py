@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Prepares a dataset: one frame, one pixel size, normalised slices."""
 
+import pathlib
+
 from dscl_flags import binary, prepare
 
 USAGE = """
@@ -34,6 +36,8 @@ def check(config) -> None:
     from dscl_tf import errors, files
     from dscl_tf.cohort import check_report, preparation
 
+    if prepare.report_file():
+        files.require_writable(pathlib.Path(prepare.report_file()).parent)
     dataset, report = preparation.check(config)
     if prepare.report_file():
         files.write_json(prepare.report_file(), check_report.to_json(report))

@@ -99,6 +99,24 @@ def cannot_write(path: PathLike, error: Exception) -> errors.UserError:
     )
 
 
+def require_writable(folder: PathLike) -> None:
+    """Refuses, before hours of work, a folder that results cannot be written to.
+
+    Nothing is made: if it does not exist, the nearest folder above it is tried.
+
+    Raises:
+      UserError: it cannot be written to, or not be made.
+    """
+    nearest = pathlib.Path(folder).absolute()
+    while not os.path.lexists(nearest):
+        nearest = nearest.parent
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise cannot_write(folder, error) from None
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

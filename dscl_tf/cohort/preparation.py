@@ -62,8 +62,9 @@ def prepare(config: PreparationConfig) -> pathlib.Path:
       UserError: nothing to prepare, other settings in the folder, or bad cases: all
         are named, before any is prepared.
     """
-    dataset = find(config)
     output = pathlib.Path(config.output)
+    files.require_writable(output)
+    dataset = find(config)
     request = requests.describe(config.settings, config.label_names, dataset)
     changed = _changes(output, request)
     if changed and not config.overwrite:

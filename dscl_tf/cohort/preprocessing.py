@@ -1,5 +1,6 @@
 """From one volume to a stack of normalised slices; the same for training and use."""
 
+import math
 from typing import Optional
 
 import numpy as np
@@ -13,6 +14,7 @@ _USUAL = (1, 99)  # Percentiles between which intensities are no outliers.
 # Outliers are further from those than so many times their distance. A few hundred such
 # voxels at 100 times it are all that Otsu's threshold takes, at 10 times none are.
 _OUTLIER_RANGES = 10
+_LARGE_PX = 512  # Columns or rows; the largest usual matrix.
 _LEAST_MASK = 0.02  # Part of the voxels; scans have some 0.1 to 0.6.
 
 
@@ -205,6 +207,9 @@ def _without_outliers(image: sitk.Image) -> sitk.Image:
 
 
 def _factor(image: sitk.Image, settings: PreprocessingConfig) -> list[int]:
+    """Of columns and rows; in large images more, so that N4's time does not grow."""
     return [
-        max(1, min(settings.bias_shrink, extent // 8)) for extent in image.GetSize()[:2]
+        max(1, min(math.ceil(settings.bias_shrink * scale), extent // 8))
+        for extent in image.GetSize()[:2]
+        for scale in [max(1.0, extent / _LARGE_PX)]
     ]

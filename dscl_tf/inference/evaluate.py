@@ -48,6 +48,7 @@ def evaluate(
       UserError: if model and cohort do not fit each other, the subset has no labelled
         volume, or an original file is missing or has changed.
     """
+    files.require_writable(settings.output)
     cohort = prepared.PreparedCohort.open(settings.prepared)
     _check_fit(predictor, cohort)
     chosen = choose_volumes(predictor, cohort, settings)

@@ -51,6 +51,7 @@ def find_inputs(
             f"--output {output} is the folder of the input, whose images the masks of "
             "the same name would replace: choose another folder."
         )
+    files.require_writable(output)
     found = sorted(source.iterdir()) if source.is_dir() else [source]
     inputs = [path for path in found if formats.has_image_suffix(path.name)]
     files.require_utf8([output, *inputs])

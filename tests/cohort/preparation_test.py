@@ -410,6 +410,16 @@ def test_a_folder_with_other_files_is_refused(source):
     assert os.listdir(source / "out") == ["thesis.tex"]
 
 
+@pytest.mark.parametrize("output", ["file/out", "/proc/dscl/out"])
+def test_an_output_that_cannot_be_written_is_said_before_the_check(
+    source, monkeypatch, output
+):
+    (source / "file").touch()
+    monkeypatch.setattr(parallel, "run_all", None)  # It would be called.
+    with pytest.raises(errors.UserError, match=r"Cannot write .*out: "):
+        preparation.prepare(request_for(source, output=str(source / output)))
+
+
 def test_check_lists_everything_and_writes_nothing(source):
     _, report = preparation.check(request_for(source, output=None))
     assert report.problems == ()

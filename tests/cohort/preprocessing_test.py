@@ -166,6 +166,22 @@ def test_bias_correction_of_small_volumes_gives_numbers(shape):
     assert np.isfinite(sitk.GetArrayFromImage(found)).all()
 
 
+@pytest.mark.parametrize(
+    ("size", "shrink", "expected"),
+    [
+        ((216, 256), 8, [8, 8]),
+        ((512, 512), 8, [8, 8]),
+        ((1536, 1024), 8, [24, 16]),
+        ((1536, 1536), 2, [6, 6]),
+        ((600, 40), 8, [10, 5]),
+    ],
+)
+def test_large_images_are_shrunk_more_for_n4(size, shrink, expected):
+    image = sitk.Image([*size, 1], sitk.sitkUInt8)
+    settings = config.PreprocessingConfig(bias_shrink=shrink)
+    assert preprocessing._factor(image, settings) == expected
+
+
 def test_axis_orders_of_one_subject_give_the_same_corrected_slices():
     values, _ = _field_and_tissue()
     image = making.image_of(values.astype(np.float32), (1.5, 1.5, 8))

@@ -127,6 +127,13 @@ def test_existing_masks_are_kept_and_said(model, dataset, tmp_path, caplog):
     assert mask.read_bytes() != b"mine"
 
 
+def test_an_output_that_cannot_be_written_is_said_before_the_model_opens(tmp_path):
+    source = _touch(tmp_path / "in", "a")
+    (tmp_path / "file").touch()
+    with pytest.raises(errors.UserError, match=r"Cannot write .*file/out"):
+        predict.find_inputs(source, tmp_path / "file" / "out")
+
+
 def test_inputs_that_cannot_be(tmp_path):
     (tmp_path / "notes.txt").touch()
     with pytest.raises(errors.UserError, match=r"No --input at .*scan\.nii"):
