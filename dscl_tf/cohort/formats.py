@@ -35,12 +35,12 @@ _SPACING = {
 _META_START = re.compile(rb"\s*[A-Za-z]+\s*=")
 # Starts of other contents, as people have them under such names, and what to do.
 _FOREIGN = (
-    (b"PK\x03\x04", "a zip archive", "unpack it"),
-    (b"BZh", "packed by bzip2", "unpack it"),
-    (b"\xfd7zXZ", "packed by xz", "unpack it"),
-    (b"\x28\xb5\x2f\xfd", "packed by zstd", "unpack it"),
-    (b"\x89HDF", "HDF5, such as MINC", "convert it to NIfTI"),
-    (b"CDF", "NetCDF, such as MINC", "convert it to NIfTI"),
+    (b"PK\x03\x04", "a zip archive", "unpack it first"),
+    (b"BZh", "packed by bzip2", "unpack it first"),
+    (b"\xfd7zXZ", "packed by xz", "unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "packed by zstd", "unpack it first"),
+    (b"\x89HDF", "HDF5, such as MINC", "convert it to NIfTI first"),
+    (b"CDF", "NetCDF, such as MINC", "convert it to NIfTI first"),
     (b"version https://git-lfs", "a pointer of Git LFS", "fetch it by git lfs pull"),
     (b"/annex/objects/", "a pointer of git-annex", "fetch it by git annex get"),
     (b"<!doctype", "a web page, not the file", "download it again"),
@@ -115,7 +115,7 @@ def kind_of(path: pathlib.Path) -> Kind:
     start = head.lstrip().lower()
     for sign, what, cure in _FOREIGN:
         if head.startswith(sign) or (sign[:1] == b"<" and start.startswith(sign)):
-            raise errors.UserError(f"Cannot read {path} (it is {what}): {cure} first.")
+            raise errors.UserError(f"Cannot read {path} (it is {what}): {cure}.")
     if head[128:132] == b"DICM":
         raise errors.UserError(
             f"Cannot read {path} (it is DICOM): convert it first, for example by "
