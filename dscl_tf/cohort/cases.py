@@ -32,7 +32,10 @@ class Case:
 
 @dataclasses.dataclass(frozen=True)
 class Fault:
-    """Why a part of a dataset is no case: a row of the check, with its cure."""
+    """Why a part of a dataset is no case: a row of the check, with its cure.
+
+    One that is no error is a warning.
+    """
 
     name: str  # Of the case that it would be.
     file: str
@@ -40,6 +43,7 @@ class Fault:
     found: str
     expected: str
     cure: str
+    is_error: bool = True
 
     def __str__(self) -> str:
         return (

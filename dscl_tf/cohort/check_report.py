@@ -8,7 +8,7 @@ from typing import Optional
 
 from dscl_tf import config_json
 from dscl_tf.cohort import orientation
-from dscl_tf.cohort.cases import Case, Dataset
+from dscl_tf.cohort.cases import Case, Dataset, Fault
 from dscl_tf.cohort.integrity import ERROR, WARNING, CaseCheck, Facts, Problem
 from dscl_tf.config import OrientationConfig
 
@@ -55,23 +55,18 @@ def make(checks: Sequence[CaseCheck], dataset: Dataset, num_partitions: int) -> 
     by_name = {case.name: case for case in dataset.cases}
     good = [(by_name[each.case], each.facts) for each in checks if each.facts]
     wanted = _orientation(checks)
-    problems = [
-        Problem(
-            ERROR,
-            each.name,
-            each.file,
-            each.field,
-            each.found,
-            each.expected,
-            each.cure,
-        )
-        for each in dataset.faults
-    ]
+    problems = [_problem_of(fault) for fault in dataset.faults]
     problems += [problem for each in checks for problem in each.problems]
     problems += _too_few_slices(good, num_partitions, wanted)
     problems += _sliced_otherwise(good, wanted)
     problems += _same_voxels(good)
     return Report(tuple(checks), tuple(problems), wanted)
+
+
+def _problem_of(fault: Fault) -> Problem:
+    severity = ERROR if fault.is_error else WARNING
+    where = fault.name, fault.file, fault.field
+    return Problem(severity, *where, fault.found, fault.expected, fault.cure)
 
 
 def _orientation(checks: Sequence[CaseCheck]) -> Optional[OrientationConfig]:

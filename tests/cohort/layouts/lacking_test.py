@@ -5,7 +5,7 @@ import json
 import pytest
 
 from dscl_tf import config, errors
-from dscl_tf.cohort import layouts, preparation, prepared
+from dscl_tf.cohort import check_report, layouts, preparation, prepared
 from tests import miniatures
 from tests.cohort import making
 
@@ -55,6 +55,25 @@ def test_the_others_go_on_without_it(request_of):
     folder = preparation.prepare(skipping)
     assert len(prepared.read_index(folder).volumes) == left
     assert name in json.loads((folder / "check.json").read_text())["skipped"]
+
+
+@pytest.mark.parametrize(
+    ("layout", "path", "name"),
+    [
+        ("acdc", "database/training/patient001", "patient001_frame01_gt.nrrd"),
+        ("decathlon", "labelsTr", "prostate_77.nii.gz"),
+        ("mmwhs", "mr_train", "mr_train_1001_label.mha"),
+    ],
+)
+def test_images_of_no_case_are_warnings(tmp_path, layout, path, name):
+    root = getattr(miniatures, layout)(tmp_path)
+    assert layouts.find(layouts.Request(root)).faults == ()
+    (root / path / name).touch()
+    (fault,) = layouts.find(layouts.Request(root)).faults
+    assert not fault.is_error and fault.file == str(root / path / name)
+    dataset = layouts.find(layouts.Request(root))
+    report = check_report.make([], dataset, 4)
+    assert report.is_bad(strict=True) and not report.is_bad(strict=False)
 
 
 def test_a_dataset_of_faults_alone_is_refused(tmp_path):
