@@ -9,37 +9,40 @@ from dscl_tf.inference import summary
 from dscl_tf.json_forms import MAYBE, Each
 
 _CURE = "evaluate again"
+# What has a question mark is not in what earlier versions wrote.
 _CASES = {"metric_per_case": [{"name": str, "metrics": Each({"Dice": MAYBE})}]}
-_FIGURES = {"Dice": MAYBE, "HD95_mm": MAYBE, "ASSD_mm": MAYBE}
+_FIGURES = {"Dice": MAYBE, "HD95_mm": MAYBE, "ASSD_mm": MAYBE, "NSD?": MAYBE}
 _MEANS = {
     "label_names": Each(str),
     "mean": Each(_FIGURES),
     "foreground_mean": _FIGURES,
     "num_cases": int,
     "subset": str,
+    "nsd_tolerance_mm?": MAYBE,
 }
 
 
-class CaseDice(NamedTuple):
-    """Dice of one structure of one volume."""
+class CaseFigure(NamedTuple):
+    """A figure of one structure of one volume."""
 
     volume: str
     structure: str
-    dice: float
+    value: float
 
 
-def case_dice(evaluation: pathlib.Path) -> list[CaseDice]:
-    """Dice of each structure and volume that an evaluation has a figure for.
+def case_figures(evaluation: pathlib.Path, column: str) -> list[CaseFigure]:
+    """A figure of each structure and volume to which it applies.
 
     Args:
       evaluation: its folder; without cases.csv the list is empty.
+      column: of cases.csv, such as "dice".
 
     Raises:
       UserError: cases.csv is damaged.
     """
     path = evaluation / "cases.csv"
-    rows = csv_columns.read(path, ("volume", "structure"), ("dice",), lacking="")
-    return [CaseDice(*row) for row in rows if math.isfinite(row[-1])]
+    rows = csv_columns.read(path, ("volume", "structure"), (column,), lacking="")
+    return [CaseFigure(*row) for row in rows if math.isfinite(row[-1])]
 
 
 def means(evaluation: pathlib.Path) -> dict[str, Any]:

@@ -1,9 +1,10 @@
-"""The figures of an evaluation: nnU-Net's summary.json, a table, and a log line.
+"""The figures of an evaluation: nnU-Net's summary.json, and a table of cases.
 
 `summary.json` has the keys of nnU-Net v2 (`foreground_mean`, `mean`,
-`metric_per_case`) and beside them the distances in mm and the counts of structures
-that were missed, spurious or not applicable. It is strict JSON: what does not apply
-and what is infinite is null, and `missed` or `spurious` tell the latter apart.
+`metric_per_case`) and beside them the distances in mm, NSD at `nsd_tolerance_mm` and
+the counts of structures that were missed, spurious or not applicable. It is strict
+JSON: what does not apply and what is infinite is null, and `missed` or `spurious` tell
+the latter apart.
 """
 
 import csv
@@ -19,9 +20,8 @@ from dscl_tf.inference import metrics
 FILE = "summary.json"
 _COUNTS = ("TP", "FP", "FN", "TN", "n_pred", "n_ref")
 _STATUSES = ("missed", "spurious", "not_applicable")
-_WORDS = {"missed": "missed", "spurious": "spurious", "not_applicable": "-"}
 _COLUMNS = ("volume", "subject", "label", "structure", "status", "dice", "iou")
-_COLUMNS += ("hd95_mm", "assd_mm", "tp", "fp", "fn", "tn", "n_pred", "n_ref")
+_COLUMNS += ("nsd", "hd95_mm", "assd_mm", "tp", "fp", "fn", "tn", "n_pred", "n_ref")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +41,9 @@ class CaseResult:
 
 
 def summarise(
-    cases: Sequence[CaseResult], label_names: Sequence[str]
+    cases: Sequence[CaseResult],
+    label_names: Sequence[str],
+    nsd_tolerance_mm: Optional[float] = None,
 ) -> dict[str, Any]:
     """The content of summary.json.
 
@@ -53,6 +55,7 @@ def summarise(
     Args:
       cases: at least one.
       label_names: of each class; the first is the background.
+      nsd_tolerance_mm: that the cases' NSD was measured with.
     """
     labels = range(1, len(label_names))
     mean = {
@@ -65,7 +68,15 @@ def summarise(
         "metric_per_case": [_case_json(case) for case in cases],
         "label_names": {str(label): label_names[label] for label in labels},
         "num_cases": len(cases),
+        "nsd_tolerance_mm": nsd_tolerance_mm,
     }
+
+
+def named_means(content: dict[str, Any], whole: str) -> list[tuple[str, Any]]:
+    """The means of each structure by its name, and of all under the name `whole`."""
+    names = content["label_names"]
+    found = [(names[label], mean) for label, mean in content["mean"].items()]
+    return [*found, (whole, content["foreground_mean"])]
 
 
 def _mean(values: Any) -> Optional[float]:
@@ -74,7 +85,7 @@ def _mean(values: Any) -> Optional[float]:
 
 
 def _figures(found: metrics.StructureMetrics) -> dict[str, Any]:
-    figures = {"Dice": found.dice, "IoU": found.iou}
+    figures = {"Dice": found.dice, "IoU": found.iou, "NSD": found.nsd}
     figures |= {"HD95_mm": found.hd95_mm, "ASSD_mm": found.assd_mm}
     return figures | {key: getattr(found, key.lower()) for key in _COUNTS}
 
@@ -137,44 +148,3 @@ def write_table(
                 row | {key: getattr(found, key) for key in _COLUMNS if key not in row}
             )
     files.write_text(path, text.getvalue())
-
-
-def case_line(case: CaseResult, label_names: Sequence[str]) -> str:
-    """One line for the log: the Dice of each structure, or why it has none."""
-    parts = [
-        f"{label_names[label]} "
-        + (f"{found.dice:.3f}" if found.status == "found" else _WORDS[found.status])
-        for label, found in case.structures.items()
-    ]
-    return f"{case.name}: Dice " + ", ".join(parts)
-
-
-def table(content: dict[str, Any]) -> str:
-    """A table of the means, a line per structure.
-
-    Args:
-      content: what `summarise` returned.
-
-    Returns:
-      Lines; `with mm` is the number of cases that the distances are means of, `no
-      truth` of those that have neither truth nor prediction.
-    """
-    rows = [
-        (content["label_names"][key], each) for key, each in content["mean"].items()
-    ]
-    rows.append(("all", content["foreground_mean"]))
-    width = max(len(name) for name, _ in rows)
-    head = f"{'':{width}}   Dice  HD95 mm  ASSD mm  with mm  missed  spurious  no truth"
-    return "\n".join([head, *(_format_row(name, each, width) for name, each in rows)])
-
-
-def _format_row(name: str, mean: dict[str, Any], width: int) -> str:
-    cells = [
-        "-" if mean[key] is None else f"{mean[key]:.{digits}f}"
-        for key, digits in (("Dice", 3), ("HD95_mm", 1), ("ASSD_mm", 1))
-    ]
-    return (
-        f"{name:{width}}  {cells[0]:>5}  {cells[1]:>7}  {cells[2]:>7}"
-        f"  {mean['n_distances']:>7}  {mean['missed']:>6}  {mean['spurious']:>8}"
-        f"  {mean['not_applicable']:>8}"
-    )

@@ -34,6 +34,16 @@ def test_split(parse):
     assert evaluation.split() == config.SplitConfig(file="paper:acdc", name="tr1_c1")
 
 
+def test_tolerance_of_surface_dice(parse):
+    parse()
+    assert evaluation.nsd_tolerance_mm() is None
+    parse("--nsd_tolerance_mm=2")
+    assert evaluation.nsd_tolerance_mm() == 2.0
+    parse("--nsd_tolerance_mm=nan")
+    with pytest.raises(errors.UserError, match="found nan, expected a length in mm"):
+        evaluation.nsd_tolerance_mm()
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [

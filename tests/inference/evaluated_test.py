@@ -4,29 +4,29 @@ import pytest
 
 from dscl_tf import errors
 from dscl_tf.inference import evaluated
-from dscl_tf.inference.evaluated import CaseDice
+from dscl_tf.inference.evaluated import CaseFigure
 from tests.reporting import making
 
 
 def test_no_file_is_no_figure(tmp_path):
-    assert evaluated.case_dice(tmp_path) == []
+    assert evaluated.case_figures(tmp_path, "dice") == []
 
 
 def test_case_dice_without_what_does_not_apply(tmp_path):
     making.write_cases(tmp_path, [("p1", "low", 0.5), ("p1", "high", "")])
-    assert evaluated.case_dice(tmp_path) == [CaseDice("p1", "low", 0.5)]
+    assert evaluated.case_figures(tmp_path, "dice") == [CaseFigure("p1", "low", 0.5)]
 
 
 def test_dice_that_is_no_number_is_refused(tmp_path):
     making.write_cases(tmp_path, [("p1", "low", "high")])
     with pytest.raises(errors.UserError, match=r"cases\.csv: expected the columns"):
-        evaluated.case_dice(tmp_path)
+        evaluated.case_figures(tmp_path, "dice")
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path):
     (tmp_path / "cases.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(errors.UserError, match=r"cases\.csv"):
-        evaluated.case_dice(tmp_path)
+        evaluated.case_figures(tmp_path, "dice")
 
 
 def test_cases_are_ranked_by_mean_dice(tmp_path):
