@@ -14,7 +14,7 @@ summary.json (nnU-Net's keys), cases.csv, masks/, overlays/ and contact_sheet.pn
 When truth and prediction are both empty a structure does not apply: it is left out
 of the means and counted. When one of them is empty Dice and surface Dice are 0 and
 the distances are infinite: it is counted as missed (truth only) or spurious
-(prediction only).
+(prediction only). Means have 95 % bootstrap intervals over subjects.
 """
 
 
@@ -41,8 +41,8 @@ def main() -> None:
     )
     opened = predictor.open_predictor(model, last=inference.last())
     content = evaluate.evaluate(opened, settings)
-    table = log_tables.table(content)
-    logging.info("Means of %d cases:\n%s", content["num_cases"], table)
+    tables = log_tables.tables(content)
+    logging.info("Means of %d cases:\n%s", content["num_cases"], tables)
     if settings.pictures:
         logging.info("Pictures: %s/contact_sheet.png and %s/overlays", output, output)
 

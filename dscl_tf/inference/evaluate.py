@@ -161,7 +161,8 @@ def _finished(output: pathlib.Path, identity: dict[str, Any]) -> Optional[dict]:
         return None
     content = files.read_json_object(output / SUMMARY, "evaluation summary")
     same = all(content.get(key) == value for key, value in identity.items())
-    return content if same else None
+    # What an earlier version evaluated lacks figures.
+    return content if same and "intervals" in content else None
 
 
 def _evaluate_all(

@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 
 from dscl_tf import csv_columns, files, json_forms
 from dscl_tf.inference import summary
-from dscl_tf.json_forms import MAYBE, Each
+from dscl_tf.json_forms import MAYBE, NUMBER, Each, Either
 
 _CURE = "evaluate again"
 # What has a question mark is not in what earlier versions wrote.
 _CASES = {"metric_per_case": [{"name": str, "metrics": Each({"Dice": MAYBE})}]}
 _FIGURES = {"Dice": MAYBE, "HD95_mm": MAYBE, "ASSD_mm": MAYBE, "NSD?": MAYBE}
+_BOUNDS = Each(Either((type(None), {"low": NUMBER, "high": NUMBER})))
 _MEANS = {
     "label_names": Each(str),
     "mean": Each(_FIGURES),
@@ -19,6 +20,12 @@ _MEANS = {
     "num_cases": int,
     "subset": str,
     "nsd_tolerance_mm?": MAYBE,
+    "intervals?": {
+        "level": NUMBER,
+        "num_subjects": int,
+        "mean": Each(_BOUNDS),
+        "foreground_mean": _BOUNDS,
+    },
 }
 
 

@@ -12,12 +12,12 @@ _FIGURES = (
     ("HD95_mm", "HD95 mm", 1),
     ("ASSD_mm", "ASSD mm", 1),
 )
-_COUNTS = (
-    ("n_distances", "with mm"),
-    ("missed", "missed"),
-    ("spurious", "spurious"),
-    ("not_applicable", "no truth"),
-)
+_COUNTS = {
+    "n_distances": "with mm",
+    "missed": "missed",
+    "spurious": "spurious",
+    "not_applicable": "no truth",
+}
 _WORDS = {"missed": "missed", "spurious": "spurious", "not_applicable": "-"}
 
 
@@ -31,8 +31,8 @@ def case_line(case: summary.CaseResult, label_names: Sequence[str]) -> str:
     return f"{case.name}: Dice " + ", ".join(parts)
 
 
-def table(content: dict[str, Any]) -> str:
-    """A table of the means, a line per structure.
+def tables(content: dict[str, Any]) -> str:
+    """Tables of the means with their intervals, and of counts, a line per structure.
 
     Args:
       content: what `summary.summarise` returned.
@@ -45,17 +45,24 @@ def table(content: dict[str, Any]) -> str:
     tolerance_mm = content["nsd_tolerance_mm"]
     has_nsd = tolerance_mm is not None
     figures = [each for each in _FIGURES if each[0] != "NSD" or has_nsd]
-    head = ["", *(name for _, name, _ in figures), *(name for _, name in _COUNTS)]
-    rows = [
-        [name]
-        + [_number(mean[key], digits) for key, _, digits in figures]
-        + [str(mean[key]) for key, _ in _COUNTS]
-        for name, mean in summary.named_means(content, "all")
-    ]
-    lines = _aligned([head, *rows])
-    if has_nsd:
-        lines += f"\nNSD at {tolerance_mm:g} mm."
-    return lines
+    means, counts = [["", *(name for _, name, _ in figures)]], [["", *_COUNTS.values()]]
+    for name, mean, bounds in summary.named_means(content, "all"):
+        cells = [_bounded(mean[key], bounds[key], digits) for key, _, digits in figures]
+        means.append([name, *cells])
+        counts.append([name, *(str(mean[key]) for key in _COUNTS)])
+    notes = f"NSD at {tolerance_mm:g} mm. " if has_nsd else ""
+    notes += (
+        f"[Intervals] of {content['intervals']['level']:.0%}: bootstrap over "
+        f"{content['intervals']['num_subjects']} subjects."
+    )
+    return "\n".join([_aligned(means), notes, "", _aligned(counts)])
+
+
+def _bounded(mean: Optional[float], bounds: Optional[dict], digits: int) -> str:
+    if bounds is None:
+        return _number(mean, digits)
+    ends = (_number(bounds[end], digits) for end in ("low", "high"))
+    return f"{_number(mean, digits)} [{', '.join(ends)}]"
 
 
 def _number(value: Optional[float], digits: int) -> str:

@@ -4,7 +4,7 @@
 `metric_per_case`) and beside them the distances in mm, NSD at `nsd_tolerance_mm` and
 the counts of structures that were missed, spurious or not applicable. It is strict
 JSON: what does not apply and what is infinite is null, and `missed` or `spurious` tell
-the latter apart.
+the latter apart. `intervals` holds those of the means.
 """
 
 import csv
@@ -14,11 +14,14 @@ import math
 from collections.abc import Sequence
 from typing import Any, Optional
 
-from dscl_tf import files
+import numpy as np
+
+from dscl_tf import files, statistics
 from dscl_tf.inference import metrics
 
 FILE = "summary.json"
 _COUNTS = ("TP", "FP", "FN", "TN", "n_pred", "n_ref")
+_BOUNDED = ("Dice", "IoU", "NSD", "HD95_mm", "ASSD_mm")  # That have intervals.
 _STATUSES = ("missed", "spurious", "not_applicable")
 _COLUMNS = ("volume", "subject", "label", "structure", "status", "dice", "iou")
 _COLUMNS += ("nsd", "hd95_mm", "assd_mm", "tp", "fp", "fn", "tn", "n_pred", "n_ref")
@@ -50,7 +53,9 @@ def summarise(
     Means are over the cases to which a figure applies; means of distances are over
     those where truth and prediction both have the structure (`n_distances`), so read
     them together with `missed` and `spurious`. `foreground_mean` is the mean over the
-    structures, its counts are sums.
+    structures, its counts are sums. `intervals` has the same fields: 95 % percentile
+    bootstrap intervals over subjects, with all volumes of each, or null where fewer
+    than three subjects have a figure.
 
     Args:
       cases: at least one.
@@ -65,6 +70,7 @@ def summarise(
     return {
         "foreground_mean": _foreground_mean(list(mean.values())),
         "mean": mean,
+        "intervals": _intervals(cases, labels),
         "metric_per_case": [_case_json(case) for case in cases],
         "label_names": {str(label): label_names[label] for label in labels},
         "num_cases": len(cases),
@@ -72,11 +78,26 @@ def summarise(
     }
 
 
-def named_means(content: dict[str, Any], whole: str) -> list[tuple[str, Any]]:
-    """The means of each structure by its name, and of all under the name `whole`."""
-    names = content["label_names"]
-    found = [(names[label], mean) for label, mean in content["mean"].items()]
-    return [*found, (whole, content["foreground_mean"])]
+def named_means(
+    content: dict[str, Any], whole: str
+) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Means and their intervals, of each structure and of all.
+
+    Args:
+      content: of summary.json; what earlier versions wrote has no intervals.
+      whole: the name of the mean of all structures.
+
+    Returns:
+      Names, means by key and intervals by key.
+    """
+    names, intervals = content["label_names"], content.get("intervals", {})
+    bounds = intervals.get("mean", {})
+    rows = [
+        (names[label], mean, bounds.get(label, {}))
+        for label, mean in content["mean"].items()
+    ]
+    of_all = intervals.get("foreground_mean", {})
+    return [*rows, (whole, content["foreground_mean"], of_all)]
 
 
 def _mean(values: Any) -> Optional[float]:
@@ -106,6 +127,33 @@ def _foreground_mean(means: list[dict[str, Any]]) -> dict[str, Any]:
         else _mean(each[key] for each in means)
         for key in means[0]
     }
+
+
+def _intervals(cases: Sequence[CaseResult], labels: Sequence[int]) -> dict[str, Any]:
+    subjects = [case.subject for case in cases]
+    figures = [[_figures(case.structures[label]) for label in labels] for case in cases]
+
+    def bounds(key: str, columns: slice) -> Optional[dict[str, float]]:
+        values = [[_finite(each[key]) for each in row[columns]] for row in figures]
+        found = statistics.mean_interval(np.array(values), subjects)
+        return found and {"low": found[0], "high": found[1]}
+
+    return {
+        "level": statistics.LEVEL,
+        "resamples": statistics.RESAMPLES,
+        "seed": statistics.SEED,
+        "num_subjects": len(set(subjects)),
+        "foreground_mean": {key: bounds(key, slice(None)) for key in _BOUNDED},
+        "mean": {
+            str(label): {key: bounds(key, slice(k, k + 1)) for key in _BOUNDED}
+            for k, label in enumerate(labels)
+        },
+    }
+
+
+def _finite(value: Optional[float]) -> float:
+    """A figure that means are of; NaN where it does not apply or is infinite."""
+    return math.nan if value is None or math.isinf(value) else value
 
 
 def _case_json(case: CaseResult) -> dict[str, Any]:

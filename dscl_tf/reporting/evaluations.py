@@ -31,11 +31,23 @@ def _evaluation(name: str, folder: Path) -> dict[str, Any]:
         cases.append((title, 3, _by_volume(folder, "nsd")))
     return {
         "name": name,
-        "about": f"{content['num_cases']} volumes of the subset {content['subset']}.",
+        "about": _about(content),
         "figures": figures,
         "means": summary.named_means(content, "Mean of structures"),
         "cases": [case for case in cases if case[-1]["rows"]],
     }
+
+
+def _about(content: dict[str, Any]) -> str:
+    text = f"{content['num_cases']} volumes of the subset {content['subset']}."
+    intervals = content.get("intervals")
+    if intervals is None:
+        return text
+    return (
+        f"{text} In brackets {intervals['level']:.0%} intervals of the means: "
+        f"bootstrap over {intervals['num_subjects']} subjects, none for fewer than "
+        "three."
+    )
 
 
 def _by_volume(folder: Path, column: str) -> dict[str, Any]:

@@ -83,6 +83,18 @@ def test_surface_dice_on_demand(evaluated, model, cohort_folder, tmp_path):
     assert (tmp_path / "summary.json").stat().st_mtime_ns == before
 
 
+def test_what_an_earlier_version_wrote_is_evaluated_again(
+    evaluated, model, cohort_folder, tmp_path
+):
+    _, content = evaluated
+    earlier = {key: it for key, it in content.items() if key != "intervals"}
+    (tmp_path / "summary.json").write_text(json.dumps(earlier))
+    settings = evaluate.EvaluationConfig(
+        str(cohort_folder), str(tmp_path), "all", pictures=False
+    )
+    assert evaluate.evaluate(model, settings)["intervals"] == content["intervals"]
+
+
 def test_files(evaluated, dataset):
     output, content = evaluated
     for name in ("p1", "p2"):

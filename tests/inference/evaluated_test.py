@@ -47,7 +47,14 @@ def test_a_damaged_summary_is_refused(tmp_path, content):
 
 
 MEANS = {"Dice": 0.5, "HD95_mm": None, "ASSD_mm": 1}
+INTERVALS = {
+    "level": 0.95,
+    "num_subjects": 3,
+    "mean": {"1": {"Dice": {"low": 0.1, "high": 0.9}, "HD95_mm": None}},
+    "foreground_mean": {"Dice": None},
+}
 SUMMARY = {
+    "intervals": INTERVALS,
     "label_names": {"1": "low"},
     "mean": {"1": MEANS},
     "foreground_mean": MEANS,
@@ -64,6 +71,10 @@ SUMMARY = {
             "mean.1.Dice: found nothing, expected int or float or null",
         ),
         ({"label_names": {}}, "label_names.1: found nothing, expected str"),
+        (
+            {"intervals": INTERVALS | {"mean": {"1": {"Dice": {"low": 0.1}}}}},
+            "intervals.mean.1.Dice.high: found nothing, expected int or float",
+        ),
         ({"num_cases": "two"}, "num_cases: found 'two', expected int"),
     ],
 )

@@ -30,3 +30,17 @@ def cases():
         case("p2_ed", missed, absent),
         case("p3_ed", absent, spurious),
     ]
+
+
+def many_cases():
+    """Two frames of each of four patients, of which the fourth has no LV."""
+    absent = found(0, 0, 0, None, None)
+    return [
+        case(
+            f"p{patient}_{frame}",
+            found(10, 2 * patient, frame, 1.0 * patient, 0.5 * patient),
+            absent if patient == 4 else found(8, patient, 2 * frame, 3.0, 1.0),
+        )
+        for patient in range(1, 5)
+        for frame in (0, 1)
+    ]

@@ -3,9 +3,10 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 
-from dscl_tf import files
+from dscl_tf import files, statistics
 from dscl_tf.inference import summary
 from tests.inference import making
 
@@ -100,3 +101,31 @@ def test_surface_dice_has_its_key_column_and_tolerance(cases, tmp_path):
     summary.write_table(cases, NAMES, tmp_path / "cases.csv")
     rows = csv.DictReader((tmp_path / "cases.csv").open())
     assert [row["nsd"] for row in rows] == ["0.75", "1.0", "0.0", "", "", "0.0"]
+
+
+def test_intervals_are_over_subjects():
+    cases = making.many_cases()
+    content = summary.summarise(cases, NAMES)
+    intervals = content["intervals"]
+    assert (intervals["level"], intervals["num_subjects"]) == (0.95, 4)
+    # Each patient's HD95 is 1, 2, 3 or 4 mm in both frames: means of four drawn are
+    # quarters, below 1.5 in 5 of 256 draws (2.0 %) and at most 1.5 in 15 (5.9 %).
+    assert intervals["mean"]["1"]["HD95_mm"] == {"low": 1.5, "high": 3.5}
+    # Both columns of Dice, a row a volume, of two volumes a patient.
+    values = [[each.dice for each in case.structures.values()] for case in cases]
+    values = np.array(values, float)
+    subjects = [case.subject for case in cases]
+    low, high = statistics.mean_interval(values, subjects)
+    assert intervals["foreground_mean"]["Dice"] == {"low": low, "high": high}
+    low, high = statistics.mean_interval(values[:, 1:], subjects)
+    assert intervals["mean"]["2"]["Dice"] == {"low": low, "high": high}
+    assert intervals["mean"]["1"]["NSD"] is None  # Not measured.
+
+
+def test_few_subjects_have_no_interval(cases):
+    # RV applies to p1 and p2 alone.
+    assert summary.summarise(cases, NAMES)["intervals"]["mean"]["1"]["Dice"] is None
+    two = making.many_cases()[:4]  # Four volumes of two patients.
+    intervals = summary.summarise(two, NAMES)["intervals"]
+    assert intervals["foreground_mean"]["Dice"] is None
+    assert intervals["mean"]["2"]["Dice"] is None

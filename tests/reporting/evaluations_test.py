@@ -4,8 +4,10 @@ import json
 
 import pytest
 
-from dscl_tf.inference import evaluate, predictor
+from dscl_tf import files
+from dscl_tf.inference import evaluate, predictor, summary
 from dscl_tf.reporting import evaluations
+from tests.inference import making as cases
 from tests.reporting import making
 
 
@@ -27,6 +29,15 @@ def test_surface_dice_stands_with_its_tolerance(measured):
         assert f">{mean['NSD']:.3f}<" in text
     for case in content["metric_per_case"]:
         assert f">{case['metrics']['1']['NSD']:.3f}<" in text
+
+
+def test_intervals_stand_beside_their_means(tmp_path):
+    content = summary.summarise(cases.many_cases(), cases.NAMES)
+    content["subset"] = "test"
+    files.write_json(tmp_path / "summary.json", content)
+    text = making.fragment(evaluations.section([("test", tmp_path)]))
+    assert "2.5 [1.5, 3.5]</td>" in text  # HD95 of the first structure.
+    assert "In brackets 95% intervals of the means: bootstrap over 4 subjects" in text
 
 
 def test_an_evaluation_of_an_earlier_version(tmp_path):
