@@ -14,7 +14,8 @@ summary.json (nnU-Net's keys), cases.csv, masks/, overlays/ and contact_sheet.pn
 When truth and prediction are both empty a structure does not apply: it is left out
 of the means and counted. When one of them is empty Dice and surface Dice are 0 and
 the distances are infinite: it is counted as missed (truth only) or spurious
-(prediction only). Means have 95 % bootstrap intervals over subjects.
+(prediction only). Means have 95 % bootstrap intervals over subjects. Volumes are in ml,
+with their bias.
 """
 
 

@@ -102,6 +102,11 @@ def mean_interval(
     return low, high
 
 
+def bounds_json(bounds: Optional[tuple[float, float]]) -> Optional[dict[str, float]]:
+    """An interval as JSON files have it: "low" and "high", or null."""
+    return None if bounds is None else {"low": bounds[0], "high": bounds[1]}
+
+
 def _times_drawn(num_groups: int) -> np.ndarray:
     """How often each group is in each resample, float [RESAMPLES, num_groups]."""
     rng = np.random.default_rng(SEED)

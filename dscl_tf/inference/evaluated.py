@@ -12,7 +12,10 @@ _CURE = "evaluate again"
 # What has a question mark is not in what earlier versions wrote.
 _CASES = {"metric_per_case": [{"name": str, "metrics": Each({"Dice": MAYBE})}]}
 _FIGURES = {"Dice": MAYBE, "HD95_mm": MAYBE, "ASSD_mm": MAYBE, "NSD?": MAYBE}
-_BOUNDS = Each(Either((type(None), {"low": NUMBER, "high": NUMBER})))
+_INTERVAL = Either((type(None), {"low": NUMBER, "high": NUMBER}))
+_BOUNDS = Each(_INTERVAL)
+_BIAS = {"ref_ml": MAYBE, "pred_ml": MAYBE, "bias_ml": MAYBE, "bias_percent": MAYBE}
+_BIAS |= {"n": int, "std_ml": MAYBE, "bias_ml_interval": _INTERVAL}
 _MEANS = {
     "label_names": Each(str),
     "mean": Each(_FIGURES),
@@ -26,6 +29,7 @@ _MEANS = {
         "mean": Each(_BOUNDS),
         "foreground_mean": _BOUNDS,
     },
+    "volume_bias?": Each(_BIAS),
 }
 
 
@@ -52,6 +56,24 @@ def case_figures(evaluation: pathlib.Path, column: str) -> list[CaseFigure]:
     return [CaseFigure(*row) for row in rows if math.isfinite(row[-1])]
 
 
+def case_volumes_ml(evaluation: pathlib.Path) -> list[tuple[str, str, float, float]]:
+    """True and found volume of each structure and volume to which they apply.
+
+    Args:
+      evaluation: its folder; without cases.csv the list is empty.
+
+    Returns:
+      Volume, structure, ml of the truth and ml of the prediction.
+
+    Raises:
+      UserError: cases.csv is damaged.
+    """
+    path, texts = evaluation / "cases.csv", ("volume", "structure")
+    columns = ("volume_ref_ml", "volume_pred_ml")
+    rows = csv_columns.read(path, texts, columns, lacking="")
+    return [row for row in rows if all(map(math.isfinite, row[2:]))]
+
+
 def means(evaluation: pathlib.Path) -> dict[str, Any]:
     """summary.json with the means of an evaluation, as it is.
 
@@ -59,7 +81,8 @@ def means(evaluation: pathlib.Path) -> dict[str, Any]:
       UserError: it is missing, or not what dscl-evaluate writes.
     """
     content = _summary(evaluation, _MEANS)
-    names = {"label_names": dict.fromkeys(content["mean"], str)}
+    labels = {**content["mean"], **content.get("volume_bias", {})}
+    names = {"label_names": dict.fromkeys(labels, str)}
     json_forms.check(evaluation / summary.FILE, content, names, _CURE)
     return content
 

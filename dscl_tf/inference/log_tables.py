@@ -32,7 +32,7 @@ def case_line(case: summary.CaseResult, label_names: Sequence[str]) -> str:
 
 
 def tables(content: dict[str, Any]) -> str:
-    """Tables of the means with their intervals, and of counts, a line per structure.
+    """Tables of means with their intervals, counts and volumes, a line per structure.
 
     Args:
       content: what `summary.summarise` returned.
@@ -40,7 +40,7 @@ def tables(content: dict[str, Any]) -> str:
     Returns:
       Lines; `with mm` is the number of cases that the distances are means of, `no
       truth` of those that have neither truth nor prediction. NSD is there if it was
-      measured.
+      measured. Bias is found minus true, SD that of these differences.
     """
     tolerance_mm = content["nsd_tolerance_mm"]
     has_nsd = tolerance_mm is not None
@@ -55,7 +55,18 @@ def tables(content: dict[str, Any]) -> str:
         f"[Intervals] of {content['intervals']['level']:.0%}: bootstrap over "
         f"{content['intervals']['num_subjects']} subjects."
     )
-    return "\n".join([_aligned(means), notes, "", _aligned(counts)])
+    parts = [_aligned(means), notes, "", _aligned(counts), "", _volumes(content)]
+    return "\n".join(parts)
+
+
+def _volumes(content: dict[str, Any]) -> str:
+    rows = [["", "true ml", "found ml", "bias ml", "bias %", "SD ml", "cases"]]
+    for label, found in content["volume_bias"].items():
+        bias = _bounded(found["bias_ml"], found["bias_ml_interval"], 2)
+        cells = [_number(found[key], 2) for key in ("ref_ml", "pred_ml")]
+        cells += [bias, _number(found["bias_percent"], 1), _number(found["std_ml"], 2)]
+        rows.append([content["label_names"][label], *cells, str(found["n"])])
+    return _aligned(rows)
 
 
 def _bounded(mean: Optional[float], bounds: Optional[dict], digits: int) -> str:

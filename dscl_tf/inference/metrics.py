@@ -26,6 +26,7 @@ class StructureMetrics:
     fp: int  # ... in the prediction alone.
     fn: int  # ... in the truth alone.
     tn: int  # ... in neither.
+    voxel_mm3: float
     hd95_mm: Optional[float]  # inf when one mask is empty, None when both are.
     assd_mm: Optional[float]
     nsd: Optional[float] = None  # None without a tolerance, too.
@@ -39,6 +40,21 @@ class StructureMetrics:
     def n_ref(self) -> int:
         """Voxels of the truth."""
         return self.tp + self.fn
+
+    @property
+    def volume_ref_ml(self) -> Optional[float]:
+        """Volume of the truth; None where both masks are empty, as all below."""
+        return self._ml(self.n_ref)
+
+    @property
+    def volume_pred_ml(self) -> Optional[float]:
+        """Volume of the prediction."""
+        return self._ml(self.n_pred)
+
+    @property
+    def volume_difference_ml(self) -> Optional[float]:
+        """Volume of the prediction minus that of the truth."""
+        return self._ml(self.n_pred - self.n_ref)
 
     @property
     def dice(self) -> Optional[float]:
@@ -58,6 +74,10 @@ class StructureMetrics:
         if self.n_ref:
             return "missed"
         return "spurious" if self.n_pred else "not_applicable"
+
+    def _ml(self, num_voxels: int) -> Optional[float]:
+        is_there = self.n_ref or self.n_pred
+        return num_voxels * self.voxel_mm3 / 1000 if is_there else None
 
     @staticmethod
     def _ratio(part: int, whole: int) -> Optional[float]:
@@ -100,10 +120,13 @@ def structure_metrics(
     in_truth = sitk.GetArrayViewFromImage(truth) == label
     in_prediction = sitk.GetArrayViewFromImage(prediction) == label
     counts = _counts(in_truth, in_prediction)
+    voxel_mm3 = math.prod(truth.GetSpacing())
     hd95_mm, assd_mm, nsd = _surface_figures(
         in_truth, in_prediction, truth.GetSpacing(), nsd_tolerance_mm
     )
-    return StructureMetrics(**counts, hd95_mm=hd95_mm, assd_mm=assd_mm, nsd=nsd)
+    return StructureMetrics(
+        **counts, voxel_mm3=voxel_mm3, hd95_mm=hd95_mm, assd_mm=assd_mm, nsd=nsd
+    )
 
 
 def dice_of(truth: np.ndarray, prediction: np.ndarray) -> Optional[float]:

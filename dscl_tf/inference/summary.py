@@ -4,7 +4,8 @@
 `metric_per_case`) and beside them the distances in mm, NSD at `nsd_tolerance_mm` and
 the counts of structures that were missed, spurious or not applicable. It is strict
 JSON: what does not apply and what is infinite is null, and `missed` or `spurious` tell
-the latter apart. `intervals` holds those of the means.
+the latter apart. `intervals` holds those of the means, `volume_bias` how far volumes in
+ml are from the true ones.
 """
 
 import csv
@@ -17,14 +18,16 @@ from typing import Any, Optional
 import numpy as np
 
 from dscl_tf import files, statistics
-from dscl_tf.inference import metrics
+from dscl_tf.inference import metrics, volume_bias
 
 FILE = "summary.json"
 _COUNTS = ("TP", "FP", "FN", "TN", "n_pred", "n_ref")
 _BOUNDED = ("Dice", "IoU", "NSD", "HD95_mm", "ASSD_mm")  # That have intervals.
+_VOLUMES = ("volume_ref_ml", "volume_pred_ml", "volume_difference_ml")
 _STATUSES = ("missed", "spurious", "not_applicable")
 _COLUMNS = ("volume", "subject", "label", "structure", "status", "dice", "iou")
 _COLUMNS += ("nsd", "hd95_mm", "assd_mm", "tp", "fp", "fn", "tn", "n_pred", "n_ref")
+_COLUMNS += _VOLUMES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +58,8 @@ def summarise(
     them together with `missed` and `spurious`. `foreground_mean` is the mean over the
     structures, its counts are sums. `intervals` has the same fields: 95 % percentile
     bootstrap intervals over subjects, with all volumes of each, or null where fewer
-    than three subjects have a figure.
+    than three subjects have a figure. `volume_bias` is what `volume_bias.of_structure`
+    gives of each structure.
 
     Args:
       cases: at least one.
@@ -63,6 +67,7 @@ def summarise(
       nsd_tolerance_mm: that the cases' NSD was measured with.
     """
     labels = range(1, len(label_names))
+    subjects = [case.subject for case in cases]
     mean = {
         str(label): _label_mean([case.structures[label] for case in cases])
         for label in labels
@@ -71,6 +76,12 @@ def summarise(
         "foreground_mean": _foreground_mean(list(mean.values())),
         "mean": mean,
         "intervals": _intervals(cases, labels),
+        "volume_bias": {
+            str(label): volume_bias.of_structure(
+                [case.structures[label] for case in cases], subjects
+            )
+            for label in labels
+        },
         "metric_per_case": [_case_json(case) for case in cases],
         "label_names": {str(label): label_names[label] for label in labels},
         "num_cases": len(cases),
@@ -136,7 +147,7 @@ def _intervals(cases: Sequence[CaseResult], labels: Sequence[int]) -> dict[str, 
     def bounds(key: str, columns: slice) -> Optional[dict[str, float]]:
         values = [[_finite(each[key]) for each in row[columns]] for row in figures]
         found = statistics.mean_interval(np.array(values), subjects)
-        return found and {"low": found[0], "high": found[1]}
+        return statistics.bounds_json(found)
 
     return {
         "level": statistics.LEVEL,
@@ -173,6 +184,7 @@ def _structure_json(found: metrics.StructureMetrics) -> dict[str, Any]:
         key: None if value == math.inf else value
         for key, value in _figures(found).items()
     }
+    figures |= {key.capitalize(): getattr(found, key) for key in _VOLUMES}
     return figures | {status: found.status == status for status in _STATUSES}
 
 

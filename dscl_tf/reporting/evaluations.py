@@ -35,6 +35,16 @@ def _evaluation(name: str, folder: Path) -> dict[str, Any]:
         "figures": figures,
         "means": summary.named_means(content, "Mean of structures"),
         "cases": [case for case in cases if case[-1]["rows"]],
+        **_volumes(content, folder),
+    }
+
+
+def _volumes(content: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Bias of each structure's volume, and volumes; empty of earlier versions."""
+    bias, names = content.get("volume_bias", {}), content["label_names"]
+    return {
+        "bias": [(names[label], found) for label, found in bias.items()],
+        "volumes": evaluated.case_volumes_ml(folder) if bias else [],
     }
 
 

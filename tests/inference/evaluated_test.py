@@ -23,6 +23,13 @@ def test_dice_that_is_no_number_is_refused(tmp_path):
         evaluated.case_figures(tmp_path, "dice")
 
 
+def test_volumes_without_what_does_not_apply(tmp_path):
+    head = ("volume", "structure", "volume_ref_ml", "volume_pred_ml")
+    rows = [("p1", "low", 2.5, 0.0), ("p1", "high", "", "")]
+    making.write_csv(tmp_path / "cases.csv", head, rows)
+    assert evaluated.case_volumes_ml(tmp_path) == [("p1", "low", 2.5, 0.0)]
+
+
 def test_bytes_that_are_no_text_are_refused(tmp_path):
     (tmp_path / "cases.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(errors.UserError, match=r"cases\.csv"):
@@ -53,7 +60,10 @@ INTERVALS = {
     "mean": {"1": {"Dice": {"low": 0.1, "high": 0.9}, "HD95_mm": None}},
     "foreground_mean": {"Dice": None},
 }
+BIAS = dict.fromkeys(("ref_ml", "pred_ml", "bias_ml", "bias_percent", "std_ml"))
+BIAS |= {"n": 0, "bias_ml_interval": None}
 SUMMARY = {
+    "volume_bias": {"1": BIAS},
     "intervals": INTERVALS,
     "label_names": {"1": "low"},
     "mean": {"1": MEANS},
@@ -74,6 +84,14 @@ SUMMARY = {
         (
             {"intervals": INTERVALS | {"mean": {"1": {"Dice": {"low": 0.1}}}}},
             "intervals.mean.1.Dice.high: found nothing, expected int or float",
+        ),
+        (
+            {"volume_bias": {"1": BIAS | {"std_ml": "?"}}},
+            "volume_bias.1.std_ml: found '?', expected int or float or null",
+        ),
+        (
+            {"volume_bias": {"2": BIAS}},
+            "label_names.2: found nothing, expected str",
         ),
         ({"num_cases": "two"}, "num_cases: found 'two', expected int"),
     ],

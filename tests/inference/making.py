@@ -4,12 +4,13 @@ import math
 
 from dscl_tf.inference import metrics, summary
 
+VOXEL_MM3 = 500.0
 NAMES = ("background", "RV", "LV")
 
 
 def found(tp, fp, fn, hd95_mm, assd_mm, nsd=None):
     tn = 100 - tp - fp - fn
-    return metrics.StructureMetrics(tp, fp, fn, tn, hd95_mm, assd_mm, nsd)
+    return metrics.StructureMetrics(tp, fp, fn, tn, VOXEL_MM3, hd95_mm, assd_mm, nsd)
 
 
 def case(name, right, left):

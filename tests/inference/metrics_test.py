@@ -31,6 +31,20 @@ def test_overlap_counts():
     assert found.status == "found"
 
 
+def test_volumes_in_ml():
+    # Voxels of 2 x 3 x 5 = 30 mm3: 4 of the truth, 1 of the prediction.
+    truth, prediction = _volume(["1100 1100"]), _volume(["0000 0100"])
+    found = metrics.structure_metrics(truth, prediction, 1)
+    assert found.volume_ref_ml == pytest.approx(0.12)
+    assert found.volume_pred_ml == pytest.approx(0.03)
+    assert found.volume_difference_ml == pytest.approx(-0.09)
+    absent = metrics.structure_metrics(truth, prediction, 2)
+    assert (absent.volume_ref_ml, absent.volume_difference_ml) == (None, None)
+    missed = metrics.structure_metrics(truth, _volume(["0000 0000"]), 1)
+    assert missed.volume_pred_ml == 0
+    assert missed.volume_difference_ml == pytest.approx(-0.12)
+
+
 def test_identical_masks():
     truth = _volume(["000 010 000", "010 111 010", "000 010 000"])
     found = metrics.structure_metrics(truth, truth, 1)

@@ -129,3 +129,19 @@ def test_few_subjects_have_no_interval(cases):
     intervals = summary.summarise(two, NAMES)["intervals"]
     assert intervals["foreground_mean"]["Dice"] is None
     assert intervals["mean"]["2"]["Dice"] is None
+
+
+def test_volumes_of_cases_and_their_bias(cases, tmp_path):
+    content = summary.summarise(cases, NAMES)
+    # RV, 0.5 ml a voxel: 15 and 15 in p1, 8 and 0 in p2.
+    bias = content["volume_bias"]["1"]
+    assert (bias["n"], bias["ref_ml"], bias["bias_ml"]) == (2, 5.75, -2)
+    right, left = content["metric_per_case"][1]["metrics"].values()
+    assert (right["Volume_ref_ml"], right["Volume_pred_ml"]) == (4, 0)
+    assert right["Volume_difference_ml"] == -4
+    assert left["Volume_ref_ml"] is None
+    summary.write_table(cases, NAMES, tmp_path / "cases.csv")
+    rows = list(csv.DictReader((tmp_path / "cases.csv").open()))
+    columns = ("volume_ref_ml", "volume_pred_ml", "volume_difference_ml")
+    assert [rows[2][key] for key in columns] == ["4.0", "0.0", "-4.0"]
+    assert [rows[3][key] for key in columns] == ["", "", ""]

@@ -31,9 +31,22 @@ def test_surface_dice_stands_with_its_tolerance(measured):
         assert f">{case['metrics']['1']['NSD']:.3f}<" in text
 
 
+def test_volumes_and_their_bias(measured):
+    folder, content = measured
+    text = making.fragment(evaluations.section([("test", folder)]))
+    # Structure 1 of p2: half of 288 voxels of 32 mm3 is found.
+    for figure in ("9.22", "4.61", "\N{MINUS SIGN}4.61"):
+        assert f">{figure}<" in text
+    bias = content["volume_bias"]["1"]
+    assert bias["bias_ml"] == pytest.approx(-144 * 0.032 / 2)
+    assert f">{-bias['bias_ml']:.2f}<".replace(">", ">\N{MINUS SIGN}") in text
+    assert "Bias (%)" in text
+
+
 def test_intervals_stand_beside_their_means(tmp_path):
     content = summary.summarise(cases.many_cases(), cases.NAMES)
     content["subset"] = "test"
+    summary.write_table(cases.many_cases(), cases.NAMES, tmp_path / "cases.csv")
     files.write_json(tmp_path / "summary.json", content)
     text = making.fragment(evaluations.section([("test", tmp_path)]))
     assert "2.5 [1.5, 3.5]</td>" in text  # HD95 of the first structure.
@@ -54,4 +67,4 @@ def test_an_evaluation_of_an_earlier_version(tmp_path):
     text = making.fragment(evaluations.section([("test", tmp_path)]))
     assert "2 volumes of the subset test." in text
     assert ">0.250<" in text and ">0.750<" in text
-    assert "NSD" not in text
+    assert "NSD" not in text and "Bias" not in text
