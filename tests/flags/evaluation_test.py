@@ -6,6 +6,7 @@ from absl.testing import flagsaver
 from dscl_flags import evaluation, inference, prediction
 
 from dscl_tf import config, errors
+from dscl_tf.inference import mask_files
 
 FLAGS = flags.FLAGS
 
@@ -26,6 +27,14 @@ def test_values_arrive(parse):
     assert prediction.source() == "i"
     assert (evaluation.prepared(), evaluation.subset()) == ("p", "test")
     assert evaluation.split() is None
+
+
+def test_mask_format(parse):
+    parse()
+    assert prediction.mask_format() == "input"
+    parse("--mask_format=seg_nrrd")
+    assert prediction.mask_format() == "seg_nrrd"
+    assert FLAGS["mask_format"].parser.enum_values == list(mask_files.FORMATS)
 
 
 def test_split(parse):
