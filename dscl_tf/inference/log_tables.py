@@ -52,7 +52,7 @@ def tables(content: dict[str, Any]) -> str:
         counts.append([name, *(str(mean[key]) for key in _COUNTS)])
     notes = f"NSD at {tolerance_mm:g} mm. " if has_nsd else ""
     notes += (
-        f"[Intervals] of {content['intervals']['level']:.0%}: bootstrap over "
+        f"In brackets {content['intervals']['level']:.0%} intervals: bootstrap over "
         f"{content['intervals']['num_subjects']} subjects."
     )
     parts = [_aligned(means), notes, "", _aligned(counts), "", _volumes(content)]

@@ -46,4 +46,4 @@ def test_intervals_stand_beside_their_means():
     bounds = content["intervals"]["mean"]["1"]["Dice"]
     mean = content["mean"]["1"]["Dice"]
     assert f"{mean:.3f} [{bounds['low']:.3f}, {bounds['high']:.3f}]" in text
-    assert "95%: bootstrap over 4 subjects" in text
+    assert "95% intervals: bootstrap over 4 subjects" in text
