@@ -8,6 +8,7 @@ from typing import Optional
 import numpy as np
 
 LEVEL = 0.95
+_TAILS = (2.5, 97.5)  # Percentiles of that level, without its rounding.
 RESAMPLES = 10_000
 SEED = 0
 MIN_GROUPS = 3  # Fewer tell nothing of an interval.
@@ -58,8 +59,9 @@ def difference(first: Sequence[float], second: Sequence[float]) -> Optional[Diff
     if not len(first):
         return None
     differences = np.subtract(first, second)
-    groups = range(len(differences))
-    low, high = mean_interval(differences[:, None], groups) or (None, None)
+    low = high = None
+    if len(differences) >= MIN_GROUPS:
+        low, high = _bounds(differences[_drawn(len(differences))].mean(axis=1))
     mean, num_above = float(differences.mean()), int((differences > 0).sum())
     return Difference(len(differences), mean, low, high, num_above)
 
@@ -97,9 +99,7 @@ def mean_interval(
     drawn = times @ counts
     means = np.divide(times @ sums, drawn, np.full_like(drawn, np.nan), where=drawn > 0)
     is_known = ~np.isnan(means).all(axis=1)
-    tails = [50 * (1 - LEVEL), 50 * (1 + LEVEL)]
-    low, high = np.percentile(np.nanmean(means[is_known], axis=1), tails).tolist()
-    return low, high
+    return _bounds(np.nanmean(means[is_known], axis=1))
 
 
 def bounds_json(bounds: Optional[tuple[float, float]]) -> Optional[dict[str, float]]:
@@ -107,10 +107,18 @@ def bounds_json(bounds: Optional[tuple[float, float]]) -> Optional[dict[str, flo
     return None if bounds is None else {"low": bounds[0], "high": bounds[1]}
 
 
-def _times_drawn(num_groups: int) -> np.ndarray:
-    """How often each group is in each resample, float [RESAMPLES, num_groups]."""
-    rng = np.random.default_rng(SEED)
-    rows = rng.integers(num_groups, size=(RESAMPLES, num_groups))
-    places = rows + num_groups * np.arange(RESAMPLES)[:, None]
-    counts = np.bincount(places.ravel(), minlength=RESAMPLES * num_groups)
-    return counts.reshape(RESAMPLES, num_groups).astype(np.float64)
+def _drawn(num: int) -> np.ndarray:
+    """What each resample draws of `num` items, int [RESAMPLES, num]."""
+    return np.random.default_rng(SEED).integers(num, size=(RESAMPLES, num))
+
+
+def _times_drawn(num: int) -> np.ndarray:
+    """How often each resample draws each of `num` items, float [RESAMPLES, num]."""
+    places = _drawn(num) + num * np.arange(RESAMPLES)[:, None]
+    counts = np.bincount(places.ravel(), minlength=RESAMPLES * num)
+    return counts.reshape(RESAMPLES, num).astype(np.float64)
+
+
+def _bounds(means: np.ndarray) -> tuple[float, float]:
+    low, high = np.percentile(means, _TAILS).tolist()
+    return low, high

@@ -32,6 +32,13 @@ def test_interval_covers_as_often_as_it_says():
     assert 85 <= covered <= 100
 
 
+def test_differences_have_the_interval_of_a_mean():
+    values = [0.1, 0.4, -0.2, 0.3]
+    found = statistics.difference(values, [0.0] * 4)
+    expected = _interval([values], range(4))
+    assert (found.low, found.high) == pytest.approx(expected)
+
+
 NAN = np.nan
 
 

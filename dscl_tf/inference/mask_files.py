@@ -72,7 +72,7 @@ def write(
     """Writes a mask in the format of the target's suffix, whole or not at all.
 
     Args:
-      mask: uint8, 2-D or 3-D.
+      mask: of integers, 2-D or 3-D.
       target: the file. A `.seg.nrrd` is 3-D, with the structures as segments.
       structures: that the mask may have.
 

@@ -155,7 +155,9 @@ def segment_file(
 
 def _describe(mask: sitk.Image, named: Sequence[Structure]) -> str:
     """The volume of each structure, so that an empty mask does not go unnoticed."""
-    voxels = np.bincount(sitk.GetArrayViewFromImage(mask).ravel(), minlength=256)
+    num_values = 1 + max(it.value for it in named)
+    values = sitk.GetArrayViewFromImage(mask).ravel()
+    voxels = np.bincount(values, minlength=num_values)
     unit = "ml" if mask.GetDimension() == 3 else "mm2"
     size = np.prod(mask.GetSpacing()) / (1000 if unit == "ml" else 1)
     if not voxels[1:].any():
