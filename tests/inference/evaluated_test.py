@@ -12,7 +12,7 @@ def test_no_file_is_no_figure(tmp_path):
     assert evaluated.case_figures(tmp_path, "dice") == []
 
 
-def test_case_dice_without_what_does_not_apply(tmp_path):
+def test_figures_of_cases_without_what_does_not_apply(tmp_path):
     making.write_cases(tmp_path, [("p1", "low", 0.5), ("p1", "high", "")])
     assert evaluated.case_figures(tmp_path, "dice") == [CaseFigure("p1", "low", 0.5)]
 
