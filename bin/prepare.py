@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Prepares a dataset: one frame, one pixel size, normalised slices."""
 
+import pathlib
+
 from dscl_flags import binary, prepare
 
 USAGE = """
@@ -34,17 +36,17 @@ def check(config) -> None:
     from dscl_tf import errors, files
     from dscl_tf.cohort import check_report, preparation
 
+    if prepare.report_file():
+        files.require_writable(pathlib.Path(prepare.report_file()).parent)
     dataset, report = preparation.check(config)
-    bad = report.bad_cases(config.strict)
     if prepare.report_file():
         files.write_json(prepare.report_file(), check_report.to_json(report))
     table = check_report.table(report, dataset)
     print(check_report.summary(report, dataset.label_names, config.num_partitions))
     print(f"\n{table}" if table else "\nNo problems found.")
     if report.is_bad(config.strict):
-        raise errors.UserError(
-            f"{len(bad)} of {len(dataset.cases)} volumes have errors, listed above."
-        )
+        bad = check_report.count(report, config.strict)
+        raise errors.UserError(f"{bad} have errors, listed above.")
 
 
 def cli() -> None:

@@ -6,8 +6,8 @@ import json
 import os
 import pathlib
 import tempfile
-from collections.abc import Iterator
-from typing import Any, Union
+from collections.abc import Iterable, Iterator
+from typing import Any, Optional, Union
 
 from dscl_tf import errors
 
@@ -17,7 +17,7 @@ PathLike = Union[str, "os.PathLike[str]"]
 
 
 @contextlib.contextmanager
-def atomic_path(path: PathLike) -> Iterator[pathlib.Path]:
+def atomic_path(path: PathLike, like: Optional[str] = None) -> Iterator[pathlib.Path]:
     """Yields a path to write to; renames it to `path` when the block succeeds.
 
     The temporary name keeps the suffix of `path`, since writers choose the format
@@ -25,6 +25,7 @@ def atomic_path(path: PathLike) -> Iterator[pathlib.Path]:
 
     Args:
       path: the final path. Its folder is created.
+      like: a name whose suffix the temporary one has instead.
 
     Raises:
       UserError: if the folder cannot be created or written to, or the disk is full.
@@ -33,7 +34,7 @@ def atomic_path(path: PathLike) -> Iterator[pathlib.Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(
-            prefix=".partial-", suffix="-" + path.name, dir=path.parent
+            prefix=".partial-", suffix="-" + (like or path.name), dir=path.parent
         )
     except OSError as error:
         raise cannot_write(path, error) from error
@@ -59,6 +60,35 @@ def _put_in_place(partial: pathlib.Path, path: pathlib.Path) -> None:
         raise cannot_write(path, error) from error
 
 
+def shown(path: PathLike) -> str:
+    """A path that can be printed whatever its bytes are."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def is_utf8(path: PathLike) -> bool:
+    """Whether libraries in C++ can open a path, and JSON can hold it."""
+    try:
+        os.fspath(path).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def require_utf8(paths: Iterable[PathLike]) -> None:
+    """Refuses paths that are not UTF-8.
+
+    Raises:
+      UserError: there are some; it names the first, its odd bytes as \\xNN.
+    """
+    odd = [path for path in paths if not is_utf8(path)]
+    if odd:
+        more = f" (and {len(odd) - 1} more)" if len(odd) > 1 else ""
+        raise errors.UserError(
+            f"The name {shown(odd[0])}{more} is not UTF-8, so it can be neither opened "
+            "nor written down: rename it, for example by convmv."
+        )
+
+
 def cannot_write(path: PathLike, error: Exception) -> errors.UserError:
     """The UserError that says why `path` could not be written."""
     lines = str(error).splitlines() or [type(error).__name__]
@@ -67,6 +97,24 @@ def cannot_write(path: PathLike, error: Exception) -> errors.UserError:
         f"Cannot write {path}: {reason}. Choose a folder that "
         "exists or can be created, is writable, and has free space."
     )
+
+
+def require_writable(folder: PathLike) -> None:
+    """Refuses, before hours of work, a folder that results cannot be written to.
+
+    Nothing is made: if it does not exist, the nearest folder above it is tried.
+
+    Raises:
+      UserError: it cannot be written to, or not be made.
+    """
+    nearest = pathlib.Path(folder).absolute()
+    while not os.path.lexists(nearest):
+        nearest = nearest.parent
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise cannot_write(folder, error) from None
 
 
 def _umask() -> int:

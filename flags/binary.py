@@ -5,6 +5,7 @@ software (with a traceback), 75 interrupted by a signal with everything saved, s
 that the same command goes on.
 """
 
+import contextlib
 import logging
 import os
 import pathlib
@@ -18,13 +19,14 @@ from typing import Callable, Optional
 from absl import app
 from absl import flags as absl_flags
 from absl import logging as absl_logging
+from dscl_flags import interruptions
 
 from dscl_tf import errors
 
 EXIT_DONE = 0
 EXIT_USER_ERROR = 1
 EXIT_DEFECT = 70
-EXIT_INTERRUPTED = 75
+EXIT_INTERRUPTED = interruptions.EXIT_INTERRUPTED
 
 # Flagfiles that are shipped: settings of datasets, and of the whole training.
 _PRESETS = pathlib.Path(__file__).parent / "presets"
@@ -53,7 +55,19 @@ def run(
     def parse_all(argv: Sequence[str]) -> Sequence[str]:
         return parse(argv, groups, usage, recipe)
 
-    app.run(lambda argv: guarded(main), flags_parser=parse_all)
+    for number in interruptions.SIGNALS:
+        signal.signal(number, interruptions.leave)
+    app.run(lambda argv: _end(guarded(main, is_last=True)), flags_parser=parse_all)
+
+
+def _end(code: int) -> int:
+    """At once when interrupted: threads of libraries may be busy for long."""
+    if code == EXIT_INTERRUPTED:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+    return code
 
 
 def parse(
@@ -176,39 +190,51 @@ def _flag_lines(flag: absl_flags.Flag) -> list[str]:
     ]
 
 
-def guarded(main: Callable[[], None]) -> int:
-    """Calls `main` and gives the exit code; a UserError ends the process itself."""
+def guarded(main: Callable[[], None], is_last: bool = False) -> int:
+    """Calls `main` and gives the exit code; a UserError ends the process itself.
+
+    Args:
+      main: does the work.
+      is_last: whether the process ends then, so that signals stay caught.
+    """
     absl_logging.set_verbosity(absl_logging.INFO)
     absl_logging.get_absl_handler().setFormatter(
         logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
     )
     # While it trains, the loop saves first; elsewhere what is whole is there already.
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    interrupted = interruptions.Interruptions()
+    before = {n: signal.signal(n, interrupted) for n in interruptions.SIGNALS}
+    if is_last:
+        interrupted.watch()
+    try:
+        return _code_of(main, interrupted)
+    finally:
+        if is_last:
+            interrupted.end()
+        else:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _code_of(main: Callable[[], None], interrupted: interruptions.Interruptions) -> int:
     try:
         main()
         sys.stdout.flush()
     except errors.UserError as error:
         _fail(str(error))
-    except errors.Interrupted as interruption:
-        sys.stderr.write(f"Interrupted: {interruption}\n")
+    except (errors.Interrupted, KeyboardInterrupt) as interruption:
+        sys.stderr.write(interruptions.said(interruption))
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # Who read the output, such as `head`, has seen enough; nothing else is lost.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except KeyboardInterrupt:
-        sys.stderr.write("Interrupted. Start the same command again to go on.\n")
-        return EXIT_INTERRUPTED
-    except Exception:
+    except Exception as error:
+        if interrupted:  # A library made another exception of it.
+            sys.stderr.write(interruptions.said(error))
+            return EXIT_INTERRUPTED
         logging.getLogger(__name__).exception("A defect of dscl_tf; please report it.")
         return EXIT_DEFECT
-    finally:
-        signal.signal(signal.SIGTERM, before)
     return EXIT_DONE
-
-
-def _interrupt(number: int, frame: object) -> None:
-    """A cluster's SIGTERM ends a binary as the keyboard's SIGINT does."""
-    raise KeyboardInterrupt
 
 
 def _fail(message: str) -> None:

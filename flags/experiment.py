@@ -26,8 +26,8 @@ _SEEDS = flags.DEFINE_list(
 _ROUNDS = flags.DEFINE_integer(
     "rounds",
     None,
-    "Rounds with pseudo-labels of self-training and of the contrast of classes, in "
-    "place of the grid's (1).",
+    "Rounds of the methods that go on from a first fine-tuning (self-training, "
+    "consistency, ...), in place of the grid's (1).",
     lower_bound=1,
 )
 _JOBS = flags.DEFINE_integer(

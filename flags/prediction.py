@@ -19,6 +19,12 @@ _CHANNEL = flags.DEFINE_integer(
     lower_bound=0,
     allow_override=True,
 )
+_FILES_ARE_CASES = flags.DEFINE_bool(
+    "files_are_cases",
+    False,
+    "Take each file of a folder for a case of its own, also where names end in _0000, "
+    "_0001, ... as those of channels do.",
+)
 _PRECISION = flags.DEFINE_enum(
     "precision",
     None,  # dscl-train has the flag, too, with another default.
@@ -28,11 +34,28 @@ _PRECISION = flags.DEFINE_enum(
     "that multiplies it, about twice as fast.",
     allow_override=True,
 )
+_MASK_FORMAT = flags.DEFINE_enum(
+    "mask_format",
+    "input",
+    ["input", "seg_nrrd"],
+    "input: masks of the images' names and formats. seg_nrrd: NAME.seg.nrrd, which 3D "
+    "Slicer opens as a segmentation, with the structures' names and colours.",
+)
+
+
+def mask_format() -> str:
+    """The format of the masks."""
+    return _MASK_FORMAT.value
 
 
 def channel() -> Optional[int]:
     """The image of 4-D files to segment; None: none are expected."""
     return _CHANNEL.value
+
+
+def files_are_cases() -> bool:
+    """Whether each file of a folder is a case, whatever it is called."""
+    return _FILES_ARE_CASES.value
 
 
 def precision() -> str:

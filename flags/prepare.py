@@ -102,7 +102,8 @@ _BIAS_SHRINK = flags.DEFINE_integer(
     "bias_shrink",
     _DEFAULT.bias_shrink,
     "In-plane shrink factor of the image that N4 fits its field to, by averages; the "
-    "time goes with its square.",
+    "time goes with its square. Images of more than 512 pixels are shrunk to what one "
+    "of 512 would be.",
     1,
 )
 _BIAS_LEVELS = flags.DEFINE_integer(

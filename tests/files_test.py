@@ -36,6 +36,15 @@ def test_a_file_in_place_of_the_folder_is_named(tmp_path):
         files.write_json(tmp_path / "file" / "out.json", {})
 
 
+def test_a_folder_is_tried_and_nothing_made(tmp_path):
+    files.require_writable(tmp_path / "new" / "folder")
+    assert os.listdir(tmp_path) == []
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file" / "new", tmp_path / "file", "/proc/new"):
+        with pytest.raises(errors.UserError, match=rf"Cannot write {folder}: "):
+            files.require_writable(folder)
+
+
 def test_a_folder_in_place_of_the_file_is_named(tmp_path):
     (tmp_path / "out.json" / "inside").mkdir(parents=True)
     with pytest.raises(errors.UserError, match=r"Cannot write .*out\.json"):

@@ -25,6 +25,32 @@ class Case:
     frame: str = ""
     fourth: Optional[int] = None  # Channel or time point in a 4-D file, from 0.
 
+    def __str__(self) -> str:
+        """The files, for messages."""
+        return " and ".join(str(path) for path in (self.image, self.label) if path)
+
+
+@dataclasses.dataclass(frozen=True)
+class Fault:
+    """Why a part of a dataset is no case: a row of the check, with its cure.
+
+    One that is no error is a warning.
+    """
+
+    name: str  # Of the case that it would be.
+    file: str
+    field: str
+    found: str
+    expected: str
+    cure: str
+    is_error: bool = True
+
+    def __str__(self) -> str:
+        return (
+            f"{self.file}: {self.field}: found {self.found}, expected "
+            f"{self.expected}; {self.cure}."
+        )
+
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
@@ -39,6 +65,7 @@ class Dataset:
     # Known wrong raw values to the raw ones that they stand for.
     strays: Mapping[int, int] = dataclasses.field(default_factory=dict)
     why: str = ""  # What the layout was recognised by, one sentence.
+    faults: tuple[Fault, ...] = ()  # Of what is no case.
 
 
 @dataclasses.dataclass(frozen=True)

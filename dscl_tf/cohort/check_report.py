@@ -8,7 +8,7 @@ from typing import Optional
 
 from dscl_tf import config_json
 from dscl_tf.cohort import orientation
-from dscl_tf.cohort.cases import Case, Dataset
+from dscl_tf.cohort.cases import Case, Dataset, Fault
 from dscl_tf.cohort.integrity import ERROR, WARNING, CaseCheck, Facts, Problem
 from dscl_tf.config import OrientationConfig
 
@@ -38,6 +38,12 @@ class Report:
         }
 
 
+def count(report: Report, strict: bool) -> str:
+    """How many volumes are bad, of how many: "2 of 9 volumes"."""
+    bad = report.bad_cases(strict)
+    return f"{len(bad)} of {len(bad | {c.case for c in report.checks})} volumes"
+
+
 def make(checks: Sequence[CaseCheck], dataset: Dataset, num_partitions: int) -> Report:
     """A report of all cases.
 
@@ -49,11 +55,18 @@ def make(checks: Sequence[CaseCheck], dataset: Dataset, num_partitions: int) -> 
     by_name = {case.name: case for case in dataset.cases}
     good = [(by_name[each.case], each.facts) for each in checks if each.facts]
     wanted = _orientation(checks)
-    problems = [problem for each in checks for problem in each.problems]
+    problems = [_problem_of(fault) for fault in dataset.faults]
+    problems += [problem for each in checks for problem in each.problems]
     problems += _too_few_slices(good, num_partitions, wanted)
     problems += _sliced_otherwise(good, wanted)
     problems += _same_voxels(good)
     return Report(tuple(checks), tuple(problems), wanted)
+
+
+def _problem_of(fault: Fault) -> Problem:
+    severity = ERROR if fault.is_error else WARNING
+    where = fault.name, fault.file, fault.field
+    return Problem(severity, *where, fault.found, fault.expected, fault.cure)
 
 
 def _orientation(checks: Sequence[CaseCheck]) -> Optional[OrientationConfig]:
@@ -63,13 +76,17 @@ def _orientation(checks: Sequence[CaseCheck]) -> Optional[OrientationConfig]:
     if not facts:
         return None
     return orientation.choose(
-        [each.direction for each in facts], [each.spacing_mm for each in facts]
+        [each.direction for each in facts], [each.slice_spacing_mm for each in facts]
     )
 
 
 def _num_slices(facts: Facts, wanted: OrientationConfig) -> int:
-    (*_, across), _ = orientation.axes_of(facts.direction, facts.spacing_mm, wanted)
+    (*_, across), _ = _axes(facts, wanted)
     return facts.size[across]
+
+
+def _axes(facts: Facts, wanted: OrientationConfig) -> orientation.Axes:
+    return orientation.axes_of(facts.direction, facts.slice_spacing_mm, wanted)
 
 
 def _warning(case: Case, field: str, found: str, expected: str, cure: str) -> Problem:
@@ -92,7 +109,7 @@ def _too_few_slices(good, num_partitions: int, wanted) -> Iterable[Problem]:
 def _sliced_otherwise(good, wanted) -> Iterable[Problem]:
     """Cases whose slices cut other anatomy than most cases' slices."""
     for case, facts in good:
-        tilt = orientation.tilt_deg(facts.direction, facts.spacing_mm, wanted)
+        tilt = orientation.tilt_deg(facts.direction, facts.slice_spacing_mm, wanted)
         if tilt > _MOST_TILT_DEG:
             yield _warning(
                 case,
@@ -102,7 +119,9 @@ def _sliced_otherwise(good, wanted) -> Iterable[Problem]:
                 "its slices, and so its partitions, show other anatomy: leave it out, "
                 "or prepare scans of its kind as a cohort of their own",
             )
-        elif wanted.is_stack != orientation.is_stack(facts.spacing_mm):
+        elif not orientation.is_slice(
+            facts.slice_spacing_mm
+        ) and wanted.is_stack != orientation.is_stack(facts.spacing_mm):
             yield _warning(
                 case,
                 "spacing (mm)",
@@ -114,13 +133,13 @@ def _sliced_otherwise(good, wanted) -> Iterable[Problem]:
 
 
 def _in_plane(facts: Facts, wanted: OrientationConfig) -> str:
-    order, _ = orientation.axes_of(facts.direction, facts.spacing_mm, wanted)
+    order, _ = _axes(facts, wanted)
     return _joined((facts.spacing_mm[axis] for axis in order[:2]), "x")
 
 
 def _turned(facts: Facts, wanted: OrientationConfig) -> bool:
     """Whether the file counts its slices from the other end."""
-    _, flips = orientation.axes_of(facts.direction, facts.spacing_mm, wanted)
+    _, flips = _axes(facts, wanted)
     return flips[2]
 
 
@@ -143,7 +162,7 @@ def table(report: Report, dataset: Dataset) -> str:
     root = f"{dataset.root}/"
     rows = [
         tuple(
-            str(getattr(problem, column)).replace(root, "").replace("\n", " ")
+            _printable(getattr(problem, column)).replace(root, "")
             for column in _COLUMNS
         )
         for problem in sorted(report.problems, key=lambda each: each.severity != ERROR)
@@ -155,6 +174,11 @@ def table(report: Report, dataset: Dataset) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
         for row in (_COLUMNS, *rows)
     )
+
+
+def _printable(text: str) -> str:
+    """Without line breaks, and without what UTF-8 cannot write."""
+    return text.replace("\n", " ").encode("utf-8", "backslashreplace").decode()
 
 
 def summary(report: Report, label_names: Optional[Sequence[str]], parts: int) -> str:

@@ -17,13 +17,14 @@ def orient(image: sitk.Image, wanted: Optional[OrientationConfig] = None) -> sit
       image: 3-D, of any orientation.
       wanted: of the cohort (`orientation.choose`). None: by the volume alone; a stack
         (one spacing more than 1.5 times both others) keeps its acquired slices, and
-        its axes point to the left, to posterior or to superior; other volumes become
-        axial slices.
+        its axes point to the left, to posterior or to superior, and so does one
+        slice; other volumes become axial slices.
 
     Returns:
       The same voxels at the same places in space, in another order.
     """
-    place = image.GetDirection(), image.GetSpacing()
+    spacing_mm = orientation.slice_spacing(image.GetSpacing(), image.GetSize())
+    place = image.GetDirection(), spacing_mm
     if wanted is None:
         return sitk.DICOMOrient(image, orientation.code_of_one(*place))
     return _reordered(image, orientation.axes_of(*place, wanted))

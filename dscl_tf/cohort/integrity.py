@@ -4,14 +4,22 @@ import dataclasses
 import hashlib
 import math
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Optional
 
 import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import errors
-from dscl_tf.cohort import cases, placing, preprocessing, volumes
+from dscl_tf.cohort import (
+    cases,
+    formats,
+    orientation,
+    placing,
+    preprocessing,
+    volumes,
+    whole_numbers,
+)
 from dscl_tf.cohort.cases import Case, Dataset
 from dscl_tf.config import PreprocessingConfig
 
@@ -52,6 +60,11 @@ class Facts:
     direction: tuple[float, ...]  # 9 cosines, as SimpleITK orders them.
     voxels_id: str  # The same for the same voxels.
     label_voxels: tuple[tuple[int, int], ...]  # Class and voxels, if labelled.
+
+    @property
+    def slice_spacing_mm(self) -> Sequence[float]:
+        """As `orientation.slice_spacing`."""
+        return orientation.slice_spacing(self.spacing_mm, self.size)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,7 +123,11 @@ def check_headers(case: Case, layout: str) -> Iterator[Problem]:
 def _check_spacing(case: Case, spacing_mm, layout: str) -> Iterator[Problem]:
     low, high = _PLAUSIBLE_MM
     expected = cure = ""
-    if not all(low <= value <= high for value in spacing_mm):
+    found = _numbers(spacing_mm)
+    if formats.lacks_spacing(case.image):
+        found, expected = "none in the header", "that of a voxel"
+        cure = "1 mm is taken, which sizes and distances rest on: add it"
+    elif not all(low <= value <= high for value in spacing_mm):
         expected, cure = f"{low:g} to {high:g}", "is it in mm? Correct the header"
     elif layout == "acdc" and sorted(spacing_mm)[:2] == [1.0, 1.0]:
         expected = "1.3 to 2 in-plane"
@@ -121,7 +138,7 @@ def _check_spacing(case: Case, spacing_mm, layout: str) -> Iterator[Problem]:
             case.name,
             str(case.image),
             "spacing (mm)",
-            _numbers(spacing_mm),
+            found,
             expected,
             cure,
         )
@@ -172,12 +189,17 @@ def _check_voxels(
         problems.append(
             Problem(ERROR, case.name, str(case.image), "voxels", found, expected, cure)
         )
+    doubt = None if fault else preprocessing.bias_doubt(image, settings)
+    if doubt:
+        found, expected, cure = doubt
+        where = case.name, str(case.image), "bias field"
+        problems.append(Problem(WARNING, *where, found, expected, cure))
     counts: dict[int, int] = {}
     if case.label:
         try:
             raw = cases.read_raw_label(case)
             label = cases.to_classes(raw, cases.label_map(dataset), case.label)
-        except volumes.LabelValuesError as error:
+        except whole_numbers.LabelValuesError as error:
             return None, [*problems, _odd_values(case, error)]
         except errors.UserError as error:
             return None, [*problems, _unreadable(case, case.label, error)]
@@ -255,7 +277,7 @@ def _numbers(values) -> str:
     return separator.join(f"{round(value, 4) + 0:g}" for value in values)
 
 
-def _odd_values(case: Case, error: volumes.LabelValuesError) -> Problem:
+def _odd_values(case: Case, error: whole_numbers.LabelValuesError) -> Problem:
     said = error.found, error.expected, error.cure
     return Problem(ERROR, case.name, str(case.label), "values", *said)
 

@@ -6,18 +6,22 @@ than the voxels, which is nearly every one of ACDC.
 """
 
 import logging
+import os
 import pathlib
-import zlib
 from collections.abc import Iterable
 from typing import Optional, Union
 
 import nibabel
 import numpy as np
-from nibabel import openers, spatialimages
+from nibabel import spatialimages
+
+from dscl_tf import errors
+from dscl_tf.cohort import formats
 
 _LENGTH, _LENGTH_2 = 348, 540  # Bytes of the headers of NIfTI-1 and NIfTI-2.
 _TOLERANCE = 0.02  # Of scales and direction cosines: far above rounding.
 _TOLERANCE_MM = 0.5  # Of the first voxel's position.
+_COPY_AGAIN = "copy or download it again"
 _LOG = logging.getLogger(__name__)
 
 
@@ -69,21 +73,38 @@ def conflict(path: pathlib.Path) -> Optional[str]:
     return None
 
 
-def fault(path: pathlib.Path) -> Optional[str]:
-    """What makes the header of a NIfTI file no header of an image, or None.
+def fault(path: pathlib.Path) -> Optional[tuple[str, str]]:
+    """What makes the header of a NIfTI file no header of an image, and the cure.
 
-    ITK refuses these too, but prints of them past every handler.
+    ITK refuses some of these, but prints of them past every handler; voxel sizes of 0
+    it takes for 1 mm, and negative ones it reads as another place than it writes.
+    None: there is nothing of the kind.
     """
     header = _read(path)
     if header is None:
         return None
     if not isinstance(header, nibabel.Nifti1Header):
-        return f"field sizeof_hdr: found {header}, expected {_LENGTH}"
+        return f"field sizeof_hdr: found {header}, expected {_LENGTH}", _COPY_AGAIN
     axes, *extents = header["dim"].tolist()
     if not 1 <= axes <= 7 or extents[0] < 1:
-        return f"field dim: found {(axes, *extents)}, expected 1 to 7 axes and voxels"
+        found = axes, *extents
+        return f"field dim: found {found}, expected 1 to 7 axes and voxels", _COPY_AGAIN
     if not _has_voxels(header):
-        return f"field datatype: found {header['datatype']}, expected that of a voxel"
+        kind = header["datatype"]
+        return f"field datatype: found {kind}, expected that of a voxel", _COPY_AGAIN
+    return _fault_of_place(header)
+
+
+def _fault_of_place(header: nibabel.Nifti1Header) -> Optional[tuple[str, str]]:
+    axes = min(int(header["dim"][0]), 3)
+    sizes_mm = header["pixdim"][1 : 1 + axes]
+    # Written so that NaN is a fault.
+    if not np.all((sizes_mm > 0) & (sizes_mm < np.inf)):
+        found = " x ".join(f"{size:g}" for size in sizes_mm)
+        return (
+            f"field pixdim: found voxels of {found} mm, expected sizes above 0",
+            "correct the header from the original's",
+        )
     place = {
         "qform": ["quatern_b", "quatern_c", "quatern_d"]
         + ["qoffset_x", "qoffset_y", "qoffset_z"],
@@ -92,31 +113,34 @@ def fault(path: pathlib.Path) -> Optional[str]:
     for name, fields in place.items():
         values = np.hstack([header[field] for field in fields])
         if header[f"{name}_code"] > 0 and not np.isfinite(values).all():
-            return f"{name}: found numbers that are NaN or infinite, expected a place"
+            found = "numbers that are NaN or infinite"
+            return f"{name}: found {found}, expected a place", _COPY_AGAIN
     return None
 
 
 def _read(path: pathlib.Path) -> Union[nibabel.Nifti1Header, int, None]:
-    """The header; the field sizeof_hdr of one that is none of NIfTI-1; else None.
+    """The header, of NIfTI-2 too; field sizeof_hdr of what is called NIfTI; or None.
 
-    None is also what an unreadable file has, and one of NIfTI-2: ITK says what there
-    is to say of them.
+    None is also what an unreadable file has: ITK says what there is to say of it.
     """
-    if not path.name.lower().endswith((".nii", ".nii.gz")):
+    if not os.path.isfile(path):  # A pipe would be waited for.
         return None
     try:
-        with openers.Opener(path) as file:
-            head = file.read(_LENGTH)
-    except (OSError, EOFError, zlib.error):
+        kind = formats.kind_of(path)
+    except (OSError, errors.UserError):
         return None
-    if len(head) < _LENGTH:
+    head = formats.head_of(path)
+    length = _LENGTH_2 if kind.is_nifti_2 else _LENGTH
+    is_called_so = formats.suffix_of(path.name) in formats.NIFTI_SUFFIXES
+    if kind.reader not in ("", formats.NIFTI) or len(head) < length:
         return None
     # Not nibabel's guess, which believes the field dim, that may be wrong itself.
-    headers = [nibabel.Nifti1Header(head, order, check=False) for order in "<>"]
+    make = nibabel.Nifti2Header if kind.is_nifti_2 else nibabel.Nifti1Header
+    headers = [make(head[:length], order, check=False) for order in "<>"]
     lengths = [int(header["sizeof_hdr"]) for header in headers]
-    if _LENGTH in lengths:
-        return headers[lengths.index(_LENGTH)]
-    return None if _LENGTH_2 in lengths else lengths[0]
+    if length in lengths:
+        return headers[lengths.index(length)]
+    return lengths[0] if is_called_so else None
 
 
 def _has_voxels(header: nibabel.Nifti1Header) -> bool:

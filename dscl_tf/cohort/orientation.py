@@ -31,6 +31,29 @@ def is_stack(spacing_mm: Vector) -> bool:
     return largest > _STACK_RATIO * second
 
 
+def slice_spacing(spacing_mm: Vector, size: Sequence[int]) -> Vector:
+    """Spacings that tell the slice axis: an axis of one voxel is it, however thin.
+
+    Args:
+      spacing_mm: 3 numbers.
+      size: voxels along the same axes.
+
+    Returns:
+      The same, with infinity at the only axis of one voxel; as they are without one.
+    """
+    if sum(extent == 1 for extent in size) != 1:
+        return spacing_mm
+    return tuple(
+        math.inf if extent == 1 else spacing
+        for spacing, extent in zip(spacing_mm, size)
+    )
+
+
+def is_slice(spacing_mm: Vector) -> bool:
+    """Whether spacings from `slice_spacing` are those of one slice."""
+    return math.inf in spacing_mm
+
+
 def choose(
     directions: Sequence[Vector], spacings_mm: Sequence[Vector]
 ) -> OrientationConfig:
@@ -41,7 +64,7 @@ def choose(
 
     Args:
       directions: of each volume, 9 direction cosines as SimpleITK orders them.
-      spacings_mm: of each volume, 3 numbers; at least one volume.
+      spacings_mm: of each volume, from `slice_spacing`; at least one volume.
 
     Returns:
       The same for the same volumes in the same order.
@@ -115,17 +138,17 @@ def axes_of(
 ) -> Axes:
     """How a volume's axes become columns, rows and slices of a cohort.
 
-    In a cohort of stacks a stack keeps its acquired slices; else slices lie across
-    the axis nearest to the reference's.
+    In a cohort of stacks a stack keeps its acquired slices, and one slice stays one
+    in any; else slices lie across the axis nearest to the reference's.
 
     Args:
       direction: 9 direction cosines.
-      spacing_mm: 3 numbers.
+      spacing_mm: from `slice_spacing`.
       orientation: of the cohort.
     """
     columns = np.reshape(direction, (3, 3))
     cosines = columns.T @ np.reshape(orientation.axes, (3, 3))
-    if orientation.is_stack and is_stack(spacing_mm):
+    if is_slice(spacing_mm) or (orientation.is_stack and is_stack(spacing_mm)):
         across = int(np.argmax(spacing_mm))
     else:
         across = int(np.argmax(np.abs(cosines[:, 2])))

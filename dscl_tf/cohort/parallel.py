@@ -1,19 +1,21 @@
 """The same function on many items, in processes, with progress."""
 
-import concurrent.futures
+import contextlib
 import logging
 import multiprocessing
 import os
+import signal
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from concurrent.futures import process
+from collections.abc import Iterator, Mapping, Sequence
+from multiprocessing import connection, resource_tracker
 from typing import Any, Callable
 
 import SimpleITK as sitk
 
 from dscl_tf import errors
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _LOG = logging.getLogger(__name__)
 
 
@@ -22,9 +24,11 @@ def run_all(
 ) -> dict[str, Any]:
     """Calls `function(item, *arguments)` for each item, in parallel.
 
+    However this ends, by a signal too, no worker is left when it has.
+
     Args:
       function: of a module, so that processes can find it.
-      items: by name, for messages.
+      items: by name, for messages; those tell `str` of an item, too.
       arguments: the others, the same for all.
       num_workers: processes; 0: one for each core.
 
@@ -33,38 +37,123 @@ def run_all(
       that it raised; one that fails does not stop the others.
 
     Raises:
-      UserError: a process was killed, by the system for want of memory as a rule.
+      UserError: a process was killed or crashed; the message says by which item.
     """
-    workers = min(num_workers or num_cores(), max(1, len(items)))
-    context = multiprocessing.get_context("spawn")
+    count = min(num_workers or num_cores(), len(items))
     results, start = {}, time.monotonic()
-    with concurrent.futures.ProcessPoolExecutor(
-        workers, context, _start_worker
-    ) as pool:
-        try:
-            futures = {
-                pool.submit(function, item, *arguments): name
-                for name, item in items.items()
-            }
-            for future in concurrent.futures.as_completed(futures):
-                error, name = future.exception(), futures[future]
-                if isinstance(error, process.BrokenProcessPool):
-                    raise error
-                results[name] = error if error else future.result()
-                _report(len(results), len(items), name, start)
-        except process.BrokenProcessPool:
-            raise _died([name for name in items if name not in results]) from None
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    waiting = list(reversed(items))
+    with _workers(function, arguments, count) as idle:
+        busy: dict[connection.Connection, _Worker] = {}
+        while len(results) < len(items):
+            try:
+                while idle and waiting:
+                    worker = idle.pop()
+                    worker.name = waiting.pop()
+                    worker.connection.send(items[worker.name])
+                    busy[worker.connection] = worker
+                for end in connection.wait(list(busy)):
+                    worker = busy.pop(end)
+                    results[worker.name] = worker.connection.recv()
+                    idle.append(worker)
+                    _report(len(results), len(items), worker.name, start)
+            except (EOFError, OSError):  # The other end of the pipe is gone.
+                left = [name for name in items if name not in results]
+                raise _died(worker, items[worker.name], left) from None
     return {name: results[name] for name in items}
 
 
-def _died(left: Sequence[str]) -> errors.UserError:
+class _Worker:
+    """A process that does one item after the other."""
+
+    def __init__(self, function: Callable, arguments: tuple):
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(
+            target=_work, args=(theirs, function, arguments), daemon=True
+        )
+        self.process.start()
+        theirs.close()  # So that the end of the process is the end of the pipe.
+        self.name = ""  # Of the item that it has.
+
+
+@contextlib.contextmanager
+def _workers(
+    function: Callable, arguments: tuple, count: int
+) -> Iterator[list[_Worker]]:
+    """Workers, none of which outlives the block."""
+    # Else it starts with the first worker, and lets through the signals held back.
+    resource_tracker.ensure_running()
+    started: list[_Worker] = []
+    try:
+        for _ in range(count):
+            with _signals_held():
+                started.append(_Worker(function, arguments))
+        yield list(started)
+    finally:
+        with _signals_held():
+            for worker in started:
+                worker.process.kill()
+            for worker in started:
+                worker.process.join()
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Holds interruptions back to its end, from processes that it starts for ever.
+
+    A terminal sends them to workers, too, which the run itself ends.
+    """
+    caught: list[int] = []
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in _SIGNALS:
+            before[number] = signal.signal(number, lambda n, _: caught.append(n))
+    # Processes inherit what is blocked, but no handlers.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if caught:
+            signal.raise_signal(caught[0])
+
+
+def _work(
+    requests: connection.Connection, function: Callable, arguments: tuple
+) -> None:
+    """What a worker does until it is killed."""
+    # Items are done in parallel already; threads inside each would only contend.
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    while True:
+        try:
+            item = requests.recv()
+        except EOFError:
+            return
+        try:
+            result = function(item, *arguments)
+        except Exception as error:
+            result = error
+        try:
+            requests.send(result)
+        except Exception:  # Whatever cannot be pickled; the reason is worth more.
+            requests.send(RuntimeError(str(result)))
+
+
+def _died(worker: _Worker, item: Any, left: Sequence[str]) -> errors.UserError:
+    worker.process.join()
+    code = worker.process.exitcode
+    how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+    why, cure = "it may be damaged", "take it away, or look at it, and start again"
+    if code == -signal.SIGKILL:
+        why = "the system ends processes so for want of memory, as a rule"
+        cure = "start again with fewer processes (--num_workers=1)"
     return errors.UserError(
-        f"A worker process was killed, for want of memory as a rule; {len(left)} "
-        f"volumes are not done: {', '.join(left[:5])}{' ...' if left[5:] else ''}. "
-        "Start again with fewer processes (--num_workers=1)."
+        f"A worker process ended by {how} at {worker.name} ({item}): {why}; {cure}. "
+        f"{len(left)} volumes are not done: {', '.join(left[:5])}"
+        f"{', ...' if left[5:] else '.'}"
     )
 
 
@@ -81,12 +170,6 @@ def describe(name: str, error: BaseException) -> str:
         return str(error)
     lines = str(error).strip().splitlines()
     return f"{name}: {type(error).__name__}: {lines[-1].strip() if lines else ''}"
-
-
-def _start_worker() -> None:
-    # Items are done in parallel already; threads inside each would only contend.
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:

@@ -50,7 +50,9 @@ def prepare_case(
         "checksums": {
             k: prepared.write_array(output, case.name, k, a) for k, a in arrays.items()
         },
-        "axes": _axes(image.GetDirection(), image.GetSpacing(), settings),
+        "axes": _axes(
+            image.GetDirection(), image.GetSpacing(), image.GetSize(), settings
+        ),
     }
     files.write_json(part, content)
     return content
@@ -70,14 +72,15 @@ def _prepared_before(
     if case.label and volume.label_map != cases.label_map(dataset):
         return {}
     # The cohort's orientation may be another since bad cases were mended or left out.
-    axes = _axes(volume.direction, volume.spacing_mm, settings)
+    axes = _axes(volume.direction, volume.spacing_mm, volume.size, settings)
     if content.get("axes") != axes or not has_arrays(output, volume, settings):
         return {}
     return content
 
 
-def _axes(direction, spacing_mm, settings: PreprocessingConfig) -> list:
+def _axes(direction, spacing_mm, size, settings: PreprocessingConfig) -> list:
     """How a volume is turned, as JSON values."""
+    spacing_mm = orientation.slice_spacing(spacing_mm, size)
     found = orientation.axes_of(direction, spacing_mm, settings.orientation)
     return [list(each) for each in found]
 
@@ -100,8 +103,9 @@ def _describe(
         subject=case.subject,
         frame=case.frame,
         num_slices=num_slices,
-        image_file=str(case.image.resolve()),
-        label_file=str(case.label.resolve()) if case.label else None,
+        # Links as they are: what they lead to may have no suffix to be read by.
+        image_file=str(case.image.absolute()),
+        label_file=str(case.label.absolute()) if case.label else None,
         size=image.GetSize(),
         spacing_mm=image.GetSpacing(),
         origin=image.GetOrigin(),

@@ -77,6 +77,7 @@ def prepare(config: PreparationConfig) -> pathlib.Path:
     if not changed and _is_whole(output):
         _LOG.info("%s is already prepared with these settings.", output)
         return output
+    files.require_writable(output)
     dataset, report = _check(config, dataset)
     dataset = _without_bad(config, dataset, report)
     # Found once, before any case is prepared, so that all are turned alike.
@@ -105,7 +106,8 @@ def _without_bad(
     kept = tuple(case for case in dataset.cases if case.name not in bad)
     if report.is_bad(config.strict) and not (config.skip_bad and kept):
         raise errors.UserError(
-            f"{len(bad)} of {len(dataset.cases)} volumes cannot be prepared:\n{table}\n"
+            f"{check_report.count(report, config.strict)} cannot be prepared:\n"
+            f"{table}\n"
             "Mend or remove these and start again, or leave them out by --skip_bad."
         )
     if table:

@@ -31,7 +31,7 @@ class PreparedVolume:
     subject: str  # "patient001": all volumes of a patient share it.
     frame: str  # "ED", "ES" or "".
     num_slices: int
-    image_file: str  # Absolute path of the original.
+    image_file: str  # Absolute path of the original, links not followed.
     label_file: Optional[str]
     size: tuple[int, ...]  # Of the original, as SimpleITK orders it.
     spacing_mm: tuple[float, ...]

@@ -1,5 +1,6 @@
 """From one volume to a stack of normalised slices; the same for training and use."""
 
+import math
 from typing import Optional
 
 import numpy as np
@@ -8,6 +9,13 @@ import SimpleITK as sitk
 from dscl_tf import errors
 from dscl_tf.cohort import geometry
 from dscl_tf.config import PreprocessingConfig
+
+_USUAL = (1, 99)  # Percentiles between which intensities are no outliers.
+# Outliers are further from those than so many times their distance. A few hundred such
+# voxels at 100 times it are all that Otsu's threshold takes, at 10 times none are.
+_OUTLIER_RANGES = 10
+_LARGE_PX = 512  # Columns or rows; the largest usual matrix.
+_LEAST_MASK = 0.02  # Part of the voxels; scans have some 0.1 to 0.6.
 
 
 def prepare_image(
@@ -125,39 +133,83 @@ def correct_bias(image: sitk.Image, settings: PreprocessingConfig) -> sitk.Image
     Returns:
       float32 image, divided by the bias field.
     """
-    # A field is smooth: in-plane shrinking by averages loses nothing of it, takes away
-    # noise and detail that would be fitted, and saves nearly all of the time.
-    if image.GetSize()[2] == 1:
-        return _correct_slice(image, settings)
-    shrunk = sitk.BinShrink(image, [*_factor(image, settings), 1])
-    return _divide_by_field(image, shrunk, settings)
-
-
-def _correct_slice(image: sitk.Image, settings: PreprocessingConfig) -> sitk.Image:
-    """The same in the plane: N4 cannot fit a volume of one slice."""
-    flat = sitk.GetImageFromArray(sitk.GetArrayViewFromImage(image)[0])
-    flat.SetSpacing(image.GetSpacing()[:2])
-    shrunk = sitk.BinShrink(flat, _factor(flat, settings))
-    corrected = sitk.JoinSeries([_divide_by_field(flat, shrunk, settings)])
-    corrected.CopyInformation(image)
-    return corrected
-
-
-def _factor(image: sitk.Image, settings: PreprocessingConfig) -> list[int]:
-    return [
-        max(1, min(settings.bias_shrink, extent // 8)) for extent in image.GetSize()[:2]
-    ]
-
-
-def _divide_by_field(
-    image: sitk.Image, shrunk: sitk.Image, settings: PreprocessingConfig
-) -> sitk.Image:
-    mask = sitk.OtsuThreshold(shrunk, 0, 1, 200)
+    flat = _in_plane(image)
+    shrunk, mask = _fitted_to(flat, settings)
     correction = sitk.N4BiasFieldCorrectionImageFilter()
     correction.SetMaximumNumberOfIterations(
         [settings.bias_iterations] * settings.bias_levels
     )
     correction.SetConvergenceThreshold(settings.bias_convergence)
     correction.Execute(shrunk, mask)
-    field = correction.GetLogBiasFieldAsImage(image)
-    return sitk.Cast(image / sitk.Exp(field), sitk.sitkFloat32)
+    field = correction.GetLogBiasFieldAsImage(flat)
+    corrected = sitk.Cast(flat / sitk.Exp(field), sitk.sitkFloat32)
+    if corrected.GetDimension() == 2:
+        corrected = sitk.JoinSeries([corrected])
+        corrected.CopyInformation(image)
+    return corrected
+
+
+def bias_doubt(
+    image: sitk.Image, settings: PreprocessingConfig
+) -> Optional[tuple[str, str, str]]:
+    """Why N4 may spoil an image: it looks at next to nothing of it.
+
+    Args:
+      image: 3-D, of any orientation, without NaN or infinite values.
+      settings: what would be done.
+
+    Returns:
+      What was found, what was expected, and the cure; None for a good image, or if
+      no bias field is corrected.
+    """
+    if not settings.bias_correction:
+        return None
+    oriented = geometry.orient(image, settings.orientation)
+    _, mask = _fitted_to(_in_plane(oriented), settings)
+    part = float(sitk.GetArrayViewFromImage(mask).mean())
+    if part >= _LEAST_MASK:
+        return None
+    return (
+        f"a mask of {100 * part:.2g} % of the voxels (Otsu's threshold)",
+        f"{100 * _LEAST_MASK:g} % or more",
+        "N4 looks at nothing else: see whether some voxels are far too bright, or "
+        "prepare with --nobias_correction",
+    )
+
+
+def _in_plane(image: sitk.Image) -> sitk.Image:
+    """As it is, or in 2-D: N4 cannot fit a volume of one slice."""
+    if image.GetSize()[2] > 1:
+        return image
+    flat = sitk.GetImageFromArray(sitk.GetArrayViewFromImage(image)[0])
+    flat.SetSpacing(image.GetSpacing()[:2])
+    return flat
+
+
+def _fitted_to(
+    image: sitk.Image, settings: PreprocessingConfig
+) -> tuple[sitk.Image, sitk.Image]:
+    """The shrunk image that N4 fits its field to, and the mask that it looks at."""
+    # A field is smooth: in-plane shrinking by averages loses nothing of it, takes away
+    # noise and detail that would be fitted, and saves nearly all of the time.
+    factor = [*_factor(image, settings), 1][: image.GetDimension()]
+    shrunk = sitk.BinShrink(_without_outliers(image), factor)
+    return shrunk, sitk.OtsuThreshold(shrunk, 0, 1, 200)
+
+
+def _without_outliers(image: sitk.Image) -> sitk.Image:
+    """Clipped far beyond its intensities, where a few voxels would be Otsu's class."""
+    low, high = np.percentile(sitk.GetArrayViewFromImage(image), _USUAL)
+    reach = _OUTLIER_RANGES * (high - low)
+    if reach == 0:
+        return image
+    return sitk.Clamp(image, sitk.sitkFloat32, low - reach, high + reach)
+
+
+def _factor(image: sitk.Image, settings: PreprocessingConfig) -> list[int]:
+    """Of columns and rows; in large images more, so that N4's time does not grow."""
+    return [
+        max(1, min(math.ceil(settings.bias_shrink * scale), extent // 8))
+        for extent in image.GetSize()[:2]
+        for scale in [max(1.0, extent / _LARGE_PX)]
+    ]

@@ -61,5 +61,8 @@ def _flat(content: dict) -> dict:
 def _stamp(path: Optional[pathlib.Path]) -> Optional[list]:
     if path is None:
         return None
-    status = path.stat()
+    try:
+        status = path.stat()
+    except OSError:  # The check says what is wrong with it.
+        return [path.name, None, None]
     return [path.name, status.st_size, status.st_mtime_ns]

@@ -1,21 +1,20 @@
 """Image files in and out, through SimpleITK."""
 
-import gzip
+import contextlib
 import os
 import pathlib
 import tempfile
 import zlib
+from collections.abc import Iterator
 from typing import Optional
 
 import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import errors, files
-from dscl_tf.cohort import nifti_headers
+from dscl_tf.cohort import formats, nifti_headers, whole_numbers
 
-IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 _HEADER_SUFFIXES = (".nhdr", ".mhd")  # The voxels are in a file of their own.
-_GZIP_START = b"\x1f\x8b"
 _CHUNK = 2**22  # Bytes; a multiple of the width of every voxel type.
 # NIfTI's codes of float voxels to NumPy's, and the header lengths of its versions.
 _NIFTI_FLOATS = {16: "f4", 64: "f8"}
@@ -25,39 +24,9 @@ _RIGHT_ANGLE = 0.02
 # Larger headers are a damaged file or not for this machine: 2^31 voxels are 8 GiB.
 MAX_VOXELS = 2**31
 
-_WHOLE = 1e-3  # From a whole number, of a label's values.
-_SHOWN = 8  # Values that a message names.
 _FLOATS = (sitk.sitkFloat32, sitk.sitkFloat64)
 # ITK repeats the same header warning for nearly every ACDC file.
 sitk.ProcessObject.SetGlobalWarningDisplay(False)
-
-
-class LabelValuesError(errors.UserError):
-    """A label volume with values that are not whole numbers.
-
-    Attributes:
-      found: the values, for a table.
-    """
-
-    found = ""
-    expected = f"whole numbers, within {_WHOLE:g}"
-    cure = (
-        "is it an image, or was it interpolated? Save it with nearest-neighbour "
-        "interpolation, as whole numbers without a slope"
-    )
-
-
-def has_image_suffix(name: str) -> bool:
-    """Whether a file name is that of a visible image file."""
-    return name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
-
-
-def strip_suffix(name: str) -> str:
-    """A file name without its image suffix: patient001.nii.gz is patient001."""
-    for suffix in IMAGE_SUFFIXES:
-        if name.lower().endswith(suffix):
-            return name[: -len(suffix)]
-    return name
 
 
 def read_header(path: files.PathLike) -> sitk.ImageFileReader:
@@ -66,20 +35,32 @@ def read_header(path: files.PathLike) -> sitk.ImageFileReader:
     Raises:
       UserError: missing, unreadable, not of 2 to 4 dimensions, empty, or huge.
     """
-    path = pathlib.Path(path)
-    if not path.is_file():
-        raise errors.UserError(f"No image file at {path}: check the path.")
-    fault = nifti_headers.fault(path)
-    if fault:
-        raise errors.UserError(
-            f"Cannot read {path} ({fault}): copy or download it again."
-        )
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-    except RuntimeError as error:
-        raise _unreadable(path, error) from None
+    with _header(pathlib.Path(path)) as reader:
+        return reader
+
+
+@contextlib.contextmanager
+def _header(path: pathlib.Path) -> Iterator[sitk.ImageFileReader]:
+    """A reader that has read the header; within the block it can read the voxels."""
+    _check_opens(path)
+    with formats.readable(path) as (readable, name_of_reader):
+        fault = nifti_headers.fault(path)
+        if fault:
+            what, cure = fault
+            raise errors.UserError(f"Cannot read {path} ({what}): {cure}.")
+        reader = sitk.ImageFileReader()
+        reader.SetFileName(str(readable))
+        reader.SetImageIO(name_of_reader)
+        try:
+            reader.ReadImageInformation()
+        except RuntimeError as error:
+            raise _unreadable(path, error) from None
+        _check_extent(path, reader)
+        _check_axes(path, reader)
+        yield reader
+
+
+def _check_extent(path: pathlib.Path, reader: sitk.ImageFileReader) -> None:
     size = reader.GetSize()
     if len(size) not in (2, 3, 4) or reader.GetNumberOfComponents() != 1:
         raise errors.UserError(
@@ -92,8 +73,38 @@ def read_header(path: files.PathLike) -> sitk.ImageFileReader:
             f"{path}: its header says {size} voxels, expected 1 to {MAX_VOXELS} in "
             "all: the file is damaged or too large."
         )
-    _check_axes(path, reader)
-    return reader
+
+
+def _check_opens(path: pathlib.Path) -> None:
+    """Refuses what is no file that can be opened, with what it is."""
+    files.require_utf8([path])  # ITK aborts the process.
+    if not os.path.lexists(path):
+        raise errors.UserError(f"No image file at {path}: check the path.")
+    if not os.path.exists(path):
+        raise errors.UserError(
+            f"Cannot read {path} (a link to {_target(path)}, where nothing is): fetch "
+            "or copy the file that it stands for."
+        )
+    if not os.path.isfile(path):
+        kind = "a folder" if os.path.isdir(path) else "no regular file"
+        raise errors.UserError(
+            f"Cannot read {path} (it is {kind}): put the image file itself in its "
+            "place, or give it another name."
+        )
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise errors.UserError(
+            f"Cannot read {path} ({error.strerror}): see its rights."
+        ) from None
+
+
+def _target(link: pathlib.Path) -> str:
+    """Where a link points to, for a message."""
+    try:
+        return os.readlink(link)
+    except OSError:  # One of the folders above is the link.
+        return os.path.realpath(link)
 
 
 def _check_axes(path: pathlib.Path, reader: sitk.ImageFileReader) -> None:
@@ -127,32 +138,10 @@ def read_label(path: files.PathLike) -> sitk.Image:
       3-D int32 image.
 
     Raises:
-      LabelValuesError: values that are not whole numbers, within 0.001.
+      whole_numbers.LabelValuesError: values that are not whole numbers, within 0.001.
       UserError: as `read_image`.
     """
-    image = _read(pathlib.Path(path))
-    values = sitk.GetArrayViewFromImage(image)
-    if np.issubdtype(values.dtype, np.integer):
-        return sitk.Cast(image, sitk.sitkInt32)
-    # A slope in a header, such as 1.0000153, leaves whole numbers a little off.
-    whole = np.isclose(values, np.round(values), rtol=0, atol=_WHOLE)
-    whole &= np.isfinite(values)
-    if not whole.all():
-        raise _odd_values(pathlib.Path(path), values[~whole])
-    return sitk.Cast(sitk.Round(image), sitk.sitkInt32)
-
-
-def _odd_values(path: pathlib.Path, odd: np.ndarray) -> LabelValuesError:
-    values = np.unique(odd)
-    shown = ", ".join(f"{value:.7g}" for value in values[:_SHOWN])
-    more = f" and {len(values) - _SHOWN} more" * (len(values) > _SHOWN)
-    found = f"{shown}{more} ({odd.size} voxels)"
-    kind = LabelValuesError
-    error = kind(
-        f"{path}: values: found {found}, expected {kind.expected}; {kind.cure}."
-    )
-    error.found = found
-    return error
+    return whole_numbers.as_whole(_read(pathlib.Path(path)), path)
 
 
 def write_image(image: sitk.Image, path: files.PathLike) -> None:
@@ -162,10 +151,11 @@ def write_image(image: sitk.Image, path: files.PathLike) -> None:
       UserError: the file cannot be written.
     """
     path = pathlib.Path(path)
-    if path.name.lower().endswith(_HEADER_SUFFIXES):
+    files.require_utf8([path])
+    if formats.suffix_of(path.name) in _HEADER_SUFFIXES:
         _write_in_two(image, path)
         return
-    with files.atomic_path(path) as partial:
+    with files.atomic_path(path, formats.lower_suffix(path.name)) as partial:
         _write(image, partial, path)
 
 
@@ -174,11 +164,12 @@ def _write_in_two(image: sitk.Image, path: pathlib.Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as folder:
-            header = pathlib.Path(folder) / path.name
+            header = pathlib.Path(folder) / formats.lower_suffix(path.name)
             _write(image, header, path)
             voxels = [file for file in header.parent.iterdir() if file != header]
-            for file in [*voxels, header]:
+            for file in voxels:
                 os.replace(file, path.parent / file.name)
+            os.replace(header, path)
     except OSError as error:
         raise files.cannot_write(path, error) from error
 
@@ -197,17 +188,17 @@ def _write(image: sitk.Image, partial: pathlib.Path, path: pathlib.Path) -> None
 
 
 def _read(path: pathlib.Path, fourth: Optional[int] = None) -> sitk.Image:
-    reader = read_header(path)
-    fourth = _fourth_index(path, reader, fourth)
-    if path.name.lower().endswith((".nii", ".nii.gz")):
-        _check_voxels(path, reader, fourth)
-    if fourth is not None:
-        reader.SetExtractIndex([0, 0, 0, fourth])
-        reader.SetExtractSize([*reader.GetSize()[:3], 0])
-    try:
-        image = reader.Execute()
-    except RuntimeError as error:
-        raise _unreadable(path, error) from None
+    with _header(path) as reader:
+        fourth = _fourth_index(path, reader, fourth)
+        if reader.HasMetaDataKey("vox_offset"):  # It is NIfTI.
+            _check_voxels(path, reader, fourth)
+        if fourth is not None:
+            reader.SetExtractIndex([0, 0, 0, fourth])
+            reader.SetExtractSize([*reader.GetSize()[:3], 0])
+        try:
+            image = reader.Execute()
+        except RuntimeError as error:
+            raise _unreadable(path, error) from None
     if image.GetDimension() == 2:
         image = sitk.JoinSeries([image])
     return image
@@ -258,7 +249,7 @@ def _check_voxels(
         length = int(np.prod(reader.GetSize()[:3], dtype=object)) * width
         region = start + fourth * length, start + (fourth + 1) * length
     try:
-        found, odd = _scan(path, start, region, kind)
+        found, odd = _scan(pathlib.Path(reader.GetFileName()), start, region, kind)
     except (OSError, EOFError, zlib.error) as error:
         raise _unreadable(path, error) from None
     if found < expected:
@@ -284,9 +275,7 @@ def _scan(
       region: start and end, in bytes, of the voxels to look at.
       kind: NumPy's code of the voxels' float type; None: of another type.
     """
-    with path.open("rb") as file:
-        compressed = file.read(2) == _GZIP_START
-    with gzip.open(path, "rb") if compressed else path.open("rb") as content:
+    with formats.unpacked(path) as content:
         head = content.read(start)
         # The header's own length, its first field, tells the byte order.
         order = "<" if int.from_bytes(head[:4], "little") in _NIFTI_HEADERS else ">"

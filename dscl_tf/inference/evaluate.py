@@ -10,7 +10,14 @@ import SimpleITK as sitk
 
 from dscl_tf import config, errors, files
 from dscl_tf.cohort import cases, label_values, prepared, splits, volumes
-from dscl_tf.inference import case_views, metrics, originals, overlays, summary
+from dscl_tf.inference import (
+    case_views,
+    log_tables,
+    metrics,
+    originals,
+    overlays,
+    summary,
+)
 from dscl_tf.inference import predictor as predictors
 from dscl_tf.training import run_folder
 
@@ -29,6 +36,7 @@ class EvaluationConfig:
     split: Optional[config.SplitConfig] = None  # None: the one the run recorded.
     overwrite: bool = False  # Evaluates again what has been evaluated.
     pictures: bool = True  # Writes overlays/ and contact_sheet.png.
+    nsd_tolerance_mm: Optional[float] = None  # None: without surface Dice.
     mask_values: str = label_values.DATASET  # One of `label_values.MASK_VALUES`.
 
 
@@ -40,7 +48,7 @@ def evaluate(
     That is masks/, overlays/, contact_sheet.png, cases.csv and, as the last, hence
     the mark of a whole evaluation, summary.json. Volumes are predicted from their
     prepared arrays, which gives what `predict` gives for the original files. A
-    finished evaluation of the same model and volumes is not repeated.
+    finished evaluation of the same model, volumes and figures is not repeated.
 
     Returns:
       The content of summary.json (see `summary.summarise`).
@@ -61,6 +69,7 @@ def evaluate(
         "cohort_id": cohort.content_id,
         "subset": settings.subset,
         "volumes": [volume.name for volume in chosen],
+        "nsd_tolerance_mm": settings.nsd_tolerance_mm,
     }
     if cohort.label_values is not None:
         # What the masks say, and the keys of structures.
@@ -69,10 +78,13 @@ def evaluate(
     if finished:
         _LOG.info("%s already holds this evaluation.", output)
         return finished
+    files.require_writable(output)
     (output / SUMMARY).unlink(missing_ok=True)
     results = _evaluate_all(predictor, cohort, chosen, settings)
     summary.write_table(results, cohort.label_names, output / "cases.csv", values)
-    content = summary.summarise(results, cohort.label_names, values) | identity
+    tolerance_mm = settings.nsd_tolerance_mm
+    content = summary.summarise(results, cohort.label_names, tolerance_mm, values)
+    content |= identity
     files.write_json(output / SUMMARY, content)
     return content
 
@@ -157,7 +169,8 @@ def _finished(output: pathlib.Path, identity: dict[str, Any]) -> Optional[dict]:
     content = files.read_json_object(output / SUMMARY, "evaluation summary")
     keys = {*identity, "mask_values"}
     same = all(content.get(key) == identity.get(key) for key in keys)
-    return content if same else None
+    # What an earlier version evaluated lacks figures.
+    return content if same and "intervals" in content else None
 
 
 def _evaluate_all(
@@ -174,13 +187,14 @@ def _evaluate_all(
         mask_file = output / "masks" / f"{volume.name}.nii.gz"
         said = label_values.in_values(mask, _values(cohort, settings.mask_values))
         volumes.write_image(said, mask_file)
-        result = _compare(volume, truth, mask, mask_file, len(cohort.label_names))
+        tolerance_mm, num = settings.nsd_tolerance_mm, len(cohort.label_names)
+        result = _compare(volume, truth, mask, mask_file, num, tolerance_mm)
         results.append(result)
         if settings.pictures:
             view = _view(cohort, volume, image, truth, mask)
             overlays.draw_case(view, output / "overlays" / f"{volume.name}.png")
             thumbnails.append(case_views.thumbnail(view, result.dice))
-        line = summary.case_line(result, cohort.label_names)
+        line = log_tables.case_line(result, cohort.label_names)
         _LOG.info("%d/%d %s", number, len(chosen), line)
     if thumbnails:
         overlays.draw_sheet(thumbnails, output / "contact_sheet.png")
@@ -248,6 +262,7 @@ def _compare(
     mask: sitk.Image,
     mask_file: pathlib.Path,
     num_classes: int,
+    nsd_tolerance_mm: Optional[float],
 ) -> summary.CaseResult:
     return summary.CaseResult(
         name=volume.name,
@@ -255,7 +270,7 @@ def _compare(
         prediction_file=str(mask_file),
         reference_file=str(volume.label_file),
         structures={
-            label: metrics.structure_metrics(truth, mask, label)
+            label: metrics.structure_metrics(truth, mask, label, nsd_tolerance_mm)
             for label in range(1, num_classes)
         },
     )

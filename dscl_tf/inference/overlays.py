@@ -1,11 +1,14 @@
 """Pictures of segmentations beside their truth, drawn without a display."""
 
+import functools
+import logging
 import math
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 import SimpleITK as sitk
-from matplotlib import lines, patches
+from matplotlib import font_manager, lines, patches, text
 from matplotlib.axes import Axes
 from matplotlib.backends import backend_agg
 from matplotlib.figure import Figure
@@ -18,6 +21,14 @@ _BACKGROUND, _TEXT = "#101214", "#e8e8e8"
 _PANEL_INCHES = 2.2
 _BARE = (0.05, 0.05, 0.05)  # Margins of a picture without words around it.
 _SMALL_INCHES = 1.7
+# With characters of China, Japan and Korea, as systems bring them.
+_MORE_FONTS = (
+    *("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans CJK KR", "Noto Sans CJK TC"),
+    *("Source Han Sans SC", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei"),
+    *("Droid Sans Fallback", "IPAGothic", "NanumGothic", "Unifont"),
+    *("PingFang SC", "Hiragino Sans", "Microsoft YaHei", "Yu Gothic", "Malgun Gothic"),
+)
+_LOG = logging.getLogger(__name__)
 _SHEET_LIMIT = 200  # Thumbnails; a sheet of thousands could not be opened.
 
 
@@ -189,9 +200,9 @@ def _describe(panel: Axes, view: CaseView, index: int, worst: bool) -> None:
     place = {"transform": panel.transAxes, "ha": "right", "fontsize": 8}
     panel.text(-0.04, 0.97, heading, va="top", color=_TEXT, **place)
     for line, (label, dice) in enumerate(view.slice_dice(index).items()):
-        text = f"{view.label_names[label][:8]} {dice:.2f}"
+        words = f"{view.label_names[label][:8]} {dice:.2f}"
         color = structure_color(label)
-        panel.text(-0.04, 0.72 - 0.09 * line, text, va="top", color=color, **place)
+        panel.text(-0.04, 0.72 - 0.09 * line, words, va="top", color=color, **place)
 
 
 def _legend(figure: Figure, label_names: tuple[str, ...]) -> None:
@@ -215,5 +226,30 @@ def _legend(figure: Figure, label_names: tuple[str, ...]) -> None:
 
 
 def _save(figure: Figure, path: files.PathLike) -> None:
-    with files.atomic_path(path) as partial:
-        figure.savefig(partial, format="png", facecolor=_BACKGROUND)
+    for words in figure.findobj(text.Text):
+        words.set_family(_fonts())
+    with warnings.catch_warnings(record=True) as said, files.atomic_path(path) as new:
+        figure.savefig(new, format="png", facecolor=_BACKGROUND)
+    for each in said:
+        if "missing from" in str(each.message):  # One for each character and place.
+            _say_that_no_font_has_them()
+        else:
+            warnings.warn_explicit(
+                each.message, each.category, each.filename, each.lineno
+            )
+
+
+@functools.lru_cache
+def _fonts() -> list[str]:
+    """The usual one, then those of this machine that have what it lacks."""
+    there = {font.name for font in font_manager.fontManager.ttflist}
+    return ["DejaVu Sans", *(name for name in _MORE_FONTS if name in there)]
+
+
+@functools.lru_cache
+def _say_that_no_font_has_them() -> None:
+    """Once, however many pictures there are."""
+    _LOG.warning(
+        "Names have characters that no font here has, so that pictures show boxes: "
+        "install a font with them, such as Noto Sans CJK."
+    )

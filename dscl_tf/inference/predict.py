@@ -1,6 +1,7 @@
 """Masks for files: one per input, of the same name and geometry."""
 
 import logging
+import os
 import pathlib
 import re
 from collections.abc import Sequence
@@ -10,30 +11,41 @@ import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import errors, files
-from dscl_tf.cohort import label_values, volumes
+from dscl_tf.cohort import formats, label_values, preprocessing, volumes
+from dscl_tf.inference import mask_files
 from dscl_tf.inference import predictor as predictors
+from dscl_tf.inference.structures import Structure, structures
 
 # nnU-Net's file of one channel of a case.
-_CHANNEL = re.compile(r".+_(?P<channel>\d{4})\.")
+_CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>[0-9]{4})\.[^0-9].*")
+_SHOWN = 8  # Channels that a message lists.
 _LOG = logging.getLogger(__name__)
 
 
 def find_inputs(
-    source: files.PathLike, output: files.PathLike, channel: Optional[int] = None
+    source: files.PathLike,
+    output: files.PathLike,
+    channel: Optional[int] = None,
+    files_are_cases: bool = False,
 ) -> list[pathlib.Path]:
     """The image at `source`, or those in the folder `source`, sorted by name.
+
+    Names are those of channels, as nnU-Net writes them (case_0000.nii.gz,
+    case_0001.nii.gz), where there is one that ends in _0000; or where a channel is
+    given to files that are not 4-D. Case ids may end in four digits, too.
 
     Args:
       source: a file, or a folder whose subfolders are not searched.
       output: where the masks will go; it must not be the folder of the images.
-      channel: which one, where the folder has several files of a case, as nnU-Net
-        names them: case_0000.nii.gz, case_0001.nii.gz.
+      channel: which one, where the folder has several files of a case.
+      files_are_cases: whether each file is a case, whatever it is called.
 
     Raises:
-      UserError: if there is no image, or the masks would replace the images.
+      UserError: if there is no image, or the masks would replace the images, or
+        which channel is meant is not said.
     """
     source, output = pathlib.Path(source), pathlib.Path(output)
-    if not source.exists():
+    if not os.path.lexists(source):
         raise errors.UserError(f"No --input at {source}: check the path.")
     folder = source if source.is_dir() else source.parent
     if output.resolve() == folder.resolve():
@@ -41,32 +53,66 @@ def find_inputs(
             f"--output {output} is the folder of the input, whose images the masks of "
             "the same name would replace: choose another folder."
         )
+    files.require_writable(output)
     found = sorted(source.iterdir()) if source.is_dir() else [source]
-    inputs = [path for path in found if volumes.has_image_suffix(path.name)]
+    inputs = [path for path in found if formats.has_image_suffix(path.name)]
+    files.require_utf8([output, *inputs])
     if not inputs:
         raise errors.UserError(
             f"No image in --input {source}: expected names that end in "
-            f"{', '.join(volumes.IMAGE_SUFFIXES)}, found {len(found)} other files."
+            f"{', '.join(formats.SUFFIXES)}, found {len(found)} other files."
         )
-    return _of_channel(inputs, channel) if source.is_dir() else inputs
+    if files_are_cases or not source.is_dir():
+        return inputs
+    return _of_channel(inputs, channel)
 
 
 def _of_channel(
     inputs: list[pathlib.Path], channel: Optional[int]
 ) -> list[pathlib.Path]:
     """Without the other channels of cases that have a file for each channel."""
-    matches = [(path, _CHANNEL.match(path.name)) for path in inputs]
-    channels = {int(found["channel"]) for _, found in matches if found}
-    if not all(found for _, found in matches) or len(channels) < 2:
+    matches = {path: _CHANNEL.fullmatch(path.name) for path in inputs}
+    channels = {int(found["channel"]) for found in matches.values() if found}
+    if len(channels) < 2 or not _are_channels(matches, channel):
         return inputs
+    folder = inputs[0].parent
     if channel not in channels:
-        known = ", ".join(map(str, sorted(channels)))
+        known = ", ".join(map(str, sorted(channels)[:_SHOWN]))
+        more = ", ..." if len(channels) > _SHOWN else ""
         raise errors.UserError(
-            f"--input {inputs[0].parent} has files of the channels {known} of each "
-            f"case, found --channel={'' if channel is None else channel}: say which "
-            "of them the model was trained on."
+            f"--input {folder} has names of the channels {known}{more} of each case, "
+            f"found --channel={'' if channel is None else channel}: say which of them "
+            "the model was trained on, or --files_are_cases if each file is a case."
         )
-    return [path for path, found in matches if int(found["channel"]) == channel]
+    cases: dict[str, list[pathlib.Path]] = {}
+    for path, found in matches.items():
+        cases.setdefault(found["case"] if found else path.name, []).append(path)
+    chosen = [
+        path
+        for path, found in matches.items()
+        if not found or int(found["channel"]) == channel
+    ]
+    lacking = [paths[0] for paths in cases.values() if not set(paths) & set(chosen)]
+    if lacking:
+        raise errors.UserError(
+            f"--input {folder}: channel {channel} of {len(lacking)} cases is missing, "
+            f"such as that of {lacking[0].name}: copy it there, or take these files "
+            "away (--files_are_cases if each file is a case)."
+        )
+    return chosen
+
+
+def _are_channels(matches: dict, channel: Optional[int]) -> bool:
+    """Whether numbers at the ends of names are channels, not part of the cases' ids."""
+    numbered = [path for path, found in matches.items() if found]
+    if any(int(matches[path]["channel"]) == 0 for path in numbered):
+        return True
+    if channel is None or len(numbered) < len(matches):
+        return False
+    try:
+        return volumes.read_header(numbered[0]).GetDimension() < 4
+    except errors.UserError:
+        return False  # It is named when its turn comes.
 
 
 def predict_files(
@@ -75,11 +121,13 @@ def predict_files(
     output: files.PathLike,
     overwrite: bool = False,
     channel: Optional[int] = None,
+    mask_format: str = "input",
     mask_values: str = label_values.DATASET,
 ) -> int:
     """Writes a mask for each input into `output`, each whole or not at all.
 
-    A file that cannot be segmented is named and the others go on.
+    Beside them goes labels.txt, ITK-SNAP's names and colours of the structures. A file
+    that cannot be segmented is named and the others go on.
 
     Args:
       predictor: the segmenter.
@@ -87,32 +135,39 @@ def predict_files(
       output: folder of the masks, with the names of their inputs.
       overwrite: makes masks again that exist.
       channel: of 4-D files, from 0.
+      mask_format: see `mask_files.targets`.
       mask_values: one of `label_values.MASK_VALUES`: what voxels say for a class.
 
     Returns:
       The number of masks that were written.
 
     Raises:
-      UserError: at the end, if inputs failed; it names the first of them.
+      UserError: at the end, if inputs failed; it names the first of them. Before the
+        first, if two inputs would have one mask.
     """
     values = label_values.of_masks(mask_values, predictor.label_values)
+    named = structures(predictor.label_names, values)
     written, failures = 0, []
-    for number, path in enumerate(inputs, 1):
-        target = pathlib.Path(output) / path.name
+    targets = mask_files.targets(inputs, output, mask_format)
+    for number, (path, target) in enumerate(zip(inputs, targets), 1):
         if target.exists() and not overwrite:
             _LOG.info("%s exists and is kept; --overwrite makes it again.", target)
             continue
         try:
+            mask_files.check_target(target, path)
             mask = segment_file(predictor, path, channel)
-            volumes.write_image(label_values.in_values(mask, values), target)
+            said = label_values.in_values(mask, values)
+            mask_files.write(said, target, named)
         # SimpleITK's own errors are RuntimeErrors.
         except (errors.UserError, RuntimeError) as error:
             failures.append(_reason(path, error))
             _LOG.error("No mask: %s", failures[-1])
             continue
         written += 1
-        found = _describe(mask, predictor.label_names)
+        found = _describe(mask, named)
         _LOG.info("%d/%d %s: %s", number, len(inputs), target, found)
+    if any(target.is_file() for target in targets):
+        mask_files.write_label_descriptions(named, output, overwrite)
     if failures:
         count = f"{len(failures)} of {len(inputs)} inputs have no mask. "
         raise errors.UserError((count if len(inputs) > 1 else "") + failures[0])
@@ -134,15 +189,17 @@ def segment_file(
     Raises:
       UserError: the file cannot be read, or not be segmented.
     """
-    if str(path).lower().endswith((".mhd", ".nhdr")):
-        raise errors.UserError(
-            f"{path} keeps its voxels in a second file, so its mask could not appear "
-            "whole: convert it to .mha, .nrrd or .nii.gz first."
-        )
     header = volumes.read_header(path)
+    if formats.lacks_spacing(pathlib.Path(path)):
+        _LOG.warning(
+            "%s says no voxel size, so 1 mm is taken, on which the mask depends.", path
+        )
     is_series = header.GetDimension() == 4
     image = volumes.read_image(path, channel if is_series else None)
     mask = predictor.segment(image)
+    doubt = preprocessing.bias_doubt(image, predictor.settings)
+    if doubt:
+        _LOG.warning("%s: bias field: found %s, expected %s; %s.", path, *doubt)
     if header.GetDimension() != 2:
         return mask
     flat = sitk.GetImageFromArray(sitk.GetArrayViewFromImage(mask)[0])
@@ -152,19 +209,16 @@ def segment_file(
     return flat
 
 
-def _describe(mask: sitk.Image, label_names: Sequence[str]) -> str:
+def _describe(mask: sitk.Image, named: Sequence[Structure]) -> str:
     """The volume of each structure, so that an empty mask does not go unnoticed."""
-    voxels = np.bincount(
-        sitk.GetArrayViewFromImage(mask).ravel(), minlength=len(label_names)
-    )
+    num_values = 1 + max(it.value for it in named)
+    values = sitk.GetArrayViewFromImage(mask).ravel()
+    voxels = np.bincount(values, minlength=num_values)
     unit = "ml" if mask.GetDimension() == 3 else "mm2"
     size = np.prod(mask.GetSpacing()) / (1000 if unit == "ml" else 1)
     if not voxels[1:].any():
         return "no structure found"
-    return ", ".join(
-        f"{name} {count * size:.1f} {unit}"
-        for name, count in list(zip(label_names, voxels))[1:]
-    )
+    return ", ".join(f"{it.name} {voxels[it.value] * size:.1f} {unit}" for it in named)
 
 
 def _reason(path: pathlib.Path, error: Exception) -> str:

@@ -204,7 +204,7 @@ def in_this_process(monkeypatch):
 def opened(monkeypatch, export_folder):
     """Models are opened once for all trials."""
     model = predictor.open_predictor(export_folder)
-    monkeypatch.setattr(predictor, "open_predictor", lambda *_: model)
+    monkeypatch.setattr(predictor, "open_predictor", lambda *_, **__: model)
 
 
 @pytest.mark.parametrize("seeds", PARTS)

@@ -105,6 +105,26 @@ def test_the_acquired_slices_are_kept(spacing_mm, expected, signs):
 
 
 @pytest.mark.parametrize("wanted", WANTED)
+@pytest.mark.parametrize("across", [0, 1, 2], ids=["sagittal", "coronal", "axial"])
+@pytest.mark.parametrize("thickness_mm", [0.5, 2, 3, 8])
+def test_one_slice_stays_one(across, thickness_mm, wanted):
+    shape, spacing_mm = [24, 28, 32], [2, 2, 2]
+    shape[2 - across], spacing_mm[across] = 1, thickness_mm
+    label = np.zeros(shape, np.uint8)
+    np.squeeze(label)[6:18, 5:15] = 1
+    original = making.image_of(label, spacing_mm)
+    oriented = geometry.orient(original, WANTED[wanted])
+    assert oriented.GetSize()[2] == 1
+    settings = config.PreprocessingConfig(size_px=(72, 72), spacing_mm=1.0)
+    grid = geometry.in_plane_grid(oriented, settings)
+    on_grid = geometry.labels_on_grid(original, grid)
+    found = geometry.restore_probabilities(
+        np.eye(2, dtype=np.float32)[on_grid], grid, original
+    )
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(found), label)
+
+
+@pytest.mark.parametrize("wanted", WANTED)
 @pytest.mark.parametrize(
     "direction", [np.diag([-1, 1, 1]), np.reshape(_OBLIQUE, (3, 3))]
 )

@@ -133,6 +133,15 @@ def test_known_strays_are_counted(tmp_path):
     assert problem.found == "421 (3 voxels)" and problem.cure == "taken for 420"
 
 
+def test_a_mask_of_next_to_nothing_for_n4_is_a_warning(check):
+    values = making.intensities(shape=(8, 64, 64))
+    values[3, :17, :28] = 32767  # 1.5 % of the voxels.
+    label = making.labels((8, 64, 64))
+    (problem,) = check(values=values, label=label)
+    assert (problem.severity, problem.field) == ("warning", "bias field")
+    assert problem.found.startswith("a mask of 1.")
+
+
 def test_a_label_of_background_only_is_a_warning(check):
     (problem,) = check(label=0 * making.labels())
     assert (problem.severity, problem.found) == ("warning", "background only")
@@ -168,6 +177,24 @@ def test_images_without_contrast(check, values, found):
 def test_spacing_in_another_unit_is_a_warning(check, spacing_mm):
     (problem,) = check(image_mm=spacing_mm)
     assert problem.severity == "warning" and problem.expected == "0.05 to 20"
+
+
+def _without_spacing(path):
+    content = path.read_bytes()
+    for line in content.partition(b"\n\n")[0].splitlines():
+        if line.startswith((b"ElementSpacing", b"space", b"spacings")):
+            content = content.replace(line + b"\n", b"", 1)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["a.mha", "a.nrrd"])
+def test_a_header_without_spacing_is_a_warning(tmp_path, name):
+    path = making.write(tmp_path / name, making.intensities())
+    assert list(integrity.check_headers(Case("a", "a", path, None), "folder")) == []
+    _without_spacing(path)
+    (problem,) = integrity.check_headers(Case("a", "a", path, None), "folder")
+    assert (problem.severity, problem.field) == ("warning", "spacing (mm)")
+    assert problem.found == "none in the header"
 
 
 def test_a_spacing_of_one_is_suspicious_in_acdc(check):
@@ -240,6 +267,19 @@ def test_a_volume_that_is_no_stack_among_stacks_is_named():
     (problem,) = report.problems
     assert (problem.case, problem.field) == ("p1", "spacing (mm)")
     assert problem.found == "2x2x2.5" and "slices of 2x2 mm" in problem.cure
+
+
+def test_one_slice_is_no_row_of_pixels():
+    cube = {"spacing_mm": (2.0, 2.0, 2.0)}
+    coronal, other = (facts_of(size=(12, 1, 14), **cube) for _ in range(2))
+    report, _ = report_of(coronal, other, num_partitions=1)
+    assert [each.field for each in report.problems] == []
+    lines = check_report.summary(report, NAMES, 1)
+    assert "slices           1 to 1, as acquired" in lines
+    even = [facts_of(size=(12, 13, 14), **cube) for _ in range(3)]
+    axial = facts_of(size=(12, 14, 1), **cube)
+    report, _ = report_of(*even, axial, coronal, num_partitions=1)
+    assert [(p.case, p.field) for p in report.problems] == [("p4", "slice axis")]
 
 
 def test_the_summary_says_how_many_are_turned():

@@ -3,6 +3,8 @@
 import numpy as np
 import SimpleITK as sitk
 
+from dscl_tf.cohort.layouts import listing
+
 
 def image_of(values, spacing_mm=(2.0, 2.0, 8.0), direction=None, origin=(-10, 20, 3)):
     """A SimpleITK image of an array [Q, rows, columns]."""
@@ -48,6 +50,12 @@ def acdc_patient(folder, frames, info, labelled=True):
             write(folder / f"{name}_frame{frame:02d}_gt.nii.gz", labels())
     (folder / "Info.cfg").write_text(info)
     return folder
+
+
+def without_faults(dataset):
+    """A dataset whose faults, if it has any, are raised as one error."""
+    listing.refuse_faults([str(fault) for fault in dataset.faults if fault.is_error])
+    return dataset
 
 
 def run_all_here(function, items, arguments, num_workers):

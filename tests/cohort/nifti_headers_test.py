@@ -102,6 +102,26 @@ def test_a_header_of_no_image_is_named_and_nothing_printed(
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("size_mm", [0, -2, np.nan, np.inf])
+@pytest.mark.parametrize("codes", [(0, 0), (1, 0), (0, 1), (1, 1)])
+def test_voxel_sizes_of_no_size_are_refused(path, axis, size_mm, codes):
+    def edit(head):
+        struct.pack_into("<f", head, 80 + 4 * axis, size_mm)
+        struct.pack_into("<2h", head, 252, *codes)
+
+    miniatures.change_header(path, edit)
+    message = rf"a\.nii.*field pixdim: found voxels of .*{size_mm}.* correct the header"
+    for read in (volumes.read_header, volumes.read_image):
+        with pytest.raises(errors.UserError, match=message):
+            read(path)
+
+
+def test_a_time_step_of_0_is_none_of_a_voxel(path):
+    miniatures.change_header(path, lambda head: struct.pack_into("<f", head, 92, 0))
+    assert volumes.read_image(path).GetSpacing() == (2, 2, 8)
+
+
 def test_sheared_axes_of_nifti_are_refused_by_name(path):
     miniatures.shear(path)
     message = r"a\.nii.*orthonormal.*not at right angles; re-save"

@@ -118,6 +118,15 @@ def test_ratio_of_a_stack():
     assert not orientation.is_stack((1, 1.5, 1)) and not orientation.is_stack((8, 8, 1))
 
 
+def test_an_axis_of_one_voxel_is_the_slice_axis():
+    spacing = orientation.slice_spacing((2, 2, 2), (64, 1, 64))
+    assert spacing == (2, np.inf, 2) and orientation.is_slice(spacing)
+    for size in ((64, 64, 64), (64, 1, 1), (1, 1, 1)):
+        assert orientation.slice_spacing((2, 2, 2), size) == (2, 2, 2)
+    wanted = orientation.choose([np.eye(3).ravel()] * 2, [spacing] * 2)
+    assert wanted.is_stack and wanted.axes[1::3] == (0, 0, 1)
+
+
 def test_settings_refuse_an_incomplete_frame():
     with pytest.raises(Exception, match="9 direction cosines"):
         config.OrientationConfig((1.0, 0.0, 0.0), is_stack=True)

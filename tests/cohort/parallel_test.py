@@ -1,7 +1,10 @@
+import multiprocessing
 import os
 import pathlib
+import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -15,6 +18,10 @@ def act(item, offset):
     """Adds, fails or dies, as the item says."""
     if item == "die":
         os._exit(9)
+    if item == "crash":
+        os.abort()
+    if item == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
     if item == "mistake":
         raise errors.UserError("file x: is bad.")
     if item == "defect":
@@ -35,11 +42,28 @@ def test_results_are_in_order_and_failures_stop_nobody():
     assert parallel.describe("e", found["e"]) == "e: RuntimeError: the reason"
 
 
-def test_a_killed_process_is_said_and_nothing_hangs():
-    items = {"first": 1, "second": "die", **{f"p{k}": k for k in range(20)}}
-    message = r"process was killed.* not done: .*second.*--num_workers=1"
-    with pytest.raises(errors.UserError, match=message):
+@pytest.mark.parametrize(
+    ("end", "message"),
+    [
+        ("die", r"by exit code 9 at second \(die\): it may be damaged"),
+        ("crash", r"by SIGABRT at second \(crash\): it may be damaged; take it away"),
+        ("killed", r"by SIGKILL at second .* want of memory.*--num_workers=1"),
+    ],
+)
+def test_a_process_that_ends_is_said_with_what_it_had(end, message):
+    items = {"first": 1, "second": end, **{f"p{k}": k for k in range(20)}}
+    with pytest.raises(errors.UserError, match=message + ".* 21 volumes .*: second, "):
         parallel.run_all(act, items, (10,), num_workers=1)
+    assert not multiprocessing.active_children()
+
+
+def test_what_cannot_be_sent_back_stops_nobody():
+    found = parallel.run_all(lock_of, {"a": 0, "b": 1}, (), num_workers=2)
+    assert [type(each) for each in found.values()] == 2 * [RuntimeError]
+
+
+def lock_of(item):
+    return threading.Lock()
 
 
 def test_no_items():

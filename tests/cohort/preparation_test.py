@@ -65,7 +65,7 @@ def test_a_cohort_and_its_index(source):
     assert [volume.name for volume in cohort.volumes] == ["p0", "p1", "p2"]
     assert [volume.has_label for volume in cohort.volumes] == [True, False, True]
     volume = cohort.volume("p0")
-    assert volume.image_file == str((source / "images" / "p0.nii.gz").resolve())
+    assert volume.image_file == str(source / "images" / "p0.nii.gz")
     assert (volume.size, volume.num_slices) == ((12, 14, 5), 5)
     assert volume.spacing_mm == (2, 2, 8)
     assert volume.origin == pytest.approx((-10, 20, 3))
@@ -408,6 +408,16 @@ def test_a_folder_with_other_files_is_refused(source):
     with pytest.raises(errors.UserError, match=r"--output=.*has other files in it"):
         preparation.prepare(request_for(source))
     assert os.listdir(source / "out") == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("output", ["file/out", "/proc/dscl/out"])
+def test_an_output_that_cannot_be_written_is_said_before_the_check(
+    source, monkeypatch, output
+):
+    (source / "file").touch()
+    monkeypatch.setattr(parallel, "run_all", None)  # It would be called.
+    with pytest.raises(errors.UserError, match=r"Cannot write .*out: "):
+        preparation.prepare(request_for(source, output=str(source / output)))
 
 
 def test_check_lists_everything_and_writes_nothing(source):

@@ -122,12 +122,64 @@ def test_default_bias_correction_finds_the_phantom_scanners_field():
     assert left[inside].std() / left[inside].mean() < 0.06
 
 
+def _tiled_field_and_tissue(num_slices):
+    """As `_field_and_tissue`, of 120 x 120 pixels, float32."""
+    return np.tile(_field_and_tissue()[0][:num_slices] + 1, (1, 3, 3)).astype("f4")
+
+
+@pytest.mark.parametrize("outlier", [1e4, 32767, 1e9, -32768])
+@pytest.mark.parametrize("num_slices", [4, 1])
+def test_bias_correction_is_not_spoilt_by_a_few_voxels(outlier, num_slices):
+    values = _tiled_field_and_tissue(num_slices)
+    settings = config.PreprocessingConfig(bias_shrink=4, bias_iterations=10)
+    spoilt, others = values.copy(), np.ones(values.shape, bool)
+    others[0, 18:23, 18:22] = False
+    spoilt[~others] = outlier
+    clean, found = (
+        sitk.GetArrayFromImage(
+            preprocessing.correct_bias(making.image_of(each), settings)
+        )
+        for each in (values, spoilt)
+    )
+    assert np.corrcoef(clean[others], found[others])[0, 1] > 0.995
+
+
+def test_a_tiny_mask_of_the_bias_correction_is_a_doubt():
+    values = _tiled_field_and_tissue(4)
+    settings = config.PreprocessingConfig(bias_shrink=4)
+    assert preprocessing.bias_doubt(making.image_of(values), settings) is None
+    # More than 1 % are no outliers to clip: 8 % of one slice of 8.
+    values = np.concatenate([values] * 2)
+    values[3, 16:52, 16:52] = 32767
+    found, expected, cure = preprocessing.bias_doubt(making.image_of(values), settings)
+    assert found.startswith("a mask of 1.1 %") and expected == "2 % or more"
+    assert "--nobias_correction" in cure
+    without = config.PreprocessingConfig(bias_correction=False)
+    assert preprocessing.bias_doubt(making.image_of(values), without) is None
+
+
 @pytest.mark.parametrize("shape", [(1, 20, 20), (2, 9, 7), (5, 3, 30)])
 def test_bias_correction_of_small_volumes_gives_numbers(shape):
     settings = config.PreprocessingConfig(bias_iterations=2)
     values = making.intensities(shape=shape) + 20
     found = preprocessing.correct_bias(making.image_of(values), settings)
     assert np.isfinite(sitk.GetArrayFromImage(found)).all()
+
+
+@pytest.mark.parametrize(
+    ("size", "shrink", "expected"),
+    [
+        ((216, 256), 8, [8, 8]),
+        ((512, 512), 8, [8, 8]),
+        ((1536, 1024), 8, [24, 16]),
+        ((1536, 1536), 2, [6, 6]),
+        ((600, 40), 8, [10, 5]),
+    ],
+)
+def test_large_images_are_shrunk_more_for_n4(size, shrink, expected):
+    image = sitk.Image([*size, 1], sitk.sitkUInt8)
+    settings = config.PreprocessingConfig(bias_shrink=shrink)
+    assert preprocessing._factor(image, settings) == expected
 
 
 def test_axis_orders_of_one_subject_give_the_same_corrected_slices():

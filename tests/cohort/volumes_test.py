@@ -7,29 +7,11 @@ import pytest
 import SimpleITK as sitk
 
 from dscl_tf import errors
-from dscl_tf.cohort import volumes
+from dscl_tf.cohort import formats, volumes, whole_numbers
 from tests.cohort import making
 
 
-@pytest.mark.parametrize(
-    ("name", "is_image", "stem"),
-    [
-        ("p1.nii.gz", True, "p1"),
-        ("p.1.nii", True, "p.1"),
-        ("P1.NII.GZ", True, "P1"),
-        ("p1.nrrd", True, "p1"),
-        ("p1.mha", True, "p1"),
-        ("._p1.nii.gz", False, "._p1"),
-        ("p1.txt", False, "p1.txt"),
-        ("p1.gz", False, "p1.gz"),
-    ],
-)
-def test_names(name, is_image, stem):
-    assert volumes.has_image_suffix(name) is is_image
-    assert volumes.strip_suffix(name) == stem
-
-
-@pytest.mark.parametrize("suffix", volumes.IMAGE_SUFFIXES)
+@pytest.mark.parametrize("suffix", formats.SUFFIXES)
 def test_what_is_written_is_read(tmp_path, suffix):
     turned = [[0, 1, 0], [-1, 0, 0], [0, 0, 1]]
     image = making.image_of(making.labels(), direction=turned)
@@ -247,7 +229,7 @@ def test_odd_label_values_are_listed(tmp_path):
     values[0, 0, :4] = [0.5, 0.25, 0.5, 2.002]
     path = making.write(tmp_path / "a.mha", values)
     with pytest.raises(
-        volumes.LabelValuesError, match=r"found 0.25, 0.5, 2.002 \(4 voxels\)"
+        whole_numbers.LabelValuesError, match=r"found 0.25, 0.5, 2.002 \(4 voxels\)"
     ) as caught:
         volumes.read_label(path)
     # Worker processes send it so.

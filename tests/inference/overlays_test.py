@@ -80,6 +80,28 @@ def test_empty_case_is_drawn(tmp_path):
     assert (tmp_path / "p.png").is_file()
 
 
+def test_names_of_other_scripts_are_said_once_for_all_pictures(
+    tmp_path, recwarn, caplog, monkeypatch
+):
+    overlays._say_that_no_font_has_them.cache_clear()
+    monkeypatch.setattr(overlays, "_fonts", lambda: ["DejaVu Sans"])
+    nothing = np.zeros((2, 16, 16), np.uint8)
+    for k in range(2):
+        view = _view(nothing, nothing, name="\u60a3\u8005")
+        overlays.draw_case(view, tmp_path / f"p{k}.png")
+    assert not recwarn.list
+    (said,) = caplog.messages
+    assert "characters that no font here has" in said
+
+
+def test_fonts_that_are_there_are_taken_after_the_usual_one(monkeypatch):
+    overlays._fonts.cache_clear()
+    there = [type("Font", (), {"name": n}) for n in ("Unifont", "Noto Sans CJK JP")]
+    monkeypatch.setattr(overlays.font_manager.fontManager, "ttflist", there)
+    assert overlays._fonts() == ["DejaVu Sans", "Noto Sans CJK JP", "Unifont"]
+    overlays._fonts.cache_clear()
+
+
 def test_thumbnail_is_the_middle_level():
     truth = np.zeros((9, 8, 8), np.uint8)
     truth[2:7, 1:3, 1:3] = 1

@@ -1,5 +1,6 @@
 """Masks have the geometry of their files, and a bad file stops no other."""
 
+import dataclasses
 import logging
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import SimpleITK as sitk
 
 from dscl_tf import errors
+from dscl_tf.cohort import volumes
 from dscl_tf.inference import predict, predictor
 from tests.inference import conftest
 
@@ -35,17 +37,19 @@ def _same_geometry(mask, image):
         np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["a.nii.gz", "a.nii", "a.nrrd", "a.mha"])
+@pytest.mark.parametrize(
+    "name", ["a.nii.gz", "a.nii", "a.nrrd", "a.mha", "a.NII.GZ", "a.Nii.gz", "a.MHA"]
+)
 @pytest.mark.parametrize("direction", [None, OBLIQUE], ids=["axial", "oblique"])
 def test_mask_has_the_geometry_of_its_file(model, tmp_path, name, direction):
     truth = conftest.blocks()
     source = conftest.write_volume(
-        tmp_path / "in" / name, conftest.as_image(truth), direction=direction
-    )
-    assert _run(model, source, tmp_path / "out") == 1
-    mask = sitk.ReadImage(str(tmp_path / "out" / name))
-    _same_geometry(mask, sitk.ReadImage(str(source)))
-    assert mask.GetPixelID() == sitk.sitkUInt8
+        tmp_path / "in" / name.lower(), conftest.as_image(truth), direction=direction
+    ).rename(tmp_path / "in" / name)
+    assert _run(model, source.parent, tmp_path / "out") == 1
+    mask = volumes.read_label(tmp_path / "out" / name)
+    _same_geometry(mask, volumes.read_image(source))
+    assert volumes.read_header(tmp_path / "out" / name).GetPixelID() == sitk.sitkUInt8
     np.testing.assert_array_equal(sitk.GetArrayFromImage(mask), truth)
 
 
@@ -58,6 +62,16 @@ def test_sagittal_stack(model, tmp_path):
     _run(model, source, tmp_path / "out")
     mask = sitk.ReadImage(str(tmp_path / "out" / "a.nrrd"))
     _same_geometry(mask, sitk.ReadImage(str(source)))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(mask), truth)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_one_slice_as_thick_as_its_pixels(model, tmp_path, axis):
+    truth = np.expand_dims(conftest.blocks()[0], axis)
+    path = conftest.write_volume(
+        tmp_path / "a.nii.gz", conftest.as_image(truth), spacing_mm=(2.0, 2.0, 2.0)
+    )
+    mask = predict.segment_file(model, path)
     np.testing.assert_array_equal(sitk.GetArrayFromImage(mask), truth)
 
 
@@ -87,11 +101,15 @@ def test_a_bad_file_is_named_and_the_others_go_on(model, tmp_path, caplog):
     conftest.write_volume(images / "d.nii.gz", constant)
     conftest.write_volume(images / "e.mhd", constant)
     (images / "._a.nii.gz").write_bytes(b"hidden")
-    with pytest.raises(errors.UserError, match=r"3 of 5 inputs.*b\.nii\.gz"):
+    (images / "f.nii.gz").symlink_to("gone")
+    (images / "g.nii").mkdir()
+    with pytest.raises(errors.UserError, match=r"5 of 7 inputs.*b\.nii\.gz"):
         _run(model, images, tmp_path / "out")
     written = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert written == ["a.nii.gz", "c.nii.gz"]
+    assert written == ["a.nii.gz", "c.nii.gz", "labels.txt"]
     assert "d.nii.gz: voxels: found all 7, expected contrast" in caplog.text
+    assert "f.nii.gz (a link to gone, where nothing is)" in caplog.text
+    assert "g.nii (it is a folder)" in caplog.text
     assert "e.mhd keeps its voxels in a second file" in caplog.text
 
 
@@ -107,6 +125,13 @@ def test_existing_masks_are_kept_and_said(model, dataset, tmp_path, caplog):
     assert "exists and is kept" in caplog.text
     assert _run(model, source, output, overwrite=True) == 1
     assert mask.read_bytes() != b"mine"
+
+
+def test_an_output_that_cannot_be_written_is_said_before_the_model_opens(tmp_path):
+    source = _touch(tmp_path / "in", "a")
+    (tmp_path / "file").touch()
+    with pytest.raises(errors.UserError, match=r"Cannot write .*file/out"):
+        predict.find_inputs(source, tmp_path / "file" / "out")
 
 
 def test_inputs_that_cannot_be(tmp_path):
@@ -181,9 +206,126 @@ def test_one_channel_of_nnunets_files_is_chosen(tmp_path):
     assert [path.name for path in found] == ["a_0000.nii.gz", "b_0000.nii.gz"]
 
 
+def test_a_voxel_size_that_is_not_there_is_said(model, tmp_path, caplog):
+    path = conftest.write_volume(
+        tmp_path / "a.mha", conftest.as_image(conftest.blocks())
+    )
+    predict.segment_file(model, path)
+    assert "voxel size" not in caplog.text
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"ElementSpacing = 2 2 8\n", b""))
+    predict.segment_file(model, path)
+    assert "a.mha says no voxel size, so 1 mm is taken" in caplog.text
+    bad = conftest.write_volume(tmp_path / "b.nii", conftest.blocks())
+    bad.write_bytes(bad.read_bytes()[:80] + bytes(4) + bad.read_bytes()[84:])
+    with pytest.raises(errors.UserError, match=r"pixdim: found voxels of 0 x 2 x 8"):
+        predict.segment_file(model, bad)
+
+
+def test_a_bias_field_that_is_fitted_to_next_to_nothing_is_said(
+    model, tmp_path, caplog, monkeypatch
+):
+    settings = dataclasses.replace(
+        model.settings, bias_correction=True, bias_iterations=1
+    )
+    monkeypatch.setattr(model, "settings", settings)
+    values = np.random.default_rng(0).random((4, 64, 64), np.float32)
+    path = conftest.write_volume(tmp_path / "a.mha", values)
+    predict.segment_file(model, path)
+    assert "bias field" not in caplog.text
+    values[2, :8, :32] = 32767
+    predict.segment_file(model, conftest.write_volume(path, values))
+    assert "a.mha: bias field: found a mask of 1.6 % of the voxels" in caplog.text
+
+
+def _touch(folder, *names):
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        (folder / f"{name}.nii.gz").touch()
+    return folder
+
+
+def _names(found):
+    return [path.name.removesuffix(".nii.gz") for path in found]
+
+
+def test_case_ids_that_end_in_four_digits_are_no_channels(tmp_path):
+    names = ["case_0001", "case_0002", "case_0003"]
+    source = _touch(tmp_path / "in", *names)
+    assert _names(predict.find_inputs(source, tmp_path / "out")) == names
+    _touch(source, "case_0000")
+    with pytest.raises(errors.UserError, match="or --files_are_cases if each file"):
+        predict.find_inputs(source, tmp_path / "out")
+    found = predict.find_inputs(source, tmp_path / "out", files_are_cases=True)
+    assert _names(found) == ["case_0000", *names]
+
+
+def test_a_channel_of_numbered_cases_of_4d_files_is_along_their_axis(tmp_path):
+    for name in ("case_0001.nii.gz", "case_0002.nii.gz"):
+        _series(tmp_path / name)
+    found = predict.find_inputs(tmp_path, tmp_path / "out", 1)
+    assert _names(found) == ["case_0001", "case_0002"]
+
+
+def test_a_channel_is_taken_although_no_file_of_the_first_is_there(tmp_path):
+    for name in ("a_0001", "a_0002", "b_0001", "b_0002"):
+        conftest.write_volume(tmp_path / f"{name}.nii.gz", conftest.blocks())
+    found = predict.find_inputs(tmp_path, tmp_path / "out", 2)
+    assert _names(found) == ["a_0002", "b_0002"]
+
+
+def test_cases_among_channels_are_not_left_out_in_silence(tmp_path):
+    source = _touch(tmp_path / "in", "a_0000", "a_0001", "b_0001", "c")
+    found = predict.find_inputs(source, tmp_path / "out", 1)
+    assert _names(found) == ["a_0001", "b_0001", "c"]
+    with pytest.raises(errors.UserError, match=r"channel 0 of 1 cases .* b_0001"):
+        predict.find_inputs(source, tmp_path / "out", 0)
+
+
 def test_a_mask_that_cannot_be_written_stops_no_other(model, dataset, tmp_path, caplog):
     inputs = [dataset / "images" / name for name in ("p1.nii.gz", "p2.nii.gz")]
     (tmp_path / "p1.nii.gz").mkdir()  # A folder is in the place of the mask.
     with pytest.raises(errors.UserError, match=r"1 of 2 inputs.*p1\.nii\.gz"):
         predict.predict_files(model, inputs, tmp_path, overwrite=True)
     assert (tmp_path / "p2.nii.gz").is_file()
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.mha", "a.mhd"])
+def test_a_segmentation_for_slicer(model, tmp_path, name):
+    truth = conftest.blocks()
+    source = conftest.write_volume(
+        tmp_path / "in" / name, conftest.as_image(truth), direction=OBLIQUE
+    )
+    assert _run(model, source, tmp_path / "out", mask_format="seg_nrrd") == 1
+    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert written == ["a.seg.nrrd", "labels.txt"]
+    mask = sitk.ReadImage(str(tmp_path / "out" / "a.seg.nrrd"))
+    _same_geometry(mask, sitk.ReadImage(str(source)))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(mask), truth)
+    assert mask.GetMetaData("Segment0_Name") == "low"
+    assert mask.GetMetaData("Segment1_Name") == "high"
+    # It is kept like any mask.
+    assert _run(model, source, tmp_path / "out", mask_format="seg_nrrd") == 0
+
+
+def test_two_images_with_one_segmentation_are_refused(model, tmp_path):
+    for name in ("a.nii.gz", "a.mha"):
+        conftest.write_volume(
+            tmp_path / "in" / name, conftest.as_image(conftest.blocks())
+        )
+    with pytest.raises(errors.UserError, match=r"a\.mha and a\.nii\.gz would both"):
+        _run(model, tmp_path / "in", tmp_path / "out", mask_format="seg_nrrd")
+    assert not (tmp_path / "out").exists()
+
+
+def test_labels_lie_beside_masks_alone(model, dataset, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "b.nii.gz").write_bytes(b"no image")
+    with pytest.raises(errors.UserError):
+        _run(model, tmp_path / "in", tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+    source, output = dataset / "images" / "p1.nii.gz", tmp_path / "out"
+    _run(model, source, output)
+    (output / "labels.txt").unlink()
+    _run(model, source, output)  # The mask is kept; its labels are written again.
+    assert '"low"' in (output / "labels.txt").read_text()

@@ -2,17 +2,21 @@
 
 One module a layout. Each has EXPECTED, what it looks for; `recognise`, what makes a
 folder one of it; `is_part`, whether the folder above is meant; and `read`, which lists
-the cases and reads no voxels.
+the cases and reads no voxels. What is wrong with one case is a fault of the dataset, a
+row of the check; `read` raises what is wrong with all of it.
 """
 
+import dataclasses
 import functools
 import logging
 import pathlib
+import re
 from types import ModuleType
+from typing import Optional
 
-from dscl_tf import errors
-from dscl_tf.cohort import nifti_headers
-from dscl_tf.cohort.cases import Case, Dataset, Request
+from dscl_tf import errors, files
+from dscl_tf.cohort import formats, nifti_headers
+from dscl_tf.cohort.cases import Case, Dataset, Fault, Request
 from dscl_tf.cohort.layouts import acdc, decathlon, folder, listing, mmwhs, nnunet
 
 __all__ = ["ACDC_FRAMES", "FORMATS", "Case", "Dataset", "Request", "find"]
@@ -30,6 +34,14 @@ _MODULES = {
 FORMATS = tuple(sorted(_MODULES))
 # The folder of volumes last: images of the other layouts look like one.
 _AUTO = ("nnunet", "decathlon", "acdc", "mmwhs")
+# Names, their suffix in lower case, of images that belong to a layout although they are
+# of no case: other frames, channels (of nnU-Net's first format), the other modality.
+# The layouts that are not here tell of all images themselves.
+_OTHERS = {
+    "acdc": re.compile(r"patient\d+_(4d|frame\d+(_gt)?)\.nii(\.gz)?"),
+    "decathlon": re.compile(r".+_\d{4}\.nii(\.gz)?"),
+    "mmwhs": re.compile(r"(mr|ct)_(train|test)_\d+_(image|label)\.nii(\.gz)?"),
+}
 _WITH_CHANNELS = ("decathlon", "nnunet")
 _LOG = logging.getLogger(__name__)
 
@@ -55,11 +67,17 @@ def find(request: Request, layout: str = "auto") -> Dataset:
     if name.startswith("mmwhs_"):
         read = functools.partial(read, modality=name[len("mmwhs_") :])
     dataset = read(root, request, why)
+    if not dataset.cases:
+        listing.refuse_faults([str(fault) for fault in dataset.faults])
+    left_out = _left_out(dataset, _OTHERS.get(name.partition("_")[0]))
+    dataset = dataclasses.replace(dataset, faults=(*dataset.faults, *left_out))
     _check_names(dataset)
+    paths = [
+        path for case in dataset.cases for path in (case.image, case.label) if path
+    ]
+    files.require_utf8(paths)
     _LOG.info("%s: the layout is %s, since %s.", dataset.root, dataset.format, why)
-    nifti_headers.warn_of_conflicts(
-        [path for case in dataset.cases for path in (case.image, case.label) if path]
-    )
+    nifti_headers.warn_of_conflicts(paths)
     return dataset
 
 
@@ -148,6 +166,29 @@ def _check_request(request: Request, name: str) -> None:
             f"--acdc_frames={request.acdc_frames}: the dataset is {name}, not ACDC; "
             "leave --acdc_frames out, or see --format."
         )
+
+
+def _left_out(dataset: Dataset, others: Optional[re.Pattern]) -> list[Fault]:
+    """Images beside those of the cases that are of none, but for names of `others`."""
+    if others is None:
+        return []
+    used = {p for case in dataset.cases for p in (case.image, case.label) if p}
+    return [
+        Fault(
+            formats.strip_suffix(path.name),
+            str(path),
+            "name",
+            "an image of no case",
+            f"a name that {dataset.format} has",
+            "it is left out: rename it, or take it away",
+            is_error=False,
+        )
+        for folder in sorted({path.parent for path in used})
+        for path in listing.visible(folder)
+        if formats.has_image_suffix(path.name)
+        and path not in used
+        and not others.fullmatch(formats.lower_suffix(path.name))
+    ]
 
 
 def _check_names(dataset: Dataset) -> None:

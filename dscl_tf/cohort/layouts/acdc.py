@@ -1,11 +1,12 @@
 """ACDC: patientNNN folders with Info.cfg, at the root or below it."""
 
 import pathlib
+import re
 from collections.abc import Iterator
 
 from dscl_tf import errors
 from dscl_tf.cohort import volumes
-from dscl_tf.cohort.cases import Case, Dataset, Request
+from dscl_tf.cohort.cases import Case, Dataset, Fault, Request
 from dscl_tf.cohort.layouts import listing
 
 EXPECTED = (
@@ -15,6 +16,7 @@ EXPECTED = (
 LABELS = ("background", "RV", "MYO", "LV")
 FRAMES = ("ED", "ES", "both", "all")
 _INFO = "Info.cfg"
+_PATIENT = re.compile(r"patient\d+", re.ASCII)
 _MAX_FRAME = 9999
 _MAX_INFO = 2**16  # Characters of an Info.cfg that are read; real ones have 80.
 _LEVELS = ("", "training", "testing")
@@ -35,7 +37,7 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
     """The frames that are asked for, of all patients.
 
     Raises:
-      UserError: a patient is there twice, or files are missing or wrong; it names all.
+      UserError: a patient is there twice.
     """
     patients = sorted(_patients(root), key=lambda folder: folder.name)
     for first, second in zip(patients, patients[1:]):
@@ -49,17 +51,37 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
         try:
             cases += _cases(patient, request.acdc_frames)
         except errors.UserError as error:
-            faults.append(str(error))
-    listing.refuse_faults(faults)
-    return Dataset("acdc", root, tuple(cases), LABELS, why=why)
+            faults.append(_fault(patient, str(error)))
+    faults += [
+        _fault(folder, f"{folder / _INFO}: there is none") for folder in _nameless(root)
+    ]
+    return Dataset("acdc", root, tuple(cases), LABELS, why=why, faults=tuple(faults))
+
+
+def _fault(patient: pathlib.Path, error: str) -> Fault:
+    """Why a patient has no case."""
+    found = error.rstrip(".").replace(f"{patient}/", "")
+    expected, cure = "Info.cfg and its frames", "download the patient again"
+    return Fault(patient.name, str(patient), "files", found, expected, cure)
 
 
 def _patients(root: pathlib.Path) -> Iterator[pathlib.Path]:
+    for folder in _folders(root):
+        if (folder / _INFO).is_file():
+            yield folder
+
+
+def _nameless(root: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Folders that are called as patients are, without the file that tells frames."""
+    for folder in _folders(root):
+        if _PATIENT.fullmatch(folder.name) and not (folder / _INFO).is_file():
+            yield folder
+
+
+def _folders(root: pathlib.Path) -> Iterator[pathlib.Path]:
     for base in (root, root / "database"):
         for level in _LEVELS:
-            for folder in listing.folders(base / level):
-                if (folder / _INFO).is_file():
-                    yield folder
+            yield from listing.folders(base / level)
 
 
 def _cases(patient: pathlib.Path, frames: str) -> list[Case]:

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Optional
 
 from dscl_tf import errors
-from dscl_tf.cohort import volumes
-from dscl_tf.cohort.cases import Case, Dataset, Request
+from dscl_tf.cohort import formats
+from dscl_tf.cohort.cases import Case, Dataset, Fault, Request
 from dscl_tf.cohort.layouts import dataset_json, listing
 
 EXPECTED = (
@@ -38,8 +38,7 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
     """The cases that dataset.json lists; those under test have no labels.
 
     Raises:
-      UserError: dataset.json lacks something, names a file that is missing or outside
-        of `root`, or has no such channel.
+      UserError: dataset.json lacks something, or has no such channel.
     """
     path, content = root / dataset_json.NAME, dataset_json.read(root)
     channels = dataset_json.channel_names(path, content, "modality")
@@ -51,15 +50,16 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
         try:
             case = _case(root, entry, channel, field.startswith("training"))
         except ValueError as error:
-            faults.append(f"{path}: {field}: {error}.")
+            faults.append(_fault(path, field, entry, error))
         else:
             cases += [case] if case else []
-    listing.refuse_faults(faults)
-    if not cases:
+    if not cases and not faults:
         raise errors.UserError(
             f"{path}: training and test list no file: download the dataset again."
         )
-    return Dataset("decathlon", root, tuple(cases), names, values, why=why)
+    return Dataset(
+        "decathlon", root, tuple(cases), names, values, why=why, faults=tuple(faults)
+    )
 
 
 def _named_values(path: pathlib.Path, content: Mapping) -> dict[int, str]:
@@ -99,8 +99,18 @@ def _case(
         return None
     path, fourth = _image(root, image, channel)
     label = listing.inside(root, entry["label"]) if labelled else None
-    name = volumes.strip_suffix(file_name)
+    name = formats.strip_suffix(file_name)
     return Case(name, name, path, label, fourth=fourth)
+
+
+def _fault(path: pathlib.Path, field: str, entry: object, error: ValueError) -> Fault:
+    """Why an entry of dataset.json is no case."""
+    image = entry.get("image") if isinstance(entry, dict) else entry
+    name = pathlib.PurePath(image).name if isinstance(image, str) else ""
+    cure = "download the dataset again, or correct the entry"
+    name = formats.strip_suffix(name) or field
+    found, _, expected = str(error).removeprefix("found ").partition(", expected ")
+    return Fault(name, str(path), field, found, expected, cure)
 
 
 def _image(
@@ -112,7 +122,7 @@ def _image(
     except ValueError:
         if not isinstance(text, str):
             raise
-        stem = volumes.strip_suffix(text)
+        stem = formats.strip_suffix(text)
         try:
             return listing.inside(root, f"{stem}_{channel or 0:04d}.nii.gz"), None
         except ValueError:

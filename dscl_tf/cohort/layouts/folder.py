@@ -4,12 +4,12 @@ import dataclasses
 import pathlib
 
 from dscl_tf import errors
-from dscl_tf.cohort import volumes
+from dscl_tf.cohort import formats
 from dscl_tf.cohort.cases import Case, Dataset, Request
 from dscl_tf.cohort.layouts import listing
 
 EXPECTED = (
-    f"folder: volumes ({', '.join(volumes.IMAGE_SUFFIXES)}) in the folder itself; "
+    f"folder: volumes ({', '.join(formats.SUFFIXES)}) in the folder itself; "
     "--labels=DIR names one of label volumes of the same names"
 )
 _IMAGES, _LABELS = "images", "labels"
@@ -33,7 +33,7 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
     """The volumes of a folder; each is a subject.
 
     Raises:
-      UserError: two of a name, or labels that fit no image.
+      UserError: two of a name, or no label that fits an image.
     """
     if not _has_images(root):
         labels = request.labels or root / _LABELS
@@ -45,12 +45,17 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
         Case(name, name, image, labels.get(name))
         for name, image in sorted(images.items())
     )
-    return Dataset("folder", root, cases, None, why=why)
+    faults = tuple(
+        listing.label_without_image(name, path, str(root / path.name))
+        for name, path in sorted(labels.items())
+        if name not in images
+    )
+    return Dataset("folder", root, cases, None, why=why, faults=faults)
 
 
 def _has_images(folder: pathlib.Path) -> bool:
     return any(
-        volumes.has_image_suffix(path.name) and path.is_file()
+        formats.has_image_suffix(path.name) and not path.is_dir()
         for path in listing.visible(folder)
     )
 
@@ -59,11 +64,10 @@ def _labels_by_name(root: pathlib.Path, request: Request, images: dict) -> dict:
     if not request.labels.is_dir():
         raise errors.UserError(f"--labels={request.labels} is not a folder.")
     labels = listing.images_by_name(request.labels)
-    strangers = sorted(set(labels) - set(images))
-    if strangers or not labels:
+    if not set(labels) & set(images):
+        found = ", ".join(sorted(labels)[:5]) or "-"
         raise errors.UserError(
-            f"--labels={request.labels}: each label needs an image of the same name in "
-            f"{root}; found without one: {', '.join(strangers[:5]) or '-'} "
-            f"({len(labels)} labels in all)."
+            f"--labels={request.labels}: no label has the name of an image in {root}; "
+            f"found {found} ({len(labels)} labels in all)."
         )
     return labels

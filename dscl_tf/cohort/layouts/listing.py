@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Optional
 
 from dscl_tf import errors
-from dscl_tf.cohort import volumes
+from dscl_tf.cohort import formats
+from dscl_tf.cohort.cases import Fault
 
 _LOG = logging.getLogger(__name__)
 _SHOWN = 8  # Names or faults that a message lists.
@@ -53,14 +54,17 @@ def summary(folder: pathlib.Path) -> str:
 def images_by_name(folder: pathlib.Path) -> dict[str, pathlib.Path]:
     """The volumes in a folder by name without suffix.
 
+    Broken links and folders with such names are among them: who reads them says what
+    is wrong.
+
     Raises:
       UserError: two have the same name.
     """
     found: dict[str, pathlib.Path] = {}
     for path in visible(folder):
-        if not volumes.has_image_suffix(path.name) or not path.is_file():
+        if not formats.has_image_suffix(path.name):
             continue
-        name = volumes.strip_suffix(path.name)
+        name = formats.strip_suffix(path.name)
         if name in found:
             raise errors.UserError(
                 f"{folder} has two volumes called {name!r}: {found[name].name} and "
@@ -71,10 +75,14 @@ def images_by_name(folder: pathlib.Path) -> dict[str, pathlib.Path]:
 
 
 def with_suffix(folder: pathlib.Path, name: str) -> Optional[pathlib.Path]:
-    """The NIfTI file of a name, compressed or not, or None."""
-    for suffix in (".nii.gz", ".nii"):
-        if os.path.isfile(folder / (name + suffix)):
+    """What is called like the NIfTI file of a name, compressed or not, or None."""
+    for suffix in formats.NIFTI_SUFFIXES:
+        if os.path.lexists(folder / (name + suffix)):
             return folder / (name + suffix)
+    names = [name + suffix for suffix in formats.NIFTI_SUFFIXES]
+    for path in visible(folder):
+        if formats.lower_suffix(path.name) in names:
+            return path
     return None
 
 
@@ -82,7 +90,7 @@ def inside(root: pathlib.Path, text: object) -> pathlib.Path:
     """The file that a relative path, from a file that nobody checked, names.
 
     Raises:
-      ValueError: no path, one that leaves `root` (links followed), or no file there;
+      ValueError: no path, one that leaves `root` (links followed), or nothing there;
         the message says which, to go on a sentence about the field.
     """
     if not isinstance(text, str) or not text.strip():
@@ -92,15 +100,15 @@ def inside(root: pathlib.Path, text: object) -> pathlib.Path:
     if pure.is_absolute() or windows.drive or ".." in (*pure.parts, *windows.parts):
         raise ValueError(f"found {text!r:.200}, expected a path that stays in {root}")
     path = root / pure
-    if not os.path.isfile(path):
+    if not os.path.lexists(path):
         # Unpacked, or packed, by a tool on the way.
-        path = with_suffix(path.parent, volumes.strip_suffix(path.name)) or path
+        path = with_suffix(path.parent, formats.strip_suffix(path.name)) or path
     if not _stays(path, root):
         raise ValueError(
-            f"found {text!r:.200}, a link that leaves {root}; copy the file there"
+            f"found {text!r:.200}, a link that leaves {root}, expected the file itself"
         )
-    if not os.path.isfile(path):
-        raise ValueError(f"there is no {path!s:.300}; is the download complete?")
+    if not os.path.lexists(path):
+        raise ValueError(f"found nothing at {path!s:.300}, expected a file there")
     return path
 
 
@@ -120,6 +128,18 @@ def refuse_faults(faults: Sequence[str]) -> None:
     more = len(faults) - _SHOWN
     lines = [*faults[:_SHOWN], *([f"and {more} more"] if more > 0 else [])]
     raise errors.UserError("\n  ".join(lines))
+
+
+def label_without_image(name: str, label: pathlib.Path, image: str) -> Fault:
+    """The fault of a label that has no image.
+
+    Args:
+      name: of the case that it would be.
+      label: its file.
+      image: the file that was looked for.
+    """
+    cure = f"bring {image} back, or take the label away"
+    return Fault(name, str(label), "image", "a label without one", image, cure)
 
 
 def first_twice(names: Iterable[str]) -> Optional[str]:

@@ -23,7 +23,9 @@ NAMES = (
 )
 VALUES = {0: 0, 205: 1, 420: 2, 500: 3, 550: 4, 600: 5, 820: 6, 850: 7}
 STRAYS = {421: 420}  # Some released labels have a few voxels of it.
-_FILE = re.compile(r"((mr|ct)_(?:train|test)_\d+)_(image|label)\.nii(\.gz)?", re.ASCII)
+_FILE = re.compile(
+    r"((mr|ct)_(?:train|test)_\d+)_(image|label)(?i:\.nii(\.gz)?)", re.ASCII
+)
 
 
 def recognise(folder: pathlib.Path) -> str:
@@ -58,26 +60,28 @@ def read(root: pathlib.Path, request: Request, why: str, modality: str = "") -> 
         )
     modality = modality or there[0]
     found: dict[str, dict[str, pathlib.Path]] = {"image": {}, "label": {}}
-    faults = []
+    twice = []
     for match, path in matches:
         if match[2] != modality:
             continue
         before = found[match[3]].setdefault(match[1], path)
         if before != path:
-            faults.append(f"{before} and {path} are both there; keep one.")
-    faults += [
-        f"{path}: a label without an image beside it."
-        for name, path in found["label"].items()
-        if name not in found["image"]
-    ]
+            twice.append(f"{before} and {path} are both there; keep one.")
     if not found["image"]:
-        faults.append(f"{root} has no {modality}_..._image.nii.gz of MM-WHS.")
-    listing.refuse_faults(faults)
+        twice.append(f"{root} has no {modality}_..._image.nii.gz of MM-WHS.")
+    listing.refuse_faults(twice)
+    faults = tuple(
+        listing.label_without_image(
+            name, path, str(path.with_name(path.name.replace("_label.", "_image.")))
+        )
+        for name, path in sorted(found["label"].items())
+        if name not in found["image"]
+    )
     cases = tuple(
         Case(name, name, path, found["label"].get(name))
         for name, path in sorted(found["image"].items())
     )
-    return Dataset("mmwhs", root, cases, NAMES, VALUES, STRAYS, why)
+    return Dataset("mmwhs", root, cases, NAMES, VALUES, STRAYS, why, faults)
 
 
 def _files(folder: pathlib.Path) -> list[pathlib.Path]:

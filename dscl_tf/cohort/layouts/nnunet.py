@@ -5,8 +5,8 @@ import pathlib
 from collections.abc import Mapping
 
 from dscl_tf import errors
-from dscl_tf.cohort import volumes
-from dscl_tf.cohort.cases import Case, Dataset, Request
+from dscl_tf.cohort import formats
+from dscl_tf.cohort.cases import Case, Dataset, Fault, Request
 from dscl_tf.cohort.layouts import dataset_json, listing
 
 EXPECTED = (
@@ -36,8 +36,7 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
     """The cases of imagesTr and imagesTs; a label is not needed.
 
     Raises:
-      UserError: dataset.json lacks something, files are missing, or there is no such
-        channel.
+      UserError: dataset.json lacks something, or there is no such channel.
     """
     path, content = root / dataset_json.NAME, dataset_json.read(root)
     channels = dataset_json.channel_names(path, content, "channel_names")
@@ -48,44 +47,62 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
     for kind in ("Tr", "Ts"):
         found = _cases(root, kind, suffix, request.channel, faults)
         if kind == "Tr":
-            faults += _count_fault(path, content, len(found))
+            faults[:0] = _count_fault(path, content, len(found))
         cases += found
-    listing.refuse_faults(faults)
-    return Dataset("nnunet", root, tuple(cases), names, values, why=why)
+    return Dataset("nnunet", root, tuple(cases), names, values, {}, why, tuple(faults))
 
 
 def _suffix(path: pathlib.Path, content: Mapping) -> str:
     suffix = dataset_json.field(path, content, "file_ending", str)
-    if suffix.lower() not in volumes.IMAGE_SUFFIXES:
+    if suffix.lower() not in formats.SUFFIXES:
         raise errors.UserError(
             f"{path}: field file_ending: found {suffix!r:.80}, expected one of "
-            f"{', '.join(volumes.IMAGE_SUFFIXES)}; convert the images first."
+            f"{', '.join(formats.SUFFIXES)}; convert the images first."
         )
     return suffix
 
 
 def _cases(root, kind: str, suffix: str, channel: int, faults: list) -> list[Case]:
     """The cases of imagesTr or imagesTs; what is wrong is added to `faults`."""
-    images, others = root / f"images{kind}", root / f"labels{kind}"
-    files = [path for path in listing.visible(images) if path.name.endswith(suffix)]
-    stems = {path.name[: -len(suffix)] for path in files}
-    odd = sorted(stem for stem in stems if not _is_channel(stem))
-    faults += [f"{images / (s + suffix)}: no channel such as _0000 in it." for s in odd]
+    images = _by_stem(root / f"images{kind}", suffix, faults)
+    labels = _by_stem(root / f"labels{kind}", suffix, faults)
     cases = []
-    for name in sorted({stem[:-5] for stem in stems if _is_channel(stem)}):
-        image = images / f"{name}_{channel:04d}{suffix}"
-        if not image.is_file():
-            faults.append(f"{image} is missing; other channels of {name} are there.")
-        label = others / f"{name}{suffix}"
-        cases.append(Case(name, name, image, label if label.is_file() else None))
-    names = {case.name for case in cases}
-    faults += [
-        f"{path}: a label without image {images / path.name[: -len(suffix)]}_"
-        f"{channel:04d}{suffix}."
-        for path in listing.visible(others)
-        if path.name.endswith(suffix) and path.name[: -len(suffix)] not in names
-    ]
+    names = {stem[:-5] if _is_channel(stem) else stem for stem in images}
+    for name in sorted(names | set(labels)):
+        stem = f"{name}_{channel:04d}"
+        wanted = root / f"images{kind}" / f"{stem}{suffix}"
+        if stem in images:
+            cases.append(Case(name, name, images[stem], labels.get(name)))
+        elif name in images:
+            cure = "rename it, its channel last"
+            where = str(images[name]), "name", "no channel"
+            faults.append(Fault(name, *where, "one such as _0000", cure))
+        elif name in names:
+            where = str(wanted), "file", "other channels of it"
+            faults.append(Fault(name, *where, "this one", "copy it again"))
+        else:
+            found = listing.label_without_image(name, labels[name], str(wanted))
+            faults.append(found)
     return cases
+
+
+def _by_stem(folder: pathlib.Path, suffix: str, faults: list) -> dict:
+    """The images of a folder by name without suffix, however that is written."""
+    found: dict[str, pathlib.Path] = {}
+    for path in listing.visible(folder):
+        if not formats.has_image_suffix(path.name):
+            continue
+        stem = formats.strip_suffix(path.name)
+        if formats.suffix_of(path.name) != suffix.lower():
+            where = str(path), "name", formats.suffix_of(path.name)
+            expected = f"file_ending ({suffix}) of {dataset_json.NAME}"
+            faults.append(Fault(stem, *where, expected, "convert it, or take it away"))
+        elif stem in found:
+            where = str(path), "name", f"the same as {found[stem].name}"
+            faults.append(Fault(stem, *where, "one file", "keep one of them"))
+        else:
+            found[stem] = path
+    return found
 
 
 def _is_channel(stem: str) -> bool:
@@ -93,15 +110,14 @@ def _is_channel(stem: str) -> bool:
     return stem[-5:-4] == "_" and number.isascii() and number.isdigit() and stem[:-5]
 
 
-def _count_fault(path: pathlib.Path, content: Mapping, found: int) -> list[str]:
+def _count_fault(path: pathlib.Path, content: Mapping, found: int) -> list[Fault]:
     """The files are not listed, so their number alone tells that some are missing."""
-    expected = content.get("numTraining", found)
-    if expected == found and found:
+    said = content.get("numTraining", found)
+    if said == found and found:
         return []
-    return [
-        f"{path}: field numTraining: found {expected!r:.40}, but imagesTr has {found} "
-        "cases; copy the dataset again, or correct the number."
-    ]
+    cure = "copy the dataset again, or correct the number"
+    where = path.name, str(path), "numTraining", f"{said!r:.40}"
+    return [Fault(*where, f"{found}, as imagesTr has {found} cases", cure)]
 
 
 def _named_values(path: pathlib.Path, content: Mapping) -> dict[int, str]:

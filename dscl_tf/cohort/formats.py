@@ -1,0 +1,209 @@
+"""What an image file is: by the suffix of its name, and by its first bytes.
+
+Names are wrong at times: a .nii that is compressed, a suffix in capitals, which ITK
+takes or refuses format by format. The first bytes are right.
+"""
+
+import contextlib
+import gzip
+import os
+import pathlib
+import re
+import shutil
+import tempfile
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple, Union
+
+import nibabel
+import numpy as np
+
+from dscl_tf import errors
+
+SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
+NIFTI = "NiftiImageIO"  # ITK's names of its readers.
+_NRRD, _META = "NrrdImageIO", "MetaImageIO"
+NIFTI_SUFFIXES = (".nii.gz", ".nii")
+_GZIP = b"\x1f\x8b"
+_LENGTH, _LENGTH_2 = 348, 540  # Bytes of the headers of NIfTI-1 and NIfTI-2.
+_HEAD = 4096  # Bytes that tell a format.
+# Fields of the voxel size, with a number.
+_SPACING = {
+    _NRRD: re.compile(rb"^(spacings|space directions):[^\n]*\d", re.MULTILINE),
+    _META: re.compile(rb"^\s*Element(Spacing|Size)\s*=[^\n]*\d", re.MULTILINE),
+}
+_META_START = re.compile(rb"\s*[A-Za-z]+\s*=")
+# Starts of other contents, as people have them under such names, and what to do.
+_FOREIGN = (
+    (b"PK\x03\x04", "a zip archive", "unpack it first"),
+    (b"BZh", "packed by bzip2", "unpack it first"),
+    (b"\xfd7zXZ", "packed by xz", "unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "packed by zstd", "unpack it first"),
+    (b"\x89HDF", "HDF5, such as MINC", "convert it to NIfTI first"),
+    (b"CDF", "NetCDF, such as MINC", "convert it to NIfTI first"),
+    (b"version https://git-lfs", "a pointer of Git LFS", "fetch it by git lfs pull"),
+    (b"/annex/objects/", "a pointer of git-annex", "fetch it by git annex get"),
+    (b"<!doctype", "a web page, not the file", "download it again"),
+    (b"<html", "a web page, not the file", "download it again"),
+)
+
+
+class Kind(NamedTuple):
+    """What the first bytes say."""
+
+    reader: str = ""  # ITK's name of it; empty for what they do not tell.
+    is_packed: bool = False  # By gzip.
+    is_nifti_2: bool = False
+
+
+def has_image_suffix(name: str) -> bool:
+    """Whether a file name is that of a visible image file."""
+    return bool(suffix_of(name)) and not name.startswith(".")
+
+
+def suffix_of(name: str) -> str:
+    """The image suffix of a file name in lower case; empty for others."""
+    return next((s for s in SUFFIXES if name.lower().endswith(s)), "")
+
+
+def strip_suffix(name: str) -> str:
+    """A file name without its image suffix: patient001.nii.gz is patient001."""
+    return name[: len(name) - len(suffix_of(name))]
+
+
+def lower_suffix(name: str) -> str:
+    """A file name with its image suffix in lower case, as writers want it."""
+    return strip_suffix(name) + suffix_of(name)
+
+
+@contextlib.contextmanager
+def unpacked(path: pathlib.Path) -> Iterator[Union[BinaryIO, gzip.GzipFile]]:
+    """The content of a file, uncompressed, whatever it is called.
+
+    Reading raises OSError, EOFError or zlib.error where it is damaged.
+    """
+    with path.open("rb") as file:
+        packed = file.read(2) == _GZIP
+        file.seek(0)
+        with gzip.open(file, "rb") if packed else file as content:
+            yield content
+
+
+def head_of(path: pathlib.Path) -> bytes:
+    """The first bytes of a file, uncompressed; as many as can be read."""
+    head = b""
+    try:
+        with unpacked(path) as content:
+            for chunk in iter(lambda: content.read(_HEAD // 8), b""):
+                head += chunk
+                if len(head) >= _HEAD:
+                    break
+    except (OSError, EOFError, zlib.error):
+        pass  # Who reads the whole says so.
+    return head
+
+
+def kind_of(path: pathlib.Path) -> Kind:
+    """What the first bytes of a file say.
+
+    Raises:
+      UserError: they are of another format; the message says which, and the cure.
+    """
+    head = head_of(path)
+    with path.open("rb") as file:
+        is_packed = file.read(2) == _GZIP
+    start = head.lstrip().lower()
+    for sign, what, cure in _FOREIGN:
+        if head.startswith(sign) or (sign[:1] == b"<" and start.startswith(sign)):
+            raise errors.UserError(f"Cannot read {path} (it is {what}): {cure}.")
+    if head[128:132] == b"DICM":
+        raise errors.UserError(
+            f"Cannot read {path} (it is DICOM): convert it first, for example by "
+            "dcm2niix."
+        )
+    if os.path.getsize(path) == 0:
+        raise errors.UserError(
+            f"Cannot read {path} (it is empty): copy or download it again."
+        )
+    lengths = {int.from_bytes(head[:4], order) for order in ("little", "big")}
+    if lengths & {_LENGTH, _LENGTH_2}:
+        if head[344:348] == b"ni1\0":
+            raise errors.UserError(
+                f"Cannot read {path} (its voxels are in an .img file of their own): "
+                "convert both to one .nii.gz first."
+            )
+        return Kind(NIFTI, is_packed, _LENGTH_2 in lengths)
+    reader = ""
+    if head.startswith(b"NRRD000"):
+        reader = _NRRD
+    elif _META_START.match(head) and b"NDims" in head:
+        reader = _META
+    if reader and is_packed:
+        raise errors.UserError(
+            f"Cannot read {path} (a file of another format than NIfTI, packed by "
+            "gzip): unpack it first."
+        )
+    return Kind(reader, is_packed)
+
+
+def lacks_spacing(path: pathlib.Path) -> bool:
+    """Whether a NRRD or MetaImage header says no voxel size, which ITK reads as 1 mm.
+
+    Raises:
+      UserError: as `kind_of`.
+    """
+    said = _SPACING.get(kind_of(path).reader)
+    return said is not None and not said.search(head_of(path))
+
+
+@contextlib.contextmanager
+def readable(path: pathlib.Path) -> Iterator[tuple[pathlib.Path, str]]:
+    """A path of the same content that ITK reads, and ITK's name of the reader.
+
+    Nearly always `path` itself. ITK's reader of NIfTI alone goes by names, and knows
+    NIfTI-1 alone.
+
+    Raises:
+      UserError: as `kind_of`, or a NIfTI-2 file that NIfTI-1 cannot hold.
+    """
+    kind = kind_of(path)
+    suffix = ".nii.gz" if kind.is_packed else ".nii"
+    fits = path.name.endswith(NIFTI_SUFFIXES if suffix == ".nii" else suffix)
+    if kind.reader != NIFTI or (fits and not kind.is_nifti_2):
+        yield path, kind.reader
+        return
+    with tempfile.TemporaryDirectory(prefix="dscl-") as folder:
+        named = pathlib.Path(folder) / f"image{suffix}"
+        if kind.is_nifti_2:
+            named = named.with_name("image.nii")
+            _write_as_nifti_1(path, named)
+        else:
+            named.symlink_to(path.absolute())
+        yield named, kind.reader
+
+
+def _write_as_nifti_1(path: pathlib.Path, target: pathlib.Path) -> None:
+    """Writes a NIfTI-2 file with the header of NIfTI-1; the voxels are the same."""
+    try:
+        with unpacked(path) as content, target.open("wb") as file:
+            head = content.read(_LENGTH_2)
+            order = "<" if int.from_bytes(head[:4], "little") == _LENGTH_2 else ">"
+            before = nibabel.Nifti2Header(head, order, check=False)
+            content.read(int(before["vox_offset"]) - _LENGTH_2)
+            file.write(_nifti_1_header(before).ljust(_LENGTH + 4, b"\0"))
+            shutil.copyfileobj(content, file)
+    except (OSError, EOFError, zlib.error, ValueError, OverflowError) as error:
+        raise errors.UserError(
+            f"Cannot read {path} (NIfTI-2, {error}): convert it to NIfTI-1 first."
+        ) from None
+
+
+def _nifti_1_header(before: nibabel.Nifti2Header) -> bytes:
+    after = nibabel.Nifti1Header(endianness=before.endianness, check=False)
+    if int(np.max(before["dim"])) > np.iinfo(np.int16).max:
+        raise ValueError(f"field dim: found {before['dim'].tolist()}")
+    for name in set(after.keys()) & set(before.keys()):
+        after[name] = before[name]
+    after["sizeof_hdr"], after["magic"] = _LENGTH, b"n+1"
+    after["vox_offset"] = _LENGTH + 4
+    return after.binaryblock

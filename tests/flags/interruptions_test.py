@@ -1,0 +1,55 @@
+"""A signal ends a binary whatever its main thread is in."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+_BEFORE = """
+import sys, time
+import SimpleITK as sitk
+from dscl_flags import binary
+def busy():
+    image = sitk.GaussianSource(sitk.sitkFloat32, [200, 200, 100]) + 1
+    correction = sitk.N4BiasFieldCorrectionImageFilter()
+    correction.SetMaximumNumberOfIterations([10000] * 4)
+    correction.SetConvergenceThreshold(0)
+    print("started", flush=True)
+    correction.Execute(image, image > 0)
+def deaf():
+    for _ in range(2):
+        print("started", flush=True)
+        try:
+            time.sleep(120)
+        except KeyboardInterrupt:
+            pass
+def made_another():
+    print("started", flush=True)
+    try:
+        time.sleep(120)
+    except KeyboardInterrupt as error:
+        raise ImportError("initialization failed") from error
+binary.run({main}, [], "usage")
+"""
+
+
+@pytest.mark.parametrize(
+    ("main", "pauses_s"), [("busy", [0]), ("deaf", [0, 4]), ("made_another", [0])]
+)
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_with_the_code_of_an_interruption(main, pauses_s, kind):
+    with subprocess.Popen(
+        [sys.executable, "-c", _BEFORE.replace("{main}", main)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "started\n"
+        for pause_s in pauses_s:
+            time.sleep(pause_s)
+            process.send_signal(kind)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 75
+    assert errors == "Interrupted. Start the same command again to go on.\n"
