@@ -71,7 +71,11 @@ def test_summary_says_what_the_pair_of_files_says(model, cohort, tmp_path):
     assert cohort.label_values == OTHERS
     settings = evaluate.EvaluationConfig(str(cohort.folder), str(tmp_path), "all")
     content = evaluate.evaluate(model, settings)
-    assert content["label_names"] == {"85": "low", "255": "high"}
+    names = {"85": "low", "255": "high"}
+    assert content["label_names"] == names
+    found = content["mean"], content["intervals"]["mean"], content["volume_bias"]
+    assert all(set(each) == set(names) for each in found)
+    assert evaluated.means(tmp_path) == content
     for case in content["metric_per_case"]:
         assert set(case["metrics"]) == {"85", "255"}
         for value, figures in case["metrics"].items():
@@ -119,6 +123,17 @@ def test_predicted_masks_have_the_values_of_the_training(
     mask = sitk.ReadImage(str(tmp_path / "out" / "a.nii.gz"))
     expected = np.array(values)[truth]
     np.testing.assert_array_equal(sitk.GetArrayFromImage(mask), expected)
+
+
+def test_segmentations_and_descriptions_have_the_values(model, tmp_path):
+    image = conftest.as_image(conftest.blocks())
+    source = conftest.write_volume(tmp_path / "in" / "a.nrrd", image)
+    out = tmp_path / "out"
+    predict.predict_files(model, [source], out, mask_format="seg_nrrd")
+    mask = sitk.ReadImage(str(out / "a.seg.nrrd"))
+    said = [mask.GetMetaData(f"Segment{k}_LabelValue") for k in (0, 1)]
+    assert said == ["205", "850"]
+    assert "  850 " in (out / "labels.txt").read_text()
 
 
 def test_the_export_and_its_id_have_the_values(exported, segmenter, replace):
