@@ -155,9 +155,9 @@ def predict_files(
             continue
         try:
             mask_files.check_target(target, path)
-            mask = segment_file(predictor, path, channel)
-            said = label_values.in_values(mask, values)
-            mask_files.write(said, target, named)
+            classes = segment_file(predictor, path, channel)
+            mask = label_values.in_values(classes, values)
+            mask_files.write(mask, target, named)
         # SimpleITK's own errors are RuntimeErrors.
         except (errors.UserError, RuntimeError) as error:
             failures.append(_reason(path, error))
@@ -211,14 +211,13 @@ def segment_file(
 
 def _describe(mask: sitk.Image, named: Sequence[Structure]) -> str:
     """The volume of each structure, so that an empty mask does not go unnoticed."""
-    num_values = 1 + max(it.value for it in named)
-    values = sitk.GetArrayViewFromImage(mask).ravel()
-    voxels = np.bincount(values, minlength=num_values)
+    values = sitk.GetArrayViewFromImage(mask)
+    voxels = {it: int(np.count_nonzero(values == it.value)) for it in named}
     unit = "ml" if mask.GetDimension() == 3 else "mm2"
     size = np.prod(mask.GetSpacing()) / (1000 if unit == "ml" else 1)
-    if not voxels[1:].any():
+    if not any(voxels.values()):
         return "no structure found"
-    return ", ".join(f"{it.name} {voxels[it.value] * size:.1f} {unit}" for it in named)
+    return ", ".join(f"{it.name} {n * size:.1f} {unit}" for it, n in voxels.items())
 
 
 def _reason(path: pathlib.Path, error: Exception) -> str:
