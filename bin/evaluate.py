@@ -8,11 +8,14 @@ from dscl_flags import binary, evaluation, inference
 USAGE = """
 dscl-evaluate --model=RUN|SAVEDMODEL --prepared=DIR --output=DIR [--subset=test]
 
-Dice, HD95 and ASSD (mm) of each structure at the original resolution. Writes
+Dice, HD95 and ASSD (mm) of each structure at the original resolution, and with
+--nsd_tolerance_mm the normalised surface Dice at that tolerance. Writes
 summary.json (nnU-Net's keys), cases.csv, masks/, overlays/ and contact_sheet.png.
 When truth and prediction are both empty a structure does not apply: it is left out
-of the means and counted. When one of them is empty Dice is 0 and the distances are
-infinite: it is counted as missed (truth only) or spurious (prediction only).
+of the means and counted. When one of them is empty Dice and surface Dice are 0 and
+the distances are infinite: it is counted as missed (truth only) or spurious
+(prediction only). Means have 95 % bootstrap intervals over subjects. Volumes are in ml,
+with their bias.
 """
 
 
@@ -24,16 +27,23 @@ def main() -> None:
         inference.overwrite(),
     )
     prepared, subset = evaluation.prepared(), evaluation.subset()
-    split = evaluation.split()
+    split, nsd_tolerance_mm = evaluation.split(), evaluation.nsd_tolerance_mm()
     # TensorFlow takes seconds to import: not before the flags are known to be right.
-    from dscl_tf.inference import evaluate, predictor, summary
+    from dscl_tf.inference import evaluate, log_tables, predictor
 
     settings = evaluate.EvaluationConfig(
-        prepared, output, subset, split, overwrite, evaluation.pictures()
+        prepared,
+        output,
+        subset,
+        split,
+        overwrite,
+        evaluation.pictures(),
+        nsd_tolerance_mm,
     )
     opened = predictor.open_predictor(model, last=inference.last())
     content = evaluate.evaluate(opened, settings)
-    logging.info("Means of %d cases:\n%s", content["num_cases"], summary.table(content))
+    tables = log_tables.tables(content)
+    logging.info("Means of %d cases:\n%s", content["num_cases"], tables)
     if settings.pictures:
         logging.info("Pictures: %s/contact_sheet.png and %s/overlays", output, output)
 

@@ -7,7 +7,9 @@ USAGE = """
 dscl-predict --model=RUN|SAVEDMODEL --input=FILE|DIR --output=DIR
 
 Writes one mask per image, of the same file name, and with exactly its size,
-spacing, origin and direction. Masks that exist are kept and said. A file that
+spacing, origin and direction, and labels.txt: names and colours for ITK-SNAP
+(Segmentation, Import Label Descriptions). --mask_format=seg_nrrd writes
+segmentations for 3D Slicer. Masks that exist are kept and said. A file that
 cannot be segmented is named and the others go on; the exit code is then 1.
 """
 
@@ -16,13 +18,14 @@ def main() -> None:
     """Segments the files that the flags name."""
     source, output = prediction.source(), inference.output()
     channel, are_cases = prediction.channel(), prediction.files_are_cases()
+    mask_format = prediction.mask_format()
     model, overwrite = inference.model(), inference.overwrite()
     # TensorFlow takes seconds to import: not before the flags are known to be right.
     from dscl_tf.inference import predict, predictor
 
     inputs = predict.find_inputs(source, output, channel, are_cases)
     opened = predictor.open_predictor(model, prediction.precision(), inference.last())
-    predict.predict_files(opened, inputs, output, overwrite, channel)
+    predict.predict_files(opened, inputs, output, overwrite, channel, mask_format)
 
 
 def cli() -> None:

@@ -1,5 +1,6 @@
 """What to evaluate on."""
 
+import math
 from typing import Optional
 
 from absl import flags
@@ -37,6 +38,28 @@ _SUBSET = flags.DEFINE_enum(
 _PICTURES = flags.DEFINE_bool(
     "pictures", True, "Write an overlay PNG of each case and a contact sheet."
 )
+_NSD_TOLERANCE_MM = flags.DEFINE_float(
+    "nsd_tolerance_mm",
+    None,
+    "Also the normalised surface Dice (NSD) at this tolerance in mm: the part of both "
+    "surfaces that lies no further from the other. Off by default: which deviation is "
+    "acceptable differs with structure and use; that between two readers is usual.",
+    lower_bound=0.0,
+)
+
+
+def nsd_tolerance_mm() -> Optional[float]:
+    """The tolerance of the normalised surface Dice; None: without it.
+
+    Raises:
+      UserError: it is no length.
+    """
+    value = _NSD_TOLERANCE_MM.value
+    if value is not None and not math.isfinite(value):
+        raise errors.UserError(
+            f"--nsd_tolerance_mm: found {value}, expected a length in mm, such as 2."
+        )
+    return value
 
 
 def pictures() -> bool:

@@ -43,8 +43,9 @@ _KIND = flags.DEFINE_enum(
     "augmentation",
     _AUGMENT.kind.value,
     [kind.value for kind in config.AugmentationKind],
-    "Changes of labelled slices: the paper's, or nnU-Net's with shifts and elastic "
-    "warps. The strong ones have --flips and --elastic_sigma, turn by up to 180 "
+    "Changes of labelled slices: the paper's; nnU-Net's with shifts and elastic warps "
+    "(strong); or those of nearly all slices, and larger, for few labelled volumes "
+    "(strongest). The strong ones have --flips and --elastic_sigma, turn by up to 180 "
     "degrees (30 with --rotation_step_deg=360), and have else strengths of their own.",
 )
 _FLIPS = flags.DEFINE_bool(
@@ -80,12 +81,12 @@ def finetune_config() -> config.FinetuneConfig:
     Raises:
       UserError: a strength that the augmentation does not have.
     """
-    if _KIND.value == config.AugmentationKind.STRONG.value:
+    if _KIND.value != config.AugmentationKind.PAPER.value:
         unused = [f.name for f in (_ROTATION, _SCALE) if f.present]
         if unused:
             raise errors.UserError(
-                f"--{unused[0]} is of --augmentation=paper; the strong one has a range "
-                "of its own (--rotation_step_deg=360: it turns by 30 degrees at most)."
+                f"--{unused[0]} is of --augmentation=paper; the strong ones have a "
+                "range of their own (--rotation_step_deg=360: 30 degrees at most)."
             )
     return config.FinetuneConfig(
         batch_size=_BATCH_SIZE.value,

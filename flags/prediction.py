@@ -34,6 +34,18 @@ _PRECISION = flags.DEFINE_enum(
     "that multiplies it, about twice as fast.",
     allow_override=True,
 )
+_MASK_FORMAT = flags.DEFINE_enum(
+    "mask_format",
+    "input",
+    ["input", "seg_nrrd"],
+    "input: masks of the images' names and formats. seg_nrrd: NAME.seg.nrrd, which 3D "
+    "Slicer opens as a segmentation, with the structures' names and colours.",
+)
+
+
+def mask_format() -> str:
+    """The format of the masks."""
+    return _MASK_FORMAT.value
 
 
 def channel() -> Optional[int]:

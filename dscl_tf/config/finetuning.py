@@ -12,6 +12,7 @@ class AugmentationKind(enum.Enum):
 
     PAPER = "paper"
     STRONG = "strong"  # nnU-Net's, with shifts and elastic warps.
+    STRONGEST = "strongest"  # The same of nearly all slices, and larger: for few.
 
 
 class LossKind(enum.Enum):
@@ -25,8 +26,8 @@ class LossKind(enum.Enum):
 class AugmentationConfig:
     """Fine-tuning augmentation of image and label together (design: table).
 
-    The strong one has strengths of its own but for `flip` and `elastic_sigma`, and
-    turns far where `rotation_step_deg` lets it.
+    The strong ones have strengths of their own but for `flip` and `elastic_sigma`, and
+    turn far where `rotation_step_deg` lets them.
     """
 
     rotation_deg: float = 15.0

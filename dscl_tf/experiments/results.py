@@ -10,9 +10,9 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
-from dscl_tf import files, results_json
+from dscl_tf import files, results_json, statistics
 from dscl_tf.cohort.prepared import PreparedCohort
-from dscl_tf.experiments import draws, statistics, worker
+from dscl_tf.experiments import draws, worker
 from dscl_tf.experiments import plan as plans
 from dscl_tf.experiments.plan import Cell, Plan, Task
 

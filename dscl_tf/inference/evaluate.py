@@ -10,7 +10,14 @@ import SimpleITK as sitk
 
 from dscl_tf import config, errors, files
 from dscl_tf.cohort import prepared, splits, volumes
-from dscl_tf.inference import case_views, metrics, originals, overlays, summary
+from dscl_tf.inference import (
+    case_views,
+    log_tables,
+    metrics,
+    originals,
+    overlays,
+    summary,
+)
 from dscl_tf.inference import predictor as predictors
 from dscl_tf.training import run_folder
 
@@ -29,6 +36,7 @@ class EvaluationConfig:
     split: Optional[config.SplitConfig] = None  # None: the one the run recorded.
     overwrite: bool = False  # Evaluates again what has been evaluated.
     pictures: bool = True  # Writes overlays/ and contact_sheet.png.
+    nsd_tolerance_mm: Optional[float] = None  # None: without surface Dice.
 
 
 def evaluate(
@@ -39,7 +47,7 @@ def evaluate(
     That is masks/, overlays/, contact_sheet.png, cases.csv and, as the last, hence
     the mark of a whole evaluation, summary.json. Volumes are predicted from their
     prepared arrays, which gives what `predict` gives for the original files. A
-    finished evaluation of the same model and volumes is not repeated.
+    finished evaluation of the same model, volumes and figures is not repeated.
 
     Returns:
       The content of summary.json (see `summary.summarise`).
@@ -60,6 +68,7 @@ def evaluate(
         "cohort_id": cohort.content_id,
         "subset": settings.subset,
         "volumes": [volume.name for volume in chosen],
+        "nsd_tolerance_mm": settings.nsd_tolerance_mm,
     }
     finished = None if settings.overwrite else _finished(output, identity)
     if finished:
@@ -68,7 +77,8 @@ def evaluate(
     (output / SUMMARY).unlink(missing_ok=True)
     results = _evaluate_all(predictor, cohort, chosen, settings)
     summary.write_table(results, cohort.label_names, output / "cases.csv")
-    content = summary.summarise(results, cohort.label_names) | identity
+    tolerance_mm = settings.nsd_tolerance_mm
+    content = summary.summarise(results, cohort.label_names, tolerance_mm) | identity
     files.write_json(output / SUMMARY, content)
     return content
 
@@ -152,7 +162,8 @@ def _finished(output: pathlib.Path, identity: dict[str, Any]) -> Optional[dict]:
         return None
     content = files.read_json_object(output / SUMMARY, "evaluation summary")
     same = all(content.get(key) == value for key, value in identity.items())
-    return content if same else None
+    # What an earlier version evaluated lacks figures.
+    return content if same and "intervals" in content else None
 
 
 def _evaluate_all(
@@ -168,13 +179,14 @@ def _evaluate_all(
         mask = _segment(predictor, cohort, volume)
         mask_file = output / "masks" / f"{volume.name}.nii.gz"
         volumes.write_image(mask, mask_file)
-        result = _compare(volume, truth, mask, mask_file, len(cohort.label_names))
+        tolerance_mm, num = settings.nsd_tolerance_mm, len(cohort.label_names)
+        result = _compare(volume, truth, mask, mask_file, num, tolerance_mm)
         results.append(result)
         if settings.pictures:
             view = _view(cohort, volume, image, truth, mask)
             overlays.draw_case(view, output / "overlays" / f"{volume.name}.png")
             thumbnails.append(case_views.thumbnail(view, result.dice))
-        line = summary.case_line(result, cohort.label_names)
+        line = log_tables.case_line(result, cohort.label_names)
         _LOG.info("%d/%d %s", number, len(chosen), line)
     if thumbnails:
         overlays.draw_sheet(thumbnails, output / "contact_sheet.png")
@@ -232,6 +244,7 @@ def _compare(
     mask: sitk.Image,
     mask_file: pathlib.Path,
     num_classes: int,
+    nsd_tolerance_mm: Optional[float],
 ) -> summary.CaseResult:
     return summary.CaseResult(
         name=volume.name,
@@ -239,7 +252,7 @@ def _compare(
         prediction_file=str(mask_file),
         reference_file=str(volume.label_file),
         structures={
-            label: metrics.structure_metrics(truth, mask, label)
+            label: metrics.structure_metrics(truth, mask, label, nsd_tolerance_mm)
             for label in range(1, num_classes)
         },
     )

@@ -6,40 +6,72 @@ from typing import Any, NamedTuple
 
 from dscl_tf import csv_columns, files, json_forms
 from dscl_tf.inference import summary
-from dscl_tf.json_forms import MAYBE, Each
+from dscl_tf.json_forms import MAYBE, NUMBER, Each, Either
 
 _CURE = "evaluate again"
+# What has a question mark is not in what earlier versions wrote.
 _CASES = {"metric_per_case": [{"name": str, "metrics": Each({"Dice": MAYBE})}]}
-_FIGURES = {"Dice": MAYBE, "HD95_mm": MAYBE, "ASSD_mm": MAYBE}
+_FIGURES = {"Dice": MAYBE, "HD95_mm": MAYBE, "ASSD_mm": MAYBE, "NSD?": MAYBE}
+_INTERVAL = Either((type(None), {"low": NUMBER, "high": NUMBER}))
+_BOUNDS = Each(_INTERVAL)
+_BIAS = {"ref_ml": MAYBE, "pred_ml": MAYBE, "bias_ml": MAYBE, "bias_percent": MAYBE}
+_BIAS |= {"n": int, "std_ml": MAYBE, "bias_ml_interval": _INTERVAL}
 _MEANS = {
     "label_names": Each(str),
     "mean": Each(_FIGURES),
     "foreground_mean": _FIGURES,
     "num_cases": int,
     "subset": str,
+    "nsd_tolerance_mm?": MAYBE,
+    "intervals?": {
+        "level": NUMBER,
+        "num_subjects": int,
+        "mean": Each(_BOUNDS),
+        "foreground_mean": _BOUNDS,
+    },
+    "volume_bias?": Each(_BIAS),
 }
 
 
-class CaseDice(NamedTuple):
-    """Dice of one structure of one volume."""
+class CaseFigure(NamedTuple):
+    """A figure of one structure of one volume."""
 
     volume: str
     structure: str
-    dice: float
+    value: float
 
 
-def case_dice(evaluation: pathlib.Path) -> list[CaseDice]:
-    """Dice of each structure and volume that an evaluation has a figure for.
+def case_figures(evaluation: pathlib.Path, column: str) -> list[CaseFigure]:
+    """A figure of each structure and volume to which it applies.
 
     Args:
       evaluation: its folder; without cases.csv the list is empty.
+      column: of cases.csv, such as "dice".
 
     Raises:
       UserError: cases.csv is damaged.
     """
     path = evaluation / "cases.csv"
-    rows = csv_columns.read(path, ("volume", "structure"), ("dice",), lacking="")
-    return [CaseDice(*row) for row in rows if math.isfinite(row[-1])]
+    rows = csv_columns.read(path, ("volume", "structure"), (column,), lacking="")
+    return [CaseFigure(*row) for row in rows if math.isfinite(row[-1])]
+
+
+def case_volumes_ml(evaluation: pathlib.Path) -> list[tuple[str, str, float, float]]:
+    """True and found volume of each structure and volume to which they apply.
+
+    Args:
+      evaluation: its folder; without cases.csv the list is empty.
+
+    Returns:
+      Volume, structure, ml of the truth and ml of the prediction.
+
+    Raises:
+      UserError: cases.csv is damaged.
+    """
+    path, texts = evaluation / "cases.csv", ("volume", "structure")
+    columns = ("volume_ref_ml", "volume_pred_ml")
+    rows = csv_columns.read(path, texts, columns, lacking="")
+    return [row for row in rows if all(map(math.isfinite, row[2:]))]
 
 
 def means(evaluation: pathlib.Path) -> dict[str, Any]:
@@ -49,7 +81,8 @@ def means(evaluation: pathlib.Path) -> dict[str, Any]:
       UserError: it is missing, or not what dscl-evaluate writes.
     """
     content = _summary(evaluation, _MEANS)
-    names = {"label_names": dict.fromkeys(content["mean"], str)}
+    labels = {**content["mean"], **content.get("volume_bias", {})}
+    names = {"label_names": dict.fromkeys(labels, str)}
     json_forms.check(evaluation / summary.FILE, content, names, _CURE)
     return content
 

@@ -1,9 +1,10 @@
 """How well a predicted structure matches the truth: overlap and surface distances.
 
-Rule for empty masks: when truth and prediction are both empty, Dice, IoU and the
-distances do not apply (None, left out of every mean and counted). When one of them
-is empty, Dice is 0 and the distances are infinite; the structure counts as missed
-(truth without prediction) or spurious (prediction without truth).
+Rule for empty masks: when truth and prediction are both empty, Dice, IoU, surface
+Dice and the distances do not apply (None, left out of every mean and counted). When
+one of them is empty, Dice and surface Dice are 0 and the distances are infinite; the
+structure counts as missed (truth without prediction) or spurious (prediction without
+truth).
 """
 
 import dataclasses
@@ -12,6 +13,9 @@ from typing import Optional
 
 import numpy as np
 import SimpleITK as sitk
+
+# Distances are float32: one that equals the tolerance may come out just above it.
+_ROUNDING_MM = 1e-4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,8 +26,10 @@ class StructureMetrics:
     fp: int  # ... in the prediction alone.
     fn: int  # ... in the truth alone.
     tn: int  # ... in neither.
+    voxel_mm3: float
     hd95_mm: Optional[float]  # inf when one mask is empty, None when both are.
     assd_mm: Optional[float]
+    nsd: Optional[float] = None  # None without a tolerance, too.
 
     @property
     def n_pred(self) -> int:
@@ -34,6 +40,21 @@ class StructureMetrics:
     def n_ref(self) -> int:
         """Voxels of the truth."""
         return self.tp + self.fn
+
+    @property
+    def volume_ref_ml(self) -> Optional[float]:
+        """Volume of the truth; None where both masks are empty, as all below."""
+        return self._ml(self.n_ref)
+
+    @property
+    def volume_pred_ml(self) -> Optional[float]:
+        """Volume of the prediction."""
+        return self._ml(self.n_pred)
+
+    @property
+    def volume_difference_ml(self) -> Optional[float]:
+        """Volume of the prediction minus that of the truth."""
+        return self._ml(self.n_pred - self.n_ref)
 
     @property
     def dice(self) -> Optional[float]:
@@ -54,13 +75,20 @@ class StructureMetrics:
             return "missed"
         return "spurious" if self.n_pred else "not_applicable"
 
+    def _ml(self, num_voxels: int) -> Optional[float]:
+        is_there = self.n_ref or self.n_pred
+        return num_voxels * self.voxel_mm3 / 1000 if is_there else None
+
     @staticmethod
     def _ratio(part: int, whole: int) -> Optional[float]:
         return part / whole if whole else None
 
 
 def structure_metrics(
-    truth: sitk.Image, prediction: sitk.Image, label: int
+    truth: sitk.Image,
+    prediction: sitk.Image,
+    label: int,
+    nsd_tolerance_mm: Optional[float] = None,
 ) -> StructureMetrics:
     """Compares one label of two label volumes.
 
@@ -70,10 +98,16 @@ def structure_metrics(
     directed 95th percentiles (linear between ranks), ASSD the mean over the surface
     voxels of both masks. Distances are between voxel centres, by truth's spacing.
 
+    NSD, the normalised surface Dice (Nikolov et al. 2021, "Clinically applicable
+    segmentation of head and neck anatomy", equation of the surface Dice at tolerance),
+    is the part of the surface voxels of both masks that lie no further than the
+    tolerance from the other mask's surface. Each voxel counts once, as in MONAI.
+
     Args:
       truth: integer label volume; its spacing is in mm.
       prediction: integer label volume of the same size.
       label: the structure's value in both.
+      nsd_tolerance_mm: of NSD, at least 0; None leaves it out.
 
     Raises:
       ValueError: if the sizes differ.
@@ -86,8 +120,13 @@ def structure_metrics(
     in_truth = sitk.GetArrayViewFromImage(truth) == label
     in_prediction = sitk.GetArrayViewFromImage(prediction) == label
     counts = _counts(in_truth, in_prediction)
-    hd95_mm, assd_mm = _surface_distances(in_truth, in_prediction, truth.GetSpacing())
-    return StructureMetrics(**counts, hd95_mm=hd95_mm, assd_mm=assd_mm)
+    voxel_mm3 = math.prod(truth.GetSpacing())
+    hd95_mm, assd_mm, nsd = _surface_figures(
+        in_truth, in_prediction, truth.GetSpacing(), nsd_tolerance_mm
+    )
+    return StructureMetrics(
+        **counts, voxel_mm3=voxel_mm3, hd95_mm=hd95_mm, assd_mm=assd_mm, nsd=nsd
+    )
 
 
 def dice_of(truth: np.ndarray, prediction: np.ndarray) -> Optional[float]:
@@ -103,13 +142,17 @@ def _counts(truth: np.ndarray, prediction: np.ndarray) -> dict[str, int]:
     return {"tp": tp, "fp": fp, "fn": fn, "tn": truth.size - tp - fp - fn}
 
 
-def _surface_distances(
-    truth: np.ndarray, prediction: np.ndarray, spacing_mm: tuple[float, ...]
-) -> tuple[Optional[float], Optional[float]]:
+def _surface_figures(
+    truth: np.ndarray,
+    prediction: np.ndarray,
+    spacing_mm: tuple[float, ...],
+    tolerance_mm: Optional[float],
+) -> tuple[Optional[float], Optional[float], Optional[float]]:
+    """HD95, ASSD and NSD."""
     if not truth.any() and not prediction.any():
-        return None, None
+        return None, None, None
     if not truth.any() or not prediction.any():
-        return math.inf, math.inf
+        return math.inf, math.inf, None if tolerance_mm is None else 0.0
     # Both surfaces lie within the joint bounding box: the distances stay exact.
     box = _bounding_box(truth | prediction)
     truth_surface = _surface(truth, box, spacing_mm)
@@ -117,8 +160,11 @@ def _surface_distances(
     to_prediction = _distances(truth_surface, prediction_surface)
     to_truth = _distances(prediction_surface, truth_surface)
     hd95_mm = max(np.percentile(to_prediction, 95), np.percentile(to_truth, 95))
-    assd_mm = np.concatenate([to_prediction, to_truth]).mean(dtype=np.float64)
-    return float(hd95_mm), float(assd_mm)
+    both = np.concatenate([to_prediction, to_truth])
+    nsd = None
+    if tolerance_mm is not None:
+        nsd = float((both <= tolerance_mm + _ROUNDING_MM).mean())
+    return float(hd95_mm), float(both.mean(dtype=np.float64)), nsd
 
 
 def _bounding_box(mask: np.ndarray) -> tuple[slice, ...]:

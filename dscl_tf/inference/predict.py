@@ -12,7 +12,9 @@ import SimpleITK as sitk
 
 from dscl_tf import errors, files
 from dscl_tf.cohort import formats, preprocessing, volumes
+from dscl_tf.inference import mask_files
 from dscl_tf.inference import predictor as predictors
+from dscl_tf.inference.structures import Structure, structures
 
 # nnU-Net's file of one channel of a case.
 _CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>[0-9]{4})\.[^0-9].*")
@@ -119,10 +121,12 @@ def predict_files(
     output: files.PathLike,
     overwrite: bool = False,
     channel: Optional[int] = None,
+    mask_format: str = "input",
 ) -> int:
     """Writes a mask for each input into `output`, each whole or not at all.
 
-    A file that cannot be segmented is named and the others go on.
+    Beside them goes labels.txt, ITK-SNAP's names and colours of the structures. A file
+    that cannot be segmented is named and the others go on.
 
     Args:
       predictor: the segmenter.
@@ -130,30 +134,35 @@ def predict_files(
       output: folder of the masks, uint8, with the names of their inputs.
       overwrite: makes masks again that exist.
       channel: of 4-D files, from 0.
+      mask_format: see `mask_files.targets`.
 
     Returns:
       The number of masks that were written.
 
     Raises:
-      UserError: at the end, if inputs failed; it names the first of them.
+      UserError: at the end, if inputs failed; it names the first of them. Before the
+        first, if two inputs would have one mask.
     """
-    written, failures = 0, []
-    for number, path in enumerate(inputs, 1):
-        target = pathlib.Path(output) / path.name
+    written, failures, named = 0, [], structures(predictor.label_names)
+    targets = mask_files.targets(inputs, output, mask_format)
+    for number, (path, target) in enumerate(zip(inputs, targets), 1):
         if target.exists() and not overwrite:
             _LOG.info("%s exists and is kept; --overwrite makes it again.", target)
             continue
         try:
+            mask_files.check_target(target, path)
             mask = segment_file(predictor, path, channel)
-            volumes.write_image(mask, target)
+            mask_files.write(mask, target, named)
         # SimpleITK's own errors are RuntimeErrors.
         except (errors.UserError, RuntimeError) as error:
             failures.append(_reason(path, error))
             _LOG.error("No mask: %s", failures[-1])
             continue
         written += 1
-        found = _describe(mask, predictor.label_names)
+        found = _describe(mask, named)
         _LOG.info("%d/%d %s: %s", number, len(inputs), target, found)
+    if any(target.is_file() for target in targets):
+        mask_files.write_label_descriptions(named, output, overwrite)
     if failures:
         count = f"{len(failures)} of {len(inputs)} inputs have no mask. "
         raise errors.UserError((count if len(inputs) > 1 else "") + failures[0])
@@ -175,11 +184,6 @@ def segment_file(
     Raises:
       UserError: the file cannot be read, or not be segmented.
     """
-    if str(path).lower().endswith((".mhd", ".nhdr")):
-        raise errors.UserError(
-            f"{path} keeps its voxels in a second file, so its mask could not appear "
-            "whole: convert it to .mha, .nrrd or .nii.gz first."
-        )
     header = volumes.read_header(path)
     if formats.lacks_spacing(pathlib.Path(path)):
         _LOG.warning(
@@ -200,19 +204,16 @@ def segment_file(
     return flat
 
 
-def _describe(mask: sitk.Image, label_names: Sequence[str]) -> str:
+def _describe(mask: sitk.Image, named: Sequence[Structure]) -> str:
     """The volume of each structure, so that an empty mask does not go unnoticed."""
-    voxels = np.bincount(
-        sitk.GetArrayViewFromImage(mask).ravel(), minlength=len(label_names)
-    )
+    num_values = 1 + max(it.value for it in named)
+    values = sitk.GetArrayViewFromImage(mask).ravel()
+    voxels = np.bincount(values, minlength=num_values)
     unit = "ml" if mask.GetDimension() == 3 else "mm2"
     size = np.prod(mask.GetSpacing()) / (1000 if unit == "ml" else 1)
     if not voxels[1:].any():
         return "no structure found"
-    return ", ".join(
-        f"{name} {count * size:.1f} {unit}"
-        for name, count in list(zip(label_names, voxels))[1:]
-    )
+    return ", ".join(f"{it.name} {voxels[it.value] * size:.1f} {unit}" for it in named)
 
 
 def _reason(path: pathlib.Path, error: Exception) -> str:

@@ -1,9 +1,11 @@
-"""The figures of an evaluation: nnU-Net's summary.json, a table, and a log line.
+"""The figures of an evaluation: nnU-Net's summary.json, and a table of cases.
 
 `summary.json` has the keys of nnU-Net v2 (`foreground_mean`, `mean`,
-`metric_per_case`) and beside them the distances in mm and the counts of structures
-that were missed, spurious or not applicable. It is strict JSON: what does not apply
-and what is infinite is null, and `missed` or `spurious` tell the latter apart.
+`metric_per_case`) and beside them the distances in mm, NSD at `nsd_tolerance_mm` and
+the counts of structures that were missed, spurious or not applicable. It is strict
+JSON: what does not apply and what is infinite is null, and `missed` or `spurious` tell
+the latter apart. `intervals` holds those of the means, `volume_bias` how far volumes in
+ml are from the true ones.
 """
 
 import csv
@@ -13,15 +15,19 @@ import math
 from collections.abc import Sequence
 from typing import Any, Optional
 
-from dscl_tf import files
-from dscl_tf.inference import metrics
+import numpy as np
+
+from dscl_tf import files, statistics
+from dscl_tf.inference import metrics, volume_bias
 
 FILE = "summary.json"
 _COUNTS = ("TP", "FP", "FN", "TN", "n_pred", "n_ref")
+_BOUNDED = ("Dice", "IoU", "NSD", "HD95_mm", "ASSD_mm")  # That have intervals.
+_VOLUMES = ("volume_ref_ml", "volume_pred_ml", "volume_difference_ml")
 _STATUSES = ("missed", "spurious", "not_applicable")
-_WORDS = {"missed": "missed", "spurious": "spurious", "not_applicable": "-"}
 _COLUMNS = ("volume", "subject", "label", "structure", "status", "dice", "iou")
-_COLUMNS += ("hd95_mm", "assd_mm", "tp", "fp", "fn", "tn", "n_pred", "n_ref")
+_COLUMNS += ("nsd", "hd95_mm", "assd_mm", "tp", "fp", "fn", "tn", "n_pred", "n_ref")
+_COLUMNS += _VOLUMES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,20 +47,27 @@ class CaseResult:
 
 
 def summarise(
-    cases: Sequence[CaseResult], label_names: Sequence[str]
+    cases: Sequence[CaseResult],
+    label_names: Sequence[str],
+    nsd_tolerance_mm: Optional[float] = None,
 ) -> dict[str, Any]:
     """The content of summary.json.
 
     Means are over the cases to which a figure applies; means of distances are over
     those where truth and prediction both have the structure (`n_distances`), so read
     them together with `missed` and `spurious`. `foreground_mean` is the mean over the
-    structures, its counts are sums.
+    structures, its counts are sums. `intervals` has the same fields: 95 % percentile
+    bootstrap intervals over subjects, with all volumes of each, or null where fewer
+    than three subjects have a figure. `volume_bias` is what `volume_bias.of_structure`
+    gives of each structure.
 
     Args:
       cases: at least one.
       label_names: of each class; the first is the background.
+      nsd_tolerance_mm: that the cases' NSD was measured with.
     """
     labels = range(1, len(label_names))
+    subjects = [case.subject for case in cases]
     mean = {
         str(label): _label_mean([case.structures[label] for case in cases])
         for label in labels
@@ -62,10 +75,40 @@ def summarise(
     return {
         "foreground_mean": _foreground_mean(list(mean.values())),
         "mean": mean,
+        "intervals": _intervals(cases, labels),
+        "volume_bias": {
+            str(label): volume_bias.of_structure(
+                [case.structures[label] for case in cases], subjects
+            )
+            for label in labels
+        },
         "metric_per_case": [_case_json(case) for case in cases],
         "label_names": {str(label): label_names[label] for label in labels},
         "num_cases": len(cases),
+        "nsd_tolerance_mm": nsd_tolerance_mm,
     }
+
+
+def named_means(
+    content: dict[str, Any], whole: str
+) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Means and their intervals, of each structure and of all.
+
+    Args:
+      content: of summary.json; what earlier versions wrote has no intervals.
+      whole: the name of the mean of all structures.
+
+    Returns:
+      Names, means by key and intervals by key.
+    """
+    names, intervals = content["label_names"], content.get("intervals", {})
+    bounds = intervals.get("mean", {})
+    rows = [
+        (names[label], mean, bounds.get(label, {}))
+        for label, mean in content["mean"].items()
+    ]
+    of_all = intervals.get("foreground_mean", {})
+    return [*rows, (whole, content["foreground_mean"], of_all)]
 
 
 def _mean(values: Any) -> Optional[float]:
@@ -74,7 +117,7 @@ def _mean(values: Any) -> Optional[float]:
 
 
 def _figures(found: metrics.StructureMetrics) -> dict[str, Any]:
-    figures = {"Dice": found.dice, "IoU": found.iou}
+    figures = {"Dice": found.dice, "IoU": found.iou, "NSD": found.nsd}
     figures |= {"HD95_mm": found.hd95_mm, "ASSD_mm": found.assd_mm}
     return figures | {key: getattr(found, key.lower()) for key in _COUNTS}
 
@@ -97,6 +140,33 @@ def _foreground_mean(means: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def _intervals(cases: Sequence[CaseResult], labels: Sequence[int]) -> dict[str, Any]:
+    subjects = [case.subject for case in cases]
+    figures = [[_figures(case.structures[label]) for label in labels] for case in cases]
+
+    def bounds(key: str, columns: slice) -> Optional[dict[str, float]]:
+        values = [[_finite(each[key]) for each in row[columns]] for row in figures]
+        found = statistics.mean_interval(np.array(values), subjects)
+        return statistics.bounds_json(found)
+
+    return {
+        "level": statistics.LEVEL,
+        "resamples": statistics.RESAMPLES,
+        "seed": statistics.SEED,
+        "num_subjects": len(set(subjects)),
+        "foreground_mean": {key: bounds(key, slice(None)) for key in _BOUNDED},
+        "mean": {
+            str(label): {key: bounds(key, slice(k, k + 1)) for key in _BOUNDED}
+            for k, label in enumerate(labels)
+        },
+    }
+
+
+def _finite(value: Optional[float]) -> float:
+    """A figure that means are of; NaN where it does not apply or is infinite."""
+    return math.nan if value is None or math.isinf(value) else value
+
+
 def _case_json(case: CaseResult) -> dict[str, Any]:
     return {
         "metrics": {
@@ -114,6 +184,7 @@ def _structure_json(found: metrics.StructureMetrics) -> dict[str, Any]:
         key: None if value == math.inf else value
         for key, value in _figures(found).items()
     }
+    figures |= {key.capitalize(): getattr(found, key) for key in _VOLUMES}
     return figures | {status: found.status == status for status in _STATUSES}
 
 
@@ -137,44 +208,3 @@ def write_table(
                 row | {key: getattr(found, key) for key in _COLUMNS if key not in row}
             )
     files.write_text(path, text.getvalue())
-
-
-def case_line(case: CaseResult, label_names: Sequence[str]) -> str:
-    """One line for the log: the Dice of each structure, or why it has none."""
-    parts = [
-        f"{label_names[label]} "
-        + (f"{found.dice:.3f}" if found.status == "found" else _WORDS[found.status])
-        for label, found in case.structures.items()
-    ]
-    return f"{case.name}: Dice " + ", ".join(parts)
-
-
-def table(content: dict[str, Any]) -> str:
-    """A table of the means, a line per structure.
-
-    Args:
-      content: what `summarise` returned.
-
-    Returns:
-      Lines; `with mm` is the number of cases that the distances are means of, `no
-      truth` of those that have neither truth nor prediction.
-    """
-    rows = [
-        (content["label_names"][key], each) for key, each in content["mean"].items()
-    ]
-    rows.append(("all", content["foreground_mean"]))
-    width = max(len(name) for name, _ in rows)
-    head = f"{'':{width}}   Dice  HD95 mm  ASSD mm  with mm  missed  spurious  no truth"
-    return "\n".join([head, *(_format_row(name, each, width) for name, each in rows)])
-
-
-def _format_row(name: str, mean: dict[str, Any], width: int) -> str:
-    cells = [
-        "-" if mean[key] is None else f"{mean[key]:.{digits}f}"
-        for key, digits in (("Dice", 3), ("HD95_mm", 1), ("ASSD_mm", 1))
-    ]
-    return (
-        f"{name:{width}}  {cells[0]:>5}  {cells[1]:>7}  {cells[2]:>7}"
-        f"  {mean['n_distances']:>7}  {mean['missed']:>6}  {mean['spurious']:>8}"
-        f"  {mean['not_applicable']:>8}"
-    )

@@ -32,10 +32,9 @@ def augment(
       The same shapes and dtypes.
     """
     elastic_px = config.elastic_sigma * images.shape[1]
-    if config.kind is AugmentationKind.STRONG:
-        ranges = strong.LABELLED if config.has_large_rotations else strong.UPRIGHT
-        ranges = dataclasses.replace(ranges, flip=config.flip, elastic_px=elastic_px)
-        return strong.augment(images, labels, seed, ranges, num_classes)
+    if config.kind is not AugmentationKind.PAPER:
+        strength = _strength(config, elastic_px)
+        return strong.augment(images, labels, seed, strength, num_classes)
     seeds = tf.random.split(seed, 4)
     images, labels = _affine(images, labels, seeds[0], config)
     images, labels = warps.elastic_of_some(
@@ -46,6 +45,15 @@ def augment(
     )
     chosen = _half(seeds[3], tf.shape(images)[0])[:, None, None, None]
     return tf.where(chosen, changed, images), labels
+
+
+def _strength(config: AugmentationConfig, elastic_px: float) -> strong.Strength:
+    is_strongest = config.kind is AugmentationKind.STRONGEST
+    strength = strong.FEW_SLICES if is_strongest else strong.NNUNET
+    warp = dataclasses.replace(strength.warp, flip=config.flip, elastic_px=elastic_px)
+    if not config.has_large_rotations:
+        warp = dataclasses.replace(warp, rotation_deg=strong.UPRIGHT_DEG)
+    return dataclasses.replace(strength, warp=warp)
 
 
 def _affine(images, labels, seed, config: AugmentationConfig):

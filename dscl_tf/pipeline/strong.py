@@ -1,11 +1,13 @@
 """Strong augmentation: wide warps, and nnU-Net's changes of intensity.
 
-Which changes, how probable and how large are those of nnU-Net v2 (Isensee et al.,
-Nature Methods 2021), drawn for each image; shifts and elastic warps are added.
+Which changes there are is as in nnU-Net v2 (Isensee et al., Nature Methods 2021), each
+drawn for each image; shifts and elastic warps are added. How probable and how large
+they are is nnU-Net's too, or, where slices are few, more (docs/results.md).
 """
 
 import dataclasses
 import math
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -26,25 +28,87 @@ class WarpRanges:
     elastic_px: float = 0.0  # Standard deviation of the displacements' 3x3 grid.
 
 
+class Change(NamedTuple):
+    """How probable a change is, and between which limits its amount is drawn."""
+
+    probability: float
+    low: float
+    high: float
+
+
+@dataclasses.dataclass(frozen=True)
+class IntensityRanges:
+    """The changes of intensity, in the order in which they are made."""
+
+    noise_variance: Change  # By that of the image.
+    blur_px: Change
+    brightness: Change
+    contrast: Change
+    resolution: Change  # By the image's.
+    inverted_gamma: Change
+    gamma: Change
+
+
+@dataclasses.dataclass(frozen=True)
+class Strength:
+    """How much slices are changed."""
+
+    warp: WarpRanges
+    intensity: IntensityRanges
+
+
 # Where any direction may be up, nnU-Net turns 2-D slices by up to 180 degrees.
-LABELLED = WarpRanges(180.0, 0.2, (0.7, 1.4), 0.2, 0.06, 0.2)
-UPRIGHT = dataclasses.replace(LABELLED, rotation_deg=30.0)
+NNUNET = Strength(
+    WarpRanges(180.0, 0.2, (0.7, 1.4), 0.2, 0.06, 0.2),
+    IntensityRanges(
+        # nnU-Net draws the variance, up to 0.1 of intensities of variance 1.
+        noise_variance=Change(0.1, 0.0, 0.1),
+        blur_px=Change(0.2, 0.5, 1.0),
+        brightness=Change(0.15, 0.75, 1.25),
+        contrast=Change(0.15, 0.75, 1.25),
+        resolution=Change(0.25, 0.5, 1.0),
+        inverted_gamma=Change(0.1, 0.7, 1.5),
+        gamma=Change(0.3, 0.7, 1.5),
+    ),
+)
+# A network that sees ten slices over and over again learns their intensities by heart.
+FEW_SLICES = Strength(
+    WarpRanges(180.0, 1.0, (0.7, 1.4), 1.0, 0.06, 1.0),
+    IntensityRanges(
+        noise_variance=Change(0.6, 0.0, 0.1),
+        blur_px=Change(0.8, 0.5, 1.0),
+        brightness=Change(0.8, 0.6, 1.5),
+        contrast=Change(0.8, 0.6, 1.5),
+        resolution=Change(0.8, 0.5, 1.0),
+        inverted_gamma=Change(0.6, 0.5, 2.0),
+        gamma=Change(0.8, 0.5, 2.0),
+    ),
+)
+UPRIGHT_DEG = 30.0  # The largest rotation where slices have one way up.
 
 
 def augment(
     images: tf.Tensor,
     labels: tf.Tensor,
     seed: tf.Tensor,
-    ranges: WarpRanges,
+    strength: Strength,
     num_classes: int,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Warps image and label alike, then changes the intensities of some.
 
-    Arguments and results are those of `warp`.
+    Args:
+      images: float32 [N, H, W, 1].
+      labels: int32 [N, H, W].
+      seed: int32 [2].
+      strength: how far, how probable.
+      num_classes: values of the labels.
+
+    Returns:
+      The same shapes and dtypes; outside of the image is 0, the background.
     """
     seeds = tf.random.split(seed, 2)
-    images, labels = warp(images, labels, seeds[0], ranges, num_classes)
-    return change_intensity(images, seeds[1]), labels
+    images, labels = warp(images, labels, seeds[0], strength.warp, num_classes)
+    return change_intensity(images, seeds[1], strength.intensity), labels
 
 
 def warp(
@@ -88,31 +152,35 @@ def warp(
     )
 
 
-def change_intensity(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+def change_intensity(
+    images: tf.Tensor, seed: tf.Tensor, ranges: IntensityRanges
+) -> tf.Tensor:
     """Noise, blur, brightness, contrast, resolution and gamma, each of some images.
 
     Args:
       images: float32 [N, H, W, 1].
       seed: int32 [2].
+      ranges: how much, how probable.
 
     Returns:
       The same shape.
     """
     count = tf.shape(images)[0]
     seeds = tf.random.split(seed, 8)
-    # nnU-Net draws the variance, up to 0.1 of intensities of variance 1.
-    variance = drawn(seeds[0], count, 0.1, (0.0, 0.1), 0.0)
+
+    def amount(number: int, change: Change, otherwise: float) -> tf.Tensor:
+        probability, *limits = change
+        return drawn(seeds[number], count, probability, limits, otherwise)
+
+    variance = amount(0, ranges.noise_variance, 0.0)
     images = intensity.noise(images, tf.sqrt(variance), seeds[1])
-    images = intensity.blur(images, drawn(seeds[2], count, 0.2, (0.5, 1.0), 0.0))
-    factor = drawn(seeds[3], count, 0.15, (0.75, 1.25), 1.0)
-    images = intensity.brightness(images, factor)
-    factor = drawn(seeds[4], count, 0.15, (0.75, 1.25), 1.0)
-    images = intensity.contrast(images, factor)
-    zoom = drawn(seeds[5], count, 0.25, (0.5, 1.0), 1.0)
-    images = intensity.low_resolution(images, zoom)
-    exponent = drawn(seeds[6], count, 0.1, (0.7, 1.5), 1.0)
+    images = intensity.blur(images, amount(2, ranges.blur_px, 0.0))
+    images = intensity.brightness(images, amount(3, ranges.brightness, 1.0))
+    images = intensity.contrast(images, amount(4, ranges.contrast, 1.0))
+    images = intensity.low_resolution(images, amount(5, ranges.resolution, 1.0))
+    exponent = amount(6, ranges.inverted_gamma, 1.0)
     images = intensity.inverted_gamma(images, exponent)
-    return intensity.gamma(images, drawn(seeds[7], count, 0.3, (0.7, 1.5), 1.0))
+    return intensity.gamma(images, amount(7, ranges.gamma, 1.0))
 
 
 def drawn(

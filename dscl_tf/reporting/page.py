@@ -47,7 +47,8 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     found.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "allow_nan": False}
-    for name in ("number", "signed", "spread", "interval", "duration", "size_words"):
+    names = ("number", "signed", "spread", "interval", "bounded", "duration")
+    for name in (*names, "size_words"):
         found.filters[name] = getattr(words, name)
     found.filters["structure_color"] = palette.structure_color
     return found

@@ -5,9 +5,9 @@ from typing import Any
 
 from dscl_tf import config_json, errors
 from dscl_tf.cohort.prepared import PreparedCohort
-from dscl_tf.inference import evaluated, summary
+from dscl_tf.inference import summary
 from dscl_tf.methods.pseudo_labels import labels as pseudo_labels
-from dscl_tf.reporting import embeddings, masks, settings, training, words
+from dscl_tf.reporting import embeddings, evaluations, masks, settings, training, words
 from dscl_tf.reporting.page import Section
 from dscl_tf.training import records, run_folder
 from dscl_tf.training.run_folder import RunFolder
@@ -29,14 +29,13 @@ def sections(folder: Path) -> tuple[str, Section, list[Section]]:
         cohort, why_not = PreparedCohort.open(last.config.prepared), ""
     except errors.UserError as error:
         cohort, why_not = None, f"This needs the prepared cohort: {error}"
-    evaluations = _evaluations(folder)
-    means = {"evaluations": [_evaluation(*each) for each in evaluations]}
+    measured = _evaluations(folder)
     stages = [(name, run.path) for name, run in runs.items()]
     parts = [
-        Section("dice", "Dice on the evaluated volumes", "evaluations", means),
+        evaluations.section(measured),
         training.of_run(stages),
         embeddings.section(stages, cohort, why_not),
-        masks.section(evaluations, cohort, why_not, is_experiment=False),
+        masks.section(measured, cohort, why_not, is_experiment=False),
         settings.section(
             _facts(folder, last),
             {},
@@ -60,26 +59,6 @@ def _evaluations(folder: Path) -> list[tuple[str, Path]]:
         # What a teacher labelled has no truth to be compared with.
         if (path / summary.FILE).exists() and path.name != pseudo_labels.FOLDER
     ]
-
-
-def _evaluation(name: str, folder: Path) -> dict[str, Any]:
-    """Means of each structure, and Dice of each volume."""
-    content = evaluated.means(folder)
-    means = [(content["label_names"][k], it) for k, it in content["mean"].items()]
-    volumes: dict[str, dict[str, float]] = {}
-    for volume, structure, dice in evaluated.case_dice(folder):
-        volumes.setdefault(volume, {})[structure] = dice
-    structures = list(dict.fromkeys(s for dice in volumes.values() for s in dice))
-    return {
-        "name": name,
-        "about": f"{content['num_cases']} volumes of the subset {content['subset']}.",
-        "means": [*means, ("Mean of structures", content["foreground_mean"])],
-        "structures": structures,
-        "volumes": [
-            (volume, sum(dice.values()) / len(dice), [dice.get(s) for s in structures])
-            for volume, dice in volumes.items()
-        ],
-    }
 
 
 def _head(runs: dict[str, RunFolder], record: records.RunRecord) -> Section:

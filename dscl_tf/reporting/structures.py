@@ -35,7 +35,8 @@ def _dice(results: Results, method: str, size: Any) -> dict[str, list[float]]:
     """Dice of each volume, averaged over cells, by structure."""
     found = defaultdict(list)
     for cell in results.of(method, size):
-        for volume, structure, dice in evaluated.case_dice(cell.evaluation):
+        figures = evaluated.case_figures(cell.evaluation, "dice")
+        for volume, structure, dice in figures:
             found[structure, volume].append(dice)
     values = defaultdict(list)
     for (structure, _), dice in found.items():

@@ -36,6 +36,14 @@ def interval(mean: Optional[float], low: Optional[float], high: Optional[float])
     return f"{signed(mean)} [{signed(low)}, {signed(high)}]"
 
 
+def bounded(mean: Optional[float], bounds: Optional[dict], digits: int = 3) -> str:
+    """A mean with its interval, if it has one."""
+    if mean is None or bounds is None:
+        return number(mean, digits)
+    low, high = (number(bounds[end], digits) for end in ("low", "high"))
+    return f"{number(mean, digits)} [{low}, {high}]"
+
+
 def duration(seconds: float) -> str:
     """A duration as people say it."""
     if seconds < 90:

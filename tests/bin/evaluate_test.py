@@ -21,6 +21,8 @@ def test_help_shows_its_own_flags():
     [
         (["--model=m", "--output=o"], "--prepared is needed"),
         (["--subset=everything"], "subset"),
+        (["--nsd_tolerance_mm=-1"], "nsd_tolerance_mm"),
+        (["--nsd_tolerance_mm=inf"], "found inf, expected a length in mm"),
         (["--split_name=tr1_c1"], "--split_name goes with --split"),
         (["--split=s.json", "--subset=all"], "leave --split out"),
         ([], "No model folder at m"),
@@ -41,10 +43,13 @@ def test_evaluates_an_export(export_folder, cohort_folder, tmp_path):
         f"--prepared={cohort_folder}",
         "--output=out",
         "--subset=all",
+        "--nsd_tolerance_mm=2.5",
         cwd=tmp_path,
     )
     assert result.returncode == 0, result.stderr
     content = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert content["metric_per_case"][0]["metrics"]["1"]["Dice"] == 1
     assert "Means of 2 cases" in result.stderr
+    assert content["metric_per_case"][0]["metrics"]["1"]["NSD"] == 1
+    assert "NSD at 2.5 mm." in result.stderr and "bias ml" in result.stderr
     assert "out/contact_sheet.png" in result.stderr

@@ -23,6 +23,7 @@ def test_help_shows_its_own_flags():
         (["--input=in", "--output=out"], "--model is needed"),
         (["--input=in", "--output=out", "--model=m", "extra"], "'extra'"),
         (["--inptu=in"], "inptu"),
+        (["--mask_format=dicom"], "mask_format"),
         (["--input=in", "--output=out", "--model=m"], "No --input at in"),
     ],
 )
@@ -49,3 +50,9 @@ def test_masks_of_a_folder_with_a_bad_file(export_folder, tmp_path):
     result = running.run("predict", *flags, cwd=tmp_path)
     assert result.returncode == 0
     assert "out/a.nii.gz exists and is kept" in result.stderr
+    assert '"high"' in (tmp_path / "out" / "labels.txt").read_text()
+    flags[1] = "--output=segmentations"
+    result = running.run("predict", *flags, "--mask_format=seg_nrrd", cwd=tmp_path)
+    assert result.returncode == 0
+    mask = sitk.ReadImage(str(tmp_path / "segmentations" / "a.seg.nrrd"))
+    assert mask.GetMetaData("Segment1_Name") == "high"

@@ -6,6 +6,7 @@ from absl.testing import flagsaver
 from dscl_flags import evaluation, inference, prediction
 
 from dscl_tf import config, errors
+from dscl_tf.inference import mask_files
 
 FLAGS = flags.FLAGS
 
@@ -28,10 +29,28 @@ def test_values_arrive(parse):
     assert evaluation.split() is None
 
 
+def test_mask_format(parse):
+    parse()
+    assert prediction.mask_format() == "input"
+    parse("--mask_format=seg_nrrd")
+    assert prediction.mask_format() == "seg_nrrd"
+    assert FLAGS["mask_format"].parser.enum_values == list(mask_files.FORMATS)
+
+
 def test_split(parse):
     parse("--split=paper:acdc", "--split_name=tr1_c1", "--subset=validation")
     assert evaluation.subset() == "validation"
     assert evaluation.split() == config.SplitConfig(file="paper:acdc", name="tr1_c1")
+
+
+def test_tolerance_of_surface_dice(parse):
+    parse()
+    assert evaluation.nsd_tolerance_mm() is None
+    parse("--nsd_tolerance_mm=2")
+    assert evaluation.nsd_tolerance_mm() == 2.0
+    parse("--nsd_tolerance_mm=nan")
+    with pytest.raises(errors.UserError, match="found nan, expected a length in mm"):
+        evaluation.nsd_tolerance_mm()
 
 
 @pytest.mark.parametrize(

@@ -42,9 +42,8 @@ def test_figures(evaluated):
     assert content["foreground_mean"]["Dice"] == pytest.approx((5 / 6 + 0.5) / 2)
 
 
-def test_distances_are_at_the_original_spacing(evaluated):
-    _, content = evaluated
-    low = content["metric_per_case"][1]["metrics"]["1"]
+def _surface_distances_mm():
+    """Of structure 1 of p2, from the truth's surface and from the prediction's."""
     # In the outer slices every voxel is surface, in the middle one the outline. From
     # the truth's 12 columns to the prediction's first 6: 0, then 1 to 6 columns of
     # 2 mm. Back: every surface voxel is truth's too, but for the 6 inner voxels of
@@ -54,9 +53,46 @@ def test_distances_are_at_the_original_spacing(evaluated):
     forth = [0] * 96 + 16 * beyond  # Outer slices: 2 x 8 rows x 12 columns.
     # Middle slice: rows 4 and 11 of 12 columns, and columns 4 and 15 between them.
     forth += [0] * 12 + 2 * beyond + [0] * 6 + 6 * [12]
-    back = [0] * 96 + [0] * 12 + [0] * 6 + [2, 4, 6, 6, 4, 2]
+    return forth, [0] * 96 + [0] * 12 + [0] * 6 + [2, 4, 6, 6, 4, 2]
+
+
+def test_distances_are_at_the_original_spacing(evaluated):
+    _, content = evaluated
+    low = content["metric_per_case"][1]["metrics"]["1"]
+    forth, back = _surface_distances_mm()
     assert low["HD95_mm"] == pytest.approx(np.percentile(forth, 95), rel=1e-5)
     assert low["ASSD_mm"] == pytest.approx(np.mean(forth + back), rel=1e-5)
+
+
+def test_surface_dice_on_demand(evaluated, model, cohort_folder, tmp_path):
+    _, content = evaluated
+    assert content["nsd_tolerance_mm"] is None
+    assert content["mean"]["1"]["NSD"] is None
+    settings = evaluate.EvaluationConfig(
+        str(cohort_folder), str(tmp_path), "all", pictures=False, nsd_tolerance_mm=2.0
+    )
+    asked = evaluate.evaluate(model, settings)
+    forth, back = _surface_distances_mm()
+    low = asked["metric_per_case"][1]["metrics"]["1"]
+    assert low["NSD"] == pytest.approx(np.mean(np.array(forth + back) <= 2))
+    # Another tolerance is another evaluation, the same one is not.
+    again = dataclasses.replace(settings, nsd_tolerance_mm=3.0)
+    assert evaluate.evaluate(model, again)["nsd_tolerance_mm"] == 3.0
+    before = (tmp_path / "summary.json").stat().st_mtime_ns
+    evaluate.evaluate(model, again)
+    assert (tmp_path / "summary.json").stat().st_mtime_ns == before
+
+
+def test_what_an_earlier_version_wrote_is_evaluated_again(
+    evaluated, model, cohort_folder, tmp_path
+):
+    _, content = evaluated
+    earlier = {key: it for key, it in content.items() if key != "intervals"}
+    (tmp_path / "summary.json").write_text(json.dumps(earlier))
+    settings = evaluate.EvaluationConfig(
+        str(cohort_folder), str(tmp_path), "all", pictures=False
+    )
+    assert evaluate.evaluate(model, settings)["intervals"] == content["intervals"]
 
 
 def test_files(evaluated, dataset):

@@ -1,5 +1,6 @@
 """Each expectation is worked out by hand from the drawing above it."""
 
+import itertools
 import math
 
 import numpy as np
@@ -28,6 +29,20 @@ def test_overlap_counts():
     assert found.dice == 0.5  # 4 / 8
     assert found.iou == pytest.approx(1 / 3)
     assert found.status == "found"
+
+
+def test_volumes_in_ml():
+    # Voxels of 2 x 3 x 5 = 30 mm3: 4 of the truth, 1 of the prediction.
+    truth, prediction = _volume(["1100 1100"]), _volume(["0000 0100"])
+    found = metrics.structure_metrics(truth, prediction, 1)
+    assert found.volume_ref_ml == pytest.approx(0.12)
+    assert found.volume_pred_ml == pytest.approx(0.03)
+    assert found.volume_difference_ml == pytest.approx(-0.09)
+    absent = metrics.structure_metrics(truth, prediction, 2)
+    assert (absent.volume_ref_ml, absent.volume_difference_ml) == (None, None)
+    missed = metrics.structure_metrics(truth, _volume(["0000 0000"]), 1)
+    assert missed.volume_pred_ml == 0
+    assert missed.volume_difference_ml == pytest.approx(-0.12)
 
 
 def test_identical_masks():
@@ -124,6 +139,78 @@ def test_empty_masks_rule():
         0,
         math.inf,
     )
+
+    assert (neither.nsd, missed.nsd) == (None, None)  # No tolerance was given.
+
+
+def test_surface_dice_of_empty_masks():
+    empty, full = _volume(["00 00"]), _volume(["11 00"])
+    assert metrics.structure_metrics(empty, empty, 1, 2.0).nsd is None
+    assert metrics.structure_metrics(full, empty, 1, 2.0).nsd == 0
+    assert metrics.structure_metrics(empty, full, 1, 2.0).nsd == 0
+
+
+@pytest.mark.parametrize(
+    "axis, tolerance_mm, expected",
+    [
+        (2, 0, 32 / 52),
+        (2, 1.9, 32 / 52),
+        (2, 2, 1),
+        (0, 1.9, 32 / 52),
+        (0, 2, 34 / 52),
+        (0, 4.9, 34 / 52),
+        (0, 5, 1),
+    ],
+)
+def test_surface_dice_of_shifted_cubes(axis, tolerance_mm, expected):
+    # Cubes of 3 x 3 x 3 voxels, one column (2 mm) or slice (5 mm) apart: all voxels but
+    # the middle one are surface, 26 of each. Of a cube's three layers along the shift
+    # the outermost, 9 voxels, is one step from the other cube. The middle layer has 8
+    # voxels on the other's face (0 mm). The third has 8 on the other's middle layer (0
+    # mm), and its centre is 2 mm from surface: the face's, or the middle layer's.
+    truth, prediction = (np.zeros((6, 6, 6), np.uint8) for _ in range(2))
+    truth[1:4, 1:4, 1:4] = 1
+    prediction[1:4, 1:4, 1:4] = 1
+    prediction = np.roll(prediction, 1, axis)
+    images = [sitk.GetImageFromArray(array) for array in (truth, prediction)]
+    for image in images:
+        image.SetSpacing(SPACING_MM)
+    found = metrics.structure_metrics(*images, 1, tolerance_mm)
+    assert found.nsd == pytest.approx(expected)
+
+
+def _slow_surface(mask):
+    """Indices of voxels with a face neighbour that is outside, by looking at each."""
+    found = []
+    for index in itertools.product(*map(range, mask.shape)):
+        for axis, step in itertools.product(range(3), (-1, 1)):
+            other = list(index)
+            other[axis] += step
+            is_beyond = not 0 <= other[axis] < mask.shape[axis]
+            if mask[index] and (is_beyond or not mask[tuple(other)]):
+                found.append(index)
+                break
+    return np.array(found)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_surface_dice_agrees_with_a_loop(seed):
+    rng = np.random.default_rng(seed)
+    spacing_mm = rng.uniform(0.5, 5, 3)  # z, y, x.
+    masks = [np.zeros((4, 6, 7), bool) for _ in range(2)]
+    for mask in masks:
+        low = rng.integers(0, 2, 3)
+        mask[tuple(slice(a, a + n) for a, n in zip(low, (3, 4, 5)))] = True
+        mask &= rng.random(mask.shape) < 0.9
+    images = [sitk.GetImageFromArray(mask.astype(np.uint8)) for mask in masks]
+    images[0].SetSpacing(spacing_mm[::-1].tolist())
+    surfaces = [_slow_surface(mask) * spacing_mm for mask in masks]
+    between_mm = np.linalg.norm(surfaces[0][:, None] - surfaces[1][None], axis=-1)
+    nearest_mm = np.concatenate([between_mm.min(axis=1), between_mm.min(axis=0)])
+    for tolerance_mm in (0.0, 0.7, *(spacing_mm * 1.01), 4.0):
+        found = metrics.structure_metrics(*images, 1, tolerance_mm)
+        expected = np.count_nonzero(nearest_mm <= tolerance_mm) / len(nearest_mm)
+        assert found.nsd == pytest.approx(expected), tolerance_mm
 
 
 def test_refuses_other_size():

@@ -106,7 +106,7 @@ def test_a_bad_file_is_named_and_the_others_go_on(model, tmp_path, caplog):
     with pytest.raises(errors.UserError, match=r"5 of 7 inputs.*b\.nii\.gz"):
         _run(model, images, tmp_path / "out")
     written = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert written == ["a.nii.gz", "c.nii.gz"]
+    assert written == ["a.nii.gz", "c.nii.gz", "labels.txt"]
     assert "d.nii.gz: voxels: found all 7, expected contrast" in caplog.text
     assert "f.nii.gz (a link to gone, where nothing is)" in caplog.text
     assert "g.nii (it is a folder)" in caplog.text
@@ -288,3 +288,44 @@ def test_a_mask_that_cannot_be_written_stops_no_other(model, dataset, tmp_path, 
     with pytest.raises(errors.UserError, match=r"1 of 2 inputs.*p1\.nii\.gz"):
         predict.predict_files(model, inputs, tmp_path, overwrite=True)
     assert (tmp_path / "p2.nii.gz").is_file()
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.mha", "a.mhd"])
+def test_a_segmentation_for_slicer(model, tmp_path, name):
+    truth = conftest.blocks()
+    source = conftest.write_volume(
+        tmp_path / "in" / name, conftest.as_image(truth), direction=OBLIQUE
+    )
+    assert _run(model, source, tmp_path / "out", mask_format="seg_nrrd") == 1
+    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert written == ["a.seg.nrrd", "labels.txt"]
+    mask = sitk.ReadImage(str(tmp_path / "out" / "a.seg.nrrd"))
+    _same_geometry(mask, sitk.ReadImage(str(source)))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(mask), truth)
+    assert mask.GetMetaData("Segment0_Name") == "low"
+    assert mask.GetMetaData("Segment1_Name") == "high"
+    # It is kept like any mask.
+    assert _run(model, source, tmp_path / "out", mask_format="seg_nrrd") == 0
+
+
+def test_two_images_with_one_segmentation_are_refused(model, tmp_path):
+    for name in ("a.nii.gz", "a.mha"):
+        conftest.write_volume(
+            tmp_path / "in" / name, conftest.as_image(conftest.blocks())
+        )
+    with pytest.raises(errors.UserError, match=r"a\.mha and a\.nii\.gz would both"):
+        _run(model, tmp_path / "in", tmp_path / "out", mask_format="seg_nrrd")
+    assert not (tmp_path / "out").exists()
+
+
+def test_labels_lie_beside_masks_alone(model, dataset, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "b.nii.gz").write_bytes(b"no image")
+    with pytest.raises(errors.UserError):
+        _run(model, tmp_path / "in", tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+    source, output = dataset / "images" / "p1.nii.gz", tmp_path / "out"
+    _run(model, source, output)
+    (output / "labels.txt").unlink()
+    _run(model, source, output)  # The mask is kept; its labels are written again.
+    assert '"low"' in (output / "labels.txt").read_text()

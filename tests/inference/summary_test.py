@@ -2,38 +2,20 @@
 
 import csv
 import json
-import math
 
+import numpy as np
 import pytest
 
-from dscl_tf import files
-from dscl_tf.inference import metrics, summary
+from dscl_tf import files, statistics
+from dscl_tf.inference import summary
+from tests.inference import making
 
-NAMES = ("background", "RV", "LV")
-
-
-def _found(tp, fp, fn, hd95_mm, assd_mm):
-    return metrics.StructureMetrics(tp, fp, fn, 100 - tp - fp - fn, hd95_mm, assd_mm)
-
-
-def _case(name, right, left):
-    return summary.CaseResult(
-        name, name[:2], f"{name}.nii.gz", f"{name}_gt.nii.gz", {1: right, 2: left}
-    )
+NAMES = making.NAMES
 
 
 @pytest.fixture
 def cases():
-    good = _found(10, 5, 5, 4.0, 2.0)  # Dice 20/30, IoU 10/20.
-    perfect = _found(20, 0, 0, 0.0, 0.0)
-    missed = _found(0, 0, 8, math.inf, math.inf)
-    spurious = _found(0, 3, 0, math.inf, math.inf)
-    absent = _found(0, 0, 0, None, None)
-    return [
-        _case("p1_ed", good, perfect),
-        _case("p2_ed", missed, absent),
-        _case("p3_ed", absent, spurious),
-    ]
+    return making.cases()
 
 
 def test_means_leave_out_what_does_not_apply(cases):
@@ -82,12 +64,11 @@ def test_json_is_strict_and_has_nnunets_keys(cases, tmp_path):
 
 
 def test_nothing_applies():
-    absent = _found(0, 0, 0, None, None)
-    content = summary.summarise([_case("p1_ed", absent, absent)], NAMES)
+    absent = making.found(0, 0, 0, None, None)
+    content = summary.summarise([making.case("p1_ed", absent, absent)], NAMES)
     assert content["foreground_mean"]["Dice"] is None
     assert content["mean"]["1"]["not_applicable"] == 1
-    assert summary.table(content).splitlines()[1].split()[1] == "-"
-    assert _case("p1_ed", absent, absent).dice is None
+    assert making.case("p1_ed", absent, absent).dice is None
 
 
 def test_table_of_cases(cases, tmp_path):
@@ -110,9 +91,57 @@ def test_table_of_cases(cases, tmp_path):
     assert (rows[3]["dice"], rows[3]["hd95_mm"]) == ("", "")
 
 
-def test_log_lines(cases):
-    assert summary.case_line(cases[0], NAMES) == "p1_ed: Dice RV 0.667, LV 1.000"
-    assert summary.case_line(cases[1], NAMES) == "p2_ed: Dice RV missed, LV -"
-    lines = summary.table(summary.summarise(cases, NAMES)).splitlines()
-    assert lines[1].split() == ["RV", "0.333", "4.0", "2.0", "1", "1", "0", "1"]
-    assert lines[3].split() == ["all", "0.417", "2.0", "1.0", "2", "1", "1", "2"]
+def test_surface_dice_has_its_key_column_and_tolerance(cases, tmp_path):
+    content = summary.summarise(cases, NAMES, 2.0)
+    assert content["nsd_tolerance_mm"] == 2.0
+    assert content["mean"]["1"]["NSD"] == pytest.approx((0.75 + 0) / 2)
+    assert content["foreground_mean"]["NSD"] == pytest.approx((0.375 + 0.5) / 2)
+    metrics = content["metric_per_case"][1]["metrics"]
+    assert (metrics["1"]["NSD"], metrics["2"]["NSD"]) == (0, None)
+    summary.write_table(cases, NAMES, tmp_path / "cases.csv")
+    rows = csv.DictReader((tmp_path / "cases.csv").open())
+    assert [row["nsd"] for row in rows] == ["0.75", "1.0", "0.0", "", "", "0.0"]
+
+
+def test_intervals_are_over_subjects():
+    cases = making.many_cases()
+    content = summary.summarise(cases, NAMES)
+    intervals = content["intervals"]
+    assert (intervals["level"], intervals["num_subjects"]) == (0.95, 4)
+    # Each patient's HD95 is 1, 2, 3 or 4 mm in both frames: means of four drawn are
+    # quarters, below 1.5 in 5 of 256 draws (2.0 %) and at most 1.5 in 15 (5.9 %).
+    assert intervals["mean"]["1"]["HD95_mm"] == {"low": 1.5, "high": 3.5}
+    # Both columns of Dice, a row a volume, of two volumes a patient.
+    values = [[each.dice for each in case.structures.values()] for case in cases]
+    values = np.array(values, float)
+    subjects = [case.subject for case in cases]
+    low, high = statistics.mean_interval(values, subjects)
+    assert intervals["foreground_mean"]["Dice"] == {"low": low, "high": high}
+    low, high = statistics.mean_interval(values[:, 1:], subjects)
+    assert intervals["mean"]["2"]["Dice"] == {"low": low, "high": high}
+    assert intervals["mean"]["1"]["NSD"] is None  # Not measured.
+
+
+def test_few_subjects_have_no_interval(cases):
+    # RV applies to p1 and p2 alone.
+    assert summary.summarise(cases, NAMES)["intervals"]["mean"]["1"]["Dice"] is None
+    two = making.many_cases()[:4]  # Four volumes of two patients.
+    intervals = summary.summarise(two, NAMES)["intervals"]
+    assert intervals["foreground_mean"]["Dice"] is None
+    assert intervals["mean"]["2"]["Dice"] is None
+
+
+def test_volumes_of_cases_and_their_bias(cases, tmp_path):
+    content = summary.summarise(cases, NAMES)
+    # RV, 0.5 ml a voxel: 15 and 15 in p1, 8 and 0 in p2.
+    bias = content["volume_bias"]["1"]
+    assert (bias["n"], bias["ref_ml"], bias["bias_ml"]) == (2, 5.75, -2)
+    right, left = content["metric_per_case"][1]["metrics"].values()
+    assert (right["Volume_ref_ml"], right["Volume_pred_ml"]) == (4, 0)
+    assert right["Volume_difference_ml"] == -4
+    assert left["Volume_ref_ml"] is None
+    summary.write_table(cases, NAMES, tmp_path / "cases.csv")
+    rows = list(csv.DictReader((tmp_path / "cases.csv").open()))
+    columns = ("volume_ref_ml", "volume_pred_ml", "volume_difference_ml")
+    assert [rows[2][key] for key in columns] == ["4.0", "0.0", "-4.0"]
+    assert [rows[3][key] for key in columns] == ["", "", ""]

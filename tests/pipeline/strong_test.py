@@ -8,7 +8,10 @@ from dscl_tf import config
 from dscl_tf.pipeline import augmentation, strong, warps
 
 COUNT, SIDE = 48, 32
-STRONG = config.AugmentationConfig(kind=config.AugmentationKind.STRONG)
+KINDS = config.AugmentationKind
+STRONG, STRONGEST = (
+    config.AugmentationConfig(kind=kind) for kind in (KINDS.STRONG, KINDS.STRONGEST)
+)
 
 
 @pytest.fixture(scope="module")
@@ -83,10 +86,11 @@ def test_how_much_is_changed_is_as_probable_as_it_says():
     assert abs(values[chosen].mean() - 0.7) < 0.02
 
 
-def test_the_labelled_slices_are_changed_by_it(blobs):
+@pytest.mark.parametrize("settings", [STRONG, STRONGEST], ids=["strong", "strongest"])
+def test_the_labelled_slices_are_changed_by_it(blobs, settings):
     seed = tf.constant([2, 3])
-    images, labels = augmentation.augment(*blobs, seed, STRONG, 2)
-    again, _ = augmentation.augment(*blobs, seed, STRONG, 2)
+    images, labels = augmentation.augment(*blobs, seed, settings, 2)
+    again, _ = augmentation.augment(*blobs, seed, settings, 2)
     np.testing.assert_array_equal(images, again)
     assert images.shape == blobs[0].shape and labels.dtype == tf.int32
     # Some keep their intensities, others have grey values that were not there.
@@ -96,21 +100,36 @@ def test_the_labelled_slices_are_changed_by_it(blobs):
     assert np.isfinite(images).all() and (off > 0.01).mean() > 0.5
 
 
+def test_the_strongest_changes_more_slices_than_the_strong_one(blobs):
+    def changed(settings):
+        found = augmentation.augment(*blobs, tf.constant([2, 3]), settings, 2)
+        # A shift alone keeps how many pixels are labelled, and the extremes.
+        counts = np.asarray(found[1]).sum(axis=(1, 2))
+        highest = np.asarray(found[0]).max(axis=(1, 2, 3))
+        warped = counts != np.asarray(blobs[1]).sum(axis=(1, 2))
+        return warped.mean(), (np.abs(highest - 1) > 0.05).mean()
+
+    few, nearly_all = (changed(each) for each in (STRONG, STRONGEST))
+    assert few[0] < 0.7 < nearly_all[0] and few[1] < nearly_all[1]
+    assert nearly_all[1] > 0.8
+
+
 def test_unknown_labels_stay_unknown(blobs):
     unknown = tf.where(blobs[1] == 1, 2, 0)
     _, found = augmentation.augment(blobs[0], unknown, tf.constant([2, 3]), STRONG, 3)
     assert set(np.unique(found)) == {0, 2}
 
 
-def test_where_slices_have_one_way_up_they_are_turned_a_little():
+@pytest.mark.parametrize("settings", [STRONG, STRONGEST], ids=["strong", "strongest"])
+def test_where_slices_have_one_way_up_they_are_turned_a_little(settings):
     bar = np.zeros([400, SIDE, SIDE, 1], np.float32)
     bar[:, 4:28, 15:17] = 1
     label = tf.zeros([400, SIDE, SIDE], tf.int32)
 
     def turned_far(step_deg):
-        settings = dataclasses.replace(STRONG, rotation_step_deg=step_deg, flip=False)
+        turned = dataclasses.replace(settings, rotation_step_deg=step_deg, flip=False)
         seed = tf.constant([2, 3])
-        shown, _ = augmentation.augment(tf.constant(bar), label, seed, settings, 2)
+        shown, _ = augmentation.augment(tf.constant(bar), label, seed, turned, 2)
         width = (np.asarray(shown)[..., 0] > 0.5).any(axis=1).sum(axis=1)
         return (width > 17).mean()  # By more than 30 degrees, and scaled by 1.4.
 

@@ -1,35 +1,6 @@
-import numpy as np
 import pytest
 
-from dscl_tf.experiments import results, statistics
-
-
-def test_spread_by_hand():
-    found = statistics.spread([1.0, 2.0, 6.0])
-    assert (found.n, found.mean) == (3, 3)
-    assert found.std == pytest.approx(7**0.5)  # (4 + 1 + 9) / 2.
-    assert statistics.spread([2.0]).std is None
-    assert statistics.spread([]) is None
-
-
-def test_difference_by_hand():
-    found = statistics.difference([3.0, 5.0], [1.0, 4.0])
-    assert (found.n, found.mean, found.low) == (2, 1.5, None)
-    mixed = statistics.difference([3.0, 5.0, 1.0], [1.0, 5.0, 2.0])
-    assert mixed.num_above == 1  # Equal is not above.
-    same = statistics.difference([2.0] * 4, [1.0] * 4)
-    assert (same.low, same.high) == (1, 1)
-    assert statistics.difference([], []) is None
-
-
-def test_interval_covers_as_often_as_it_says():
-    # Of means of 30 normal values; six draws have less than what is nominal.
-    rng = np.random.default_rng(0)
-    covered = 0
-    for _ in range(100):
-        found = statistics.difference(rng.normal(1, 1, 30), np.zeros(30))
-        covered += found.low <= 1 <= found.high
-    assert 85 <= covered <= 100
+from dscl_tf.experiments import results
 
 
 def cell(method, draw, dice, size=1, **fields):

@@ -1,0 +1,33 @@
+"""What a structure is in masks: its value, name and colour."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from dscl_tf import palette
+
+
+class Structure(NamedTuple):
+    """One structure of masks."""
+
+    value: int  # Of its voxels in a mask.
+    name: str
+    color: str  # "#rrggbb", as in every picture.
+
+    @property
+    def rgb(self) -> tuple[int, int, int]:
+        """Red, green and blue, 0 to 255."""
+        red, green, blue = bytes.fromhex(self.color.removeprefix("#"))
+        return red, green, blue
+
+
+def structures(label_names: Sequence[str]) -> tuple[Structure, ...]:
+    """The structures of a model's masks.
+
+    Args:
+      label_names: of each class; the first is the background, which is no structure.
+    """
+    return tuple(
+        Structure(label, name, palette.structure_color(label))
+        for label, name in enumerate(label_names)
+        if label
+    )
