@@ -45,20 +45,20 @@ def run_all(
     with _workers(function, arguments, count) as idle:
         busy: dict[connection.Connection, _Worker] = {}
         while len(results) < len(items):
-            while idle and waiting:
-                worker = idle.pop()
-                worker.name = waiting.pop()
-                busy[worker.connection] = worker
-                worker.connection.send(items[worker.name])
-            for end in connection.wait(list(busy)):
-                worker = busy.pop(end)
-                try:
+            try:
+                while idle and waiting:
+                    worker = idle.pop()
+                    worker.name = waiting.pop()
+                    worker.connection.send(items[worker.name])
+                    busy[worker.connection] = worker
+                for end in connection.wait(list(busy)):
+                    worker = busy.pop(end)
                     results[worker.name] = worker.connection.recv()
-                except (EOFError, OSError):
-                    left = [name for name in items if name not in results]
-                    raise _died(worker, items[worker.name], left) from None
-                idle.append(worker)
-                _report(len(results), len(items), worker.name, start)
+                    idle.append(worker)
+                    _report(len(results), len(items), worker.name, start)
+            except (EOFError, OSError):  # The other end of the pipe is gone.
+                left = [name for name in items if name not in results]
+                raise _died(worker, items[worker.name], left) from None
     return {name: results[name] for name in items}
 
 

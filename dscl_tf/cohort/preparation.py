@@ -62,9 +62,8 @@ def prepare(config: PreparationConfig) -> pathlib.Path:
       UserError: nothing to prepare, other settings in the folder, or bad cases: all
         are named, before any is prepared.
     """
-    output = pathlib.Path(config.output)
-    files.require_writable(output)
     dataset = find(config)
+    output = pathlib.Path(config.output)
     request = requests.describe(config.settings, config.label_names, dataset)
     changed = _changes(output, request)
     if changed and not config.overwrite:
@@ -75,6 +74,7 @@ def prepare(config: PreparationConfig) -> pathlib.Path:
     if not changed and _is_whole(output):
         _LOG.info("%s is already prepared with these settings.", output)
         return output
+    files.require_writable(output)
     report = _check(config, dataset)
     dataset = _without_bad(config, dataset, report)
     # Found once, before any case is prepared, so that all are turned alike.

@@ -56,7 +56,6 @@ def evaluate(
       UserError: if model and cohort do not fit each other, the subset has no labelled
         volume, or an original file is missing or has changed.
     """
-    files.require_writable(settings.output)
     cohort = prepared.PreparedCohort.open(settings.prepared)
     _check_fit(predictor, cohort)
     chosen = choose_volumes(predictor, cohort, settings)
@@ -74,6 +73,7 @@ def evaluate(
     if finished:
         _LOG.info("%s already holds this evaluation.", output)
         return finished
+    files.require_writable(output)
     (output / SUMMARY).unlink(missing_ok=True)
     results = _evaluate_all(predictor, cohort, chosen, settings)
     summary.write_table(results, cohort.label_names, output / "cases.csv")

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import SimpleITK as sitk
 
 from dscl_tf import errors, files
-from dscl_tf.cohort import volumes
+from dscl_tf.cohort import formats, volumes
 from dscl_tf.inference.structures import Structure
 
 FORMATS = ("input", "seg_nrrd")
@@ -40,7 +40,7 @@ def targets(
     for path in inputs:
         name = path.name
         if mask_format == "seg_nrrd":
-            name = f"{volumes.strip_suffix(name)}.seg.nrrd"
+            name = f"{formats.strip_suffix(name)}.seg.nrrd"
         inputs_of[name].append(path)
     for name, paths in inputs_of.items():
         if len(paths) > 1:

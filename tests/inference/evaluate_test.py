@@ -56,6 +56,17 @@ def _surface_distances_mm():
     return forth, [0] * 96 + [0] * 12 + [0] * 6 + [2, 4, 6, 6, 4, 2]
 
 
+def test_an_output_that_cannot_be_written_is_said_before_the_work(
+    model, cohort_folder, tmp_path, monkeypatch
+):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(evaluate, "_evaluate_all", None)  # It would be called.
+    output = str(tmp_path / "file" / "out")
+    settings = evaluate.EvaluationConfig(str(cohort_folder), output, "all")
+    with pytest.raises(errors.UserError, match=r"Cannot write .*file/out"):
+        evaluate.evaluate(model, settings)
+
+
 def test_distances_are_at_the_original_spacing(evaluated):
     _, content = evaluated
     low = content["metric_per_case"][1]["metrics"]["1"]
