@@ -9,8 +9,10 @@ dscl-predict --model=RUN|SAVEDMODEL --input=FILE|DIR --output=DIR
 Writes one mask per image, of the same file name, and with exactly its size,
 spacing, origin and direction, and labels.txt: names and colours for ITK-SNAP
 (Segmentation, Import Label Descriptions). --mask_format=seg_nrrd writes
-segmentations for 3D Slicer. Masks that exist are kept and said. A file that
-cannot be segmented is named and the others go on; the exit code is then 1.
+segmentations for 3D Slicer. Of DICOM series masks are NIfTI, and with
+--write_dicom_seg a DICOM segmentation lies beside each. Masks that exist are
+kept and said. A file that cannot be segmented is named and the others go on; the
+exit code is then 1.
 """
 
 
@@ -19,13 +21,18 @@ def main() -> None:
     source, output = prediction.source(), inference.output()
     channel, are_cases = prediction.channel(), prediction.files_are_cases()
     mask_format = prediction.mask_format()
+    dicom_seg = prediction.write_dicom_seg()
     model, overwrite = inference.model(), inference.overwrite()
     # TensorFlow takes seconds to import: not before the flags are known to be right.
-    from dscl_tf.inference import predict, predictor
+    from dscl_tf.inference import dicom_inputs, predict, predictor
 
     inputs = predict.find_inputs(source, output, channel, are_cases)
+    if dicom_seg:
+        dicom_inputs.require_series(inputs)
     opened = predictor.open_predictor(model, prediction.precision(), inference.last())
-    predict.predict_files(opened, inputs, output, overwrite, channel, mask_format)
+    predict.predict_files(
+        opened, inputs, output, overwrite, channel, mask_format, dicom_seg
+    )
 
 
 def cli() -> None:
