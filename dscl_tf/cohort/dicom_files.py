@@ -26,6 +26,7 @@ _START = 2**14  # Bytes of a file that are searched for these two tags.
 _CLASS, _UID_OF_SERIES = b"\x02\x00\x02\x00UI", b"\x20\x00\x0e\x00UI"
 _PATIENT, _PATIENT_NAME, _STUDY = "0010|0020", "0010|0010", "0020|000d"
 _SERIES, _INSTANCE, _TYPE = "0020|000e", "0008|0018", "0008|0008"
+_NUMBER = "0020|0011"
 _POSITION, _AXES, _PIXEL_MM = "0020|0032", "0020|0037", "0028|0030"
 # What tells apart slices that lie at one place, and carries no name of a patient.
 _MARKS = {
@@ -53,12 +54,13 @@ class Slice(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
-    """Where a file is from. Nothing of it may be written, but hashes of UIDs."""
+    """Where a file is from; hashes of its UIDs may be written, nothing of a patient."""
 
     uid: str  # Of the series; of the object, if it has several frames.
     series_uid: str
     patient: str  # What its patient's series have in common.
     names: tuple[str, ...]  # Of the patient.
+    number: str = ""  # Of the series in its study; it may be written.
 
 
 @dataclasses.dataclass
@@ -93,7 +95,7 @@ def scan(folder: pathlib.Path) -> Folder:
     return _scan(folder, changed_ns)
 
 
-@functools.lru_cache(maxsize=16)
+@functools.lru_cache(maxsize=256)
 def _scan(folder: pathlib.Path, _: int) -> Folder:
     series: dict[str, Found] = {}
     damaged, others = [], 0
@@ -179,7 +181,8 @@ def _origin(reader, has_frames: bool) -> Origin:
     patient = _text(reader, _PATIENT)
     names = tuple(name for name in (patient, _text(reader, _PATIENT_NAME)) if name)
     patient = patient or _text(reader, _STUDY) or series
-    return Origin(instance if has_frames else series, series, patient, names)
+    uid, number = instance if has_frames else series, _text(reader, _NUMBER)
+    return Origin(uid, series, patient, names, number)
 
 
 def _only_slice(path: pathlib.Path, reader) -> Optional[Slice]:

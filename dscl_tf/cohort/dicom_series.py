@@ -31,6 +31,7 @@ class Series:
     name: str  # Of its case and mask: no part of the patient's name or number.
     series_uid: str
     patient: str  # The same for the same patient; not to be written.
+    number: str  # In its study.
     path: pathlib.Path  # The file of the first slice.
     slices: tuple[Slice, ...] = ()  # By position.
     size: tuple[int, ...] = ()  # As SimpleITK orders it.
@@ -102,6 +103,7 @@ def _series(folder: pathlib.Path, found: Found) -> Series:
         "name": f"{_prefix(folder, origin.names)}_{_short(origin.uid)}",
         "series_uid": origin.series_uid,
         "patient": origin.patient,
+        "number": origin.number,
     }
     if found.unread:
         reason = found.fault.removeprefix(f"{found.unread}: ").rstrip(".")

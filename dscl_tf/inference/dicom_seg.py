@@ -92,10 +92,12 @@ def write(
         made = _segmentation(sources, pixels, structures)
     # What of a header highdicom cannot use, it raises as many kinds of errors.
     except (AttributeError, LookupError, TypeError, ValueError) as error:
+        # A missing attribute is named; other texts may have values, a patient's too.
+        is_missing = isinstance(error, AttributeError)
+        reason = str(error) if is_missing else type(error).__name__
         raise errors.UserError(
             f"{series}: the series lacks or contradicts what a DICOM segmentation has "
-            f"to say of it ({str(error).splitlines()[0]}): leave --write_dicom_seg "
-            "out, or mend the series."
+            f"to say of it ({reason}): leave --write_dicom_seg out, or mend the series."
         ) from None
     with files.atomic_path(target) as partial:
         made.save_as(str(partial))

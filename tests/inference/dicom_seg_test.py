@@ -290,6 +290,18 @@ def test_a_series_in_two_folders_is_refused_by_name(tmp_path):
         predict.mask_files.targets(inputs, tmp_path / "out", "input")
 
 
+def test_a_series_that_lacks_its_study_is_refused(tmp_path):
+    paths = dicom_making.write_series(tmp_path / "in", np.zeros((3, 8, 6), int))
+    for path in paths:
+        ds = pydicom.dcmread(path)
+        del ds.StudyInstanceUID
+        ds.save_as(path)
+    mask = dicom_series.header(paths[0])
+    with pytest.raises(errors.UserError, match=r"lacks .*StudyInstanceUID"):
+        dicom_seg.write(mask, paths[0], tmp_path / "out" / "a.seg.dcm", NAMED)
+    assert not (tmp_path / "out").exists()
+
+
 def test_slicers_format_of_a_series(model, tmp_path):
     dicom_making.write_series(tmp_path / "in", voxels(blocks()))
     run(model, tmp_path / "in", tmp_path / "out", mask_format="seg_nrrd")

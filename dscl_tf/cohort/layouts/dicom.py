@@ -78,6 +78,10 @@ def find(root: pathlib.Path) -> tuple[list[Series], list[Fault]]:
     faults = [fault for each in series for fault in _faults(each)]
     faults += _damaged(listed)
     faults += _divided(series)
+    for each in series:
+        if not each.fault:
+            text = "%s is series %s, %d slices, of %s."
+            _LOG.info(text, each.name, each.number or "?", each.size[2], each.path)
     return series, faults
 
 
