@@ -59,7 +59,10 @@ def _cases(folder: pathlib.Path) -> list[tuple]:
         (
             dice,
             evaluate.evaluated_view(
-                cohort, cohort.volume(name), folder / "masks" / f"{name}.nii.gz"
+                cohort,
+                cohort.volume(name),
+                folder / "masks" / f"{name}.nii.gz",
+                evaluated.mask_values(folder),
             ),
         )
         for name, dice in evaluated.ranked_cases(folder)

@@ -3,7 +3,7 @@
 
 import logging
 
-from dscl_flags import binary, evaluation, inference
+from dscl_flags import binary, evaluation, inference, masks
 
 USAGE = """
 dscl-evaluate --model=RUN|SAVEDMODEL --prepared=DIR --output=DIR [--subset=test]
@@ -39,6 +39,7 @@ def main() -> None:
         overwrite,
         evaluation.pictures(),
         nsd_tolerance_mm,
+        masks.mask_values(),
     )
     opened = predictor.open_predictor(model, last=inference.last())
     content = evaluate.evaluate(opened, settings)
@@ -50,7 +51,7 @@ def main() -> None:
 
 def cli() -> None:
     """Entry point of `dscl-evaluate`."""
-    binary.run(main, [inference, evaluation], USAGE)
+    binary.run(main, [inference, evaluation, masks], USAGE)
 
 
 if __name__ == "__main__":

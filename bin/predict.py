@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
 """Segments image files with a trained model."""
 
-from dscl_flags import binary, inference, prediction
+from dscl_flags import binary, inference, masks, prediction
 
 USAGE = """
 dscl-predict --model=RUN|SAVEDMODEL --input=FILE|DIR --output=DIR
 
 Writes one mask per image, of the same file name, and with exactly its size,
 spacing, origin and direction, and labels.txt: names and colours for ITK-SNAP
-(Segmentation, Import Label Descriptions). --mask_format=seg_nrrd writes
-segmentations for 3D Slicer. Of DICOM series masks are NIfTI, and with
---write_dicom_seg a DICOM segmentation lies beside each. Masks that exist are
-kept and said. A file that cannot be segmented is named and the others go on; the
-exit code is then 1.
+(Segmentation, Import Label Descriptions). Voxels have the values of the labels that
+the model learned from (--mask_values). --mask_format=seg_nrrd writes segmentations
+for 3D Slicer. Of DICOM series masks are NIfTI, and with --write_dicom_seg a DICOM
+segmentation lies beside each. Masks that exist are kept and said. A file that
+cannot be segmented is named and the others go on; the exit code is then 1.
 """
 
 
@@ -20,7 +20,7 @@ def main() -> None:
     """Segments the files that the flags name."""
     source, output = prediction.source(), inference.output()
     channel, are_cases = prediction.channel(), prediction.files_are_cases()
-    mask_format = prediction.mask_format()
+    mask_format, mask_values = prediction.mask_format(), masks.mask_values()
     dicom_seg = prediction.write_dicom_seg()
     model, overwrite = inference.model(), inference.overwrite()
     # TensorFlow takes seconds to import: not before the flags are known to be right.
@@ -31,13 +31,20 @@ def main() -> None:
         dicom_inputs.require_series(inputs)
     opened = predictor.open_predictor(model, prediction.precision(), inference.last())
     predict.predict_files(
-        opened, inputs, output, overwrite, channel, mask_format, dicom_seg
+        opened,
+        inputs,
+        output,
+        overwrite,
+        channel,
+        mask_format,
+        mask_values,
+        dicom_seg,
     )
 
 
 def cli() -> None:
     """Entry point of `dscl-predict`."""
-    binary.run(main, [inference, prediction], USAGE)
+    binary.run(main, [inference, masks, prediction], USAGE)
 
 
 if __name__ == "__main__":

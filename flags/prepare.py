@@ -26,7 +26,10 @@ _LABELS = flags.DEFINE_string(
     "series (formats folder, dicom).",
 )
 _LABEL_NAMES = flags.DEFINE_list(
-    "label_names", None, "Names of the labels 1, 2, ..., in this order."
+    "label_names",
+    None,
+    "Names of the structures in the order of their values in the "
+    "labels (1, 2, ...; or 85, 170, ...); a background before them is left out.",
 )
 _ACDC_FRAMES = flags.DEFINE_enum(
     "acdc_frames",
@@ -170,6 +173,13 @@ def report_file() -> Optional[str]:
 
 def _label_names() -> Optional[tuple[str, ...]]:
     names = tuple(_LABEL_NAMES.value or ())
+    if names and names[0].strip().lower() == "background":
+        names = names[1:]  # As dataset.json lists them; it needs no name.
+    if any(name.strip().lower() == "background" for name in names):
+        raise errors.UserError(
+            "--label_names: background is named first, or not at all, found "
+            f"{','.join(names)!r}."
+        )
     if not all(names) or len(set(names)) < len(names):
         raise errors.UserError(
             "--label_names must be different names with commas between, found "

@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import errors, files
-from dscl_tf.cohort import volumes
+from dscl_tf.cohort import placing, volumes
 
 _SHOWN = 8  # Values that a message names.
 
@@ -94,12 +94,13 @@ def read_raw_label(case: Case) -> sitk.Image:
     """Reads the label volume of a case with the values that the file has.
 
     Returns:
-      3-D int32 image.
+      3-D int32 image; a label that was cropped has the whole grid of its image.
 
     Raises:
       UserError: as `volumes.read_label`.
     """
-    return volumes.read_label(case.label)
+    label = volumes.read_label(case.label)
+    return placing.placed(label, volumes.read_header(case.image))
 
 
 def read_label(case: Case, dataset: Dataset) -> sitk.Image:

@@ -34,7 +34,7 @@ class Report:
         return {
             problem.case
             for problem in self.problems
-            if strict or problem.severity == ERROR
+            if problem.case and (strict or problem.severity == ERROR)
         }
 
 

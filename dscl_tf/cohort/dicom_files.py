@@ -7,6 +7,7 @@ of a file with several; pydicom does, and is needed for those files alone.
 import collections
 import dataclasses
 import functools
+import math
 import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple, Optional
@@ -170,6 +171,7 @@ def _add(series: dict[str, Found], path: pathlib.Path, reader) -> None:
             slices = [Slice(path, *frame) for frame in dicom_frames.read(path)]
         elif (only := _only_slice(path, reader)) is not None:
             slices = [only]
+        slices = [each for each in slices if _has_place(each)]
     except errors.UserError as error:
         found.unread, found.fault = path, str(error)
     found.slices += slices
@@ -193,6 +195,16 @@ def _only_slice(path: pathlib.Path, reader) -> Optional[Slice]:
     marks = tuple((words, _text(reader, key)) for key, words in _MARKS.items())
     spacing_mm, size = reader.GetSpacing(), reader.GetSize()
     return Slice(path, None, position, axes, spacing_mm, size[:2], marks)
+
+
+def _has_place(each: Slice) -> bool:
+    """Whether the place of a slice is all of numbers, and its pixels have a size."""
+    numbers = (*each.position_mm, *each.axes, *each.spacing_mm, *each.scale)
+    return (
+        len(numbers) == 14  # 3 of the position, 6 of the axes, 3 of the pixels, 2.
+        and all(map(math.isfinite, numbers))
+        and min(each.spacing_mm[:2]) > 0
+    )
 
 
 def _text(reader, key: str) -> str:

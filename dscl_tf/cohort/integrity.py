@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import math
 import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Optional
@@ -10,7 +11,15 @@ import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import errors
-from dscl_tf.cohort import cases, formats, orientation, preprocessing, volumes
+from dscl_tf.cohort import (
+    cases,
+    formats,
+    orientation,
+    placing,
+    preprocessing,
+    volumes,
+    whole_numbers,
+)
 from dscl_tf.cohort.cases import Case, Dataset
 from dscl_tf.config import PreprocessingConfig
 
@@ -28,7 +37,7 @@ class Problem:
     """One finding, with its cure; only errors keep a case from being prepared."""
 
     severity: str  # ERROR or WARNING.
-    case: str
+    case: str  # Empty: of all together.
     file: str
     field: str
     found: str
@@ -136,7 +145,14 @@ def _check_spacing(case: Case, spacing_mm, layout: str) -> Iterator[Problem]:
 
 
 def _check_same_extent(case: Case, image, label) -> Iterator[Problem]:
+    if placing.fits(label, image) and label.GetSize()[:3] != image.GetSize()[:3]:
+        return  # Cropped, and laid where it belongs when it is read.
     cure = f"use the label that was drawn on {case.image}"
+    if label.GetSize()[:3] != image.GetSize()[:3]:
+        cure += (
+            ", on its grid (3D Slicer: that image as the reference volume of the "
+            'Segment Editor, and "Crop to effective extent" off when saving)'
+        )
     for field, found, expected, tolerance in (
         ("size", label.GetSize()[:3], image.GetSize()[:3], 0),
         (
@@ -183,6 +199,8 @@ def _check_voxels(
         try:
             raw = cases.read_raw_label(case)
             label = cases.to_classes(raw, cases.label_map(dataset), case.label)
+        except whole_numbers.LabelValuesError as error:
+            return None, [*problems, _odd_values(case, error)]
         except errors.UserError as error:
             return None, [*problems, _unreadable(case, case.label, error)]
         counts = cases.value_counts(label)
@@ -223,11 +241,17 @@ def _check_label(
         if not np.allclose(found, expected, rtol=0, atol=tolerance):
             cure = "it is laid voxel by voxel on the image: look at an overlay"
             yield problem(WARNING, field, _numbers(found), _numbers(expected), cure)
-    limit = 256 if num_classes is None else num_classes
+    # Without names any values may stand for classes (`label_values.settle`).
+    limit = math.inf if num_classes is None else num_classes
     odd = {value: n for value, n in counts.items() if not 0 <= value < limit}
     if odd:
         found = ", ".join(f"{v} ({n} voxels)" for v, n in list(odd.items())[:8])
-        yield problem(ERROR, "values", found, f"0 to {limit - 1}", "map or remove them")
+        wanted = "0 or more" if num_classes is None else f"0 to {limit - 1}"
+        yield problem(ERROR, "values", found, wanted, "map or remove them")
+    if len(counts) > 256:
+        cure = "is it an image? Leave it out"
+        found = f"{len(counts)} different ones"
+        yield problem(ERROR, "values", found, "at most 255 structures", cure)
     if set(counts) == {0}:
         cure = "it is kept as a volume without structures; leave it out if it has some"
         yield problem(WARNING, "values", "background only", "a structure", cure)
@@ -251,6 +275,11 @@ def _report_strays(case: Case, strays: dict, dataset: Dataset) -> list[Problem]:
 def _numbers(values) -> str:
     separator = "x" if len(values) in (2, 3) else " "  # A direction has nine.
     return separator.join(f"{round(value, 4) + 0:g}" for value in values)
+
+
+def _odd_values(case: Case, error: whole_numbers.LabelValuesError) -> Problem:
+    said = error.found, error.expected, error.cure
+    return Problem(ERROR, case.name, str(case.label), "values", *said)
 
 
 def _unreadable(case: Case, path: pathlib.Path, error: errors.UserError) -> Problem:

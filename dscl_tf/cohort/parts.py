@@ -31,7 +31,7 @@ def prepare_case(
       UserError: the case has become bad since its check; the message names its file.
     """
     part = output / "parts" / f"{case.name}.json"
-    before = _prepared_before(part, case, settings, output)
+    before = _prepared_before(part, case, settings, output, dataset)
     if before:
         return before
     image = cases.read_image(case)
@@ -50,7 +50,6 @@ def prepare_case(
         "checksums": {
             k: prepared.write_array(output, case.name, k, a) for k, a in arrays.items()
         },
-        "max_label": int(arrays["label"].max()) if label is not None else 0,
         "axes": _axes(
             image.GetDirection(), image.GetSpacing(), image.GetSize(), settings
         ),
@@ -59,7 +58,9 @@ def prepare_case(
     return content
 
 
-def _prepared_before(part: pathlib.Path, case: Case, settings, output) -> dict:
+def _prepared_before(
+    part: pathlib.Path, case: Case, settings, output, dataset: Dataset
+) -> dict:
     """What is there of a case from the same files, arrays and all; else empty."""
     if not part.exists():
         return {}
@@ -67,6 +68,9 @@ def _prepared_before(part: pathlib.Path, case: Case, settings, output) -> dict:
     if content.get("originals") != requests.stamps(case):
         return {}
     volume: Any = config_json.from_json(PreparedVolume, content["volume"], str(part))
+    # Another label may have brought another value, and so other classes.
+    if case.label and volume.label_map != cases.label_map(dataset):
+        return {}
     # The cohort's orientation may be another since bad cases were mended or left out.
     axes = _axes(volume.direction, volume.spacing_mm, volume.size, settings)
     if content.get("axes") != axes or not has_arrays(output, volume, settings):

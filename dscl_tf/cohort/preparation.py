@@ -12,7 +12,9 @@ from dscl_tf import config_json, errors, files
 from dscl_tf.cohort import (
     cases,
     check_report,
+    coverage,
     integrity,
+    label_values,
     layouts,
     parallel,
     parts,
@@ -21,6 +23,7 @@ from dscl_tf.cohort import (
 )
 from dscl_tf.cohort.cases import Dataset
 from dscl_tf.cohort.check_report import Report
+from dscl_tf.cohort.integrity import Problem
 from dscl_tf.cohort.prepared import PreparedVolume
 from dscl_tf.config import PreprocessingConfig
 
@@ -75,7 +78,7 @@ def prepare(config: PreparationConfig) -> pathlib.Path:
         _LOG.info("%s is already prepared with these settings.", output)
         return output
     files.require_writable(output)
-    report = _check(config, dataset)
+    dataset, report = _check(config, dataset)
     dataset = _without_bad(config, dataset, report)
     # Found once, before any case is prepared, so that all are turned alike.
     settings = dataclasses.replace(config.settings, orientation=report.orientation)
@@ -90,8 +93,7 @@ def prepare(config: PreparationConfig) -> pathlib.Path:
     _require_all_good(found)
     skipped = report.bad_cases(config.strict)
     files.write_json(output / CHECK, check_report.to_json(report, skipped))
-    names = _label_names(config, dataset, list(found.values()))
-    _write_index(output, settings, names, list(found.values()), request)
+    _write_index(output, settings, dataset, list(found.values()), request)
     return output
 
 
@@ -102,7 +104,7 @@ def _without_bad(
     table = check_report.table(report, dataset)
     bad = report.bad_cases(config.strict)
     kept = tuple(case for case in dataset.cases if case.name not in bad)
-    if bad and not (config.skip_bad and kept):
+    if report.is_bad(config.strict) and not (config.skip_bad and kept):
         raise errors.UserError(
             f"{check_report.count(report, config.strict)} cannot be prepared:\n"
             f"{table}\n"
@@ -131,22 +133,52 @@ def _require_all_good(found: dict) -> None:
 
 def check(config: PreparationConfig) -> tuple[Dataset, Report]:
     """Reads every case and says what is wrong; writes nothing."""
-    dataset = find(config)
-    return dataset, _check(config, dataset)
+    return _check(config, find(config))
 
 
-def _check(config: PreparationConfig, dataset: Dataset) -> Report:
+def _check(config: PreparationConfig, dataset: Dataset) -> tuple[Dataset, Report]:
+    """The dataset with its label values, and all that is wrong with it."""
     _LOG.info("Checking %d volumes.", len(dataset.cases))
     found = parallel.run_all(
         integrity.check_case,
         {case.name: case for case in dataset.cases},
-        (_vocabulary(dataset), _num_classes(config, dataset), config.settings),
+        (_vocabulary(dataset), _num_classes(dataset), config.settings),
         config.num_workers,
     )
+    _refuse_failed(found)
+    dataset, checks, more = label_values.settle(
+        dataset, list(found.values()), config.label_names
+    )
+    report = check_report.make(checks, dataset, config.num_partitions)
+    more += _not_covered(config, dataset, report)
+    return dataset, dataclasses.replace(report, problems=(*report.problems, *more))
+
+
+def _refuse_failed(found: dict) -> None:
     for name, result in found.items():
         if isinstance(result, BaseException):
             raise errors.UserError(parallel.describe(name, result))
-    return check_report.make(list(found.values()), dataset, config.num_partitions)
+
+
+def _not_covered(
+    config: PreparationConfig, dataset: Dataset, report: Report
+) -> list[Problem]:
+    """Structures that the prepared grid, which is known only now, clips or loses."""
+    facts = {c.case: c.facts for c in report.checks if c.facts and not c.is_bad}
+    items = {
+        case.name: (case, facts[case.name])
+        for case in dataset.cases
+        if case.label and case.name in facts
+    }
+    if not items:
+        return []
+    settings = dataclasses.replace(config.settings, orientation=report.orientation)
+    _LOG.info("Laying %d labels on the prepared grid.", len(items))
+    found = parallel.run_all(
+        coverage.measure, items, (_vocabulary(dataset), settings), config.num_workers
+    )
+    _refuse_failed(found)
+    return coverage.problems(found, dataset, settings)
 
 
 def find(config: PreparationConfig) -> Dataset:
@@ -166,10 +198,8 @@ def find(config: PreparationConfig) -> Dataset:
     return dataset
 
 
-def _num_classes(config: PreparationConfig, dataset: Dataset) -> Optional[int]:
+def _num_classes(dataset: Dataset) -> Optional[int]:
     """Background included; None where only the labels' values tell."""
-    if config.label_names:
-        return len(config.label_names) + 1
     return len(dataset.label_names) if dataset.label_names else None
 
 
@@ -224,7 +254,7 @@ def _clear(output: pathlib.Path, everything: bool) -> None:
 def _write_index(
     output: pathlib.Path,
     settings: PreprocessingConfig,
-    names: list[str],
+    dataset: Dataset,
     parts: list,
     request: dict,
 ) -> None:
@@ -233,7 +263,7 @@ def _write_index(
     found = [config_json.from_json(kind, part["volume"], "part") for part in parts]
     identity = {
         "settings": request["settings"],
-        "label_names": names,
+        "label_names": list(dataset.label_names),
         "checksums": {part["volume"]["name"]: part["checksums"] for part in parts},
     }
     index = prepared.Index(
@@ -243,17 +273,12 @@ def _write_index(
         ).hexdigest()[:16],
         sources_id=request["sources_id"],
         settings=settings,
-        label_names=tuple(names),
+        label_names=dataset.label_names,
         volumes=tuple(found),
+        label_values=label_values.of_dataset(dataset),
     )
-    files.write_json(output / prepared.INDEX, config_json.to_json(index))
+    content = config_json.to_json(index)
+    if index.label_values is None:
+        del content["label_values"]  # As before there was such a mapping.
+    files.write_json(output / prepared.INDEX, content)
     _LOG.info("Prepared %d volumes in %s.", len(found), output)
-
-
-def _label_names(config, dataset: Dataset, parts: list) -> list[str]:
-    if config.label_names:
-        return ["background", *config.label_names]
-    if dataset.label_names:
-        return list(dataset.label_names)
-    most = max(part["max_label"] for part in parts)
-    return ["background", *(f"class {k}" for k in range(1, most + 1))]

@@ -9,7 +9,7 @@ from typing import Any, Optional
 
 import numpy as np
 
-from dscl_tf import config_json, errors, files
+from dscl_tf import checks, config_json, errors, files
 from dscl_tf.config import PreprocessingConfig
 
 FORMAT = 2
@@ -57,6 +57,10 @@ class Index:
     settings: PreprocessingConfig
     label_names: tuple[str, ...]
     volumes: tuple[PreparedVolume, ...]
+    # The voxel value of each class in the labels' files; None: the classes.
+    label_values: Optional[tuple[int, ...]] = dataclasses.field(
+        default=None, metadata=checks.LATER
+    )
 
 
 class PreparedCohort:
@@ -68,6 +72,7 @@ class PreparedCohort:
         self.content_id = index.content_id
         self.settings = index.settings
         self.label_names = index.label_names
+        self.label_values = index.label_values
         self.volumes = index.volumes
         self._by_name = {volume.name: volume for volume in index.volumes}
         self._open_array = functools.lru_cache(maxsize=_MAX_OPEN)(self._map_array)
@@ -187,4 +192,10 @@ def read_index(folder: pathlib.Path) -> Index:
                 f"{path}: volume name {name!r} is not a file name, or is there twice."
             )
         seen.add(name)
+    values, names = index.label_values, index.label_names
+    if values is not None and not len(set(values)) == len(values) == len(names):
+        raise errors.UserError(
+            f"{path}: label_values: found {values}, expected {len(names)} different "
+            "ones, one a class: prepare the cohort again."
+        )
     return index

@@ -12,7 +12,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import errors, files
-from dscl_tf.cohort import dicom_series, formats, nifti_headers
+from dscl_tf.cohort import dicom_series, formats, nifti_headers, whole_numbers
 
 _HEADER_SUFFIXES = (".nhdr", ".mhd")  # The voxels are in a file of their own.
 _CHUNK = 2**22  # Bytes; a multiple of the width of every voxel type.
@@ -147,18 +147,10 @@ def read_label(path: files.PathLike) -> sitk.Image:
       3-D int32 image.
 
     Raises:
-      UserError: as `read_image`, or values that are not whole numbers.
+      whole_numbers.LabelValuesError: values that are not whole numbers, within 0.001.
+      UserError: as `read_image`.
     """
-    image = _read(pathlib.Path(path))
-    values = sitk.GetArrayViewFromImage(image)
-    if not np.issubdtype(values.dtype, np.integer) and not (
-        np.isfinite(values).all() and np.array_equal(values, np.round(values))
-    ):
-        raise errors.UserError(
-            f"{path}: a label volume must hold whole numbers, found fractions or "
-            "NaN: is it an image, or was it interpolated?"
-        )
-    return sitk.Cast(image, sitk.sitkInt32)
+    return whole_numbers.as_whole(_read(pathlib.Path(path)), path)
 
 
 def write_image(image: sitk.Image, path: files.PathLike) -> None:

@@ -71,7 +71,7 @@ def write(
       mask: of integers, with the geometry of the series.
       series: a file of the series.
       target: the file.
-      structures: that the mask may have; each is a segment.
+      structures: that the mask may have; they are the segments 1, 2, ... in this order.
 
     Raises:
       UserError: the mask is not of the series, the series lacks what such an object
@@ -85,7 +85,7 @@ def write(
             f"{tuple(found.size)} as the series of {series} has: make it again by "
             "--overwrite."
         )
-    values = sitk.GetArrayFromImage(mask).astype(np.uint8)
+    values = _numbered(mask, structures, target)
     try:
         sources = [pydicom.dcmread(p, stop_before_pixels=True) for p in found.files]
         pixels = _as_stored(values, found.slices, sources)
@@ -101,6 +101,22 @@ def write(
         ) from None
     with files.atomic_path(target) as partial:
         made.save_as(str(partial))
+
+
+def _numbered(
+    mask: sitk.Image, structures: Sequence[Structure], target: pathlib.Path
+) -> np.ndarray:
+    """A mask with 1, 2, ... for the structures, as DICOM numbers segments: uint8."""
+    values = sitk.GetArrayViewFromImage(mask)
+    numbered = np.zeros(values.shape, np.uint8)
+    for number, structure in enumerate(structures, 1):
+        numbered[values == structure.value] = number
+    if np.any((numbered > 0) != (values != 0)):
+        raise errors.UserError(
+            f"{target}: the mask that is there has values of other structures than "
+            "the model's: make it again by --overwrite."
+        )
+    return numbered
 
 
 def _as_stored(values: np.ndarray, slices, sources) -> np.ndarray:
@@ -119,7 +135,7 @@ def _segmentation(sources: Sequence, pixels: np.ndarray, structures) -> Any:
         source_images=sources,
         pixel_array=pixels,
         segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
-        segment_descriptions=[_segment(it) for it in structures],
+        segment_descriptions=[_segment(k, it) for k, it in enumerate(structures, 1)],
         series_instance_uid=highdicom.UID(),
         series_number=min(max(number, 1), _MAX_SERIES),
         sop_instance_uid=highdicom.UID(),
@@ -136,7 +152,7 @@ def _segmentation(sources: Sequence, pixels: np.ndarray, structures) -> Any:
     )
 
 
-def _segment(structure: Structure) -> Any:
+def _segment(number: int, structure: Structure) -> Any:
     highdicom, pydicom = require()
     category, kind = (
         pydicom.sr.coding.Code(*code)
@@ -144,7 +160,7 @@ def _segment(structure: Structure) -> Any:
     )
     family = pydicom.sr.coding.Code("123110", "DCM", "Artificial Intelligence")
     segment = highdicom.seg.SegmentDescription(
-        segment_number=structure.value,
+        segment_number=number,
         segment_label=structure_codes.label_of(structure.name),
         segmented_property_category=category,
         segmented_property_type=kind,

@@ -51,6 +51,8 @@ def combined(members: Sequence[Segmenter]) -> Segmenter:
         members[0].preprocessing,
         members[0].label_names,
         tuple(sorted(k for k, n in votes.items() if 2 * n > len(members))),
+        # Runs of an earlier version do not know them.
+        next((m.label_values for m in members if m.label_values), None),
     )
 
 

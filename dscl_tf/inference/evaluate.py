@@ -9,7 +9,7 @@ from typing import Any, Optional
 import SimpleITK as sitk
 
 from dscl_tf import config, errors, files
-from dscl_tf.cohort import prepared, splits, volumes
+from dscl_tf.cohort import cases, label_values, prepared, splits, volumes
 from dscl_tf.inference import (
     case_views,
     log_tables,
@@ -37,6 +37,7 @@ class EvaluationConfig:
     overwrite: bool = False  # Evaluates again what has been evaluated.
     pictures: bool = True  # Writes overlays/ and contact_sheet.png.
     nsd_tolerance_mm: Optional[float] = None  # None: without surface Dice.
+    mask_values: str = label_values.DATASET  # One of `label_values.MASK_VALUES`.
 
 
 def evaluate(
@@ -58,6 +59,7 @@ def evaluate(
     """
     cohort = prepared.PreparedCohort.open(settings.prepared)
     _check_fit(predictor, cohort)
+    values = _values(cohort, settings.mask_values)
     chosen = choose_volumes(predictor, cohort, settings)
     originals.check_orientation(predictor, cohort, chosen)
     originals.check_there(chosen)
@@ -69,6 +71,9 @@ def evaluate(
         "volumes": [volume.name for volume in chosen],
         "nsd_tolerance_mm": settings.nsd_tolerance_mm,
     }
+    if cohort.label_values is not None:
+        # What the masks say, and the keys of structures.
+        identity["mask_values"] = list(values)
     finished = None if settings.overwrite else _finished(output, identity)
     if finished:
         _LOG.info("%s already holds this evaluation.", output)
@@ -76,9 +81,10 @@ def evaluate(
     files.require_writable(output)
     (output / SUMMARY).unlink(missing_ok=True)
     results = _evaluate_all(predictor, cohort, chosen, settings)
-    summary.write_table(results, cohort.label_names, output / "cases.csv")
+    summary.write_table(results, cohort.label_names, output / "cases.csv", values)
     tolerance_mm = settings.nsd_tolerance_mm
-    content = summary.summarise(results, cohort.label_names, tolerance_mm) | identity
+    content = summary.summarise(results, cohort.label_names, tolerance_mm, values)
+    content |= identity
     files.write_json(output / SUMMARY, content)
     return content
 
@@ -161,7 +167,8 @@ def _finished(output: pathlib.Path, identity: dict[str, Any]) -> Optional[dict]:
     if not (output / SUMMARY).is_file():
         return None
     content = files.read_json_object(output / SUMMARY, "evaluation summary")
-    same = all(content.get(key) == value for key, value in identity.items())
+    keys = {*identity, "mask_values"}
+    same = all(content.get(key) == identity.get(key) for key in keys)
     # What an earlier version evaluated lacks figures.
     return content if same and "intervals" in content else None
 
@@ -178,7 +185,8 @@ def _evaluate_all(
         originals.check_truth(cohort, volume, truth)
         mask = _segment(predictor, cohort, volume)
         mask_file = output / "masks" / f"{volume.name}.nii.gz"
-        volumes.write_image(mask, mask_file)
+        said = label_values.in_values(mask, _values(cohort, settings.mask_values))
+        volumes.write_image(said, mask_file)
         tolerance_mm, num = settings.nsd_tolerance_mm, len(cohort.label_names)
         result = _compare(volume, truth, mask, mask_file, num, tolerance_mm)
         results.append(result)
@@ -197,6 +205,7 @@ def evaluated_view(
     cohort: prepared.PreparedCohort,
     volume: prepared.PreparedVolume,
     mask_file: files.PathLike,
+    mask_values: Optional[Sequence[int]] = None,
 ) -> case_views.CaseView:
     """A volume of an evaluation with the mask that was written of it, to be drawn.
 
@@ -204,13 +213,16 @@ def evaluated_view(
       cohort: that the evaluation was on.
       volume: one of it, with a label.
       mask_file: its mask.
+      mask_values: the voxel value of each class in it; None: the classes.
 
     Raises:
       UserError: an original file or the mask is missing or has changed.
     """
     originals.check_there([volume])
     image, truth = originals.read(volume)
-    mask = volumes.read_label(mask_file)
+    values = label_values.of_classes(mask_values, len(cohort.label_names))
+    pairs = tuple((value, k) for k, value in enumerate(values))
+    mask = cases.to_classes(volumes.read_label(mask_file), pairs, mask_file)
     if mask.GetSize() != tuple(volume.size):
         raise errors.UserError(
             f"{mask_file}: size: found {mask.GetSize()}, expected "
@@ -218,6 +230,12 @@ def evaluated_view(
         )
     mask.CopyInformation(originals.blank(volume))
     return _view(cohort, volume, image, truth, mask)
+
+
+def _values(cohort: prepared.PreparedCohort, mask_values: str) -> tuple[int, ...]:
+    """The voxel value of each class in masks, as in the truth that they lie beside."""
+    values = label_values.of_classes(cohort.label_values, cohort.num_classes)
+    return label_values.of_masks(mask_values, values)
 
 
 def _view(cohort, volume, image, truth, mask) -> case_views.CaseView:

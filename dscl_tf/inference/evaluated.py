@@ -2,7 +2,7 @@
 
 import math
 import pathlib
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 from dscl_tf import csv_columns, files, json_forms
 from dscl_tf.inference import summary
@@ -85,6 +85,19 @@ def means(evaluation: pathlib.Path) -> dict[str, Any]:
     names = {"label_names": dict.fromkeys(labels, str)}
     json_forms.check(evaluation / summary.FILE, content, names, _CURE)
     return content
+
+
+def mask_values(evaluation: pathlib.Path) -> Optional[list[int]]:
+    """What the masks of an evaluation say for each class; None: the classes.
+
+    Raises:
+      UserError: summary.json is missing, or not what dscl-evaluate writes.
+    """
+    content = _summary(evaluation, {})
+    if "mask_values" not in content:
+        return None
+    json_forms.check(evaluation / summary.FILE, content, {"mask_values": [int]}, _CURE)
+    return content["mask_values"]
 
 
 def ranked_cases(evaluation: pathlib.Path) -> list[tuple[str, float]]:

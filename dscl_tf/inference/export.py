@@ -26,8 +26,8 @@ def export_model(
     slices, to `probabilities`, float32 [N, H, W, C]. Its program is float32
     whatever precision the run trained with; TensorFlow's option
     `auto_mixed_precision_onednn_bfloat16` runs it in bfloat16, as `Predictor` does.
-    `assets/dscl_tf.json` holds the preprocessing settings, the label names and the
-    model's id.
+    `assets/dscl_tf.json` holds the preprocessing settings, the label names (and
+    values, if they are no classes) and the model's id.
 
     Args:
       segmenter: a `training.run_folder.Segmenter`.

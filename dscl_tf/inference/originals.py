@@ -7,7 +7,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import config, errors
-from dscl_tf.cohort import cases, geometry, prepared, volumes
+from dscl_tf.cohort import cases, geometry, placing, prepared, volumes
 from dscl_tf.inference import predictor as predictors
 
 
@@ -53,7 +53,7 @@ def read(
     """Image and truth, both with the geometry of the image when it was prepared."""
     image = volumes.read_image(volume.image_file, volume.fourth)
     _check_geometry(image, volume)
-    label = volumes.read_label(volume.label_file)
+    label = placing.placed(volumes.read_label(volume.label_file), blank(volume))
     if label.GetSize() != tuple(volume.size):
         raise errors.UserError(
             f"{volume.label_file} has {label.GetSize()} voxels, but {volume.name} had "

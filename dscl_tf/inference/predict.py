@@ -11,7 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import errors, files
-from dscl_tf.cohort import formats, preprocessing, volumes
+from dscl_tf.cohort import formats, label_values, preprocessing, volumes
 from dscl_tf.inference import dicom_inputs, dicom_seg, mask_files
 from dscl_tf.inference import predictor as predictors
 from dscl_tf.inference.structures import Structure, structures
@@ -128,6 +128,7 @@ def predict_files(
     overwrite: bool = False,
     channel: Optional[int] = None,
     mask_format: str = "input",
+    mask_values: str = label_values.DATASET,
     write_dicom_seg: bool = False,
 ) -> int:
     """Writes a mask for each input into `output`, each whole or not at all.
@@ -138,10 +139,11 @@ def predict_files(
     Args:
       predictor: the segmenter.
       inputs: 2-D or 3-D images.
-      output: folder of the masks, uint8, with the names of their inputs.
+      output: folder of the masks, with the names of their inputs.
       overwrite: makes masks again that exist.
       channel: of 4-D files, from 0.
       mask_format: see `mask_files.targets`.
+      mask_values: one of `label_values.MASK_VALUES`: what voxels say for a class.
       write_dicom_seg: adds a DICOM segmentation object to each mask; the inputs are
         series of DICOM.
 
@@ -152,18 +154,18 @@ def predict_files(
       UserError: at the end, if inputs failed; it names the first of them. Before the
         first, if two inputs would have one mask.
     """
-    written, failures, named = 0, [], structures(predictor.label_names)
+    values = label_values.of_masks(mask_values, predictor.label_values)
+    named = structures(predictor.label_names, values)
+    written, failures = 0, []
     targets = mask_files.targets(inputs, output, mask_format)
     for number, (path, target) in enumerate(zip(inputs, targets), 1):
-        wanted = [target]
-        if write_dicom_seg:
-            wanted.append(dicom_seg.target_of(target, path))
-        missing = [each for each in wanted if overwrite or not each.exists()]
+        beside = [dicom_seg.target_of(target, path)] if write_dicom_seg else []
+        missing = [it for it in (target, *beside) if overwrite or not it.exists()]
         if not missing:
             _LOG.info("%s exists and is kept; --overwrite makes it again.", target)
             continue
         try:
-            mask = _make(predictor, path, target, missing, channel)
+            mask = _make(predictor, path, target, missing, channel, values)
         # SimpleITK's own errors are RuntimeErrors.
         except (errors.UserError, RuntimeError) as error:
             failures.append(_reason(path, error))
@@ -186,12 +188,13 @@ def _make(
     target: pathlib.Path,
     missing: Sequence[pathlib.Path],
     channel: Optional[int],
+    values: Sequence[int],
 ) -> sitk.Image:
     """Writes those files of one input that are missing, and returns its mask."""
-    named = structures(predictor.label_names)
+    named = structures(predictor.label_names, values)
     if target in missing:
         mask_files.check_target(target, path)
-        mask = segment_file(predictor, path, channel)
+        mask = label_values.in_values(segment_file(predictor, path, channel), values)
         mask_files.write(mask, target, named)
     else:
         mask = volumes.read_label(target)
@@ -206,7 +209,7 @@ def segment_file(
     path: files.PathLike,
     channel: Optional[int] = None,
 ) -> sitk.Image:
-    """The mask of one file, uint8, of exactly its size, spacing, origin, direction.
+    """The classes of one file, uint8, of its size, spacing, origin and direction.
 
     Args:
       predictor: the segmenter.
@@ -239,14 +242,13 @@ def segment_file(
 
 def _describe(mask: sitk.Image, named: Sequence[Structure]) -> str:
     """The volume of each structure, so that an empty mask does not go unnoticed."""
-    num_values = 1 + max(it.value for it in named)
-    values = sitk.GetArrayViewFromImage(mask).ravel()
-    voxels = np.bincount(values, minlength=num_values)
+    values = sitk.GetArrayViewFromImage(mask)
+    voxels = {it: int(np.count_nonzero(values == it.value)) for it in named}
     unit = "ml" if mask.GetDimension() == 3 else "mm2"
     size = np.prod(mask.GetSpacing()) / (1000 if unit == "ml" else 1)
-    if not voxels[1:].any():
+    if not any(voxels.values()):
         return "no structure found"
-    return ", ".join(f"{it.name} {voxels[it.value] * size:.1f} {unit}" for it in named)
+    return ", ".join(f"{it.name} {n * size:.1f} {unit}" for it, n in voxels.items())
 
 
 def _reason(path: pathlib.Path, error: Exception) -> str:

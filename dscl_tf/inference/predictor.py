@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from dscl_tf import config, config_json, errors, files
 from dscl_tf.cohort import geometry, parallel, preprocessing
+from dscl_tf.cohort import label_values as values_of
 from dscl_tf.inference import components, ensembles, model_runs
 from dscl_tf.training import run_folder, runtime
 
@@ -38,6 +39,7 @@ class Predictor:
     Attributes:
       settings: what a volume goes through before it is a stack of slices.
       label_names: name of each class; the first is the background.
+      label_values: the voxel value of each class in the files of its dataset.
       model_id: names weights, settings and labels; a run and its export share it.
       runs: the fine-tuning runs that were opened; none for an export.
     """
@@ -52,6 +54,7 @@ class Predictor:
         batch_size: Optional[int] = None,
         precision: str = "float32",
         largest_component: Sequence[int] = (),
+        label_values: Optional[Sequence[int]] = None,
     ):
         """Wraps `function`, of the signature that an export has.
 
@@ -65,6 +68,7 @@ class Predictor:
           precision: one of PRECISIONS; auto is bfloat16 on a processor that
             multiplies it, else float32.
           largest_component: labels of which masks keep the largest piece alone.
+          label_values: C voxel values; None: the classes.
 
         Raises:
           UserError: another precision.
@@ -77,6 +81,7 @@ class Predictor:
         self._bfloat16 = _is_bfloat16(precision)
         self.settings = settings
         self.label_names = tuple(label_names)
+        self.label_values = values_of.of_classes(label_values, len(self.label_names))
         self.model_id = model_id
         self._largest_component = tuple(largest_component)
         self.runs = tuple(runs)
@@ -115,7 +120,7 @@ class Predictor:
         return found[: len(slices)]
 
     def segment(self, image: sitk.Image) -> sitk.Image:
-        """The label volume of `image`, uint8, with exactly its geometry."""
+        """The classes of `image`, uint8, with exactly its geometry."""
         slices, grid = preprocessing.prepare_image(image, self.settings)
         return self.mask_of(self.probabilities(slices), grid, image)
 
@@ -192,6 +197,7 @@ def from_segmenter(
         runs,
         precision=precision,
         largest_component=segmenter.largest_component,
+        label_values=segmenter.label_values,
     )
 
 
@@ -232,6 +238,8 @@ def settings_of(segmenter: run_folder.Segmenter) -> dict[str, Any]:
     if segmenter.largest_component:
         # As before there were such structures, else.
         settings["largest_component"] = list(segmenter.largest_component)
+    if segmenter.label_values is not None:
+        settings["label_values"] = list(segmenter.label_values)
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for weight in segmenter.model.get_weights():
         digest.update(str(weight.shape).encode())
@@ -282,7 +290,22 @@ def _open_saved_model(path: pathlib.Path, precision: str) -> Predictor:
             settings.get("largest_component", []),
             f"{path} largest_component",
         ),
+        label_values=_label_values(settings, len(label_names), path),
     )
+
+
+def _label_values(
+    settings: dict[str, Any], num_classes: int, path: pathlib.Path
+) -> Optional[tuple[int, ...]]:
+    if "label_values" not in settings:
+        return None
+    where = f"{path} label_values"
+    found = config_json.from_json(tuple[int, ...], settings["label_values"], where)
+    if len(found) != num_classes:
+        raise errors.UserError(
+            f"{where}: found {list(found)}, expected {num_classes} values, one a class."
+        )
+    return found
 
 
 def _signature(path: pathlib.Path) -> Any:

@@ -1,9 +1,10 @@
 """What a structure is in masks: its value, name and colour."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from dscl_tf import palette
+from dscl_tf.cohort import label_values
 
 
 class Structure(NamedTuple):
@@ -20,14 +21,18 @@ class Structure(NamedTuple):
         return red, green, blue
 
 
-def structures(label_names: Sequence[str]) -> tuple[Structure, ...]:
+def structures(
+    label_names: Sequence[str], values: Optional[Sequence[int]] = None
+) -> tuple[Structure, ...]:
     """The structures of a model's masks.
 
     Args:
       label_names: of each class; the first is the background, which is no structure.
+      values: the voxel value of each class in masks; None: the classes.
     """
+    values = label_values.of_classes(values, len(label_names))
     return tuple(
-        Structure(label, name, palette.structure_color(label))
+        Structure(values[label], name, palette.structure_color(label))
         for label, name in enumerate(label_names)
         if label
     )

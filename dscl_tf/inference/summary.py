@@ -18,6 +18,7 @@ from typing import Any, Optional
 import numpy as np
 
 from dscl_tf import files, statistics
+from dscl_tf.cohort import label_values
 from dscl_tf.inference import metrics, volume_bias
 
 FILE = "summary.json"
@@ -50,6 +51,7 @@ def summarise(
     cases: Sequence[CaseResult],
     label_names: Sequence[str],
     nsd_tolerance_mm: Optional[float] = None,
+    values: Optional[Sequence[int]] = None,
 ) -> dict[str, Any]:
     """The content of summary.json.
 
@@ -65,25 +67,27 @@ def summarise(
       cases: at least one.
       label_names: of each class; the first is the background.
       nsd_tolerance_mm: that the cases' NSD was measured with.
+      values: what masks say for each class, which become the keys; None: the classes.
     """
+    values = label_values.of_classes(values, len(label_names))
     labels = range(1, len(label_names))
     subjects = [case.subject for case in cases]
     mean = {
-        str(label): _label_mean([case.structures[label] for case in cases])
+        str(values[label]): _label_mean([case.structures[label] for case in cases])
         for label in labels
     }
     return {
         "foreground_mean": _foreground_mean(list(mean.values())),
         "mean": mean,
-        "intervals": _intervals(cases, labels),
+        "intervals": _intervals(cases, values),
         "volume_bias": {
-            str(label): volume_bias.of_structure(
+            str(values[label]): volume_bias.of_structure(
                 [case.structures[label] for case in cases], subjects
             )
             for label in labels
         },
-        "metric_per_case": [_case_json(case) for case in cases],
-        "label_names": {str(label): label_names[label] for label in labels},
+        "metric_per_case": [_case_json(case, values) for case in cases],
+        "label_names": {str(values[label]): label_names[label] for label in labels},
         "num_cases": len(cases),
         "nsd_tolerance_mm": nsd_tolerance_mm,
     }
@@ -140,7 +144,8 @@ def _foreground_mean(means: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _intervals(cases: Sequence[CaseResult], labels: Sequence[int]) -> dict[str, Any]:
+def _intervals(cases: Sequence[CaseResult], values: Sequence[int]) -> dict[str, Any]:
+    labels = range(1, len(values))
     subjects = [case.subject for case in cases]
     figures = [[_figures(case.structures[label]) for label in labels] for case in cases]
 
@@ -156,7 +161,7 @@ def _intervals(cases: Sequence[CaseResult], labels: Sequence[int]) -> dict[str, 
         "num_subjects": len(set(subjects)),
         "foreground_mean": {key: bounds(key, slice(None)) for key in _BOUNDED},
         "mean": {
-            str(label): {key: bounds(key, slice(k, k + 1)) for key in _BOUNDED}
+            str(values[label]): {key: bounds(key, slice(k, k + 1)) for key in _BOUNDED}
             for k, label in enumerate(labels)
         },
     }
@@ -167,10 +172,10 @@ def _finite(value: Optional[float]) -> float:
     return math.nan if value is None or math.isinf(value) else value
 
 
-def _case_json(case: CaseResult) -> dict[str, Any]:
+def _case_json(case: CaseResult, values: Sequence[int]) -> dict[str, Any]:
     return {
         "metrics": {
-            str(label): _structure_json(found)
+            str(values[label]): _structure_json(found)
             for label, found in case.structures.items()
         },
         "name": case.name,
@@ -192,17 +197,21 @@ def write_table(
     cases: Sequence[CaseResult],
     label_names: Sequence[str],
     path: files.PathLike,
+    values: Optional[Sequence[int]] = None,
 ) -> None:
     """Writes cases.csv: a row per volume and structure, sorted as `cases` are.
 
+    The column "label" has what masks say for a class: `values`, as for `summarise`.
     Infinite distances are `inf`; what does not apply is empty.
     """
+    values = label_values.of_classes(values, len(label_names))
     text = io.StringIO()
     table = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
     table.writeheader()
     for case in cases:
         for label, found in case.structures.items():
-            row = {"volume": case.name, "subject": case.subject, "label": label}
+            row = {"volume": case.name, "subject": case.subject}
+            row |= {"label": values[label]}
             row |= {"structure": label_names[label], "status": found.status}
             table.writerow(
                 row | {key: getattr(found, key) for key in _COLUMNS if key not in row}

@@ -7,6 +7,8 @@ import pathlib
 from collections.abc import Iterator
 from typing import Optional
 
+import numpy as np
+
 from dscl_tf import config, errors
 from dscl_tf.cohort import splits
 from dscl_tf.cohort.prepared import PreparedCohort
@@ -109,8 +111,27 @@ def _open(
             return
         with run.log_file():
             _LOG.info("Stage %s in %s.", stage.stage, run.path)
+            if stage.stage == "finetune":
+                _warn_of_unseen(cohort, split)
             begun = runtime.start(stage.runtime, stage.seed)
             yield StageContext(stage, cohort, split, run, begun, devices)
+
+
+def _warn_of_unseen(cohort: PreparedCohort, split: splits.Split) -> None:
+    """Names the structures that no labelled volume of the training shows."""
+    seen = {k for name in split.train for k in np.unique(cohort.label(name)).tolist()}
+    unseen = [
+        name
+        for k, name in enumerate(cohort.label_names)
+        if k > 0 and k not in seen and split.train
+    ]
+    if unseen:
+        _LOG.warning(
+            "The labelled volumes of the training (%s) have no voxel of %s: masks will "
+            "not have it. Draw others (--split, --split_seed), or label more of them.",
+            ", ".join(split.train),
+            ", ".join(unseen),
+        )
 
 
 @contextlib.contextmanager

@@ -55,6 +55,8 @@ class RunRecord:
     label_names: tuple[str, ...]
     preprocessing: config.PreprocessingConfig
     versions: dict[str, str]
+    # The voxel value of each class in masks' files; None: the classes.
+    label_values: Optional[tuple[int, ...]] = None
 
     def volumes_learned_from(self) -> set[str]:
         """Names of the volumes that shaped its weights, by training or choosing."""
@@ -78,16 +80,20 @@ def make_record(
             "numpy": np.__version__,
             "python": platform.python_version(),
         },
+        label_values=cohort.label_values,
     )
 
 
 def to_json(record: RunRecord) -> dict:
     """The content of config.json."""
-    return {
+    content = {
         "format": FORMAT,
         **config_json.to_json(record),
         "versions": record.versions,
     }
+    if record.label_values is None:
+        del content["label_values"]  # As before there was such a mapping.
+    return content
 
 
 def from_json(content: Mapping[str, Any], where: str) -> RunRecord:
@@ -114,6 +120,8 @@ def from_json(content: Mapping[str, Any], where: str) -> RunRecord:
         "label_names": tuple[str, ...],
         "preprocessing": config.PreprocessingConfig,
     }
+    if "label_values" in content:
+        hints["label_values"] = tuple[int, ...]
     for name, kind in hints.items():
         if name not in content:
             raise errors.UserError(f"{where}: {name} is missing.")

@@ -26,6 +26,8 @@ class Segmenter:
     label_names: tuple[str, ...]
     # Labels of which a mask keeps the largest connected piece alone.
     largest_component: tuple[int, ...] = ()
+    # The voxel value of each class in masks' files; None: the classes.
+    label_values: Optional[tuple[int, ...]] = None
 
 
 class _LogFile(logging.FileHandler):
@@ -245,6 +247,7 @@ def load_segmenter(folder: files.PathLike, last: bool = False) -> Segmenter:
         record.preprocessing,
         record.label_names,
         run.largest_component(len(record.label_names)),
+        record.label_values,
     )
 
 

@@ -11,7 +11,7 @@ from dscl_bin import evaluate, predict, prepare
 
 from dscl_tf import config, stages
 from dscl_tf.cohort import parallel, preparation, prepared, splits
-from dscl_tf.inference import predictor
+from dscl_tf.inference import mask_files, predictor
 from dscl_tf.training import run_folder
 from tests import miniatures
 from tests.campaigns import guarding, mutations
@@ -136,11 +136,13 @@ def _predict_once(dataset, folder, seed):
     code, stderr = guarding.run_binary(predict, *flags)
     inputs = [each.name for each in images.iterdir() if each.name[0] != "."]
 
+    masks = [p.name for p in output.iterdir() if p.name != mask_files.LABELS]
+
     def complete():
-        return sorted(inputs) == sorted(each.name for each in output.iterdir())
+        return sorted(inputs) == sorted(masks)
 
     wrong = guarding.verdict(code, stderr, complete)
-    if len(list(output.iterdir())) < len(found) - 1:
+    if len(masks) < len(found) - 1:
         wrong += " an input that is good has no mask"
     return wrong and f"{seed}: {path.name}: {done}: {wrong}"
 

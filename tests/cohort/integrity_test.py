@@ -106,7 +106,15 @@ def test_unexpected_values_are_counted(check):
     assert problem.found == "-1 (2 voxels), 4 (3 voxels), 500 (1 voxels)"
     assert problem.expected == "0 to 3"
     (problem,) = check(label=label, num_classes=None)
-    assert problem.found == "-1 (2 voxels), 500 (1 voxels)"
+    assert (problem.found, problem.expected) == ("-1 (2 voxels)", "0 or more")
+
+
+def test_fractions_are_listed_with_their_cure(check):
+    label = making.labels().astype(np.float32)
+    label[0, 0, :2] = 0.5
+    (problem,) = check(label=label)
+    assert (problem.field, problem.found) == ("values", "0.5 (2 voxels)")
+    assert "nearest-neighbour" in problem.cure
 
 
 def test_known_strays_are_counted(tmp_path):

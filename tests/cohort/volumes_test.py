@@ -1,12 +1,13 @@
 import gzip
 import os
+import pickle
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
 from dscl_tf import errors
-from dscl_tf.cohort import formats, volumes
+from dscl_tf.cohort import formats, volumes, whole_numbers
 from tests.cohort import making
 
 
@@ -214,3 +215,22 @@ def test_a_header_of_too_many_voxels_is_refused_before_reading(tmp_path):
     (tmp_path / "huge.raw").write_bytes(b"\0")
     with pytest.raises(errors.UserError, match=r"huge\.mhd: its header says"):
         volumes.read_image(tmp_path / "huge.mhd")
+
+
+def test_whole_numbers_by_a_slope_are_labels(tmp_path):
+    values = making.labels().astype(np.float64)
+    path = making.write(tmp_path / "a.mha", values * 1.0000153 - 1e-5)
+    found = sitk.GetArrayFromImage(volumes.read_label(path))
+    np.testing.assert_array_equal(found, making.labels())
+
+
+def test_odd_label_values_are_listed(tmp_path):
+    values = making.labels().astype(np.float32)
+    values[0, 0, :4] = [0.5, 0.25, 0.5, 2.002]
+    path = making.write(tmp_path / "a.mha", values)
+    with pytest.raises(
+        whole_numbers.LabelValuesError, match=r"found 0.25, 0.5, 2.002 \(4 voxels\)"
+    ) as caught:
+        volumes.read_label(path)
+    # Worker processes send it so.
+    assert pickle.loads(pickle.dumps(caught.value)).found == caught.value.found

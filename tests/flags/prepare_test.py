@@ -75,6 +75,7 @@ def test_one_number_stands_for_two():
         ({"window": ["0", "inf"]}, "window must be two increasing"),
         ({"window": ["1", "2", "3"]}, "--window must be"),
         ({"label_names": ["RV", "RV"]}, "--label_names .*'RV,RV'"),
+        ({"label_names": ["RV", "Background"]}, "background is named first"),
         ({"label_names": ["RV", ""]}, "--label_names .*'RV,'"),
     ],
 )
@@ -85,3 +86,9 @@ def test_bad_flags_are_named(values, message):
 
 def test_output_is_not_needed_for_checking():
     assert build(source="a", output=None, check_only=True).output is None
+
+
+def test_a_leading_background_is_understood():
+    for first in ("background", "Background"):
+        found = build(source="a", output="b", label_names=[first, "RV", "MYO"])
+        assert found.label_names == ("RV", "MYO")

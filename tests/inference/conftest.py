@@ -33,7 +33,11 @@ def make_segmenter(model):
         size_px=SIZE_PX, spacing_mm=2.0, percentiles=(0, 100), bias_correction=False
     )
     return SimpleNamespace(
-        model=model, preprocessing=settings, label_names=LABELS, largest_component=()
+        model=model,
+        preprocessing=settings,
+        label_names=LABELS,
+        largest_component=(),
+        label_values=None,
     )
 
 

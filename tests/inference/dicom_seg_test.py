@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 import dscl_tf
 from dscl_tf import errors
-from dscl_tf.cohort import dicom_series
+from dscl_tf.cohort import dicom_series, label_values
 from dscl_tf.inference import (
     dicom_inputs,
     dicom_seg,
@@ -178,6 +178,21 @@ def test_segments_have_names_codes_colours_and_the_algorithm(tmp_path):
         expected = dicom_seg.cielab(structure.rgb)
         assert list(it.RecommendedDisplayCIELabValue) == expected
     check_same(target, mask)
+
+
+def test_structures_of_any_values_are_segments_from_1(tmp_path):
+    paths = dicom_making.write_series(tmp_path / "in", np.zeros((4, 8, 6), int))
+    mask = dicom_series.header(paths[0])
+    mask[1:3, 2:5, 1:3] = 1
+    mask[3:5, 2:5, 1:3] = 2
+    named = structures.structures(("background", "LV", "RV"), (0, 500, 205))
+    said = label_values.in_values(mask, (0, 500, 205))
+    dicom_seg.write(said, paths[0], tmp_path / "a.seg.dcm", named)
+    check_same(tmp_path / "a.seg.dcm", mask)
+    segments = pydicom.dcmread(tmp_path / "a.seg.dcm").SegmentSequence
+    assert [it.SegmentLabel for it in segments] == ["LV", "RV"]
+    with pytest.raises(errors.UserError, match="values of other structures"):
+        dicom_seg.write(mask, paths[0], tmp_path / "b.seg.dcm", named)
 
 
 def test_a_mask_without_structures(tmp_path):

@@ -3,6 +3,7 @@ import dataclasses
 import pytest
 
 from dscl_tf import config, errors, stages
+from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.methods import rounds
 from dscl_tf.methods.consistency.settings import ConsistencyConfig
 from dscl_tf.methods.mixup.settings import MixupConfig
@@ -40,3 +41,20 @@ def test_what_nobody_chose_is_left_off_where_no_volume_is_unlabelled(
         stage, split=config.SplitConfig(num_train=1, num_validation=1, num_test=1)
     )
     assert opening.without_methods_in_want(some) == some
+
+
+@pytest.mark.parametrize("is_seen", [True, False])
+def test_classes_that_no_training_volume_shows_are_named(
+    make_stage, tmp_path, caplog, monkeypatch, is_seen
+):
+    if not is_seen:
+        whole = PreparedCohort.label
+        monkeypatch.setattr(
+            PreparedCohort, "label", lambda self, name: 0 * whole(self, name)
+        )
+    stage = make_stage("finetune", tmp_path / "finetune", 2)
+    with opening.open_stage(stage) as context:
+        (name,) = context.split.train
+        structures = ", ".join(context.cohort.label_names[1:])
+    said = f"labelled volumes of the training ({name}) have no voxel of {structures}"
+    assert (said in caplog.text) != is_seen

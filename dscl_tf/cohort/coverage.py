@@ -1,0 +1,166 @@
+"""What the prepared grid leaves of structures: its field and pixels may be too few."""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import SimpleITK as sitk
+
+from dscl_tf import config
+from dscl_tf.cohort import cases, geometry
+from dscl_tf.cohort.cases import Case, Dataset
+from dscl_tf.cohort.integrity import WARNING, Facts, Problem
+from dscl_tf.config import PreprocessingConfig
+
+# Of a structure's volume: less than this beyond the grid is a voxel at an edge.
+_MOST_OUTSIDE = 0.005
+_LEAST_LEFT = 0.5  # Of what lies inside; nearest voxels keep nearly all as a rule.
+
+
+@dataclasses.dataclass(frozen=True)
+class Coverage:
+    """A structure of a case, in its file and on the prepared grid."""
+
+    label: int
+    file_ml: float
+    grid_ml: float
+    outside_ml: float  # Of the file's, beyond the grid.
+    # Rows and columns about the centre that hold all of it.
+    extent_mm: tuple[float, float]
+    image_mm: tuple[float, float]  # Rows and columns of the file.
+    pixel_mm: float  # Of the file, the finer of both in-plane.
+
+    @property
+    def is_clipped(self) -> bool:
+        """Whether a part lies beyond the grid."""
+        return self.outside_ml > _MOST_OUTSIDE * self.file_ml
+
+    @property
+    def is_thinned(self) -> bool:
+        """Whether pixels are too large for what lies inside."""
+        inside = self.file_ml - self.outside_ml
+        return self.grid_ml < _LEAST_LEFT * inside
+
+
+def measure(
+    item: tuple[Case, Facts], dataset: Dataset, settings: PreprocessingConfig
+) -> list[Coverage]:
+    """Lays the label of a case on the grid that it would be prepared on.
+
+    Args:
+      item: the case, labelled, and what its check found.
+      dataset: with its label values.
+      settings: with the cohort's orientation.
+
+    Raises:
+      UserError: as `cases.read_label`.
+    """
+    case, facts = item
+    label = cases.read_label(case, dataset)
+    label.SetSpacing(facts.spacing_mm)
+    label.SetDirection(facts.direction)
+    oriented = geometry.orient(label, settings.orientation)
+    grid = geometry.in_plane_grid(oriented, settings)
+    kept = np.bincount(geometry.labels_on_grid(label, grid).ravel(), minlength=256)
+    values = sitk.GetArrayViewFromImage(oriented)
+    return [
+        _of_class(k, values == k, kept[k], oriented.GetSpacing(), settings)
+        for k in np.unique(values).tolist()
+        if k
+    ]
+
+
+def _of_class(
+    label: int, is_it: np.ndarray, kept: int, spacing_mm, settings: PreprocessingConfig
+) -> Coverage:
+    """Of one class: where its voxels [Q, rows, columns] lie about the centre."""
+    across_mm = spacing_mm[2]
+    in_plane_mm = spacing_mm[1], spacing_mm[0]  # Rows, columns.
+    voxel_ml = math.prod(spacing_mm) / 1000
+    far = [
+        np.abs(index - (extent - 1) / 2) * mm
+        for index, extent, mm in zip(
+            np.nonzero(is_it)[1:], is_it.shape[1:], in_plane_mm
+        )
+    ]
+    half = [extent * settings.spacing_mm / 2 for extent in settings.size_px]
+    outside = (far[0] > half[0]) | (far[1] > half[1])
+    return Coverage(
+        label=label,
+        file_ml=far[0].size * voxel_ml,
+        grid_ml=kept * settings.spacing_mm**2 * across_mm / 1000,
+        outside_ml=int(np.count_nonzero(outside)) * voxel_ml,
+        extent_mm=tuple(2 * f.max() + mm for f, mm in zip(far, in_plane_mm)),
+        image_mm=tuple(n * mm for n, mm in zip(is_it.shape[1:], in_plane_mm)),
+        pixel_mm=min(in_plane_mm),
+    )
+
+
+def problems(
+    found: Mapping[str, Sequence[Coverage]],
+    dataset: Dataset,
+    settings: PreprocessingConfig,
+) -> list[Problem]:
+    """A warning for each structure of a case that the grid clips or loses.
+
+    Args:
+      found: of the cases, by name.
+      dataset: with its cases and label names.
+      settings: what the grid is.
+    """
+    by_name = {case.name: case for case in dataset.cases}
+    every = [each for several in found.values() for each in several]
+    clipped, thinned = _cure_of_clipped(every, settings), _cure_of_thin(every, settings)
+    return [
+        Problem(
+            WARNING,
+            name,
+            str(by_name[name].label),
+            dataset.label_names[each.label],
+            f"{each.grid_ml:.3g} ml on the prepared grid, "
+            f"{each.outside_ml:.3g} ml beyond it",
+            f"{each.file_ml:.3g} ml as in the file",
+            clipped if each.is_clipped else thinned,
+        )
+        for name, several in found.items()
+        for each in several
+        if each.is_clipped or each.is_thinned
+    ]
+
+
+def _cure_of_clipped(every: Sequence[Coverage], settings: PreprocessingConfig) -> str:
+    wanted = [each.extent_mm for each in every if each.is_clipped]
+    if not wanted:
+        return ""
+    # The others have to stay inside, too.
+    wanted += [tuple(extent * settings.spacing_mm for extent in settings.size_px)]
+    most_mm = [max(each) for each in zip(*wanted)]
+    spacing_mm = max(mm / px for mm, px in zip(most_mm, settings.size_px))
+    # Rounded up, so that all is inside.
+    spacing_mm = math.ceil(spacing_mm * 1000 - 1e-6) / 1000
+    return f"{_size(most_mm, settings.spacing_mm)}, or --spacing_mm={spacing_mm:g}"
+
+
+def _cure_of_thin(every: Sequence[Coverage], settings: PreprocessingConfig) -> str:
+    wanted = [each for each in every if each.is_thinned]
+    if not wanted:
+        return ""
+    pixel_mm = math.floor(min(each.pixel_mm for each in wanted) * 1000 + 1e-6) / 1000
+    # The same field, but not beyond what images have; and all structures.
+    images_mm = [max(each) for each in zip(*(each.image_mm for each in every))]
+    extents_mm = [max(each) for each in zip(*(each.extent_mm for each in every))]
+    field_mm = [
+        max(min(px * settings.spacing_mm, image), extent)
+        for px, image, extent in zip(settings.size_px, images_mm, extents_mm)
+    ]
+    return f"--spacing_mm={pixel_mm:g} with {_size(field_mm, pixel_mm)}"
+
+
+def _size(field_mm: Sequence[float], spacing_mm: float) -> str:
+    """The flag of a size that the default U-Net can halve at each level."""
+    multiple = 2 ** config.NetworkConfig().num_blocks
+    extents = [
+        math.ceil(mm / spacing_mm / multiple - 1e-6) * multiple for mm in field_mm
+    ]
+    return f"--size_px={','.join(map(str, dict.fromkeys(extents)))}"

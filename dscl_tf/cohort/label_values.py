@@ -1,0 +1,210 @@
+"""What files say for classes: one mapping of voxel values, the same for all binaries.
+
+Classes are what networks know: 0 the background, 1, 2, ... the structures. Files of a
+dataset may say 0, 255 or 205 to 850 for them.
+"""
+
+import dataclasses
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Optional
+
+import numpy as np
+import SimpleITK as sitk
+
+from dscl_tf import errors
+from dscl_tf.cohort.cases import Dataset
+from dscl_tf.cohort.integrity import ERROR, WARNING, CaseCheck, Problem
+
+DATASET, CLASSES = "dataset", "classes"
+MASK_VALUES = (DATASET, CLASSES)  # What voxels of masks say for a class.
+MAX_CLASSES = 256  # Prepared labels are bytes.
+BACKGROUND = "background"
+_SHOWN = 12
+_LOG = logging.getLogger(__name__)
+
+
+def of_classes(found: Optional[Sequence[int]], num_classes: int) -> tuple[int, ...]:
+    """The voxel value of each class in files; None: the classes themselves."""
+    return tuple(range(num_classes)) if found is None else tuple(found)
+
+
+def of_masks(mask_values: str, values: Sequence[int]) -> tuple[int, ...]:
+    """The voxel value of each class in masks: a dataset's `values`, or the classes.
+
+    Raises:
+      UserError: `mask_values` is none of MASK_VALUES.
+    """
+    if mask_values not in MASK_VALUES:
+        raise errors.UserError(
+            f"--mask_values={mask_values}: expected one of {', '.join(MASK_VALUES)}."
+        )
+    return of_classes(values if mask_values == DATASET else None, len(values))
+
+
+def in_values(mask: sitk.Image, values: Sequence[int]) -> sitk.Image:
+    """A mask of classes with the voxel values that files have for them.
+
+    Args:
+      mask: uint8 image of classes.
+      values: of each class, from `of_classes`.
+
+    Returns:
+      Image of the same geometry; uint8, uint16 or int32, as the values need.
+    """
+    if list(values) == list(range(len(values))):
+        return mask
+    kind = next(t for t in (np.uint8, np.uint16, np.int32) if _holds(t, values))
+    table = np.array(values, kind)
+    said = sitk.GetImageFromArray(table[sitk.GetArrayViewFromImage(mask)])
+    said.CopyInformation(mask)
+    return said
+
+
+def _holds(kind: type, values: Sequence[int]) -> bool:
+    return max(values) <= np.iinfo(kind).max and min(values) >= np.iinfo(kind).min
+
+
+def of_dataset(dataset: Dataset) -> Optional[tuple[int, ...]]:
+    """The voxel value of each class of a dataset; None: the classes themselves."""
+    if dataset.label_values is None:
+        return None
+    by_class = {k: value for value, k in dataset.label_values.items()}
+    return tuple(by_class[k] for k in sorted(by_class))
+
+
+def settle(
+    dataset: Dataset, checks: Sequence[CaseCheck], names: Optional[Sequence[str]]
+) -> tuple[Dataset, list[CaseCheck], list[Problem]]:
+    """Finds which voxel value is which class, once for all cases.
+
+    Args:
+      dataset: whose layout may know its values, or not.
+      checks: of its cases; where it does not, with the values of the files.
+      names: of the structures, as they were asked for.
+
+    Returns:
+      The dataset with names and values; the checks by classes, with errors where
+      values have no name; and what concerns no single case.
+
+    Raises:
+      UserError: names for another number of structures than the layout has, or more
+        values than labels can have.
+    """
+    if dataset.label_names:
+        if names and len(names) != len(dataset.label_names) - 1:
+            raise errors.UserError(
+                f"--label_names has {len(names)} names, but the dataset "
+                f"{dataset.root} ({dataset.format}) has "
+                f"{len(dataset.label_names) - 1} structures: "
+                f"{', '.join(dataset.label_names[1:])}."
+            )
+        values, all_checks = dataset.label_values, list(checks)
+        settled = [BACKGROUND, *names] if names else dataset.label_names
+    else:
+        values, settled, all_checks = _from_files(dataset, checks, names)
+    dataset = dataclasses.replace(
+        dataset, label_names=tuple(settled), label_values=values
+    )
+    _say(dataset)
+    return dataset, all_checks, _absent(dataset, all_checks)
+
+
+def _from_files(
+    dataset: Dataset, checks: Sequence[CaseCheck], names: Optional[Sequence[str]]
+):
+    """Values to classes or None, names, and the checks by classes."""
+    good = [c for c in checks if c.facts and not c.is_bad]
+    found = sorted({v for c in good for v, _ in c.facts.label_voxels} - {0})
+    if len(found) >= MAX_CLASSES:
+        raise errors.UserError(
+            f"The labels have {len(found)} different values ({_listed(found)}), "
+            f"expected at most {MAX_CLASSES - 1} structures: are they images?"
+        )
+    count = len(names) if names else len(found)
+    settled = [BACKGROUND, *(names or (f"class {k}" for k in range(1, count + 1)))]
+    if set(found) <= set(range(1, count + 1)):
+        return None, settled, list(checks)
+    if len(found) == count:
+        values = {value: k for k, value in enumerate([0, *found])}
+        return values, settled, [_by_classes(check, values) for check in checks]
+    labels = {case.name: str(case.label) for case in dataset.cases}
+    return (
+        None,
+        settled,
+        [_without_names(c, labels[c.case], count, found) for c in checks],
+    )
+
+
+def _by_classes(check: CaseCheck, values: dict[int, int]) -> CaseCheck:
+    if check.facts is None:
+        return check
+    counts = ((values.get(v), n) for v, n in check.facts.label_voxels)
+    known = tuple((k, n) for k, n in counts if k is not None)
+    return dataclasses.replace(
+        check, facts=dataclasses.replace(check.facts, label_voxels=known)
+    )
+
+
+def _without_names(
+    check: CaseCheck, file: str, count: int, found: Sequence[int]
+) -> CaseCheck:
+    """A case with an error where it has values beyond the names."""
+    voxels = check.facts.label_voxels if check.facts else ()
+    odd = [f"{value} ({n} voxels)" for value, n in voxels if value > count]
+    if check.is_bad or not odd:
+        return check
+    problem = Problem(
+        ERROR,
+        check.case,
+        file,
+        "values",
+        ", ".join(odd[:_SHOWN]),
+        f"0 to {count}",
+        f"--label_names has {count} names, the labels have {len(found)} values "
+        f"({_listed(found)}): name each, or map or remove them",
+    )
+    return dataclasses.replace(check, problems=(*check.problems, problem))
+
+
+def _absent(dataset: Dataset, checks: Sequence[CaseCheck]) -> list[Problem]:
+    """A row for the structures that no label has a voxel of."""
+    labelled = [
+        c.facts for c in checks if c.facts and c.facts.label_voxels and not c.is_bad
+    ]
+    there = {k for facts in labelled for k, _ in facts.label_voxels}
+    names = [
+        name
+        for k, name in enumerate(dataset.label_names)
+        if k > 0 and k not in there and labelled
+    ]
+    if not names:
+        return []
+    return [
+        Problem(
+            WARNING,
+            "",
+            "all labels",
+            "label names",
+            f"no voxel of {', '.join(names)}",
+            "some of each",
+            "are the names those of the values in the labels, in their order "
+            "(--label_names)? It is a class that nothing can be learned of",
+        )
+    ]
+
+
+def _say(dataset: Dataset) -> None:
+    values = of_dataset(dataset)
+    if values is not None:
+        pairs = zip(values, dataset.label_names)
+        _LOG.info(
+            "Label values of the files: %s.",
+            ", ".join(f"{value} is {name}" for value, name in pairs),
+        )
+
+
+def _listed(values: Iterable[int]) -> str:
+    values = list(values)
+    more = f", {len(values) - _SHOWN} more" * (len(values) > _SHOWN)
+    return ", ".join(map(str, values[:_SHOWN])) + more

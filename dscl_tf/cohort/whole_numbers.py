@@ -1,0 +1,61 @@
+"""Values of label volumes: whole numbers, or nearly, or no labels."""
+
+import numpy as np
+import SimpleITK as sitk
+
+from dscl_tf import errors, files
+
+_OFF = 1e-3  # From a whole number, at most.
+_SHOWN = 8  # Values that a message names.
+
+
+class LabelValuesError(errors.UserError):
+    """A label volume with values that are not whole numbers.
+
+    Attributes:
+      found: the values, for a table.
+    """
+
+    found = ""
+    expected = f"whole numbers, within {_OFF:g}"
+    cure = (
+        "is it an image, or was it interpolated? Save it with nearest-neighbour "
+        "interpolation, as whole numbers without a slope"
+    )
+
+
+def as_whole(image: sitk.Image, path: files.PathLike) -> sitk.Image:
+    """A label volume as whole numbers.
+
+    Args:
+      image: of any scalar type.
+      path: of its file, for the message.
+
+    Returns:
+      int32 image.
+
+    Raises:
+      LabelValuesError: values that are further from whole numbers than 0.001.
+    """
+    values = sitk.GetArrayViewFromImage(image)
+    if np.issubdtype(values.dtype, np.integer):
+        return sitk.Cast(image, sitk.sitkInt32)
+    # A slope in a header, such as 1.0000153, leaves whole numbers a little off.
+    is_whole = np.isclose(values, np.round(values), rtol=0, atol=_OFF)
+    is_whole &= np.isfinite(values)
+    if not is_whole.all():
+        raise _error(path, values[~is_whole])
+    return sitk.Cast(sitk.Round(image), sitk.sitkInt32)
+
+
+def _error(path: files.PathLike, odd: np.ndarray) -> LabelValuesError:
+    values = np.unique(odd)
+    shown = ", ".join(f"{value:.7g}" for value in values[:_SHOWN])
+    more = f" and {len(values) - _SHOWN} more" * (len(values) > _SHOWN)
+    found = f"{shown}{more} ({odd.size} voxels)"
+    kind = LabelValuesError
+    error = kind(
+        f"{path}: values: found {found}, expected {kind.expected}; {kind.cure}."
+    )
+    error.found = found
+    return error

@@ -1,0 +1,18 @@
+"""What masks say for a structure."""
+
+from absl import flags
+
+from dscl_tf.cohort import label_values
+
+_MASK_VALUES = flags.DEFINE_enum(
+    "mask_values",
+    label_values.DATASET,
+    list(label_values.MASK_VALUES),
+    "Voxel values of masks. dataset: those that the dataset's labels have (0 and 255, "
+    "say); classes: 0 the background, 1, 2, ... the structures in their order.",
+)
+
+
+def mask_values() -> str:
+    """What voxels of masks say for a class."""
+    return _MASK_VALUES.value

@@ -1,0 +1,103 @@
+"""Labels cropped to their content, as 3D Slicer saves segmentations by default."""
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from dscl_tf import config
+from dscl_tf.cohort import cases, integrity, placing
+from tests.cohort import making
+
+TURNED = sitk.Euler3DTransform((0, 0, 0), 0.2, 0.1, 0.3).GetMatrix()
+SETTINGS = config.PreprocessingConfig()
+
+
+@pytest.fixture
+def case(tmp_path):
+    """A case of an oblique stack with a whole label."""
+    made = {
+        kind: making.write(tmp_path / f"{kind}.nrrd", values, direction=TURNED)
+        for kind, values in (
+            ("image", making.intensities()),
+            ("label", making.labels()),
+        )
+    }
+    return cases.Case("p", "p", made["image"], made["label"])
+
+
+def rewrite(case, change):
+    """Writes the label of a case again, changed."""
+    sitk.WriteImage(change(sitk.ReadImage(str(case.label))), str(case.label))
+
+
+def check(case):
+    dataset = cases.Dataset("folder", case.image.parent, (case,), None)
+    return integrity.check_case(case, dataset, None, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda label: label[2:9, 2:12, 1:],
+        lambda label: sitk.Flip(label[2:9, 2:12, :], (True, False, True), False),
+        lambda label: sitk.PermuteAxes(label[2:9, 2:12, :], (2, 0, 1)),
+    ],
+)
+def test_a_cropped_label_is_laid_where_it_was_drawn(case, change):
+    whole = sitk.GetArrayFromImage(cases.read_raw_label(case))
+    rewrite(case, change)
+    found = cases.read_raw_label(case)
+    expected = np.zeros_like(whole)
+    low = 1 if sitk.ReadImage(str(case.label)).GetSize()[2] == 4 else 0
+    expected[low:, 2:12, 2:9] = whole[low:, 2:12, 2:9]
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(found), expected)
+    image = sitk.ReadImage(str(case.image))
+    assert found.GetSize() == image.GetSize()
+    np.testing.assert_allclose(found.GetOrigin(), image.GetOrigin(), atol=1e-4)
+    np.testing.assert_allclose(found.GetDirection(), TURNED, atol=1e-6)
+    checked = check(case)
+    assert checked.problems == ()
+    counts = np.unique(expected, return_counts=True)[1]
+    assert dict(checked.facts.label_voxels) == dict(enumerate(counts.tolist()))
+
+
+def _displaced(label):
+    label = label[2:9, 2:12, :]
+    label.SetOrigin(np.add(label.GetOrigin(), 0.7).tolist())
+    return label
+
+
+@pytest.mark.parametrize(
+    "change", [_displaced, lambda label: sitk.ConstantPad(label, (1, 0, 0))]
+)
+def test_a_label_beside_the_grid_is_refused_with_slicers_option(case, change):
+    rewrite(case, change)
+    (problem,) = check(case).problems
+    assert (problem.severity, problem.field) == (integrity.ERROR, "size")
+    assert "Crop to effective extent" in problem.cure
+    assert str(case.image) in problem.cure
+
+
+def test_labels_of_the_same_size_correspond_by_index(case):
+    def moved(label):
+        label.SetOrigin((0, 0, 0))
+        return label
+
+    rewrite(case, moved)
+    label = cases.read_raw_label(case)
+    assert placing.placed(label, sitk.ReadImage(str(case.image))) is label
+
+
+def test_a_frame_of_a_4d_file_has_a_cropped_label(tmp_path):
+    frames = [making.image_of(making.intensities(k)) for k in range(2)]
+    label = making.image_of(making.labels())
+    sitk.WriteImage(sitk.JoinSeries(frames), str(tmp_path / "image.nii.gz"))
+    sitk.WriteImage(label[2:9, 2:12, 1:], str(tmp_path / "label.nii.gz"))
+    case = cases.Case(
+        "p", "p", tmp_path / "image.nii.gz", tmp_path / "label.nii.gz", fourth=1
+    )
+    found = sitk.GetArrayFromImage(cases.read_raw_label(case))
+    whole = making.labels()
+    whole[0] = 0
+    whole[:, :, 9:] = 0
+    np.testing.assert_array_equal(found, whole)
