@@ -208,7 +208,15 @@ def _has_place(each: Slice) -> bool:
 
 
 def _text(reader, key: str) -> str:
-    return reader.GetMetaData(key).strip(" \0") if reader.HasMetaDataKey(key) else ""
+    """A field as text, whatever bytes it has; empty where there is none."""
+    if not reader.HasMetaDataKey(key):
+        return ""
+    raw = reader.GetMetaData(key).encode("utf-8", "surrogateescape")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")  # DICOM's most common character set beside.
+    return text.strip(" \0")
 
 
 def _numbers(reader, key: str, count: int) -> tuple[float, ...]:

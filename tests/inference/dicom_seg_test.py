@@ -10,17 +10,18 @@ import pytest
 import SimpleITK as sitk
 
 import dscl_tf
-from dscl_tf import errors
-from dscl_tf.cohort import dicom_series, label_values
+from dscl_tf import config, errors
+from dscl_tf.cohort import dicom_series, label_values, preparation, prepared
 from dscl_tf.inference import (
     dicom_inputs,
     dicom_seg,
+    originals,
     predict,
     predictor,
     structure_codes,
     structures,
 )
-from tests import dicom_making
+from tests import dicom_making, miniatures
 from tests.inference import conftest
 
 OBLIQUE = (0.8, 0.6, 0, 0, 0, -1)
@@ -321,6 +322,30 @@ def test_slicers_format_of_a_series(model, tmp_path):
     dicom_making.write_series(tmp_path / "in", voxels(blocks()))
     run(model, tmp_path / "in", tmp_path / "out", mask_format="seg_nrrd")
     assert len(list((tmp_path / "out").glob("in_*.seg.nrrd"))) == 1
+
+
+def test_originals_of_an_evaluation_are_series(tmp_path):
+    source = miniatures.dicom(tmp_path)
+    settings = config.PreprocessingConfig(
+        size_px=(24, 24), spacing_mm=1.0, bias_correction=False
+    )
+    made = preparation.PreparationConfig(
+        str(source),
+        str(tmp_path / "out"),
+        labels=str(source.parent / "labels"),
+        settings=settings,
+        num_workers=1,
+    )
+    cohort = prepared.PreparedCohort.open(preparation.prepare(made))
+    volume = cohort.volumes[0]
+    originals.check_there([volume])
+    image, truth = originals.read(volume)
+    values, label = miniatures.subject(0)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(image), 2.0 * values - 100)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(truth), label)
+    sorted((source / "scan0").glob("IM*"))[1].unlink()
+    with pytest.raises(errors.UserError, match=r"slices missing\?"):
+        originals.read(volume)
 
 
 def test_what_is_missing_is_said_before_any_work(tmp_path, monkeypatch):

@@ -120,6 +120,27 @@ def test_a_folder_named_by_the_patient_names_no_case(tmp_path, folder):
     assert case.name.startswith("series_") and case.subject == case.name
 
 
+def test_names_in_latin_1_are_known_and_odd_uids_are_read(tmp_path):
+    folder = tmp_path / "scan of Bjørn"
+    paths = dicom_making.write_series(
+        folder, voxels(), PatientName="Smit^Bjørn", SpecificCharacterSet="ISO_IR 100"
+    )
+    uid = pydicom.dcmread(paths[0]).SeriesInstanceUID.encode()
+    for path in paths:
+        odd = uid[:-1] + b"\xf8"
+        path.write_bytes(path.read_bytes().replace(uid, odd))
+    (case,) = find(tmp_path).cases
+    assert case.name.startswith("series_")
+
+
+def test_numbers_that_are_none_are_no_place(tmp_path):
+    paths = dicom_making.write_series(tmp_path, voxels())
+    path = paths[0]
+    path.write_bytes(path.read_bytes().replace(b"-20.0\\10.0\\", b"-20.0\\nan \\"))
+    (fault,) = find(tmp_path).faults
+    assert "1 images in colour or without a place" in fault.found
+
+
 def test_nothing_of_a_patient_is_written(tmp_path, caplog):
     caplog.set_level("DEBUG")
     source, output = tmp_path / "source", tmp_path / "prepared"
