@@ -27,7 +27,7 @@ _START = 2**14  # Bytes of a file that are searched for these two tags.
 _CLASS, _UID_OF_SERIES = b"\x02\x00\x02\x00UI", b"\x20\x00\x0e\x00UI"
 _PATIENT, _PATIENT_NAME, _STUDY = "0010|0020", "0010|0010", "0020|000d"
 _SERIES, _INSTANCE, _TYPE = "0020|000e", "0008|0018", "0008|0008"
-_NUMBER = "0020|0011"
+_NUMBER, _THICKNESS = "0020|0011", ("0018|0088", "0018|0050")
 _POSITION, _AXES, _PIXEL_MM = "0020|0032", "0020|0037", "0028|0030"
 # What tells apart slices that lie at one place, and carries no name of a patient.
 _MARKS = {
@@ -193,8 +193,11 @@ def _only_slice(path: pathlib.Path, reader) -> Optional[Slice]:
     if not position or not axes or not _numbers(reader, _PIXEL_MM, 2):
         return None
     marks = tuple((words, _text(reader, key)) for key, words in _MARKS.items())
-    spacing_mm, size = reader.GetSpacing(), reader.GetSize()
-    return Slice(path, None, position, axes, spacing_mm, size[:2], marks)
+    # A slice that is alone is as thick as it says.
+    said = (_numbers(reader, key, 1) for key in _THICKNESS)
+    thickness = next((mm for mm, *_ in filter(None, said) if mm > 0), 1.0)
+    spacing_mm = (*reader.GetSpacing()[:2], thickness)
+    return Slice(path, None, position, axes, spacing_mm, reader.GetSize()[:2], marks)
 
 
 def _has_place(each: Slice) -> bool:

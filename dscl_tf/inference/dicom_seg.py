@@ -27,7 +27,6 @@ _TO_XYZ = np.array(
     ]
 )
 _WHITE = _TO_XYZ.sum(axis=1)
-_LOG = logging.getLogger(__name__)
 
 
 def require() -> tuple[Any, Any]:
@@ -44,6 +43,8 @@ def require() -> tuple[Any, Any]:
             f"--write_dicom_seg needs highdicom and pydicom ({error.name} is missing): "
             "pip install 'dscl_tf[dicom]'."
         ) from None
+    # It tells of each object that it copies from, by UIDs, which no log is to have.
+    logging.getLogger("highdicom").setLevel(logging.WARNING)
     return highdicom, pydicom
 
 

@@ -287,6 +287,16 @@ def test_a_mask_of_another_series_is_refused(model, tmp_path):
     assert not list((tmp_path / "out").glob("*.seg.dcm"))
 
 
+def test_no_uid_is_logged(model, tmp_path, caplog):
+    caplog.set_level("DEBUG")
+    paths = dicom_making.write_series(tmp_path / "in", voxels(blocks()))
+    run(model, tmp_path / "in", tmp_path / "out", write_dicom_seg=True)
+    ds = pydicom.dcmread(paths[0])
+    for secret in (ds.SOPInstanceUID, ds.SeriesInstanceUID, "MRN-4711", "Doe"):
+        assert secret not in caplog.text
+    assert "out/in_" in caplog.text
+
+
 def test_a_bad_series_is_named_and_the_others_go_on(model, tmp_path):
     paths = dicom_making.write_series(tmp_path / "in/gap", voxels(blocks()))
     paths[2].unlink()

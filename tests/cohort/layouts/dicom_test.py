@@ -60,6 +60,12 @@ def test_an_oblique_series_has_the_geometry_that_gdcm_gives(tmp_path):
     assert sitk.Hash(image) == sitk.Hash(sitk.Cast(expected, sitk.sitkFloat32))
 
 
+def test_one_slice_is_as_thick_as_it_says(tmp_path):
+    dicom_making.write_series(tmp_path, voxels()[:1])
+    (case,) = find(tmp_path).cases
+    assert volumes.read_image(case.image).GetSpacing() == (0.7, 0.8, 2.5)
+
+
 @pytest.mark.parametrize("kind", [dicom_making.ENHANCED_MR, dicom_making.ENHANCED_CT])
 def test_frames_of_a_file_are_ordered_and_scaled_by_their_own_headers(tmp_path, kind):
     values, order = voxels(), [2, 0, 1, 5, 4, 3]
