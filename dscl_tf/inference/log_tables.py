@@ -50,12 +50,14 @@ def tables(content: dict[str, Any]) -> str:
         cells = [_bounded(mean[key], bounds[key], digits) for key, _, digits in figures]
         means.append([name, *cells])
         counts.append([name, *(str(mean[key]) for key in _COUNTS)])
-    notes = f"NSD at {tolerance_mm:g} mm. " if has_nsd else ""
-    notes += (
-        f"In brackets {content['intervals']['level']:.0%} intervals: bootstrap over "
-        f"{content['intervals']['num_subjects']} subjects."
-    )
-    parts = [_aligned(means), notes, "", _aligned(counts), "", _volumes(content)]
+    notes = [f"NSD at {tolerance_mm:g} mm."] if has_nsd else []
+    if any("[" in cell for row in means for cell in row):
+        notes.append(
+            f"In brackets {content['intervals']['level']:.0%} intervals: bootstrap "
+            f"over {content['intervals']['num_subjects']} subjects."
+        )
+    said = [" ".join(notes)] if notes else []
+    parts = [_aligned(means), *said, "", _aligned(counts), "", _volumes(content)]
     return "\n".join(parts)
 
 

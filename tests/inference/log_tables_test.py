@@ -18,7 +18,7 @@ def test_means_and_counts():
     lines = _lines(text)
     assert lines[1] == ["RV", "0.333", "4.0", "2.0"]
     assert lines[3] == ["all", "0.417", "2.0", "1.0"]
-    assert "NSD" not in text
+    assert "NSD" not in text and "intervals" not in text
     assert ["RV", "1", "1", "0", "1"] in lines
     assert ["all", "2", "1", "1", "2"] in lines
     # SD of -4 and 0 ml.
