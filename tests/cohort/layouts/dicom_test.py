@@ -195,6 +195,21 @@ def test_prepared_with_labels_as_nifti(tmp_path):
         preparation.prepare(made)
 
 
+def test_a_label_whose_rows_a_converter_turned_round_is_a_warning(tmp_path):
+    values, label = miniatures.subject(3)
+    dicom_making.write_series(tmp_path / "images/p1", values.astype(int))
+    (case,) = find(tmp_path / "images").cases
+    truth = sitk.GetImageFromArray(label)
+    truth.CopyInformation(volumes.read_image(case.image))
+    turned = sitk.Flip(truth, (False, True, False))
+    miniatures.write(turned, tmp_path / "labels" / f"{case.name}.nii.gz")
+    made = preparation.PreparationConfig(
+        str(tmp_path), str(tmp_path / "out"), settings=SETTINGS, num_workers=1
+    )
+    _, report = preparation.check(made)
+    assert {"origin (mm)", "direction"} <= {each.field for each in report.problems}
+
+
 def test_a_label_of_no_series_is_a_row(tmp_path):
     dicom_making.write_series(tmp_path / "p1", voxels())
     name = find(tmp_path).cases[0].name
