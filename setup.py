@@ -21,6 +21,8 @@ BINARIES = (
 )
 
 REPORT = ["jinja2>=3", "plotly>=5"]
+# The last highdicom for Python 3.9 knows pydicom 2 alone.
+DICOM = ["highdicom>=0.22", "pydicom>=2.4", "pydicom<3; python_version<'3.10'"]
 
 setuptools.setup(
     name="dscl_tf",
@@ -58,6 +60,7 @@ setuptools.setup(
     ],
     extras_require={
         "ray": ["ray>=2.7,<2.11"],
+        "dicom": DICOM,
         "report": REPORT,
         "test": [
             "pytest>=7",
@@ -66,6 +69,7 @@ setuptools.setup(
             "ruff",
             "nilearn",
             "scipy",
+            *DICOM,
             *REPORT,
         ],
     },

@@ -10,7 +10,8 @@ Writes one mask per image, of the same file name, and with exactly its size,
 spacing, origin and direction, and labels.txt: names and colours for ITK-SNAP
 (Segmentation, Import Label Descriptions). Voxels have the values of the labels that
 the model learned from (--mask_values). --mask_format=seg_nrrd writes segmentations
-for 3D Slicer. Masks that exist are kept and said. A file that
+for 3D Slicer. Of DICOM series masks are NIfTI, and with --write_dicom_seg a DICOM
+segmentation lies beside each. Masks that exist are kept and said. A file that
 cannot be segmented is named and the others go on; the exit code is then 1.
 """
 
@@ -20,14 +21,24 @@ def main() -> None:
     source, output = prediction.source(), inference.output()
     channel, are_cases = prediction.channel(), prediction.files_are_cases()
     mask_format, mask_values = prediction.mask_format(), masks.mask_values()
+    dicom_seg = prediction.write_dicom_seg()
     model, overwrite = inference.model(), inference.overwrite()
     # TensorFlow takes seconds to import: not before the flags are known to be right.
-    from dscl_tf.inference import predict, predictor
+    from dscl_tf.inference import dicom_inputs, predict, predictor
 
     inputs = predict.find_inputs(source, output, channel, are_cases)
+    if dicom_seg:
+        dicom_inputs.require_series(inputs)
     opened = predictor.open_predictor(model, prediction.precision(), inference.last())
     predict.predict_files(
-        opened, inputs, output, overwrite, channel, mask_format, mask_values
+        opened,
+        inputs,
+        output,
+        overwrite,
+        channel,
+        mask_format,
+        mask_values,
+        dicom_seg,
     )
 
 

@@ -9,7 +9,8 @@ _INPUT = flags.DEFINE_string(
     "input",
     None,
     "An image file (.nii.gz, .nii, .nrrd, .mha), 2-D or 3-D, or a folder of them, "
-    "without its subfolders. Its spacing is read in mm.",
+    "without its subfolders. Its spacing is read in mm. Or a folder of DICOM series, "
+    "with its subfolders; or a file of one series.",
 )
 _CHANNEL = flags.DEFINE_integer(
     "channel",
@@ -41,6 +42,17 @@ _MASK_FORMAT = flags.DEFINE_enum(
     "input: masks of the images' names and formats. seg_nrrd: NAME.seg.nrrd, which 3D "
     "Slicer opens as a segmentation, with the structures' names and colours.",
 )
+_WRITE_DICOM_SEG = flags.DEFINE_boolean(
+    "write_dicom_seg",
+    False,
+    "Of DICOM series: write NAME.seg.dcm, a DICOM segmentation object, beside each "
+    "mask. It is of the series' patient and study (pip install 'dscl_tf[dicom]').",
+)
+
+
+def write_dicom_seg() -> bool:
+    """Whether a DICOM segmentation object is written beside each mask."""
+    return _WRITE_DICOM_SEG.value
 
 
 def mask_format() -> str:

@@ -22,7 +22,8 @@ _FORMAT = flags.DEFINE_enum(
 _LABELS = flags.DEFINE_string(
     "labels",
     None,
-    "Folder of label volumes with the names of the images (format folder).",
+    "Folder of label volumes with the names of the images, or of the cases of DICOM "
+    "series (formats folder, dicom).",
 )
 _LABEL_NAMES = flags.DEFINE_list(
     "label_names",

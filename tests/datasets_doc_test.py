@@ -19,6 +19,7 @@ DATASETS = {
     "MM-WHS, MR": lambda root: miniatures.mmwhs(root, "mr", range(1001, 1021)),
     "MM-WHS, CT": lambda root: miniatures.mmwhs(root, "ct", range(1001, 1021)),
     "nnU-Net": miniatures.nnunet,
+    "DICOM": miniatures.dicom,
     "A folder": lambda root: miniatures.folder(root, 4, 3),
 }
 # What makes a run of hours one of seconds; everything else is as in the document.

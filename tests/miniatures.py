@@ -209,6 +209,26 @@ def folder(root, num_volumes=4, num_labelled=3):
     return base / "images"
 
 
+def dicom(root, num_volumes=4, num_labelled=3):
+    """dicom/images/ of a folder for each patient, and dicom/labels/ of the first."""
+    from dscl_tf.cohort import dicom_series
+    from tests import dicom_making
+
+    base = pathlib.Path(root) / "dicom"
+    for number in range(num_volumes):
+        image, label = subject(number)
+        patient = {"PatientID": f"A{number}77", "PatientName": f"Roe^{number}"}
+        folder = base / "images" / f"scan{number}"
+        paths = dicom_making.write_series(folder, image.astype(int), **patient)
+        dicom_making.write_report(folder / "report.dcm", **patient)
+        if number < num_labelled:
+            truth = sitk.GetImageFromArray(label)
+            truth.CopyInformation(dicom_series.read(paths[0]))
+            name = dicom_series.of(paths[0]).name
+            write(truth, base / "labels" / f"{name}.nii.gz")
+    return base / "images"
+
+
 def write_json(path, content):
     """Writes a dataset.json."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -24,6 +24,9 @@ SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 NIFTI = "NiftiImageIO"  # ITK's names of its readers.
 _NRRD, _META = "NrrdImageIO", "MetaImageIO"
 NIFTI_SUFFIXES = (".nii.gz", ".nii")
+_DICOM, _DICOM_AT = b"DICM", 128
+# Of files that may lack the sign: other names of DICOM files have no suffix.
+_DICOM_SUFFIXES = (".dcm", ".ima", ".dicom")
 _GZIP = b"\x1f\x8b"
 _LENGTH, _LENGTH_2 = 348, 540  # Bytes of the headers of NIfTI-1 and NIfTI-2.
 _HEAD = 4096  # Bytes that tell a format.
@@ -64,6 +67,28 @@ def has_image_suffix(name: str) -> bool:
 def suffix_of(name: str) -> str:
     """The image suffix of a file name in lower case; empty for others."""
     return next((s for s in SUFFIXES if name.lower().endswith(s)), "")
+
+
+def is_dicom(path: pathlib.Path) -> bool:
+    """Whether a file is DICOM, by its first bytes or its name.
+
+    Files with the name of another format are not: their readers say what is wrong.
+    """
+    if suffix_of(path.name) or not path.is_file():
+        return False
+    if has_dicom_sign(path):
+        return True
+    is_called_so = path.name.lower().endswith(_DICOM_SUFFIXES)
+    return is_called_so and path.stat().st_size > 0
+
+
+def has_dicom_sign(path: pathlib.Path) -> bool:
+    """Whether the first bytes of a file are those of DICOM."""
+    try:
+        with path.open("rb") as file:
+            return file.read(_DICOM_AT + len(_DICOM))[_DICOM_AT:] == _DICOM
+    except OSError:
+        return False
 
 
 def strip_suffix(name: str) -> str:
@@ -116,7 +141,7 @@ def kind_of(path: pathlib.Path) -> Kind:
     for sign, what, cure in _FOREIGN:
         if head.startswith(sign) or (sign[:1] == b"<" and start.startswith(sign)):
             raise errors.UserError(f"Cannot read {path} (it is {what}): {cure}.")
-    if head[128:132] == b"DICM":
+    if head[_DICOM_AT : _DICOM_AT + 4] == _DICOM:
         raise errors.UserError(
             f"Cannot read {path} (it is DICOM): convert it first, for example by "
             "dcm2niix."
@@ -152,6 +177,8 @@ def lacks_spacing(path: pathlib.Path) -> bool:
     Raises:
       UserError: as `kind_of`.
     """
+    if is_dicom(path):
+        return False  # Slices without it are not taken for slices.
     said = _SPACING.get(kind_of(path).reader)
     return said is not None and not said.search(head_of(path))
 

@@ -6,7 +6,8 @@ import pathlib
 from collections.abc import Sequence
 from typing import Optional
 
-from dscl_tf import config_json
+from dscl_tf import config_json, errors
+from dscl_tf.cohort import dicom_series, formats
 from dscl_tf.cohort.cases import Case, Dataset
 from dscl_tf.config import PreprocessingConfig
 
@@ -62,7 +63,13 @@ def _stamp(path: Optional[pathlib.Path]) -> Optional[list]:
     if path is None:
         return None
     try:
-        status = path.stat()
-    except OSError:  # The check says what is wrong with it.
+        found = [each.stat() for each in _files(path)]
+    except (OSError, errors.UserError):  # The check says what is wrong with it.
         return [path.name, None, None]
-    return [path.name, status.st_size, status.st_mtime_ns]
+    changed_ns = max(status.st_mtime_ns for status in found)
+    return [path.name, sum(status.st_size for status in found), changed_ns]
+
+
+def _files(path: pathlib.Path) -> tuple[pathlib.Path, ...]:
+    """The files that an image is read from."""
+    return dicom_series.of(path).files if formats.is_dicom(path) else (path,)

@@ -6,13 +6,13 @@ import pathlib
 import tempfile
 import zlib
 from collections.abc import Iterator
-from typing import Optional
+from typing import Optional, Union
 
 import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import errors, files
-from dscl_tf.cohort import formats, nifti_headers, whole_numbers
+from dscl_tf.cohort import dicom_series, formats, nifti_headers, whole_numbers
 
 _HEADER_SUFFIXES = (".nhdr", ".mhd")  # The voxels are in a file of their own.
 _CHUNK = 2**22  # Bytes; a multiple of the width of every voxel type.
@@ -29,13 +29,22 @@ _FLOATS = (sitk.sitkFloat32, sitk.sitkFloat64)
 sitk.ProcessObject.SetGlobalWarningDisplay(False)
 
 
-def read_header(path: files.PathLike) -> sitk.ImageFileReader:
+def read_header(path: files.PathLike) -> Union[sitk.ImageFileReader, sitk.Image]:
     """Reads what a file says of its image, without the voxels.
+
+    Args:
+      path: the file; one of DICOM stands for its series.
+
+    Returns:
+      What has the image's size and geometry.
 
     Raises:
       UserError: missing, unreadable, not of 2 to 4 dimensions, empty, or huge.
     """
-    with _header(pathlib.Path(path)) as reader:
+    path = pathlib.Path(path)
+    if formats.is_dicom(path):
+        return dicom_series.header(path)
+    with _header(path) as reader:
         return reader
 
 
@@ -119,7 +128,7 @@ def read_image(path: files.PathLike, fourth: Optional[int] = None) -> sitk.Image
     """Reads an image; a 2-D one becomes a volume of one slice.
 
     Args:
-      path: the file.
+      path: the file; one of DICOM stands for its series.
       fourth: index along the fourth axis of a 4-D file; None: the file is not one.
 
     Returns:
@@ -188,6 +197,8 @@ def _write(image: sitk.Image, partial: pathlib.Path, path: pathlib.Path) -> None
 
 
 def _read(path: pathlib.Path, fourth: Optional[int] = None) -> sitk.Image:
+    if formats.is_dicom(path):
+        return dicom_series.read(path)
     with _header(path) as reader:
         fourth = _fourth_index(path, reader, fourth)
         if reader.HasMetaDataKey("vox_offset"):  # It is NIfTI.

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import SimpleITK as sitk
 
 from dscl_tf import errors, files
-from dscl_tf.cohort import formats, volumes
+from dscl_tf.cohort import dicom_series, formats, volumes
 from dscl_tf.inference.structures import Structure
 
 FORMATS = ("input", "seg_nrrd")
@@ -30,8 +30,9 @@ def targets(
     Args:
       inputs: the images.
       output: folder of the masks.
-      mask_format: of FORMATS. "input": the image's name and format; "seg_nrrd": its
-        name with the suffix .seg.nrrd.
+      mask_format: of FORMATS. "input": the image's name and format, NIfTI and the
+        name of the case for a DICOM series; "seg_nrrd": the name with the suffix
+        .seg.nrrd.
 
     Raises:
       UserError: two images would have one mask.
@@ -39,10 +40,17 @@ def targets(
     inputs_of = defaultdict(list)
     for path in inputs:
         name = path.name
+        if formats.is_dicom(path):
+            name = f"{dicom_series.of(path).name}.nii.gz"
         if mask_format == "seg_nrrd":
             name = f"{formats.strip_suffix(name)}.seg.nrrd"
         inputs_of[name].append(path)
     for name, paths in inputs_of.items():
+        if len(paths) > 1 and formats.is_dicom(paths[0]):
+            raise errors.UserError(
+                f"--input: {paths[0]} and {paths[1]} are of one DICOM series, whose "
+                f"mask is {name}: put its files into one folder, or take one away."
+            )
         if len(paths) > 1:
             raise errors.UserError(
                 f"--input {paths[0].parent}: {paths[0].name} and {paths[1].name} would "

@@ -12,7 +12,7 @@ import SimpleITK as sitk
 
 from dscl_tf import errors, files
 from dscl_tf.cohort import formats, label_values, preprocessing, volumes
-from dscl_tf.inference import mask_files
+from dscl_tf.inference import dicom_inputs, dicom_seg, mask_files
 from dscl_tf.inference import predictor as predictors
 from dscl_tf.inference.structures import Structure, structures
 
@@ -35,7 +35,8 @@ def find_inputs(
     given to files that are not 4-D. Case ids may end in four digits, too.
 
     Args:
-      source: a file, or a folder whose subfolders are not searched.
+      source: a file, or a folder. Its subfolders are searched for DICOM series, if it
+        has no other images; each is named by a file of it.
       output: where the masks will go; it must not be the folder of the images.
       channel: which one, where the folder has several files of a case.
       files_are_cases: whether each file is a case, whatever it is called.
@@ -58,10 +59,15 @@ def find_inputs(
     inputs = [path for path in found if formats.has_image_suffix(path.name)]
     files.require_utf8([output, *inputs])
     if not inputs:
+        inputs = dicom_inputs.find(source, channel)
+    if not inputs:
         raise errors.UserError(
             f"No image in --input {source}: expected names that end in "
-            f"{', '.join(formats.SUFFIXES)}, found {len(found)} other files."
+            f"{', '.join(formats.SUFFIXES)}, or DICOM; found {len(found)} other files."
         )
+    if formats.is_dicom(inputs[0]):
+        return inputs
+    dicom_inputs.warn_of_left_out(found)
     if files_are_cases or not source.is_dir():
         return inputs
     return _of_channel(inputs, channel)
@@ -123,6 +129,7 @@ def predict_files(
     channel: Optional[int] = None,
     mask_format: str = "input",
     mask_values: str = label_values.DATASET,
+    write_dicom_seg: bool = False,
 ) -> int:
     """Writes a mask for each input into `output`, each whole or not at all.
 
@@ -137,9 +144,11 @@ def predict_files(
       channel: of 4-D files, from 0.
       mask_format: see `mask_files.targets`.
       mask_values: one of `label_values.MASK_VALUES`: what voxels say for a class.
+      write_dicom_seg: adds a DICOM segmentation object to each mask; the inputs are
+        series of DICOM.
 
     Returns:
-      The number of masks that were written.
+      The number of inputs for which something was written.
 
     Raises:
       UserError: at the end, if inputs failed; it names the first of them. Before the
@@ -150,14 +159,13 @@ def predict_files(
     written, failures = 0, []
     targets = mask_files.targets(inputs, output, mask_format)
     for number, (path, target) in enumerate(zip(inputs, targets), 1):
-        if target.exists() and not overwrite:
+        beside = [dicom_seg.target_of(target, path)] if write_dicom_seg else []
+        missing = [it for it in (target, *beside) if overwrite or not it.exists()]
+        if not missing:
             _LOG.info("%s exists and is kept; --overwrite makes it again.", target)
             continue
         try:
-            mask_files.check_target(target, path)
-            classes = segment_file(predictor, path, channel)
-            mask = label_values.in_values(classes, values)
-            mask_files.write(mask, target, named)
+            mask = _make(predictor, path, target, missing, channel, values)
         # SimpleITK's own errors are RuntimeErrors.
         except (errors.UserError, RuntimeError) as error:
             failures.append(_reason(path, error))
@@ -174,6 +182,28 @@ def predict_files(
     return written
 
 
+def _make(
+    predictor: predictors.Predictor,
+    path: pathlib.Path,
+    target: pathlib.Path,
+    missing: Sequence[pathlib.Path],
+    channel: Optional[int],
+    values: Sequence[int],
+) -> sitk.Image:
+    """Writes those files of one input that are missing, and returns its mask."""
+    named = structures(predictor.label_names, values)
+    if target in missing:
+        mask_files.check_target(target, path)
+        mask = label_values.in_values(segment_file(predictor, path, channel), values)
+        mask_files.write(mask, target, named)
+    else:
+        mask = volumes.read_label(target)
+    for each in missing:
+        if each != target:
+            dicom_seg.write(mask, path, each, named)
+    return mask
+
+
 def segment_file(
     predictor: predictors.Predictor,
     path: files.PathLike,
@@ -183,7 +213,8 @@ def segment_file(
 
     Args:
       predictor: the segmenter.
-      path: a 2-D or 3-D image, or a 4-D one, whose mask is 3-D.
+      path: a 2-D or 3-D image, or a 4-D one, whose mask is 3-D; or a file of a DICOM
+        series.
       channel: which image along the fourth axis of a 4-D file, from 0.
 
     Raises:

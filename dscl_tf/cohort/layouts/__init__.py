@@ -17,7 +17,15 @@ from typing import Optional
 from dscl_tf import errors, files
 from dscl_tf.cohort import formats, nifti_headers
 from dscl_tf.cohort.cases import Case, Dataset, Fault, Request
-from dscl_tf.cohort.layouts import acdc, decathlon, folder, listing, mmwhs, nnunet
+from dscl_tf.cohort.layouts import (
+    acdc,
+    decathlon,
+    dicom,
+    folder,
+    listing,
+    mmwhs,
+    nnunet,
+)
 
 __all__ = ["ACDC_FRAMES", "FORMATS", "Case", "Dataset", "Request", "find"]
 
@@ -30,10 +38,12 @@ _MODULES = {
     "mmwhs_mr": mmwhs,
     "nnunet": nnunet,
     "folder": folder,
+    "dicom": dicom,
 }
 FORMATS = tuple(sorted(_MODULES))
-# The folder of volumes last: images of the other layouts look like one.
+# The folders of volumes and of DICOM last: images of the other layouts look like one.
 _AUTO = ("nnunet", "decathlon", "acdc", "mmwhs")
+_PLAIN = ("folder", "dicom")
 # Names, their suffix in lower case, of images that belong to a layout although they are
 # of no case: other frames, channels (of nnU-Net's first format), the other modality.
 # The layouts that are not here tell of all images themselves.
@@ -98,7 +108,7 @@ def _locate(request: Request, layout: str) -> tuple[str, pathlib.Path, str]:
         # With labels named, a folder of images is one, wherever it lies.
         found = _above(source, names)
     if not found and layout == "auto":
-        found = _recognised(source, ("folder",))
+        found = _recognised(source, _PLAIN)
     if not found:
         found = _below(source, names)
     if not found and layout == "auto":
@@ -151,7 +161,7 @@ def _unrecognised(source: pathlib.Path, layout: str) -> errors.UserError:
 
 def _check_request(request: Request, name: str) -> None:
     """Refuses what would be ignored in silence."""
-    if request.labels and name != "folder":
+    if request.labels and name not in _PLAIN:
         raise errors.UserError(
             f"--labels={request.labels}: the labels of {name} are read from beside the "
             "images; leave --labels out, or say --format=folder."

@@ -2,6 +2,8 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Collection
+from typing import Optional
 
 from dscl_tf import errors
 from dscl_tf.cohort import formats
@@ -40,7 +42,7 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
         request = dataclasses.replace(request, labels=labels)
         root = root / _IMAGES
     images = listing.images_by_name(root)
-    labels = _labels_by_name(root, request, images) if request.labels else {}
+    labels = labels_by_name(root, request.labels, images)
     cases = tuple(
         Case(name, name, image, labels.get(name))
         for name, image in sorted(images.items())
@@ -60,14 +62,28 @@ def _has_images(folder: pathlib.Path) -> bool:
     )
 
 
-def _labels_by_name(root: pathlib.Path, request: Request, images: dict) -> dict:
-    if not request.labels.is_dir():
-        raise errors.UserError(f"--labels={request.labels} is not a folder.")
-    labels = listing.images_by_name(request.labels)
-    if not set(labels) & set(images):
-        found = ", ".join(sorted(labels)[:5]) or "-"
+def labels_by_name(
+    root: pathlib.Path, labels: Optional[pathlib.Path], images: Collection[str]
+) -> dict[str, pathlib.Path]:
+    """The label volumes of a folder by name without suffix.
+
+    Args:
+      root: of the images.
+      labels: the folder; None: there are none.
+      images: the images' names.
+
+    Raises:
+      UserError: it is no folder, or none of its labels has the name of an image.
+    """
+    if not labels:
+        return {}
+    if not labels.is_dir():
+        raise errors.UserError(f"--labels={labels} is not a folder.")
+    found = listing.images_by_name(labels)
+    if not set(found) & set(images):
+        shown = ", ".join(sorted(found)[:5]) or "-"
         raise errors.UserError(
-            f"--labels={request.labels}: no label has the name of an image in {root}; "
-            f"found {found} ({len(labels)} labels in all)."
+            f"--labels={labels}: no label has the name of an image in {root}; found "
+            f"{shown} ({len(found)} labels in all)."
         )
-    return labels
+    return found

@@ -1,0 +1,266 @@
+"""What the DICOM files of a folder are: the slices of each series, by their headers.
+
+GDCM, in SimpleITK, reads headers and pixels. It does not give the place of each frame
+of a file with several; pydicom does, and is needed for those files alone.
+"""
+
+import collections
+import dataclasses
+import functools
+import math
+import pathlib
+from collections.abc import Sequence
+from typing import NamedTuple, Optional
+
+import numpy as np
+import SimpleITK as sitk
+
+from dscl_tf import errors, files
+from dscl_tf.cohort import dicom_frames, formats
+
+READER = "GDCMImageIO"
+_ROOT = "1.2.840.10008.5.1.4.1.1."
+# CT, MR and PET of one frame and of many, images captured from them, X-ray volumes.
+_IMAGES = ("2", "2.1", "2.2", "4", "4.1", "4.4", "7", "13.1.1", "13.1.2", "13.1.3")
+_IMAGES += ("128", "128.1", "130")
+_START = 2**14  # Bytes of a file that are searched for these two tags.
+_CLASS, _UID_OF_SERIES = b"\x02\x00\x02\x00UI", b"\x20\x00\x0e\x00UI"
+_PATIENT, _PATIENT_NAME, _STUDY = "0010|0020", "0010|0010", "0020|000d"
+_SERIES, _INSTANCE, _TYPE = "0020|000e", "0008|0018", "0008|0008"
+_NUMBER, _THICKNESS = "0020|0011", ("0018|0088", "0018|0050")
+_POSITION, _AXES, _PIXEL_MM = "0020|0032", "0020|0037", "0028|0030"
+# What tells apart slices that lie at one place, and carries no name of a patient.
+_MARKS = {
+    "0018|0081": "echo time",
+    "0018|9087": "b-value",
+    "0018|1060": "trigger time",
+    "0020|0100": "temporal position",
+    "0020|0012": "acquisition",
+    _TYPE: "image type",
+}
+
+
+class Slice(NamedTuple):
+    """A slice of a volume: a file, or one frame of it."""
+
+    path: pathlib.Path
+    frame: Optional[int]  # From 0; None: the file has one image.
+    position_mm: tuple[float, ...]  # Of the first pixel's centre: x, y, z.
+    axes: tuple[float, ...]  # Cosines of the direction along a row, down a column.
+    spacing_mm: tuple[float, ...]  # Between columns, rows, slices (as the file says).
+    size: tuple[int, int]  # Columns, rows.
+    marks: tuple[tuple[str, str], ...] = ()  # What may differ at one place.
+    scale: tuple[float, float] = (1.0, 0.0)  # Slope, intercept; of frames alone.
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """Where a file is from; hashes of its UIDs may be written, nothing of a patient."""
+
+    uid: str  # Of the series; of the object, if it has several frames.
+    series_uid: str
+    patient: str  # What its patient's series have in common.
+    names: tuple[str, ...]  # Of the patient.
+    number: str = ""  # Of the series in its study; it may be written.
+
+
+@dataclasses.dataclass
+class Found:
+    """The slices of a series in a folder."""
+
+    origin: Origin
+    slices: list[Slice]
+    placeless: int = 0  # Images without a place in space, or in colour.
+    unread: Optional[pathlib.Path] = None  # A file whose frames cannot be told.
+    fault: str = ""  # Why.
+
+
+class Folder(NamedTuple):
+    """The DICOM files of a folder, without its subfolders."""
+
+    series: Sequence[Found]
+    damaged: Sequence[pathlib.Path]  # Images that cannot be read.
+    others: int  # Objects that are no images: reports, segmentations.
+
+
+def scan(folder: pathlib.Path) -> Folder:
+    """What DICOM files there are in a folder; headers are read once, until it changes.
+
+    Raises:
+      UserError: the folder cannot be read.
+    """
+    try:
+        changed_ns = folder.stat().st_mtime_ns
+    except OSError as error:
+        raise errors.UserError(f"Cannot list {folder}: {error.strerror}.") from None
+    return _scan(folder, changed_ns)
+
+
+@functools.lru_cache(maxsize=256)
+def _scan(folder: pathlib.Path, _: int) -> Folder:
+    series: dict[str, Found] = {}
+    damaged, others = [], 0
+    for path in sorted(folder.iterdir()):
+        if path.name[0] == "." or not formats.is_dicom(path):
+            continue
+        files.require_utf8([path])  # ITK aborts the process.
+        reader = _header(path) if _is_image(path) else None
+        if reader is not None:
+            _add(series, path, reader)
+        elif _is_image(path) and formats.has_dicom_sign(path):
+            damaged.append(path)
+        else:
+            others += 1
+    lost = [path for path in damaged if not _blame(series, path)]
+    return Folder(tuple(series.values()), tuple(lost), others)
+
+
+def _blame(series: dict[str, Found], path: pathlib.Path) -> bool:
+    """Whether a damaged file is of a series that has others; those are told of it.
+
+    Where the file does not say of which, it may be of any.
+    """
+    uid = _uid(path, _UID_OF_SERIES)
+    for found in series.values():
+        if uid is None or found.origin.series_uid == uid:
+            found.unread = path
+            found.fault = f"{path}: DICOM that is damaged: copy it again."
+    return any(found.unread == path for found in series.values())
+
+
+def _is_image(path: pathlib.Path) -> bool:
+    """Whether the object is of a class of images; those without a class may be."""
+    uid = _uid(path, _CLASS)
+    return uid is None or (uid.startswith(_ROOT) and uid[len(_ROOT) :] in _IMAGES)
+
+
+def _uid(path: pathlib.Path, tag: bytes) -> Optional[str]:
+    """The UID behind a tag near the start of a file, GDCM reads it or not; or None."""
+    with path.open("rb") as file:
+        _, found, after = file.read(_START).partition(tag)
+    if not found:
+        return None
+    length = int.from_bytes(after[:2], "little")
+    return after[2 : 2 + length].rstrip(b"\0 ").decode("ascii", "replace")
+
+
+def _header(path: pathlib.Path) -> Optional[sitk.ImageFileReader]:
+    """A reader that has read the header, or None where it cannot."""
+    reader = sitk.ImageFileReader()
+    reader.SetImageIO(READER)
+    reader.SetFileName(str(path))
+    reader.SetOutputPixelType(sitk.sitkFloat32)
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError:
+        return None
+    return reader
+
+
+def _add(series: dict[str, Found], path: pathlib.Path, reader) -> None:
+    """Adds the slices of a file to those of its series."""
+    has_frames = reader.HasMetaDataKey("0028|0008") and not _text(reader, _POSITION)
+    origin = _origin(reader, has_frames)
+    found = series.setdefault(origin.uid, Found(origin, []))
+    if reader.GetNumberOfComponents() != 1:
+        found.placeless += 1
+        return
+    slices = []
+    try:
+        if has_frames:
+            slices = [Slice(path, *frame) for frame in dicom_frames.read(path)]
+        elif (only := _only_slice(path, reader)) is not None:
+            slices = [only]
+        slices = [each for each in slices if _has_place(each)]
+    except errors.UserError as error:
+        found.unread, found.fault = path, str(error)
+    found.slices += slices
+    found.placeless += not slices
+
+
+def _origin(reader, has_frames: bool) -> Origin:
+    series, instance = _text(reader, _SERIES), _text(reader, _INSTANCE)
+    patient = _text(reader, _PATIENT)
+    names = tuple(name for name in (patient, _text(reader, _PATIENT_NAME)) if name)
+    patient = patient or _text(reader, _STUDY) or series
+    uid, number = instance if has_frames else series, _text(reader, _NUMBER)
+    return Origin(uid, series, patient, names, number)
+
+
+def _only_slice(path: pathlib.Path, reader) -> Optional[Slice]:
+    """The slice that a file of one image is; None if it does not say where."""
+    position, axes = _numbers(reader, _POSITION, 3), _numbers(reader, _AXES, 6)
+    if not position or not axes or not _numbers(reader, _PIXEL_MM, 2):
+        return None
+    marks = tuple((words, _text(reader, key)) for key, words in _MARKS.items())
+    # A slice that is alone is as thick as it says.
+    said = (_numbers(reader, key, 1) for key in _THICKNESS)
+    thickness = next((mm for mm, *_ in filter(None, said) if mm > 0), 1.0)
+    spacing_mm = (*reader.GetSpacing()[:2], thickness)
+    return Slice(path, None, position, axes, spacing_mm, reader.GetSize()[:2], marks)
+
+
+def _has_place(each: Slice) -> bool:
+    """Whether the place of a slice is all of numbers, and its pixels have a size."""
+    numbers = (*each.position_mm, *each.axes, *each.spacing_mm, *each.scale)
+    return (
+        len(numbers) == 14  # 3 of the position, 6 of the axes, 3 of the pixels, 2.
+        and all(map(math.isfinite, numbers))
+        and min(each.spacing_mm[:2]) > 0
+    )
+
+
+def _text(reader, key: str) -> str:
+    """A field as text, whatever bytes it has; empty where there is none."""
+    if not reader.HasMetaDataKey(key):
+        return ""
+    raw = reader.GetMetaData(key).encode("utf-8", "surrogateescape")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")  # DICOM's most common character set beside.
+    return text.strip(" \0")
+
+
+def _numbers(reader, key: str, count: int) -> tuple[float, ...]:
+    """The numbers of a field; none where there are not as many."""
+    try:
+        values = tuple(map(float, _text(reader, key).split("\\")))
+    except ValueError:
+        return ()
+    return values if len(values) == count else ()
+
+
+def pixels(slices: Sequence[Slice]) -> list[np.ndarray]:
+    """The values of slices, rescaled as their headers say: float32 [rows, columns].
+
+    Raises:
+      UserError: a file cannot be read; the message names it.
+    """
+    counts = collections.Counter(each.path for each in slices)
+    read: dict[pathlib.Path, sitk.Image] = {}
+    values = []
+    for each in slices:
+        image = read.get(each.path) or _image(each.path)
+        if counts[each.path] > 1:
+            read[each.path] = image
+        array = sitk.GetArrayViewFromImage(image)
+        if each.frame is None:
+            values.append(array.reshape(array.shape[-2:]).copy())
+        else:
+            first = dicom_frames.first_scale(each.path)
+            values.append(dicom_frames.rescale(array[each.frame], first, each.scale))
+    return values
+
+
+def _image(path: pathlib.Path) -> sitk.Image:
+    reader = _header(path)
+    try:
+        if reader is not None:
+            return reader.Execute()
+    except RuntimeError:
+        pass
+    raise errors.UserError(
+        f"Cannot read {path} (DICOM whose pixels GDCM cannot decode): copy it again, "
+        "or decompress it first."
+    )

@@ -1,0 +1,190 @@
+"""DICOM series as volumes: which slices make one, and why some do not.
+
+A series is named by the path of its first slice; the other files are those of the same
+series in the same folder.
+"""
+
+import dataclasses
+import hashlib
+import pathlib
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Optional
+
+import numpy as np
+import SimpleITK as sitk
+
+from dscl_tf import errors
+from dscl_tf.cohort import dicom_files, dicom_stack
+from dscl_tf.cohort.dicom_files import Found, Slice
+from dscl_tf.cohort.dicom_stack import Finding
+
+_HASH = 8  # Characters of a name that are of the series' UID.
+_SHORTEST = 3  # Characters of a patient's name or number that are looked for.
+_REPLACED = "series"  # For the name of a folder that has the patient's.
+
+
+@dataclasses.dataclass(frozen=True)
+class Series:
+    """The volume that a series is, or what keeps it from being one."""
+
+    name: str  # Of its case and mask: no part of the patient's name or number.
+    series_uid: str
+    patient: str  # The same for the same patient; not to be written.
+    number: str  # In its study.
+    path: pathlib.Path  # The file of the first slice.
+    slices: tuple[Slice, ...] = ()  # By position.
+    size: tuple[int, ...] = ()  # As SimpleITK orders it.
+    spacing_mm: tuple[float, ...] = ()
+    origin: tuple[float, ...] = ()
+    direction: tuple[float, ...] = ()
+    fault: Optional[Finding] = None  # Why it is no volume.
+    warnings: tuple[Finding, ...] = ()
+
+    @property
+    def files(self) -> tuple[pathlib.Path, ...]:
+        """The files of the slices, each once."""
+        return tuple(dict.fromkeys(each.path for each in self.slices))
+
+
+class Listing(NamedTuple):
+    """The DICOM files of a folder."""
+
+    series: tuple[Series, ...]
+    damaged: tuple[pathlib.Path, ...]  # Images that cannot be read.
+    others: int  # Objects that are no images.
+    placeless: int  # Images of series of which none has a place in space.
+
+
+def list_folder(folder: pathlib.Path) -> Listing:
+    """The series of a folder, without its subfolders, by name.
+
+    Raises:
+      UserError: the folder cannot be read.
+    """
+    scanned = dicom_files.scan(folder)
+    series = [_series(folder, found) for found in _with_slices(scanned)]
+    series.sort(key=lambda each: each.name)
+    placeless = sum(
+        found.placeless
+        for found in scanned.series
+        if not found.slices and not found.fault
+    )
+    return Listing(tuple(series), tuple(scanned.damaged), scanned.others, placeless)
+
+
+def _with_slices(scanned: dicom_files.Folder) -> Iterator[Found]:
+    return (found for found in scanned.series if found.slices or found.fault)
+
+
+def of(path: pathlib.Path) -> Series:
+    """The series that a file is a slice of.
+
+    Raises:
+      UserError: it is of none; the message says why.
+    """
+    path = pathlib.Path(path)
+    scanned = dicom_files.scan(path.parent)
+    if path in scanned.damaged:
+        raise errors.UserError(f"Cannot read {path} (DICOM, damaged): copy it again.")
+    for found in _with_slices(scanned):
+        if found.unread == path or any(each.path == path for each in found.slices):
+            return _series(path.parent, found)
+    raise errors.UserError(
+        f"{path}: found DICOM that is no slice (a report, a segmentation, an image in "
+        "colour or without a place in space), expected a slice of a CT, MR or PET "
+        "series: name another file."
+    )
+
+
+def _series(folder: pathlib.Path, found: Found) -> Series:
+    origin = found.origin
+    identity = {
+        "name": f"{_prefix(folder, origin.names)}_{_short(origin.uid)}",
+        "series_uid": origin.series_uid,
+        "patient": origin.patient,
+        "number": origin.number,
+    }
+    if found.unread:
+        reason = found.fault.removeprefix(f"{found.unread}: ").rstrip(".")
+        fault = Finding("file", reason, "a readable volume", "see there")
+        return Series(**identity, path=found.unread, fault=fault)
+    stack = dicom_stack.of(found.slices)
+    warnings = list(stack.warnings)
+    if found.placeless:
+        what = f"{found.placeless} images in colour or without a place in space"
+        warnings.append(Finding("slices", what, "slices", "they are left out"))
+    return Series(
+        **identity,
+        path=stack.slices[0].path,
+        slices=stack.slices,
+        size=(*stack.slices[0].size, len(stack.slices)),
+        spacing_mm=stack.spacing_mm,
+        origin=stack.slices[0].position_mm,
+        direction=stack.direction,
+        fault=stack.fault,
+        warnings=tuple(warnings),
+    )
+
+
+def _short(uid: str) -> str:
+    return hashlib.sha256(uid.encode()).hexdigest()[:_HASH]
+
+
+def _prefix(folder: pathlib.Path, names: Sequence[str]) -> str:
+    """The folder's name as that of a file, unless it has a part of the patient's."""
+    name = folder.absolute().name
+    parts = [part for each in names for part in re.split(r"[^\w]+|_", each.lower())]
+    whole = [re.sub(r"\W|_", "", each.lower()) for each in names]
+    lowered = re.sub(r"\W|_", "", name.lower())
+    if any(len(p) >= _SHORTEST and p in lowered for p in (*parts, *whole)):
+        return _REPLACED
+    return re.sub(r"[^A-Za-z0-9.-]+", "_", name).strip("._-") or _REPLACED
+
+
+def read(path: pathlib.Path) -> sitk.Image:
+    """The volume of the series that a file is a slice of.
+
+    Returns:
+      3-D float32 image; slices by position, along the normal of their planes.
+
+    Raises:
+      UserError: the series is no volume, or a file cannot be read.
+    """
+    series = checked(path)
+    image = sitk.GetImageFromArray(np.stack(dicom_files.pixels(series.slices)))
+    _lay(image, series)
+    return image
+
+
+def header(path: pathlib.Path) -> sitk.Image:
+    """An image without values of the geometry that `read` gives.
+
+    Raises:
+      UserError: the series is no volume.
+    """
+    series = checked(path)
+    image = sitk.Image(list(series.size), sitk.sitkUInt8)
+    _lay(image, series)
+    return image
+
+
+def checked(path: pathlib.Path) -> Series:
+    """The series that a file is a slice of, if it is a volume.
+
+    Raises:
+      UserError: it is not one; the message says why, and the cure.
+    """
+    series = of(path)
+    if series.fault:
+        field, found, expected, cure = series.fault
+        raise errors.UserError(
+            f"{path}: {field}: found {found}, expected {expected}; {cure}."
+        )
+    return series
+
+
+def _lay(image: sitk.Image, series: Series) -> None:
+    image.SetSpacing(series.spacing_mm)
+    image.SetOrigin(series.origin)
+    image.SetDirection(series.direction)

@@ -1,0 +1,167 @@
+"""Folders of DICOM series, and optionally one of labels of the cases' names."""
+
+import collections
+import logging
+import pathlib
+from collections.abc import Iterable, Iterator
+
+from dscl_tf.cohort import dicom_series, formats
+from dscl_tf.cohort.cases import Case, Dataset, Fault, Request
+from dscl_tf.cohort.dicom_series import Listing, Series
+from dscl_tf.cohort.layouts import folder as folders
+from dscl_tf.cohort.layouts import listing
+
+EXPECTED = (
+    "dicom: series of DICOM files, in the folder itself or in folders below it; "
+    "--labels=DIR names one of label volumes of the cases' names"
+)
+_IMAGES, _LABELS = "images", "labels"
+_LOG = logging.getLogger(__name__)
+
+
+def recognise(folder: pathlib.Path) -> str:
+    """What makes a folder one of DICOM, or nothing."""
+    for each in _tree(folder):
+        for path in listing.visible(each):
+            if formats.is_dicom(path):
+                return f"it has DICOM files such as {path.relative_to(folder)}"
+    return ""
+
+
+def is_part(folder: pathlib.Path) -> bool:
+    """Never: any folder of DICOM is a dataset."""
+    return False
+
+
+def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
+    """The series of a folder and of those below it; those of a patient are a subject.
+
+    Raises:
+      UserError: no label that fits a case.
+    """
+    labels = request.labels
+    if labels is None and any(listing.images_by_name(root / _LABELS)):
+        labels = root / _LABELS
+    series, faults = find(root)
+    names = {each.name for each in series}
+    labelled = folders.labels_by_name(root, labels, names)
+    faults += [
+        listing.label_without_image(name, path, f"a DICOM series called {name}")
+        for name, path in sorted(labelled.items())
+        if name not in names
+    ]
+    subjects = _subjects(series)
+    cases = tuple(
+        Case(each.name, subjects[each.patient], each.path, labelled.get(each.name))
+        for each in series
+        if not each.fault
+    )
+    return Dataset("dicom", root, cases, None, why=why, faults=tuple(faults))
+
+
+def find(root: pathlib.Path) -> tuple[list[Series], list[Fault]]:
+    """The series of a folder and of those below it, and what is wrong with them.
+
+    Args:
+      root: the folder.
+
+    Returns:
+      Series by name, those that are no volumes among them; and rows of the check.
+
+    Raises:
+      UserError: a folder cannot be read.
+    """
+    listed = [dicom_series.list_folder(each) for each in _tree(root)]
+    series = [each for found in listed for each in found.series]
+    series.sort(key=lambda each: (each.name, str(each.path)))
+    _log_left_out(root, listed)
+    faults = [fault for each in series for fault in _faults(each)]
+    faults += _damaged(listed)
+    faults += _divided(series)
+    for each in series:
+        if not each.fault:
+            text = "%s is series %s, %d slices, of %s."
+            _LOG.info(text, each.name, each.number or "?", each.size[2], each.path)
+    return series, faults
+
+
+def _tree(root: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A folder and all below it, links followed, each once."""
+    seen, waiting = set(), [root]
+    while waiting:
+        folder = waiting.pop(0)
+        real = folder.resolve()
+        if real in seen:
+            continue
+        seen.add(real)
+        yield folder
+        waiting += listing.folders(folder)
+
+
+def _log_left_out(root: pathlib.Path, listed: Iterable[Listing]) -> None:
+    others = sum(found.others for found in listed)
+    placeless = sum(found.placeless for found in listed)
+    if others:
+        _LOG.info(
+            "%s: %d DICOM objects that are no images of slices, such as reports and "
+            "segmentations, are left out.",
+            root,
+            others,
+        )
+    if placeless:
+        _LOG.warning(
+            "%s: %d DICOM images in colour or without a place in space are left out.",
+            root,
+            placeless,
+        )
+
+
+def _faults(series: Series) -> Iterator[Fault]:
+    where = series.name, str(series.path)
+    if series.fault:
+        yield Fault(*where, *series.fault)
+    for warning in series.warnings:
+        yield Fault(*where, *warning, is_error=False)
+
+
+def _damaged(listed: Iterable[Listing]) -> list[Fault]:
+    """A row of each folder with damaged files whose series has no others."""
+    cure = "copy them again, or take them away if they are not needed"
+    rows = []
+    for found in listed:
+        if found.damaged:
+            path = found.damaged[0]
+            what = f"{len(found.damaged)} DICOM images that cannot be read"
+            where = path.name, str(path), "file"
+            rows.append(Fault(*where, f"this one, of {what}", "slices", cure))
+    return rows
+
+
+def _divided(series: Iterable[Series]) -> Iterator[Fault]:
+    """Series of whose slices some are in another folder."""
+    same: dict[str, list[Series]] = collections.defaultdict(list)
+    for each in series:
+        # Files of several frames are volumes of their own.
+        if each.slices and each.slices[0].frame is None:
+            same[each.series_uid].append(each)
+    for several in same.values():
+        for each, other in zip(several, several[1:] + several[:1]):
+            if each is not other:
+                found = f"slices of the series in {other.path.parent}, too"
+                cure = "put all files of a series into one folder, each once"
+                where = each.name, str(each.path), "folder"
+                yield Fault(*where, found, "all slices in one folder", cure)
+
+
+def _subjects(series: Iterable[Series]) -> dict[str, str]:
+    """A name for each patient that carries nothing of theirs: that of a series."""
+    named: dict[str, list[str]] = collections.defaultdict(list)
+    for each in series:
+        named[each.patient].append(each.name)
+    if len(named) == 1 and len(next(iter(named.values()))) > 1:
+        _LOG.warning(
+            "All series have one Patient ID, so all are one subject, which cannot be "
+            "divided into training and test. If they are of several people, give each "
+            "an ID, or none: then each study is a subject."
+        )
+    return {patient: min(names) for patient, names in named.items()}

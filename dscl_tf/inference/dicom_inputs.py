@@ -1,0 +1,68 @@
+"""The DICOM series that are to be segmented."""
+
+import logging
+import pathlib
+from collections.abc import Iterable, Sequence
+from typing import Optional
+
+from dscl_tf import errors
+from dscl_tf.cohort import dicom_series, formats
+from dscl_tf.cohort.layouts import dicom
+from dscl_tf.inference import dicom_seg
+
+_LOG = logging.getLogger(__name__)
+
+
+def find(source: pathlib.Path, channel: Optional[int]) -> list[pathlib.Path]:
+    """A file of each series in a folder and below it, or of the series of one file.
+
+    Series that are no volumes are among them: who reads them says what is wrong.
+
+    Args:
+      source: the folder or file.
+      channel: what is asked for by --channel, which series do not have.
+
+    Raises:
+      UserError: a file that is no slice, a folder that cannot be read, or a channel.
+    """
+    if source.is_dir():
+        series, faults = dicom.find(source)
+    elif formats.is_dicom(source):
+        series, faults = [dicom_series.of(source)], []
+    else:
+        return []
+    if series and channel is not None:
+        raise errors.UserError(
+            f"--channel={channel}: a DICOM series has one image at each place; leave "
+            "--channel out."
+        )
+    failing = {str(each.path) for each in series if each.fault}
+    for fault in faults:
+        if fault.file not in failing:
+            _LOG.warning("%s", fault)
+    return [each.path for each in series]
+
+
+def warn_of_left_out(found: Iterable[pathlib.Path]) -> None:
+    """Says that DICOM files beside images of other formats are not segmented."""
+    count = sum(formats.is_dicom(path) for path in found)
+    if count:
+        _LOG.warning(
+            "%d DICOM files beside the other images are left out: give their folder as "
+            "--input without those.",
+            count,
+        )
+
+
+def require_series(inputs: Sequence[pathlib.Path]) -> None:
+    """Refuses, before any work, what DICOM segmentations cannot be written of.
+
+    Raises:
+      UserError: inputs that are no DICOM series, or a library that is missing.
+    """
+    if not formats.is_dicom(inputs[0]):
+        raise errors.UserError(
+            f"--write_dicom_seg is for DICOM series, found {inputs[0]}: leave it out, "
+            "or give the folder of the series as --input."
+        )
+    dicom_seg.require()
