@@ -10,6 +10,7 @@ import SimpleITK as sitk
 
 from dscl_tf import errors, files
 from dscl_tf.cohort import placing, volumes
+from dscl_tf.cohort.problems import Problem
 
 _SHOWN = 8  # Values that a message names.
 
@@ -31,28 +32,6 @@ class Case:
 
 
 @dataclasses.dataclass(frozen=True)
-class Fault:
-    """Why a part of a dataset is no case: a row of the check, with its cure.
-
-    One that is no error is a warning.
-    """
-
-    name: str  # Of the case that it would be.
-    file: str
-    field: str
-    found: str
-    expected: str
-    cure: str
-    is_error: bool = True
-
-    def __str__(self) -> str:
-        return (
-            f"{self.file}: {self.field}: found {self.found}, expected "
-            f"{self.expected}; {self.cure}."
-        )
-
-
-@dataclasses.dataclass(frozen=True)
 class Dataset:
     """What a layout's reader found."""
 
@@ -65,7 +44,7 @@ class Dataset:
     # Known wrong raw values to the raw ones that they stand for.
     strays: Mapping[int, int] = dataclasses.field(default_factory=dict)
     why: str = ""  # What the layout was recognised by, one sentence.
-    faults: tuple[Fault, ...] = ()  # Of what is no case.
+    faults: tuple[Problem, ...] = ()  # Of what is no case.
 
 
 @dataclasses.dataclass(frozen=True)

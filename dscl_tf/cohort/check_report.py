@@ -8,8 +8,9 @@ from typing import Optional
 
 from dscl_tf import config_json
 from dscl_tf.cohort import orientation
-from dscl_tf.cohort.cases import Case, Dataset, Fault
-from dscl_tf.cohort.integrity import ERROR, WARNING, CaseCheck, Facts, Problem
+from dscl_tf.cohort.cases import Case, Dataset
+from dscl_tf.cohort.integrity import CaseCheck, Facts
+from dscl_tf.cohort.problems import WARNING, Problem
 from dscl_tf.config import OrientationConfig
 
 _COLUMNS = ("severity", "file", "field", "found", "expected", "cure")
@@ -27,14 +28,14 @@ class Report:
 
     def is_bad(self, strict: bool) -> bool:
         """Whether there are errors; or warnings, if those count."""
-        return any(strict or each.severity == ERROR for each in self.problems)
+        return any(strict or each.is_error for each in self.problems)
 
     def bad_cases(self, strict: bool) -> set[str]:
         """Names of the cases with errors; or with warnings, if those count."""
         return {
             problem.case
             for problem in self.problems
-            if problem.case and (strict or problem.severity == ERROR)
+            if problem.case and (strict or problem.is_error)
         }
 
 
@@ -55,18 +56,11 @@ def make(checks: Sequence[CaseCheck], dataset: Dataset, num_partitions: int) -> 
     by_name = {case.name: case for case in dataset.cases}
     good = [(by_name[each.case], each.facts) for each in checks if each.facts]
     wanted = _orientation(checks)
-    problems = [_problem_of(fault) for fault in dataset.faults]
-    problems += [problem for each in checks for problem in each.problems]
+    problems = [*dataset.faults, *(it for each in checks for it in each.problems)]
     problems += _too_few_slices(good, num_partitions, wanted)
     problems += _sliced_otherwise(good, wanted)
     problems += _same_voxels(good)
     return Report(tuple(checks), tuple(problems), wanted)
-
-
-def _problem_of(fault: Fault) -> Problem:
-    severity = ERROR if fault.is_error else WARNING
-    where = fault.name, fault.file, fault.field
-    return Problem(severity, *where, fault.found, fault.expected, fault.cure)
 
 
 def _orientation(checks: Sequence[CaseCheck]) -> Optional[OrientationConfig]:
@@ -165,7 +159,7 @@ def table(report: Report, dataset: Dataset) -> str:
             _printable(getattr(problem, column)).replace(root, "")
             for column in _COLUMNS
         )
-        for problem in sorted(report.problems, key=lambda each: each.severity != ERROR)
+        for problem in sorted(report.problems, key=lambda each: not each.is_error)
     ]
     if not rows:
         return ""
@@ -259,8 +253,8 @@ def to_json(report: Report, skipped: Iterable[str] = ()) -> dict:
       skipped: names of the cases that were left out.
     """
     return {
-        "errors": sum(each.severity == ERROR for each in report.problems),
-        "warnings": sum(each.severity == WARNING for each in report.problems),
+        "errors": sum(each.is_error for each in report.problems),
+        "warnings": sum(not each.is_error for each in report.problems),
         "skipped": sorted(skipped),
         "problems": config_json.to_json(report.problems),
         "cases": [

@@ -10,7 +10,8 @@ import SimpleITK as sitk
 from dscl_tf import config
 from dscl_tf.cohort import cases, geometry
 from dscl_tf.cohort.cases import Case, Dataset
-from dscl_tf.cohort.integrity import WARNING, Facts, Problem
+from dscl_tf.cohort.integrity import Facts
+from dscl_tf.cohort.problems import WARNING, Problem
 from dscl_tf.config import PreprocessingConfig
 
 # Of a structure's volume: less than this beyond the grid is a voxel at an edge.

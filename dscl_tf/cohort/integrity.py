@@ -21,34 +21,15 @@ from dscl_tf.cohort import (
     whole_numbers,
 )
 from dscl_tf.cohort.cases import Case, Dataset
+from dscl_tf.cohort.problems import ERROR, WARNING, Problem
 from dscl_tf.config import PreprocessingConfig
 
-ERROR, WARNING = "error", "warning"
 _SPACING_TOLERANCE_MM = 1e-3
 _ORIGIN_TOLERANCE_MM = 0.5
 # Of direction cosines: far above rounding in headers, far below a turned axis.
 _DIRECTION_TOLERANCE = 0.02
 # No scanner's voxels are smaller or larger; a unit other than mm is likelier.
 _PLAUSIBLE_MM = (0.05, 20.0)
-
-
-@dataclasses.dataclass(frozen=True)
-class Problem:
-    """One finding, with its cure; only errors keep a case from being prepared."""
-
-    severity: str  # ERROR or WARNING.
-    case: str  # Empty: of all together.
-    file: str
-    field: str
-    found: str
-    expected: str
-    cure: str
-
-    def __str__(self) -> str:
-        return (
-            f"{self.file}: {self.field}: found {self.found}, expected "
-            f"{self.expected}; {self.cure}."
-        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +60,7 @@ class CaseCheck:
     @property
     def is_bad(self) -> bool:
         """Whether it cannot be prepared."""
-        return any(problem.severity == ERROR for problem in self.problems)
+        return any(problem.is_error for problem in self.problems)
 
 
 def check_case(
@@ -98,7 +79,7 @@ def check_case(
     """
     problems = [*check_headers(case, dataset.format)]
     facts = None
-    if not any(problem.severity == ERROR for problem in problems):
+    if not any(problem.is_error for problem in problems):
         facts, found = _check_voxels(case, dataset, num_classes, settings)
         problems += found
     return CaseCheck(case.name, case.subject, facts, tuple(problems))

@@ -14,7 +14,8 @@ import SimpleITK as sitk
 
 from dscl_tf import errors
 from dscl_tf.cohort.cases import Dataset
-from dscl_tf.cohort.integrity import ERROR, WARNING, CaseCheck, Problem
+from dscl_tf.cohort.integrity import CaseCheck
+from dscl_tf.cohort.problems import ERROR, WARNING, Problem
 
 DATASET, CLASSES = "dataset", "classes"
 MASK_VALUES = (DATASET, CLASSES)  # What voxels of masks say for a class.

@@ -23,8 +23,8 @@ from dscl_tf.cohort import (
 )
 from dscl_tf.cohort.cases import Dataset
 from dscl_tf.cohort.check_report import Report
-from dscl_tf.cohort.integrity import Problem
 from dscl_tf.cohort.prepared import PreparedVolume
+from dscl_tf.cohort.problems import Problem
 from dscl_tf.config import PreprocessingConfig
 
 _LOG = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from typing import Optional
 
 from dscl_tf import errors, files
 from dscl_tf.cohort import formats, nifti_headers
-from dscl_tf.cohort.cases import Case, Dataset, Fault, Request
+from dscl_tf.cohort.cases import Case, Dataset, Request
 from dscl_tf.cohort.layouts import (
     acdc,
     decathlon,
@@ -26,6 +26,7 @@ from dscl_tf.cohort.layouts import (
     mmwhs,
     nnunet,
 )
+from dscl_tf.cohort.problems import WARNING, Problem
 
 __all__ = ["ACDC_FRAMES", "FORMATS", "Case", "Dataset", "Request", "find"]
 
@@ -178,20 +179,20 @@ def _check_request(request: Request, name: str) -> None:
         )
 
 
-def _left_out(dataset: Dataset, others: Optional[re.Pattern]) -> list[Fault]:
+def _left_out(dataset: Dataset, others: Optional[re.Pattern]) -> list[Problem]:
     """Images beside those of the cases that are of none, but for names of `others`."""
     if others is None:
         return []
     used = {p for case in dataset.cases for p in (case.image, case.label) if p}
     return [
-        Fault(
+        Problem(
+            WARNING,
             formats.strip_suffix(path.name),
             str(path),
             "name",
             "an image of no case",
             f"a name that {dataset.format} has",
             "it is left out: rename it, or take it away",
-            is_error=False,
         )
         for folder in sorted({path.parent for path in used})
         for path in listing.visible(folder)

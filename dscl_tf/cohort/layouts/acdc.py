@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from dscl_tf import errors
 from dscl_tf.cohort import volumes
-from dscl_tf.cohort.cases import Case, Dataset, Fault, Request
+from dscl_tf.cohort.cases import Case, Dataset, Request
 from dscl_tf.cohort.layouts import listing
+from dscl_tf.cohort.problems import ERROR, Problem
 
 EXPECTED = (
     "acdc: folders patientNNN with an Info.cfg, in the folder itself or in training/, "
@@ -58,11 +59,12 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
     return Dataset("acdc", root, tuple(cases), LABELS, why=why, faults=tuple(faults))
 
 
-def _fault(patient: pathlib.Path, error: str) -> Fault:
+def _fault(patient: pathlib.Path, error: str) -> Problem:
     """Why a patient has no case."""
     found = error.rstrip(".").replace(f"{patient}/", "")
     expected, cure = "Info.cfg and its frames", "download the patient again"
-    return Fault(patient.name, str(patient), "files", found, expected, cure)
+    where = patient.name, str(patient), "files"
+    return Problem(ERROR, *where, found, expected, cure)
 
 
 def _patients(root: pathlib.Path) -> Iterator[pathlib.Path]:

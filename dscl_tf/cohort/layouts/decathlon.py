@@ -9,8 +9,9 @@ from typing import Optional
 
 from dscl_tf import errors
 from dscl_tf.cohort import formats
-from dscl_tf.cohort.cases import Case, Dataset, Fault, Request
+from dscl_tf.cohort.cases import Case, Dataset, Request
 from dscl_tf.cohort.layouts import dataset_json, listing
+from dscl_tf.cohort.problems import ERROR, Problem
 
 EXPECTED = (
     "decathlon: dataset.json with modality, labels and training, beside imagesTr/ and "
@@ -103,14 +104,14 @@ def _case(
     return Case(name, name, path, label, fourth=fourth)
 
 
-def _fault(path: pathlib.Path, field: str, entry: object, error: ValueError) -> Fault:
+def _fault(path: pathlib.Path, field: str, entry: object, error: ValueError) -> Problem:
     """Why an entry of dataset.json is no case."""
     image = entry.get("image") if isinstance(entry, dict) else entry
     name = pathlib.PurePath(image).name if isinstance(image, str) else ""
     cure = "download the dataset again, or correct the entry"
     name = formats.strip_suffix(name) or field
     found, _, expected = str(error).removeprefix("found ").partition(", expected ")
-    return Fault(name, str(path), field, found, expected, cure)
+    return Problem(ERROR, name, str(path), field, found, expected, cure)
 
 
 def _image(

@@ -6,16 +6,17 @@ import pathlib
 from collections.abc import Iterable, Iterator
 
 from dscl_tf.cohort import dicom_series, formats
-from dscl_tf.cohort.cases import Case, Dataset, Fault, Request
+from dscl_tf.cohort.cases import Case, Dataset, Request
 from dscl_tf.cohort.dicom_series import Listing, Series
 from dscl_tf.cohort.layouts import folder as folders
 from dscl_tf.cohort.layouts import listing
+from dscl_tf.cohort.problems import ERROR, WARNING, Problem
 
 EXPECTED = (
     "dicom: series of DICOM files, in the folder itself or in folders below it; "
     "--labels=DIR names one of label volumes of the cases' names"
 )
-_IMAGES, _LABELS = "images", "labels"
+_LABELS = "labels"
 _LOG = logging.getLogger(__name__)
 
 
@@ -59,7 +60,7 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
     return Dataset("dicom", root, cases, None, why=why, faults=tuple(faults))
 
 
-def find(root: pathlib.Path) -> tuple[list[Series], list[Fault]]:
+def find(root: pathlib.Path) -> tuple[list[Series], list[Problem]]:
     """The series of a folder and of those below it, and what is wrong with them.
 
     Args:
@@ -116,15 +117,15 @@ def _log_left_out(root: pathlib.Path, listed: Iterable[Listing]) -> None:
         )
 
 
-def _faults(series: Series) -> Iterator[Fault]:
+def _faults(series: Series) -> Iterator[Problem]:
     where = series.name, str(series.path)
     if series.fault:
-        yield Fault(*where, *series.fault)
+        yield Problem(ERROR, *where, *series.fault)
     for warning in series.warnings:
-        yield Fault(*where, *warning, is_error=False)
+        yield Problem(WARNING, *where, *warning)
 
 
-def _damaged(listed: Iterable[Listing]) -> list[Fault]:
+def _damaged(listed: Iterable[Listing]) -> list[Problem]:
     """A row of each folder with damaged files whose series has no others."""
     cure = "copy them again, or take them away if they are not needed"
     rows = []
@@ -133,11 +134,12 @@ def _damaged(listed: Iterable[Listing]) -> list[Fault]:
             path = found.damaged[0]
             what = f"{len(found.damaged)} DICOM images that cannot be read"
             where = path.name, str(path), "file"
-            rows.append(Fault(*where, f"this one, of {what}", "slices", cure))
+            found = f"this one, of {what}"
+            rows.append(Problem(ERROR, *where, found, "slices", cure))
     return rows
 
 
-def _divided(series: Iterable[Series]) -> Iterator[Fault]:
+def _divided(series: Iterable[Series]) -> Iterator[Problem]:
     """Series of whose slices some are in another folder."""
     same: dict[str, list[Series]] = collections.defaultdict(list)
     for each in series:
@@ -150,7 +152,7 @@ def _divided(series: Iterable[Series]) -> Iterator[Fault]:
                 found = f"slices of the series in {other.path.parent}, too"
                 cure = "put all files of a series into one folder, each once"
                 where = each.name, str(each.path), "folder"
-                yield Fault(*where, found, "all slices in one folder", cure)
+                yield Problem(ERROR, *where, found, "all slices in one folder", cure)
 
 
 def _subjects(series: Iterable[Series]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Optional
 
 from dscl_tf import errors
 from dscl_tf.cohort import formats
-from dscl_tf.cohort.cases import Fault
+from dscl_tf.cohort.problems import ERROR, Problem
 
 _LOG = logging.getLogger(__name__)
 _SHOWN = 8  # Names or faults that a message lists.
@@ -130,7 +130,7 @@ def refuse_faults(faults: Sequence[str]) -> None:
     raise errors.UserError("\n  ".join(lines))
 
 
-def label_without_image(name: str, label: pathlib.Path, image: str) -> Fault:
+def label_without_image(name: str, label: pathlib.Path, image: str) -> Problem:
     """The fault of a label that has no image.
 
     Args:
@@ -139,7 +139,8 @@ def label_without_image(name: str, label: pathlib.Path, image: str) -> Fault:
       image: the file that was looked for.
     """
     cure = f"bring {image} back, or take the label away"
-    return Fault(name, str(label), "image", "a label without one", image, cure)
+    where = name, str(label), "image"
+    return Problem(ERROR, *where, "a label without one", image, cure)
 
 
 def first_twice(names: Iterable[str]) -> Optional[str]:

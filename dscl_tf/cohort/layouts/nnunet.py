@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from dscl_tf import errors
 from dscl_tf.cohort import formats
-from dscl_tf.cohort.cases import Case, Dataset, Fault, Request
+from dscl_tf.cohort.cases import Case, Dataset, Request
 from dscl_tf.cohort.layouts import dataset_json, listing
+from dscl_tf.cohort.problems import ERROR, Problem
 
 EXPECTED = (
     "nnunet: dataset.json with channel_names, labels and file_ending, beside "
@@ -76,10 +77,10 @@ def _cases(root, kind: str, suffix: str, channel: int, faults: list) -> list[Cas
         elif name in images:
             cure = "rename it, its channel last"
             where = str(images[name]), "name", "no channel"
-            faults.append(Fault(name, *where, "one such as _0000", cure))
+            faults.append(Problem(ERROR, name, *where, "one such as _0000", cure))
         elif name in names:
             where = str(wanted), "file", "other channels of it"
-            faults.append(Fault(name, *where, "this one", "copy it again"))
+            faults.append(Problem(ERROR, name, *where, "this one", "copy it again"))
         else:
             found = listing.label_without_image(name, labels[name], str(wanted))
             faults.append(found)
@@ -96,10 +97,12 @@ def _by_stem(folder: pathlib.Path, suffix: str, faults: list) -> dict:
         if formats.suffix_of(path.name) != suffix.lower():
             where = str(path), "name", formats.suffix_of(path.name)
             expected = f"file_ending ({suffix}) of {dataset_json.NAME}"
-            faults.append(Fault(stem, *where, expected, "convert it, or take it away"))
+            faults.append(
+                Problem(ERROR, stem, *where, expected, "convert it, or take it away")
+            )
         elif stem in found:
             where = str(path), "name", f"the same as {found[stem].name}"
-            faults.append(Fault(stem, *where, "one file", "keep one of them"))
+            faults.append(Problem(ERROR, stem, *where, "one file", "keep one of them"))
         else:
             found[stem] = path
     return found
@@ -110,14 +113,14 @@ def _is_channel(stem: str) -> bool:
     return stem[-5:-4] == "_" and number.isascii() and number.isdigit() and stem[:-5]
 
 
-def _count_fault(path: pathlib.Path, content: Mapping, found: int) -> list[Fault]:
+def _count_fault(path: pathlib.Path, content: Mapping, found: int) -> list[Problem]:
     """The files are not listed, so their number alone tells that some are missing."""
     said = content.get("numTraining", found)
     if said == found and found:
         return []
     cure = "copy the dataset again, or correct the number"
     where = path.name, str(path), "numTraining", f"{said!r:.40}"
-    return [Fault(*where, f"{found}, as imagesTr has {found} cases", cure)]
+    return [Problem(ERROR, *where, f"{found}, as imagesTr has {found} cases", cure)]
 
 
 def _named_values(path: pathlib.Path, content: Mapping) -> dict[int, str]:

@@ -217,7 +217,7 @@ def test_a_label_of_no_series_is_a_row(tmp_path):
         label = miniatures.volume(miniatures.subject(0)[1])
         miniatures.write(label, tmp_path / "labels" / f"{each}.nii.gz")
     (fault,) = find(tmp_path).faults
-    assert "a label without one" in str(fault) and fault.name == "other"
+    assert "a label without one" in str(fault) and fault.case == "other"
 
 
 def test_a_missing_slice_is_a_row(tmp_path):

@@ -1,0 +1,30 @@
+"""A finding of the check of a dataset: a row of its table."""
+
+import dataclasses
+
+ERROR, WARNING = "error", "warning"
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """One finding, with its cure; only errors keep a case from being prepared."""
+
+    severity: str  # ERROR or WARNING.
+    # Also what would be a case without it. Empty: of all together.
+    case: str
+    file: str
+    field: str
+    found: str
+    expected: str
+    cure: str
+
+    @property
+    def is_error(self) -> bool:
+        """Whether it keeps the case from being prepared."""
+        return self.severity == ERROR
+
+    def __str__(self) -> str:
+        return (
+            f"{self.file}: {self.field}: found {self.found}, expected "
+            f"{self.expected}; {self.cure}."
+        )
