@@ -2,12 +2,12 @@
 
 from absl import flags
 
-from dscl_tf.cohort import label_values
+from dscl_tf.config import masks
 
 _MASK_VALUES = flags.DEFINE_enum(
     "mask_values",
-    label_values.DATASET,
-    list(label_values.MASK_VALUES),
+    masks.DATASET,
+    list(masks.MASK_VALUES),
     "Voxel values of masks. dataset: those that the dataset's labels have (0 and 255, "
     "say); classes: 0 the background, 1, 2, ... the structures in their order.",
 )

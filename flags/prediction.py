@@ -5,6 +5,8 @@ from typing import Optional
 from absl import flags
 from dscl_flags import inference
 
+from dscl_tf.config import masks
+
 _INPUT = flags.DEFINE_string(
     "input",
     None,
@@ -37,8 +39,8 @@ _PRECISION = flags.DEFINE_enum(
 )
 _MASK_FORMAT = flags.DEFINE_enum(
     "mask_format",
-    "input",
-    ["input", "seg_nrrd"],
+    masks.INPUT,
+    list(masks.MASK_FORMATS),
     "input: masks of the images' names and formats. seg_nrrd: NAME.seg.nrrd, which 3D "
     "Slicer opens as a segmentation, with the structures' names and colours.",
 )

@@ -12,6 +12,7 @@ from dscl_tf import errors, files
 from dscl_tf.cohort import placing, volumes
 from dscl_tf.cohort.problems import Problem
 
+MAX_CLASSES = 256  # Prepared labels are bytes.
 _SHOWN = 8  # Values that a message names.
 
 

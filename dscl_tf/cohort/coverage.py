@@ -63,7 +63,9 @@ def measure(
     label.SetDirection(facts.direction)
     oriented = geometry.orient(label, settings.orientation)
     grid = geometry.in_plane_grid(oriented, settings)
-    kept = np.bincount(geometry.labels_on_grid(label, grid).ravel(), minlength=256)
+    kept = np.bincount(
+        geometry.labels_on_grid(label, grid).ravel(), minlength=cases.MAX_CLASSES
+    )
     values = sitk.GetArrayViewFromImage(oriented)
     return [
         _of_class(k, values == k, kept[k], oriented.GetSpacing(), settings)

@@ -28,7 +28,7 @@ _DICOM, _DICOM_AT = b"DICM", 128
 # Of files that may lack the sign: other names of DICOM files have no suffix.
 _DICOM_SUFFIXES = (".dcm", ".ima", ".dicom")
 _GZIP = b"\x1f\x8b"
-_LENGTH, _LENGTH_2 = 348, 540  # Bytes of the headers of NIfTI-1 and NIfTI-2.
+LENGTH, LENGTH_2 = 348, 540  # Bytes of the headers of NIfTI-1 and NIfTI-2.
 _HEAD = 4096  # Bytes that tell a format.
 # Fields of the voxel size, with a number.
 _SPACING = {
@@ -151,13 +151,13 @@ def kind_of(path: pathlib.Path) -> Kind:
             f"Cannot read {path} (it is empty): copy or download it again."
         )
     lengths = {int.from_bytes(head[:4], order) for order in ("little", "big")}
-    if lengths & {_LENGTH, _LENGTH_2}:
+    if lengths & {LENGTH, LENGTH_2}:
         if head[344:348] == b"ni1\0":
             raise errors.UserError(
                 f"Cannot read {path} (its voxels are in an .img file of their own): "
                 "convert both to one .nii.gz first."
             )
-        return Kind(NIFTI, is_packed, _LENGTH_2 in lengths)
+        return Kind(NIFTI, is_packed, LENGTH_2 in lengths)
     reader = ""
     if head.startswith(b"NRRD000"):
         reader = _NRRD
@@ -213,11 +213,11 @@ def _write_as_nifti_1(path: pathlib.Path, target: pathlib.Path) -> None:
     """Writes a NIfTI-2 file with the header of NIfTI-1; the voxels are the same."""
     try:
         with unpacked(path) as content, target.open("wb") as file:
-            head = content.read(_LENGTH_2)
-            order = "<" if int.from_bytes(head[:4], "little") == _LENGTH_2 else ">"
+            head = content.read(LENGTH_2)
+            order = "<" if int.from_bytes(head[:4], "little") == LENGTH_2 else ">"
             before = nibabel.Nifti2Header(head, order, check=False)
-            content.read(int(before["vox_offset"]) - _LENGTH_2)
-            file.write(_nifti_1_header(before).ljust(_LENGTH + 4, b"\0"))
+            content.read(int(before["vox_offset"]) - LENGTH_2)
+            file.write(_nifti_1_header(before).ljust(LENGTH + 4, b"\0"))
             shutil.copyfileobj(content, file)
     except (OSError, EOFError, zlib.error, ValueError, OverflowError) as error:
         raise errors.UserError(
@@ -231,6 +231,6 @@ def _nifti_1_header(before: nibabel.Nifti2Header) -> bytes:
         raise ValueError(f"field dim: found {before['dim'].tolist()}")
     for name in set(after.keys()) & set(before.keys()):
         after[name] = before[name]
-    after["sizeof_hdr"], after["magic"] = _LENGTH, b"n+1"
-    after["vox_offset"] = _LENGTH + 4
+    after["sizeof_hdr"], after["magic"] = LENGTH, b"n+1"
+    after["vox_offset"] = LENGTH + 4
     return after.binaryblock

@@ -229,10 +229,12 @@ def _check_label(
         found = ", ".join(f"{v} ({n} voxels)" for v, n in list(odd.items())[:8])
         wanted = "0 or more" if num_classes is None else f"0 to {limit - 1}"
         yield problem(ERROR, "values", found, wanted, "map or remove them")
-    if len(counts) > 256:
+    if len(counts) > cases.MAX_CLASSES:
         cure = "is it an image? Leave it out"
         found = f"{len(counts)} different ones"
-        yield problem(ERROR, "values", found, "at most 255 structures", cure)
+        yield problem(
+            ERROR, "values", found, f"at most {cases.MAX_CLASSES - 1} structures", cure
+        )
     if set(counts) == {0}:
         cure = "it is kept as a volume without structures; leave it out if it has some"
         yield problem(WARNING, "values", "background only", "a structure", cure)

@@ -13,13 +13,11 @@ import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import errors
-from dscl_tf.cohort.cases import Dataset
+from dscl_tf.cohort.cases import MAX_CLASSES, Dataset
 from dscl_tf.cohort.integrity import CaseCheck
 from dscl_tf.cohort.problems import ERROR, WARNING, Problem
+from dscl_tf.config.masks import DATASET, MASK_VALUES
 
-DATASET, CLASSES = "dataset", "classes"
-MASK_VALUES = (DATASET, CLASSES)  # What voxels of masks say for a class.
-MAX_CLASSES = 256  # Prepared labels are bytes.
 BACKGROUND = "background"
 _SHOWN = 12
 _LOG = logging.getLogger(__name__)
@@ -34,7 +32,7 @@ def of_masks(mask_values: str, values: Sequence[int]) -> tuple[int, ...]:
     """The voxel value of each class in masks: a dataset's `values`, or the classes.
 
     Raises:
-      UserError: `mask_values` is none of MASK_VALUES.
+      UserError: `mask_values` is none of `masks.MASK_VALUES`.
     """
     if mask_values not in MASK_VALUES:
         raise errors.UserError(

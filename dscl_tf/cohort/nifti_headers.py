@@ -18,7 +18,6 @@ from nibabel import spatialimages
 from dscl_tf import errors
 from dscl_tf.cohort import formats
 
-_LENGTH, _LENGTH_2 = 348, 540  # Bytes of the headers of NIfTI-1 and NIfTI-2.
 _TOLERANCE = 0.02  # Of scales and direction cosines: far above rounding.
 _TOLERANCE_MM = 0.5  # Of the first voxel's position.
 _COPY_AGAIN = "copy or download it again"
@@ -84,7 +83,10 @@ def fault(path: pathlib.Path) -> Optional[tuple[str, str]]:
     if header is None:
         return None
     if not isinstance(header, nibabel.Nifti1Header):
-        return f"field sizeof_hdr: found {header}, expected {_LENGTH}", _COPY_AGAIN
+        return (
+            f"field sizeof_hdr: found {header}, expected {formats.LENGTH}",
+            _COPY_AGAIN,
+        )
     axes, *extents = header["dim"].tolist()
     if not 1 <= axes <= 7 or extents[0] < 1:
         found = axes, *extents
@@ -130,7 +132,7 @@ def _read(path: pathlib.Path) -> Union[nibabel.Nifti1Header, int, None]:
     except (OSError, errors.UserError):
         return None
     head = formats.head_of(path)
-    length = _LENGTH_2 if kind.is_nifti_2 else _LENGTH
+    length = formats.LENGTH_2 if kind.is_nifti_2 else formats.LENGTH
     is_called_so = formats.suffix_of(path.name) in formats.NIFTI_SUFFIXES
     if kind.reader not in ("", formats.NIFTI) or len(head) < length:
         return None

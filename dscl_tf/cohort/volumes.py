@@ -14,11 +14,10 @@ import SimpleITK as sitk
 from dscl_tf import errors, files
 from dscl_tf.cohort import dicom_series, formats, nifti_headers, whole_numbers
 
-_HEADER_SUFFIXES = (".nhdr", ".mhd")  # The voxels are in a file of their own.
+HEADER_SUFFIXES = (".nhdr", ".mhd")  # The voxels are in a file of their own.
 _CHUNK = 2**22  # Bytes; a multiple of the width of every voxel type.
-# NIfTI's codes of float voxels to NumPy's, and the header lengths of its versions.
+# NIfTI's codes of float voxels to NumPy's.
 _NIFTI_FLOATS = {16: "f4", 64: "f8"}
-_NIFTI_HEADERS = (348, 540)
 # Of the products of axes: above rounding in headers, below a shear worth a voxel.
 _RIGHT_ANGLE = 0.02
 # Larger headers are a damaged file or not for this machine: 2^31 voxels are 8 GiB.
@@ -161,7 +160,7 @@ def write_image(image: sitk.Image, path: files.PathLike) -> None:
     """
     path = pathlib.Path(path)
     files.require_utf8([path])
-    if formats.suffix_of(path.name) in _HEADER_SUFFIXES:
+    if formats.suffix_of(path.name) in HEADER_SUFFIXES:
         _write_in_two(image, path)
         return
     with files.atomic_path(path, formats.lower_suffix(path.name)) as partial:
@@ -289,7 +288,8 @@ def _scan(
     with formats.unpacked(path) as content:
         head = content.read(start)
         # The header's own length, its first field, tells the byte order.
-        order = "<" if int.from_bytes(head[:4], "little") in _NIFTI_HEADERS else ">"
+        lengths = (formats.LENGTH, formats.LENGTH_2)
+        order = "<" if int.from_bytes(head[:4], "little") in lengths else ">"
         found, odd = len(head), 0
         for chunk in iter(lambda: content.read(_CHUNK), b""):
             if kind:

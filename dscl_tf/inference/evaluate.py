@@ -10,6 +10,7 @@ import SimpleITK as sitk
 
 from dscl_tf import config, errors, files
 from dscl_tf.cohort import cases, label_values, prepared, splits, volumes
+from dscl_tf.config import masks
 from dscl_tf.inference import (
     case_views,
     log_tables,
@@ -37,7 +38,7 @@ class EvaluationConfig:
     overwrite: bool = False  # Evaluates again what has been evaluated.
     pictures: bool = True  # Writes overlays/ and contact_sheet.png.
     nsd_tolerance_mm: Optional[float] = None  # None: without surface Dice.
-    mask_values: str = label_values.DATASET  # One of `label_values.MASK_VALUES`.
+    mask_values: str = masks.DATASET  # One of `masks.MASK_VALUES`.
 
 
 def evaluate(
@@ -80,7 +81,7 @@ def evaluate(
         return finished
     files.require_writable(output)
     (output / SUMMARY).unlink(missing_ok=True)
-    results = _evaluate_all(predictor, cohort, chosen, settings)
+    results = _evaluate_all(predictor, cohort, chosen, settings, values)
     summary.write_table(results, cohort.label_names, output / "cases.csv", values)
     tolerance_mm = settings.nsd_tolerance_mm
     content = summary.summarise(results, cohort.label_names, tolerance_mm, values)
@@ -178,6 +179,7 @@ def _evaluate_all(
     cohort: prepared.PreparedCohort,
     chosen: Sequence[prepared.PreparedVolume],
     settings: EvaluationConfig,
+    values: Sequence[int],
 ) -> list[summary.CaseResult]:
     results, thumbnails, output = [], [], pathlib.Path(settings.output)
     for number, volume in enumerate(chosen, 1):
@@ -185,7 +187,7 @@ def _evaluate_all(
         originals.check_truth(cohort, volume, truth)
         mask = _segment(predictor, cohort, volume)
         mask_file = output / "masks" / f"{volume.name}.nii.gz"
-        said = label_values.in_values(mask, _values(cohort, settings.mask_values))
+        said = label_values.in_values(mask, values)
         volumes.write_image(said, mask_file)
         tolerance_mm, num = settings.nsd_tolerance_mm, len(cohort.label_names)
         result = _compare(volume, truth, mask, mask_file, num, tolerance_mm)

@@ -14,9 +14,9 @@ import SimpleITK as sitk
 
 from dscl_tf import errors, files
 from dscl_tf.cohort import dicom_series, formats, volumes
+from dscl_tf.config import masks
 from dscl_tf.inference.structures import Structure
 
-FORMATS = ("input", "seg_nrrd")
 LABELS = "labels.txt"
 _SEGMENTATION = "Binary labelmap"
 _LOG = logging.getLogger(__name__)
@@ -30,9 +30,9 @@ def targets(
     Args:
       inputs: the images.
       output: folder of the masks.
-      mask_format: of FORMATS. "input": the image's name and format, NIfTI and the
-        name of the case for a DICOM series; "seg_nrrd": the name with the suffix
-        .seg.nrrd.
+      mask_format: of `masks.MASK_FORMATS`. "input": the image's name and format, NIfTI
+        and the name of the case for a DICOM series; "seg_nrrd": the name with the
+        suffix .seg.nrrd.
 
     Raises:
       UserError: two images would have one mask.
@@ -42,7 +42,7 @@ def targets(
         name = path.name
         if formats.is_dicom(path):
             name = f"{dicom_series.of(path).name}.nii.gz"
-        if mask_format == "seg_nrrd":
+        if mask_format == masks.SEG_NRRD:
             name = f"{formats.strip_suffix(name)}.seg.nrrd"
         inputs_of[name].append(path)
     for name, paths in inputs_of.items():
@@ -66,7 +66,7 @@ def check_target(target: pathlib.Path, source: files.PathLike) -> None:
     Raises:
       UserError: its voxels would be in a second file.
     """
-    if target.name.lower().endswith((".mhd", ".nhdr")):
+    if formats.suffix_of(target.name) in volumes.HEADER_SUFFIXES:
         raise errors.UserError(
             f"{source} keeps its voxels in a second file, so its mask could not appear "
             "whole: convert it to .mha, .nrrd or .nii.gz first, or ask for "

@@ -12,6 +12,7 @@ import SimpleITK as sitk
 
 from dscl_tf import errors, files
 from dscl_tf.cohort import formats, label_values, preprocessing, volumes
+from dscl_tf.config import masks
 from dscl_tf.inference import dicom_inputs, dicom_seg, mask_files
 from dscl_tf.inference import predictor as predictors
 from dscl_tf.inference.structures import Structure, structures
@@ -127,8 +128,8 @@ def predict_files(
     output: files.PathLike,
     overwrite: bool = False,
     channel: Optional[int] = None,
-    mask_format: str = "input",
-    mask_values: str = label_values.DATASET,
+    mask_format: str = masks.INPUT,
+    mask_values: str = masks.DATASET,
     write_dicom_seg: bool = False,
 ) -> int:
     """Writes a mask for each input into `output`, each whole or not at all.
@@ -143,7 +144,7 @@ def predict_files(
       overwrite: makes masks again that exist.
       channel: of 4-D files, from 0.
       mask_format: see `mask_files.targets`.
-      mask_values: one of `label_values.MASK_VALUES`: what voxels say for a class.
+      mask_values: one of `masks.MASK_VALUES`: what voxels say for a class.
       write_dicom_seg: adds a DICOM segmentation object to each mask; the inputs are
         series of DICOM.
 

@@ -10,6 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from dscl_tf import errors, networks
+from dscl_tf.cohort import splits
+from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.inference import components
 from dscl_tf.methods import labelled, method
 from dscl_tf.pipeline.streams import AnyStream
@@ -25,14 +27,32 @@ _LOG = logging.getLogger(__name__)
 
 
 def prepare(context: StageContext) -> None:
-    """Has methods make the files that they need.
+    """Has methods make the files that they need; names what cannot be learned.
 
     Raises:
       UserError: a mistake in the settings or the cohort.
     """
+    _warn_of_unseen(context.cohort, context.split)
     for part in method.parts_of(context.config):
         if part.prepare is not None:
             part.prepare(context)
+
+
+def _warn_of_unseen(cohort: PreparedCohort, split: splits.Split) -> None:
+    """Names the structures that no labelled volume of the training shows."""
+    seen = {k for name in split.train for k in np.unique(cohort.label(name)).tolist()}
+    unseen = [
+        name
+        for k, name in enumerate(cohort.label_names)
+        if k > 0 and k not in seen and split.train
+    ]
+    if unseen:
+        _LOG.warning(
+            "The labelled volumes of the training (%s) have no voxel of %s: masks will "
+            "not have it. Draw others (--split, --split_seed), or label more of them.",
+            ", ".join(split.train),
+            ", ".join(unseen),
+        )
 
 
 def assemble(context: StageContext) -> Assembly:

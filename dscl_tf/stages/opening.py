@@ -7,8 +7,6 @@ import pathlib
 from collections.abc import Iterator
 from typing import Optional
 
-import numpy as np
-
 from dscl_tf import config, errors
 from dscl_tf.cohort import splits
 from dscl_tf.cohort.prepared import PreparedCohort
@@ -58,14 +56,16 @@ def without_methods_in_want(stage: config.StageConfig) -> config.StageConfig:
     Raises:
       UserError: bad cohort or split.
     """
-    flags = stage.finetune.unlabelled_flags if stage.stage == "finetune" else ()
+    needing = _unlabelled_flags(stage)
+    if not needing:
+        return stage
     cohort = PreparedCohort.open(stage.prepared)
-    if not flags or splits.unlabelled(cohort, splits.resolve(cohort, stage.split)):
+    if splits.unlabelled(cohort, splits.resolve(cohort, stage.split)):
         return stage
     _LOG.warning(
         "Fine-tuning goes without what %s stands for: all pre-training volumes are for "
         "training or validation, and it learns from unlabelled ones.",
-        ", ".join(flags),
+        ", ".join(needing),
     )
     in_want = [
         k for k, each in stage.finetune.methods_on.items() if each.unlabelled_flag
@@ -73,16 +73,21 @@ def without_methods_in_want(stage: config.StageConfig) -> config.StageConfig:
     return dataclasses.replace(stage, finetune=stage.finetune.without(in_want))
 
 
+def _unlabelled_flags(stage: config.StageConfig) -> tuple[str, ...]:
+    """The flags of the methods that learn from unlabelled volumes."""
+    return stage.finetune.unlabelled_flags if stage.stage == "finetune" else ()
+
+
 def _data_of(stage: config.StageConfig) -> tuple[PreparedCohort, splits.Split]:
     cohort = PreparedCohort.open(stage.prepared)
     split = splits.resolve(cohort, stage.split)
     stage.network.check_size(cohort.settings.size_px)
-    needing = stage.finetune.unlabelled_flags if stage.stage == "finetune" else ()
+    needing = _unlabelled_flags(stage)
     if needing and not splits.unlabelled(cohort, split):
         raise errors.UserError(
             f"{needing[0]} needs unlabelled volumes, but all {len(split.pretrain)} "
             "pre-training volumes of the split are for training or validation: add "
-            f"volumes to the cohort, or leave it off."
+            "volumes to the cohort, or leave it off."
         )
     return cohort, split
 
@@ -111,27 +116,8 @@ def _open(
             return
         with run.log_file():
             _LOG.info("Stage %s in %s.", stage.stage, run.path)
-            if stage.stage == "finetune":
-                _warn_of_unseen(cohort, split)
             begun = runtime.start(stage.runtime, stage.seed)
             yield StageContext(stage, cohort, split, run, begun, devices)
-
-
-def _warn_of_unseen(cohort: PreparedCohort, split: splits.Split) -> None:
-    """Names the structures that no labelled volume of the training shows."""
-    seen = {k for name in split.train for k in np.unique(cohort.label(name)).tolist()}
-    unseen = [
-        name
-        for k, name in enumerate(cohort.label_names)
-        if k > 0 and k not in seen and split.train
-    ]
-    if unseen:
-        _LOG.warning(
-            "The labelled volumes of the training (%s) have no voxel of %s: masks will "
-            "not have it. Draw others (--split, --split_seed), or label more of them.",
-            ", ".join(split.train),
-            ", ".join(unseen),
-        )
 
 
 @contextlib.contextmanager

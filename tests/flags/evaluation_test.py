@@ -6,7 +6,7 @@ from absl.testing import flagsaver
 from dscl_flags import evaluation, inference, prediction
 
 from dscl_tf import config, errors
-from dscl_tf.inference import mask_files
+from dscl_tf.config import masks
 
 FLAGS = flags.FLAGS
 
@@ -34,7 +34,7 @@ def test_mask_format(parse):
     assert prediction.mask_format() == "input"
     parse("--mask_format=seg_nrrd")
     assert prediction.mask_format() == "seg_nrrd"
-    assert FLAGS["mask_format"].parser.enum_values == list(mask_files.FORMATS)
+    assert FLAGS["mask_format"].parser.enum_values == list(masks.MASK_FORMATS)
 
 
 def test_split(parse):

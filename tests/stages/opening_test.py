@@ -7,7 +7,7 @@ from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.methods import rounds
 from dscl_tf.methods.consistency.settings import ConsistencyConfig
 from dscl_tf.methods.mixup.settings import MixupConfig
-from dscl_tf.stages import opening
+from dscl_tf.stages import finetune, opening
 
 ADDED = config.FinetuneConfig(
     batch_size=3, consistency=ConsistencyConfig(0.5), mixup=MixupConfig(0.2)
@@ -54,6 +54,7 @@ def test_classes_that_no_training_volume_shows_are_named(
         )
     stage = make_stage("finetune", tmp_path / "finetune", 2)
     with opening.open_stage(stage) as context:
+        finetune.prepare(context)
         (name,) = context.split.train
         structures = ", ".join(context.cohort.label_names[1:])
     said = f"labelled volumes of the training ({name}) have no voxel of {structures}"

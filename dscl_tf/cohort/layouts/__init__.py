@@ -1,8 +1,10 @@
 """Datasets as people download them: where the cases of each layout are.
 
-One module a layout. Each has EXPECTED, what it looks for; `recognise`, what makes a
-folder one of it; `is_part`, whether the folder above is meant; and `read`, which lists
-the cases and reads no voxels. What is wrong with one case is a fault of the dataset, a
+One module a layout. Each has EXPECTED, what it looks for; OTHERS, the names, their
+suffix in lower case, of images that belong to it although they are of no case (None: it
+tells of all images itself); `recognise`, what makes a folder one of it; `is_part`,
+whether the folder above is meant; and `read`, which lists the cases and reads no
+voxels. What is wrong with one case is a fault of the dataset, a
 row of the check; `read` raises what is wrong with all of it.
 """
 
@@ -45,14 +47,6 @@ FORMATS = tuple(sorted(_MODULES))
 # The folders of volumes and of DICOM last: images of the other layouts look like one.
 _AUTO = ("nnunet", "decathlon", "acdc", "mmwhs")
 _PLAIN = ("folder", "dicom")
-# Names, their suffix in lower case, of images that belong to a layout although they are
-# of no case: other frames, channels (of nnU-Net's first format), the other modality.
-# The layouts that are not here tell of all images themselves.
-_OTHERS = {
-    "acdc": re.compile(r"patient\d+_(4d|frame\d+(_gt)?)\.nii(\.gz)?"),
-    "decathlon": re.compile(r".+_\d{4}\.nii(\.gz)?"),
-    "mmwhs": re.compile(r"(mr|ct)_(train|test)_\d+_(image|label)\.nii(\.gz)?"),
-}
 _WITH_CHANNELS = ("decathlon", "nnunet")
 _LOG = logging.getLogger(__name__)
 
@@ -80,7 +74,7 @@ def find(request: Request, layout: str = "auto") -> Dataset:
     dataset = read(root, request, why)
     if not dataset.cases:
         listing.refuse_faults([str(fault) for fault in dataset.faults])
-    left_out = _left_out(dataset, _OTHERS.get(name.partition("_")[0]))
+    left_out = _left_out(dataset, _MODULES[name].OTHERS)
     dataset = dataclasses.replace(dataset, faults=(*dataset.faults, *left_out))
     _check_names(dataset)
     paths = [

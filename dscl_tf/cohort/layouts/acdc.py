@@ -18,6 +18,7 @@ LABELS = ("background", "RV", "MYO", "LV")
 FRAMES = ("ED", "ES", "both", "all")
 _INFO = "Info.cfg"
 _PATIENT = re.compile(r"patient\d+", re.ASCII)
+OTHERS = re.compile(r"patient\d+_(4d|frame\d+(_gt)?)\.nii(\.gz)?")  # Other frames.
 _MAX_FRAME = 9999
 _MAX_INFO = 2**16  # Characters of an Info.cfg that are read; real ones have 80.
 _LEVELS = ("", "training", "testing")

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 from dscl_tf import errors, files
+from dscl_tf.cohort.cases import MAX_CLASSES
 
 NAME = "dataset.json"
 # Folders of both layouts; one of them named as the source means the one above.
 PARTS = ("imagesTr", "imagesTs", "labelsTr", "labelsTs")
 _NNUNET = ("channel_names", "file_ending")
 _DECATHLON = ("modality", "training")
-MAX_CLASSES = 256  # Prepared labels are bytes.
 _MAX_BYTES = 2**26  # Of a dataset.json; the largest public ones have a few hundred kB.
 
 

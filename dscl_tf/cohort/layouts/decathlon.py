@@ -4,6 +4,7 @@ nnU-Net's first format has the same dataset.json; its files end in _0000, _0001,
 """
 
 import pathlib
+import re
 from collections.abc import Mapping
 from typing import Optional
 
@@ -17,6 +18,7 @@ EXPECTED = (
     "decathlon: dataset.json with modality, labels and training, beside imagesTr/ and "
     "labelsTr/ (Task05_Prostate)"
 )
+OTHERS = re.compile(r".+_\d{4}\.nii(\.gz)?")  # Channels of nnU-Net's first format.
 
 
 def recognise(folder: pathlib.Path) -> str:

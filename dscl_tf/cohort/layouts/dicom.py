@@ -16,6 +16,7 @@ EXPECTED = (
     "dicom: series of DICOM files, in the folder itself or in folders below it; "
     "--labels=DIR names one of label volumes of the cases' names"
 )
+OTHERS = None
 _LABELS = "labels"
 _LOG = logging.getLogger(__name__)
 

@@ -14,6 +14,7 @@ EXPECTED = (
     f"folder: volumes ({', '.join(formats.SUFFIXES)}) in the folder itself; "
     "--labels=DIR names one of label volumes of the same names"
 )
+OTHERS = None
 _IMAGES, _LABELS = "images", "labels"
 
 

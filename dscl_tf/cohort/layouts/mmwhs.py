@@ -26,6 +26,7 @@ STRAYS = {421: 420}  # Some released labels have a few voxels of it.
 _FILE = re.compile(
     r"((mr|ct)_(?:train|test)_\d+)_(image|label)(?i:\.nii(\.gz)?)", re.ASCII
 )
+OTHERS = _FILE  # Of the other modality.
 
 
 def recognise(folder: pathlib.Path) -> str:

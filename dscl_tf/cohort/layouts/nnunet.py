@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from dscl_tf import errors
 from dscl_tf.cohort import formats
-from dscl_tf.cohort.cases import Case, Dataset, Request
+from dscl_tf.cohort.cases import MAX_CLASSES, Case, Dataset, Request
 from dscl_tf.cohort.layouts import dataset_json, listing
 from dscl_tf.cohort.problems import ERROR, Problem
 
@@ -14,6 +14,7 @@ EXPECTED = (
     "nnunet: dataset.json with channel_names, labels and file_ending, beside "
     "imagesTr/CASE_0000.nii.gz and labelsTr/CASE.nii.gz (nnU-Net v2)"
 )
+OTHERS = None
 _LOG = logging.getLogger(__name__)
 
 
@@ -131,10 +132,10 @@ def _named_values(path: pathlib.Path, content: Mapping) -> dict[int, str]:
             f"{path}: field labels: found 'ignore', voxels that nobody labelled; they "
             "cannot be left out of training here: label them, or give them a class."
         )
-    if len(labels) > dataset_json.MAX_CLASSES:
+    if len(labels) > MAX_CLASSES:
         raise errors.UserError(
             f"{path}: field labels: found {len(labels)} names, expected at most "
-            f"{dataset_json.MAX_CLASSES}."
+            f"{MAX_CLASSES}."
         )
     regions = {name: _values(path, name, value) for name, value in labels.items()}
     taken = [region[0] for region in regions.values() if len(region) == 1]
@@ -150,7 +151,7 @@ def _named_values(path: pathlib.Path, content: Mapping) -> dict[int, str]:
 
 def _values(path: pathlib.Path, name: str, value: object) -> list[int]:
     values = value if isinstance(value, list) else [value]
-    fits = 1 <= len(values) <= dataset_json.MAX_CLASSES
+    fits = 1 <= len(values) <= MAX_CLASSES
     if not fits or not all(type(item) is int and item >= 0 for item in values):
         raise errors.UserError(
             f"{path}: field labels: {name}: found {value!r:.80}, expected a voxel "
