@@ -1,9 +1,5 @@
 """Keras functional models: the U-Net, its parts, and the projection heads."""
 
-from dscl_tf.networks.keras_version import require_keras_2
-
-require_keras_2()
-
 from dscl_tf.networks.heads import build_global_head, build_local_head
 from dscl_tf.networks.unet import (
     apply_blocks,
@@ -19,5 +15,4 @@ __all__ = [
     "build_global_head",
     "build_local_head",
     "build_unet",
-    "require_keras_2",
 ]

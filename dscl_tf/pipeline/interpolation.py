@@ -1,6 +1,6 @@
 """Values between pixels in plain TensorFlow, where tensorflow-addons is no more.
 
-The same as its `transform` and `dense_image_warp` (tests/pipeline/interpolation_test.py).
+The same as its `transform` and `dense_image_warp`, which the tests hold it against.
 """
 
 import tensorflow as tf
