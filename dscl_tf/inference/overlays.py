@@ -50,6 +50,7 @@ def draw_case(view: CaseView, path: files.PathLike) -> None:
         for panel in panels[:3]:
             _show(panel, view, index)
         _fill(panels[1], view.truth[index])
+        _veil(panels[1], view, index)
         _fill(panels[2], view.prediction[index])
         _outline_both(panels[3], view, index)
         _describe(panels[0], view, index, index == worst)
@@ -165,10 +166,26 @@ def _outline_both(panel: Axes, view: CaseView, index: int) -> None:
     # A darker image, since white lines must show on bright blood.
     _show(panel, view, index, white=1.6)
     truth, prediction = view.truth[index], view.prediction[index]
+    _veil(panel, view, index)
     for label in _labels(truth):
         _outline(panel, _filled(truth, label), structure_color(label), "solid")
     for label in _labels(prediction):
         _outline(panel, _filled(prediction, label), "white", "dashed")
+
+
+def _veil(panel: Axes, view: CaseView, index: int) -> None:
+    """Hatches what nobody labelled."""
+    if view.unknown is None or not view.unknown[index].any():
+        return
+    shown = view.unknown[index].astype(np.float32)
+    hatched = np.pad(shown, 1, mode="edge")
+    rows, columns = (np.arange(-1, extent + 1) for extent in shown.shape)
+    with plt_hatch():
+        panel.contourf(
+            columns, rows, hatched, [0.5, 2], colors="none", hatches=[_HATCH]
+        )
+    panel.set_xlim(-0.5, shown.shape[1] - 0.5)
+    panel.set_ylim(shown.shape[0] - 0.5, -0.5)
 
 
 def _filled(mask: np.ndarray, label: int) -> np.ndarray:
