@@ -18,6 +18,7 @@ from dscl_tf.inference.case_views import CaseView, Thumbnail
 from dscl_tf.palette import structure_color
 
 _BACKGROUND, _TEXT = "#101214", "#e8e8e8"
+_VEIL = (0.5, 0.55, 0.65, 0.6)  # Stripes of what nobody labelled, with their alpha.
 _PANEL_INCHES = 2.2
 _BARE = (0.05, 0.05, 0.05)  # Margins of a picture without words around it.
 _SMALL_INCHES = 1.7
@@ -57,7 +58,7 @@ def draw_case(view: CaseView, path: files.PathLike) -> None:
     for panel, title in zip(grid[0], titles):
         panel.set_title(title, color=_TEXT, fontsize=9, pad=4)
     figure.suptitle(view.name, color=_TEXT, fontsize=11)
-    _legend(figure, view.label_names)
+    _legend(figure, view.label_names, view.unknown is not None)
     _save(figure, path)
 
 
@@ -99,7 +100,8 @@ def draw_sheet(thumbnails: Sequence[Thumbnail], path: files.PathLike) -> None:
     for panel in panels[len(drawn) :]:
         panel.set_axis_off()
     figure.suptitle(_sheet_title(len(drawn), len(ordered)), color=_TEXT, fontsize=11)
-    _legend(figure, drawn[0].view.label_names)
+    is_sparse = any(each.view.unknown is not None for each in drawn)
+    _legend(figure, drawn[0].view.label_names, is_sparse)
     _save(figure, path)
 
 
@@ -174,18 +176,14 @@ def _outline_both(panel: Axes, view: CaseView, index: int) -> None:
 
 
 def _veil(panel: Axes, view: CaseView, index: int) -> None:
-    """Hatches what nobody labelled."""
-    if view.unknown is None or not view.unknown[index].any():
+    """Stripes what nobody labelled."""
+    if view.unknown is None:
         return
-    shown = view.unknown[index].astype(np.float32)
-    hatched = np.pad(shown, 1, mode="edge")
-    rows, columns = (np.arange(-1, extent + 1) for extent in shown.shape)
-    with plt_hatch():
-        panel.contourf(
-            columns, rows, hatched, [0.5, 2], colors="none", hatches=[_HATCH]
-        )
-    panel.set_xlim(-0.5, shown.shape[1] - 0.5)
-    panel.set_ylim(shown.shape[0] - 0.5, -0.5)
+    is_unknown = view.unknown[index]
+    rows, columns = np.indices(is_unknown.shape)
+    layer = np.zeros((*is_unknown.shape, 4), np.float32)
+    layer[is_unknown & ((rows + columns) // 2 % 2 == 0)] = _VEIL
+    panel.imshow(layer, interpolation="nearest", aspect=panel.get_aspect())
 
 
 def _filled(mask: np.ndarray, label: int) -> np.ndarray:
@@ -222,7 +220,7 @@ def _describe(panel: Axes, view: CaseView, index: int, worst: bool) -> None:
         panel.text(-0.04, 0.72 - 0.09 * line, words, va="top", color=color, **place)
 
 
-def _legend(figure: Figure, label_names: tuple[str, ...]) -> None:
+def _legend(figure: Figure, label_names: tuple[str, ...], is_sparse: bool) -> None:
     structures = [
         patches.Patch(color=structure_color(label), label=name)
         for label, name in enumerate(label_names)
@@ -232,10 +230,13 @@ def _legend(figure: Figure, label_names: tuple[str, ...]) -> None:
     prediction = lines.Line2D(
         [], [], color="white", lw=1.2, ls="dashed", label="prediction"
     )
+    handles = [*structures, truth, prediction]
+    if is_sparse:
+        handles.append(patches.Patch(color=_VEIL, label="not labelled"))
     figure.legend(
-        handles=[*structures, truth, prediction],
+        handles=handles,
         loc="lower center",
-        ncols=len(structures) + 2,
+        ncols=len(handles),
         frameon=False,
         labelcolor=_TEXT,
         fontsize=8,

@@ -100,7 +100,9 @@ def summarise(
         "label_names": {str(values[label]): label_names[label] for label in labels},
         "num_cases": len(cases),
         "nsd_tolerance_mm": nsd_tolerance_mm,
-        **({"left_out": LeftOut(*map(sum, zip(*unknown)))._asdict()} if unknown else {}),
+        **(
+            {"left_out": LeftOut(*map(sum, zip(*unknown)))._asdict()} if unknown else {}
+        ),
     }
 
 
