@@ -164,7 +164,8 @@ def _with_labelled_slices(
     config: PreparationConfig, dataset: Dataset, report: Report
 ) -> tuple[Dataset, Report]:
     """Which slices are labelled; cases without any lose their labels."""
-    found = _of_labels(sparse.count_slices, config, dataset, report)
+    what, measure = "Labelled slices", sparse.count_slices
+    found = _of_labels(what, measure, config, dataset, report)
     more = sparse.problems(found, dataset, report.checks, config.ignore_label)
     sparse.say(found, dataset)
     dataset, checks = sparse.without_unlabelled(dataset, report.checks, found)
@@ -187,13 +188,17 @@ def _not_covered(
     config: PreparationConfig, dataset: Dataset, report: Report
 ) -> list[Problem]:
     """Structures that the prepared grid, which is known only now, clips or loses."""
-    found = _of_labels(coverage.measure, config, dataset, report)
+    found = _of_labels("Structures", coverage.measure, config, dataset, report)
     settings = dataclasses.replace(config.settings, orientation=report.orientation)
     return coverage.problems(found, dataset, settings)
 
 
 def _of_labels(
-    measure: Callable, config: PreparationConfig, dataset: Dataset, report: Report
+    what: str,
+    measure: Callable,
+    config: PreparationConfig,
+    dataset: Dataset,
+    report: Report,
 ) -> dict[str, Any]:
     """What `measure` says of each label on the prepared grid, by the case's name."""
     facts = {c.case: c.facts for c in report.checks if c.facts and not c.is_bad}
@@ -205,7 +210,7 @@ def _of_labels(
     if not items:
         return {}
     settings = dataclasses.replace(config.settings, orientation=report.orientation)
-    _LOG.info("Laying %d labels on the prepared grid.", len(items))
+    _LOG.info("%s of %d labels on the prepared grid.", what, len(items))
     found = parallel.run_all(
         measure, items, (_vocabulary(dataset), settings), config.num_workers
     )
