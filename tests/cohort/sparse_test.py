@@ -211,3 +211,13 @@ def test_labels_without_unknown_voxels_are_gridded_as_before():
     np.testing.assert_array_equal(
         geometry.labels_on_grid(label, grid), geometry.labels_on_grid(label, grid, 3)
     )
+
+
+def test_ignored_and_empty_slices_are_prepared_alike(tmp_path):
+    ignored = sparse_labels()
+    ignored[[0, 2, 4]] = 9
+    by_value = opened(tmp_path / "a", [ignored], ignore_label=9)
+    by_rule = opened(
+        tmp_path / "b", [sparse_labels()], labelled_slices="with_structures"
+    )
+    np.testing.assert_array_equal(by_value.label("p0"), by_rule.label("p0"))
