@@ -7,6 +7,7 @@ from dscl_flags import binary, prepare
 
 USAGE = """
 dscl-prepare --source=DIR --output=DIR [--labels=DIR] [--skip_bad]
+             [--labelled_slices=with_structures] [--ignore_label=VALUE]
 dscl-prepare --source=DIR --check_only [--report=FILE]
 
 Reads a dataset as it was downloaded (ACDC, Decathlon, MM-WHS, nnU-Net, DICOM series,

@@ -46,7 +46,12 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
     path, content = root / dataset_json.NAME, dataset_json.read(root)
     channels = dataset_json.channel_names(path, content, "modality")
     dataset_json.check_channel(path, channels, request.channel)
-    names, values = dataset_json.vocabulary(path, _named_values(path, content))
+    named = _named_values(path, content)
+    ignored = next(
+        (v for v, name in named.items() if name == dataset_json.IGNORE), None
+    )
+    named = {value: name for value, name in named.items() if value != ignored}
+    names, values = dataset_json.vocabulary(path, named)
     channel = request.channel if len(channels) > 1 else None
     cases, faults = [], []
     for field, entry in _entries(path, content):
@@ -61,7 +66,14 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
             f"{path}: training and test list no file: download the dataset again."
         )
     return Dataset(
-        "decathlon", root, tuple(cases), names, values, why=why, faults=tuple(faults)
+        "decathlon",
+        root,
+        tuple(cases),
+        names,
+        values,
+        why=why,
+        faults=tuple(faults),
+        ignore_label=ignored,
     )
 
 
