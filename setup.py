@@ -26,6 +26,7 @@ TENSORFLOW = [
     "tensorflow-addons==0.23.0; python_version<'3.12'",
     "tensorflow==2.21.*; python_version>='3.12'",
     "tf-keras==2.21.*; python_version>='3.12'",
+    "tensorboard>=2.20; python_version>='3.12'",  # 2.15 brings its own.
 ]
 REPORT = ["jinja2>=3", "plotly>=5"]
 # The last highdicom for Python 3.9 knows pydicom 2 alone.
