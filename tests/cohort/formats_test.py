@@ -134,7 +134,10 @@ def _tar():
         (b"\n<!DOCTYPE html><html>404", "a web page.*download it again"),
         (b"version https://git-lfs.github.com/spec/v1", "Git LFS.*git lfs pull"),
         (b"/annex/objects/SHA256E-s1--ab.nii.gz", "git-annex.*git annex get"),
-        (gzip.compress(b"NRRD0004\n" + bytes(99), mtime=0), "another format.*unpack it"),
+        (
+            gzip.compress(b"NRRD0004\n" + bytes(99), mtime=0),
+            "another format.*unpack it",
+        ),
         (b"\x5c\x01\0\0" + bytes(340) + b"ni1\0", r"\.img file of their own.*convert"),
     ],
 )
