@@ -28,6 +28,11 @@ TENSORFLOW = [
     "tf-keras==2.21.*; python_version>='3.12'",
     "tensorboard>=2.20; python_version>='3.12'",  # 2.15 brings its own.
 ]
+# The CUDA libraries of NVIDIA GPUs (docs/gpu.md).
+CUDA = [
+    "tensorflow[and-cuda]==2.15.1; python_version<'3.12'",
+    "tensorflow[and-cuda]==2.21.*; python_version>='3.12'",
+]
 REPORT = ["jinja2>=3", "plotly>=5"]
 # The last highdicom for Python 3.9 knows pydicom 2 alone.
 DICOM = ["highdicom>=0.22", "pydicom>=2.4", "pydicom<3; python_version<'3.10'"]
@@ -67,6 +72,7 @@ setuptools.setup(
         "matplotlib>=3.7",
     ],
     extras_require={
+        "cuda": CUDA,
         "ray": ["ray>=2.7,<2.11"],
         "dicom": DICOM,
         "report": REPORT,
