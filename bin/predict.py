@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Segments image files with a trained model."""
 
+import pathlib
+
 from dscl_flags import binary, inference, masks, prediction
 
 USAGE = """
@@ -24,12 +26,19 @@ def main() -> None:
     dicom_seg = prediction.write_dicom_seg()
     model, overwrite = inference.model(), inference.overwrite()
     # TensorFlow takes seconds to import: not before the flags are known to be right.
-    from dscl_tf.inference import dicom_inputs, predict, predictor
+    from dscl_tf.inference import channel_inputs, dicom_inputs, predict, predictor
 
-    inputs = predict.find_inputs(source, output, channel, are_cases)
+    opened = predictor.open_predictor(model, prediction.precision(), inference.last())
+    settings = opened.settings
+    channel_inputs.check_flags(settings, channel, dicom_seg)
+    inputs = predict.find_inputs(source, output, channel, are_cases, settings)
+    of_channels = None
+    if channel is None and channel_inputs.are_wanted(settings):
+        place = pathlib.Path(source)
+        of_channels = channel_inputs.group(place, inputs, settings, are_cases)
+        inputs = list(of_channels)
     if dicom_seg:
         dicom_inputs.require_series(inputs)
-    opened = predictor.open_predictor(model, prediction.precision(), inference.last())
     predict.predict_files(
         opened,
         inputs,
@@ -39,6 +48,7 @@ def main() -> None:
         mask_format,
         mask_values,
         dicom_seg,
+        of_channels,
     )
 
 

@@ -34,13 +34,15 @@ def prepare_case(
     before = _prepared_before(part, case, settings, output, dataset)
     if before:
         return before
-    image = cases.read_image(case)
+    images = cases.read_images(case)
+    image = images[0]
     label = cases.read_label(case, dataset) if case.label else None
     try:
-        slices, grid = preprocessing.prepare_image(image, settings)
+        slices, grid = preprocessing.prepare_images(images, settings)
     except errors.UserError as error:
         raise errors.UserError(f"{case.image}: {error}") from None
-    arrays = {"image": slices}
+    # One channel as cohorts were before there could be several.
+    arrays = {"image": slices if len(images) > 1 else slices[..., 0]}
     if label is not None:
         label.CopyInformation(image)
         arrays["label"] = geometry.labels_on_grid(label, grid)
@@ -112,4 +114,5 @@ def _describe(
         direction=image.GetDirection(),
         fourth=case.fourth,
         label_map=cases.label_map(dataset) if case.label else None,
+        more_images=tuple((str(path.absolute()), k) for path, k in case.more),
     )

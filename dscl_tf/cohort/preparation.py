@@ -42,6 +42,8 @@ class PreparationConfig:
     label_names: Optional[tuple[str, ...]] = None  # Without the background.
     acdc_frames: str = "ED"
     channel: int = 0  # Of several images of a subject.
+    # Several of them, by number or by name; None: the one of `channel`.
+    channels: Optional[tuple[str, ...]] = None
     num_partitions: int = 4  # Checked for: the fewest slices.
     num_workers: int = 0  # 0: one a core.
     strict: bool = False  # Warnings of the check count as errors.
@@ -66,6 +68,8 @@ def prepare(config: PreparationConfig) -> pathlib.Path:
         are named, before any is prepared.
     """
     dataset = find(config)
+    settings = dataclasses.replace(config.settings, channels=dataset.channels)
+    config = dataclasses.replace(config, settings=settings)
     output = pathlib.Path(config.output)
     request = requests.describe(config.settings, config.label_names, dataset)
     changed = _changes(output, request)
@@ -133,7 +137,9 @@ def _require_all_good(found: dict) -> None:
 
 def check(config: PreparationConfig) -> tuple[Dataset, Report]:
     """Reads every case and says what is wrong; writes nothing."""
-    return _check(config, find(config))
+    dataset = find(config)
+    settings = dataclasses.replace(config.settings, channels=dataset.channels)
+    return _check(dataclasses.replace(config, settings=settings), dataset)
 
 
 def _check(config: PreparationConfig, dataset: Dataset) -> tuple[Dataset, Report]:
@@ -185,7 +191,11 @@ def find(config: PreparationConfig) -> Dataset:
     """The cases that a configuration names."""
     labels = pathlib.Path(config.labels) if config.labels else None
     request = cases.Request(
-        pathlib.Path(config.source), labels, config.acdc_frames, config.channel
+        pathlib.Path(config.source),
+        labels,
+        config.acdc_frames,
+        config.channel,
+        config.channels,
     )
     dataset = layouts.find(request, config.format)
     labelled = sum(case.label is not None for case in dataset.cases)

@@ -4,17 +4,18 @@ import logging
 import os
 import pathlib
 import re
-from collections.abc import Sequence
-from typing import Optional
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
 
 import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import errors, files
-from dscl_tf.cohort import formats, label_values, preprocessing, volumes
-from dscl_tf.config import masks
-from dscl_tf.inference import dicom_inputs, dicom_seg, mask_files
+from dscl_tf.cohort import formats, grids, label_values, preprocessing, volumes
+from dscl_tf.config import PreprocessingConfig, masks
+from dscl_tf.inference import channel_inputs, dicom_inputs, dicom_seg, mask_files
 from dscl_tf.inference import predictor as predictors
+from dscl_tf.inference.channel_inputs import CaseInput
 from dscl_tf.inference.structures import Structure, structures
 
 # nnU-Net's file of one channel of a case.
@@ -28,6 +29,7 @@ def find_inputs(
     output: files.PathLike,
     channel: Optional[int] = None,
     files_are_cases: bool = False,
+    settings: Optional[PreprocessingConfig] = None,
 ) -> list[pathlib.Path]:
     """The image at `source`, or those in the folder `source`, sorted by name.
 
@@ -41,6 +43,8 @@ def find_inputs(
       output: where the masks will go; it must not be the folder of the images.
       channel: which one, where the folder has several files of a case.
       files_are_cases: whether each file is a case, whatever it is called.
+      settings: of the model, whose channel is taken where none is said; of a model of
+        several channels all files are returned (`channel_inputs.group`).
 
     Raises:
       UserError: if there is no image, or the masks would replace the images, or
@@ -69,19 +73,27 @@ def find_inputs(
     if formats.is_dicom(inputs[0]):
         return inputs
     dicom_inputs.warn_of_left_out(found)
-    if files_are_cases or not source.is_dir():
+    by_name = settings is not None and channel_inputs.are_wanted(settings)
+    if files_are_cases or by_name or not source.is_dir():
         return inputs
-    return _of_channel(inputs, channel)
+    return _of_channel(inputs, channel, _remembered(settings))
+
+
+def _remembered(settings: Optional[PreprocessingConfig]) -> Optional[int]:
+    """The number of a model's one channel, if it was one of several."""
+    chosen = (settings.channels or ()) if settings else ()
+    return chosen[0].number if len(chosen) == 1 else None
 
 
 def _of_channel(
-    inputs: list[pathlib.Path], channel: Optional[int]
+    inputs: list[pathlib.Path], channel: Optional[int], remembered: Optional[int]
 ) -> list[pathlib.Path]:
     """Without the other channels of cases that have a file for each channel."""
     matches = {path: _CHANNEL.fullmatch(path.name) for path in inputs}
     channels = {int(found["channel"]) for found in matches.values() if found}
     if len(channels) < 2 or not _are_channels(matches, channel):
         return inputs
+    channel = remembered if channel is None else channel
     folder = inputs[0].parent
     if channel not in channels:
         known = ", ".join(map(str, sorted(channels)[:_SHOWN]))
@@ -131,6 +143,7 @@ def predict_files(
     mask_format: str = masks.INPUT,
     mask_values: str = masks.DATASET,
     write_dicom_seg: bool = False,
+    of_channels: Optional[Mapping[pathlib.Path, CaseInput]] = None,
 ) -> int:
     """Writes a mask for each input into `output`, each whole or not at all.
 
@@ -147,6 +160,7 @@ def predict_files(
       mask_values: one of `masks.MASK_VALUES`: what voxels say for a class.
       write_dicom_seg: adds a DICOM segmentation object to each mask; the inputs are
         series of DICOM.
+      of_channels: of inputs that have files of several channels what they have.
 
     Returns:
       The number of inputs for which something was written.
@@ -158,7 +172,11 @@ def predict_files(
     values = label_values.of_masks(mask_values, predictor.label_values)
     named = structures(predictor.label_names, values)
     written, failures = 0, []
-    targets = mask_files.targets(inputs, output, mask_format)
+    found_of = of_channels or {}
+    named_so = {path: case.mask for path, case in found_of.items()}
+    targets = mask_files.targets(inputs, output, mask_format, named_so)
+    if channel is None:
+        channel = _remembered(predictor.settings)
     for number, (path, target) in enumerate(zip(inputs, targets), 1):
         beside = [dicom_seg.target_of(target, path)] if write_dicom_seg else []
         missing = [it for it in (target, *beside) if overwrite or not it.exists()]
@@ -166,7 +184,8 @@ def predict_files(
             _LOG.info("%s exists and is kept; --overwrite makes it again.", target)
             continue
         try:
-            mask = _make(predictor, path, target, missing, channel, values)
+            case = found_of.get(path)
+            mask = _make(predictor, path, target, missing, channel, values, case)
         # SimpleITK's own errors are RuntimeErrors.
         except (errors.UserError, RuntimeError) as error:
             failures.append(_reason(path, error))
@@ -190,12 +209,17 @@ def _make(
     missing: Sequence[pathlib.Path],
     channel: Optional[int],
     values: Sequence[int],
+    case: Optional[CaseInput],
 ) -> sitk.Image:
     """Writes those files of one input that are missing, and returns its mask."""
     named = structures(predictor.label_names, values)
     if target in missing:
         mask_files.check_target(target, path)
-        mask = label_values.in_values(segment_file(predictor, path, channel), values)
+        if case:
+            mask = segment_case(predictor, case)
+        else:
+            mask = segment_file(predictor, path, channel)
+        mask = label_values.in_values(mask, values)
         mask_files.write(mask, target, named)
     else:
         mask = volumes.read_label(target)
@@ -203,6 +227,24 @@ def _make(
         if each != target:
             dicom_seg.write(mask, path, each, named)
     return mask
+
+
+def segment_case(predictor: predictors.Predictor, case: CaseInput) -> sitk.Image:
+    """The classes of a case of several files or channels, as `segment_file`.
+
+    Raises:
+      UserError: a channel is missing, cannot be read, or lies elsewhere.
+    """
+    if case.fault:
+        raise errors.UserError(case.fault)
+    path = case.images[0][0]
+    if len(case.images) == 1:
+        return segment_file(predictor, path)
+    images = grids.read_together(case.images)
+    mask = predictor.segment(*images)
+    for (each, _), image in zip(case.images, images):
+        _warn_of_doubts(predictor, each, image)
+    return _as_flat_as(volumes.read_header(path), mask)
 
 
 def segment_file(
@@ -222,16 +264,27 @@ def segment_file(
       UserError: the file cannot be read, or not be segmented.
     """
     header = volumes.read_header(path)
-    if formats.lacks_spacing(pathlib.Path(path)):
-        _LOG.warning(
-            "%s says no voxel size, so 1 mm is taken, on which the mask depends.", path
-        )
     is_series = header.GetDimension() == 4
     image = volumes.read_image(path, channel if is_series else None)
     mask = predictor.segment(image)
+    _warn_of_doubts(predictor, pathlib.Path(path), image)
+    return _as_flat_as(header, mask)
+
+
+def _warn_of_doubts(
+    predictor: predictors.Predictor, path: pathlib.Path, image: sitk.Image
+) -> None:
+    if formats.lacks_spacing(path):
+        _LOG.warning(
+            "%s says no voxel size, so 1 mm is taken, on which the mask depends.", path
+        )
     doubt = preprocessing.bias_doubt(image, predictor.settings)
     if doubt:
         _LOG.warning("%s: bias field: found %s, expected %s; %s.", path, *doubt)
+
+
+def _as_flat_as(header: Any, mask: sitk.Image) -> sitk.Image:
+    """A mask in 2-D, if its image was."""
     if header.GetDimension() != 2:
         return mask
     flat = sitk.GetImageFromArray(sitk.GetArrayViewFromImage(mask)[0])

@@ -59,7 +59,8 @@ class Predictor:
         """Wraps `function`, of the signature that an export has.
 
         Args:
-          function: float32 [N, H, W, 1] to {"probabilities": float32 [N, H, W, C]}.
+          function: float32 [N, H, W, channels] to {"probabilities": float32
+            [N, H, W, C]}.
           settings: preprocessing of its input.
           label_names: C names.
           model_id: of the weights.
@@ -80,6 +81,7 @@ class Predictor:
         self._threads = 1 if has_gpu else parallel.num_cores()
         self._bfloat16 = _is_bfloat16(precision)
         self.settings = settings
+        self._shape = (*settings.size_px, settings.num_channels)
         self.label_names = tuple(label_names)
         self.label_values = values_of.of_classes(label_values, len(self.label_names))
         self.model_id = model_id
@@ -90,7 +92,8 @@ class Predictor:
         """Class probabilities of prepared slices.
 
         Args:
-          slices: float32 [Q, rows, columns], of the size in `settings`.
+          slices: float32 [Q, rows, columns, channels], as in `settings`; of one
+            channel also [Q, rows, columns].
 
         Returns:
           float32 [Q, rows, columns, C].
@@ -98,10 +101,12 @@ class Predictor:
         Raises:
           ValueError: if the slices have another size.
         """
-        if tuple(slices.shape[1:]) != tuple(self.settings.size_px):
+        if slices.ndim == 3:
+            slices = slices[..., None]
+        if tuple(slices.shape[1:]) != self._shape:
             raise ValueError(
-                f"Slices of {self.settings.size_px} pixels expected, found an array "
-                f"of shape {slices.shape}."
+                f"Slices of {self._shape} expected (rows, columns, channels), found an "
+                f"array of shape {slices.shape}."
             )
         starts = range(0, len(slices), self._batch_size)
         parts = [slices[start : start + self._batch_size] for start in starts]
@@ -114,14 +119,22 @@ class Predictor:
 
     def _batch(self, slices: np.ndarray) -> np.ndarray:
         # One shape for every call: another would trace the graph again.
-        padded = np.zeros((self._batch_size, *self.settings.size_px, 1), np.float32)
-        padded[: len(slices), ..., 0] = slices
+        padded = np.zeros((self._batch_size, *self._shape), np.float32)
+        padded[: len(slices)] = slices
         found = self._function(tf.constant(padded))["probabilities"].numpy()
         return found[: len(slices)]
 
-    def segment(self, image: sitk.Image) -> sitk.Image:
-        """The classes of `image`, uint8, with exactly its geometry."""
-        slices, grid = preprocessing.prepare_image(image, self.settings)
+    def segment(self, image: sitk.Image, *more: sitk.Image) -> sitk.Image:
+        """The classes of `image`, uint8, with exactly its geometry.
+
+        Args:
+          image: of the first channel.
+          more: of the other channels, of the same geometry.
+
+        Raises:
+          UserError: as `preprocessing.prepare_images`.
+        """
+        slices, grid = preprocessing.prepare_images([image, *more], self.settings)
         return self.mask_of(self.probabilities(slices), grid, image)
 
     def mask_of(
@@ -205,16 +218,15 @@ def serving_module(segmenter: run_folder.Segmenter) -> tf.Module:
     """A module whose `serve` is what an export computes.
 
     Returns:
-      A module with `serve`: `image` [N, H, W, 1] to {"probabilities": [N, H, W, C]},
+      A module with `serve`: `image` [N, H, W, channels] to {"probabilities":
+      [N, H, W, C]},
       and `weights`. It does not hold the Keras model itself, which would save its
       layers' own programs with every export.
     """
     model = segmenter.model
-    rows, columns = segmenter.preprocessing.size_px
+    shape = model.input_shape[1:]
 
-    @tf.function(
-        input_signature=[tf.TensorSpec([None, rows, columns, 1], tf.float32, "image")]
-    )
+    @tf.function(input_signature=[tf.TensorSpec([None, *shape], tf.float32, "image")])
     def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"probabilities": tf.nn.softmax(model(image, training=False))}
 

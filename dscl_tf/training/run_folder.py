@@ -261,7 +261,10 @@ def load_network(record: RunRecord, checkpoint: pathlib.Path) -> tf.keras.Model:
     tf.keras.mixed_precision.set_global_policy("float32")
     try:
         model = networks.build_unet(
-            record.config.network, record.preprocessing.size_px, len(record.label_names)
+            record.config.network,
+            record.preprocessing.size_px,
+            len(record.label_names),
+            record.preprocessing.num_channels,
         )
     finally:
         tf.keras.mixed_precision.set_global_policy(before)

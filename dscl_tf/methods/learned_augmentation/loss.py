@@ -26,11 +26,11 @@ class Generators:
 class Generated:
     """Labelled images that were changed."""
 
-    image: tf.Tensor  # float32 [N, H, W, 1].
-    label: tf.Tensor  # float32 [N, H, W, C], a map a class.
-    deformed: tf.Tensor  # float32 [N, H, W, 1], before the intensities were changed.
+    image: tf.Tensor  # float32 [N, H, W, C].
+    label: tf.Tensor  # float32 [N, H, W, classes], a map a class.
+    deformed: tf.Tensor  # float32 [N, H, W, C], before the intensities were changed.
     displacement_px: tf.Tensor  # float32 [N, H, W, 2].
-    intensity_change: tf.Tensor  # float32 [N, H, W, 1].
+    intensity_change: tf.Tensor  # float32 [N, H, W, C].
 
 
 def generate(
@@ -40,15 +40,16 @@ def generate(
 
     Args:
       generators: what makes the fields.
-      image: float32 [N, H, W, 1].
-      maps: float32 [N, H, W, C], a map a class.
+      image: float32 [N, H, W, C].
+      maps: float32 [N, H, W, classes], a map a class.
       latent: float32 [N, 2, U]; the deformation's first.
     """
     flow = generators.deformation([image, latent[:, 0]], training=True)
     warped = warps.elastic(tf.concat([image, maps], axis=-1), flow)
-    deformed = warped[..., :1]
+    channels = image.shape[-1]
+    deformed = warped[..., :channels]
     change = generators.intensity([deformed, latent[:, 1]], training=True)
-    return Generated(deformed + change, warped[..., 1:], deformed, flow, change)
+    return Generated(deformed + change, warped[..., channels:], deformed, flow, change)
 
 
 def augmentation_loss(
