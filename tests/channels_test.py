@@ -10,9 +10,17 @@ import tensorflow as tf
 
 from dscl_tf import config, errors, stages
 from dscl_tf.cohort import preparation, prepared
+from dscl_tf.config import AugmentationKind
 from dscl_tf.inference import channel_inputs, evaluate, export, predict, predictor
-from dscl_tf.methods import settings as of_methods
-from dscl_tf.methods import unlabelled  # noqa: F401  It registers nothing.
+from dscl_tf.methods.adversarial.settings import AdversarialConfig
+from dscl_tf.methods.class_contrast.settings import ClassContrastConfig
+from dscl_tf.methods.consistency.settings import ConsistencyConfig
+from dscl_tf.methods.copy_paste.settings import CopyPasteConfig
+from dscl_tf.methods.joint.settings import JointConfig
+from dscl_tf.methods.learned_augmentation.settings import LearnedAugmentationConfig
+from dscl_tf.methods.mixup.settings import MixupConfig
+from dscl_tf.methods.pseudo_labels.settings import PseudoLabelConfig
+from dscl_tf.pipeline import augmentation, strong, views
 from dscl_tf.training import run_folder
 from tests import miniatures
 from tests.conftest import TINY_NETWORK
@@ -35,18 +43,6 @@ def check(source, **fields):
         str(source), None, num_workers=1, settings=SETTINGS
     )
     return preparation.check(dataclasses.replace(settings, **fields))[1]
-
-
-def two_channels(root, ends=("_0000", "_0001"), count=3):
-    """A folder of images of two channels, and labels; the second is of noise."""
-    for number in range(count):
-        image, label = miniatures.subject(number, num_structures=2)
-        for end, values in zip(ends, (image, 1000 - image)):
-            path = root / "images" / f"case{number}{end}.nii.gz"
-            miniatures.write(miniatures.volume(values), path)
-        path = root / "labels" / f"case{number}.nii.gz"
-        miniatures.write(miniatures.volume(label), path)
-    return root / "images"
 
 
 @pytest.fixture(scope="module")
@@ -128,9 +124,12 @@ def test_a_name_that_two_channels_have_is_refused(tmp_path):
     [(("_0000", "_0001"), ("0", "1")), (("_t2", "-ADC"), ("t2", "adc"))],
 )
 def test_a_folder_with_a_file_for_each_channel(tmp_path, ends, channels):
-    images = two_channels(tmp_path, ends)
+    images = miniatures.channels(tmp_path, ends, num_volumes=3)
     both = prepare(
-        images, tmp_path / "b", channels=channels, labels=str(tmp_path / "labels")
+        images,
+        tmp_path / "b",
+        channels=channels,
+        labels=str(tmp_path / "mr" / "labels"),
     )
     assert [volume.name for volume in both.volumes] == ["case0", "case1", "case2"]
     assert all(volume.has_label for volume in both.volumes)
@@ -139,9 +138,9 @@ def test_a_folder_with_a_file_for_each_channel(tmp_path, ends, channels):
 
 
 def test_a_missing_channel_is_a_row(tmp_path):
-    images = two_channels(tmp_path)
+    images = miniatures.channels(tmp_path, ("_0000", "_0001"), num_volumes=3)
     (images / "case1_0001.nii.gz").unlink()
-    fields = {"channels": ("0", "1"), "labels": str(tmp_path / "labels")}
+    fields = {"channels": ("0", "1"), "labels": str(tmp_path / "mr" / "labels")}
     (row,) = [it for it in check(images, **fields).problems if it.is_error]
     assert row.case == "case1" and row.file.endswith("case1_0001.nii.gz")
     both = prepare(images, tmp_path / "b", skip_bad=True, **fields)
@@ -199,7 +198,11 @@ def make_stage(cohort, folder, name, **fields):
         network=dataclasses.replace(TINY_NETWORK, batch_norm_momentum=0.9),
         global_=config.GlobalConfig(num_partitions=2, batch_volumes=2),
         local=config.LocalConfig(
-            num_partitions=2, batch_volumes=2, num_blocks=2, region_size=2, num_regions=4
+            num_partitions=2,
+            batch_volumes=2,
+            num_blocks=2,
+            region_size=2,
+            num_regions=4,
         ),
         finetune=config.FinetuneConfig(batch_size=4, validate_every=2),
         optimizer=config.OptimizerConfig(num_steps=2),
@@ -215,10 +218,217 @@ def make_stage(cohort, folder, name, **fields):
 def chain(cohort, tmp_path_factory):
     """Encoder, decoder and a fine-tuned run of two channels."""
     root = tmp_path_factory.mktemp("runs")
-    encoder = stages.run_stage(make_stage(cohort, root / "e", "encoder"))
-    decoder = stages.run_stage(
-        make_stage(cohort, root / "d", "decoder", init=str(encoder))
+    consistent = config.FinetuneConfig(
+        batch_size=4, validate_every=2, consistency=ConsistencyConfig(0.5)
     )
-    return stages.run_stage(
-        make_stage(cohort, root / "f", "finetune", init=str(decoder))
+    encoder, decoder = str(root / "encoder"), str(root / "decoder")
+    first = str(root / "first")
+    return stages.run(
+        [
+            make_stage(cohort, encoder, "encoder"),
+            make_stage(cohort, decoder, "decoder", init=encoder),
+            make_stage(cohort, first, "finetune", init=decoder),
+            make_stage(cohort, root / "f", "finetune", init=first, finetune=consistent),
+        ]
     )
+
+
+@pytest.fixture(scope="module", params=["run", "export"])
+def opened(request, chain, tmp_path_factory):
+    """The fine-tuned run, and its export."""
+    if request.param == "run":
+        return predictor.open_predictor(chain[-1])
+    folder = tmp_path_factory.mktemp("export") / "model"
+    export.export_model(run_folder.load_segmenter(chain[-1]), folder)
+    return predictor.open_predictor(folder)
+
+
+def segment(opened, source, output):
+    """As the binary does."""
+    channel_inputs.check_flags(opened.settings, None, False)
+    inputs = predict.find_inputs(source, output, settings=opened.settings)
+    cases = channel_inputs.group(source, inputs, opened.settings)
+    return predict.predict_files(opened, list(cases), output, of_channels=cases)
+
+
+def test_files_of_channels_are_cases(opened, source, tmp_path):
+    assert [channel.name for channel in opened.settings.channels] == ["T2", "ADC"]
+    assert segment(opened, source / "imagesTr", tmp_path / "m") == 7
+    masks = sorted(path.name for path in (tmp_path / "m").glob("*.nii.gz"))
+    assert masks == [f"prostate_{k:03d}.nii.gz" for k in range(1, 8)]
+    mask = sitk.ReadImage(str(tmp_path / "m" / masks[0]))
+    image = sitk.ReadImage(str(source / "imagesTr" / "prostate_001_0000.nii.gz"))
+    assert mask.GetSize() == image.GetSize()
+    np.testing.assert_allclose(mask.GetOrigin(), image.GetOrigin())
+
+
+def test_files_in_four_dimensions_give_the_same_masks(opened, source, tmp_path):
+    parts = [source / "imagesTr" / f"prostate_001_{k:04d}.nii.gz" for k in (0, 1)]
+    whole = sitk.JoinSeries([sitk.ReadImage(str(path)) for path in parts])
+    miniatures.write(whole, tmp_path / "in" / "prostate_001.nii.gz")
+    for place in (tmp_path / "in", tmp_path / "in" / "prostate_001.nii.gz"):
+        segment(opened, place, tmp_path / "a" / place.stem)
+    segment(opened, source / "imagesTr", tmp_path / "b")
+    masks = list((tmp_path / "a").rglob("prostate_001.nii.gz"))
+    assert len(masks) == 2
+    for found in masks:
+        np.testing.assert_array_equal(
+            *(
+                sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+                for path in (found, tmp_path / "b" / "prostate_001.nii.gz")
+            )
+        )
+
+
+def test_a_bad_case_is_named_and_the_others_go_on(opened, source, tmp_path):
+    for number in (1, 2, 3):
+        for k in (0, 1):
+            name = f"prostate_{number:03d}_{k:04d}.nii.gz"
+            image = sitk.ReadImage(str(source / "imagesTr" / name))
+            if (number, k) == (2, 1):
+                image = moved(image)
+            if (number, k) != (3, 1):
+                miniatures.write(image, tmp_path / "in" / name)
+    with pytest.raises(errors.UserError, match="2 of 3 inputs have no mask"):
+        segment(opened, tmp_path / "in", tmp_path / "m")
+    masks = [path.name for path in (tmp_path / "m").glob("*.nii.gz")]
+    assert masks == ["prostate_001.nii.gz"]
+
+
+def test_one_file_of_a_case_is_refused(opened, source, tmp_path):
+    path = source / "imagesTr" / "prostate_001_0000.nii.gz"
+    with pytest.raises(errors.UserError, match=r"T2, ADC: put the files .* a folder"):
+        segment(opened, path, tmp_path / "m")
+
+
+@pytest.mark.parametrize(("channel", "seg"), [(1, False), (None, True)])
+def test_flags_of_one_image_are_refused(opened, channel, seg):
+    with pytest.raises(errors.UserError, match=r"channels T2, ADC.*leave"):
+        channel_inputs.check_flags(opened.settings, channel, seg)
+
+
+def test_the_network_sees_both_channels(opened, cohort):
+    slices = np.array(cohort.slices(cohort.volumes[0].name))
+    before = opened.probabilities(slices)
+    for channel in (0, 1):
+        changed = slices.copy()
+        changed[..., channel] = 1 - changed[..., channel]
+        assert np.abs(opened.probabilities(changed) - before).max() > 1e-4
+
+
+def test_an_evaluation(opened, cohort, tmp_path):
+    settings = evaluate.EvaluationConfig(
+        str(cohort.folder), str(tmp_path / "test"), subset="all"
+    )
+    evaluate.evaluate(opened, settings)
+    assert (tmp_path / "test" / "contact_sheet.png").stat().st_size
+
+
+def test_a_cohort_of_other_channels_is_refused(opened, chain, source, tmp_path):
+    other = prepare(source, tmp_path / "o", channels=("ADC",))
+    settings = evaluate.EvaluationConfig(
+        str(other.folder), str(tmp_path / "test"), subset="all"
+    )
+    with pytest.raises(errors.UserError, match=r"other channels .T2, ADC. .*.ADC."):
+        evaluate.evaluate(opened, settings)
+    stage = make_stage(other, tmp_path / "f", "finetune", init=str(chain[0]))
+    with pytest.raises(errors.UserError, match=r"other channels .T2, ADC. .*.ADC."):
+        stages.run([stage])
+
+
+def test_a_run_with_other_channels_is_another_run(chain, cohort, source, tmp_path):
+    other = prepare(source, tmp_path / "o", channels=("ADC", "T2"))
+    stage = make_stage(other, chain[0], "encoder")
+    with pytest.raises(errors.UserError, match=r"channels was \['T2', 'ADC'\]"):
+        stages.run([stage])
+
+
+METHODS = {
+    "mixup": {"mixup": MixupConfig(0.4)},
+    "joint": {"joint": JointConfig(1.0, 1.0)},
+    "class_contrast": {"class_contrast": ClassContrastConfig(1.0, 0.1, 8)},
+    "adversarial": {"adversarial": AdversarialConfig(0.1)},
+    "learned": {"learned_augmentation": LearnedAugmentationConfig(True, 4)},
+    "copy_paste": {"copy_paste": CopyPasteConfig(1.0)},
+    "strong": {"augmentation": config.AugmentationConfig(kind=AugmentationKind.STRONG)},
+    "strongest": {
+        "augmentation": config.AugmentationConfig(kind=AugmentationKind.STRONGEST)
+    },
+    "pseudo": {},
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_each_method_takes_a_step(chain, cohort, tmp_path, name):
+    parts = METHODS[name]
+    if name == "pseudo":
+        parts = {"pseudo_labels": PseudoLabelConfig(str(chain[2]), 0.1)}
+    finetune = config.FinetuneConfig(batch_size=4, validate_every=1, **parts)
+    stage = make_stage(
+        cohort,
+        tmp_path / "f",
+        "finetune",
+        init=str(chain[2]),
+        finetune=finetune,
+        optimizer=config.OptimizerConfig(num_steps=1),
+    )
+    (folder,) = stages.run([stage])
+    assert run_folder.load_segmenter(folder).model.input_shape[-1] == 2
+
+
+@pytest.mark.parametrize("task", ["rotation", "inpainting", "context_restoration"])
+def test_each_pretext_task_takes_a_step(cohort, tmp_path, task):
+    pretext = config.PretextConfig(
+        task=config.PretextTask(task), batch_size=4, num_swaps=2
+    )
+    stage = make_stage(
+        cohort,
+        tmp_path / "p",
+        "pretext",
+        pretext=pretext,
+        optimizer=config.OptimizerConfig(num_steps=1),
+    )
+    stages.run([stage])
+    after = make_stage(cohort, tmp_path / "f", "finetune", init=str(tmp_path / "p"))
+    stages.run([after])
+
+
+@pytest.mark.parametrize("kind", list(AugmentationKind))
+def test_geometry_is_alike_and_intensities_are_drawn_for_each(kind):
+    rng = np.random.default_rng(0)
+    one = tf.constant(rng.random((8, 16, 16, 1)), tf.float32)
+    both = tf.concat([one, one], axis=-1)
+    labels = tf.zeros([8, 16, 16], tf.int32)
+    seed, still = tf.constant([1, 2]), {"brightness": 0.0, "contrast": (1.0, 1.0)}
+    settings = config.AugmentationConfig(kind=kind)
+    changed, _ = augmentation.augment(both, labels, seed, settings, 2)
+    assert np.abs(changed[..., 0] - changed[..., 1]).max() > 0.01
+    if kind is AugmentationKind.PAPER:
+        settings = config.AugmentationConfig(kind=kind, **still)
+        warped, _ = augmentation.augment(both, labels, seed, settings, 2)
+    else:
+        warped, _ = strong.warp(both, labels, seed, strong.FEW_SLICES.warp, 2)
+    np.testing.assert_array_equal(warped[..., 0], warped[..., 1])
+    assert np.abs(warped - both).max() > 0.01
+
+
+@pytest.mark.parametrize("change", [views.global_view, views.local_view])
+def test_views_are_drawn_for_each_channel(change):
+    one = tf.random.stateless_uniform([4, 16, 16, 1], [0, 1], 0.2, 0.8)
+    both = tf.concat([one, one], axis=-1)
+    view = change(both, tf.constant([3, 4]), config.ViewConfig())
+    assert np.abs(view[..., 0] - view[..., 1]).max() > 0.01
+
+
+def test_a_model_of_one_channel_takes_its_own(source, tmp_path):
+    one = prepare(source, tmp_path / "one", channel=1)
+    (folder,) = stages.run([make_stage(one, tmp_path / "f", "finetune")])
+    opened = predictor.open_predictor(folder)
+    found = predict.find_inputs(
+        source / "imagesTr", tmp_path / "m", settings=opened.settings
+    )
+    assert len(found) == 7
+    assert all(path.name.endswith("_0001.nii.gz") for path in found)
+    whole = miniatures.decathlon(tmp_path) / "imagesTs" / "prostate_03.nii.gz"
+    predict.predict_files(opened, [whole], tmp_path / "m")
+    assert (tmp_path / "m" / whole.name).is_file()

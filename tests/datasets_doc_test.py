@@ -20,6 +20,7 @@ DATASETS = {
     "MM-WHS, CT": lambda root: miniatures.mmwhs(root, "ct", range(1001, 1021)),
     "nnU-Net": miniatures.nnunet,
     "DICOM": miniatures.dicom,
+    "Several channels": miniatures.channels,
     "A folder": lambda root: miniatures.folder(root, 4, 3),
 }
 # What makes a run of hours one of seconds; everything else is as in the document.
@@ -30,6 +31,7 @@ SMALLER = {
     + ["--finetune_batch_size=4", "--validate_every=2"],
     "evaluate": [],
     "predict": [],
+    "export": [],
 }
 
 

@@ -209,6 +209,21 @@ def folder(root, num_volumes=4, num_labelled=3):
     return base / "images"
 
 
+def channels(root, ends=("_t2", "-ADC"), num_volumes=4):
+    """mr/images/ with a file for each channel of a case, and mr/labels/.
+
+    The names end in `ends`; the second channel is 1000 less the first.
+    """
+    base = pathlib.Path(root) / "mr"
+    for number in range(num_volumes):
+        image, label = subject(number, num_structures=2)
+        for end, values in zip(ends, (image, 1000 - image)):
+            path = base / "images" / f"case{number}{end}.nii.gz"
+            write(volume(values), path)
+        write(volume(label), base / "labels" / f"case{number}.nii.gz")
+    return base / "images"
+
+
 def dicom(root, num_volumes=4, num_labelled=3):
     """dicom/images/ of a folder for each patient, and dicom/labels/ of the first."""
     from dscl_tf.cohort import dicom_series

@@ -117,7 +117,8 @@ class PreparedCohort:
 
         Of several channels the first, which is what people are shown.
         """
-        return self.slices(name)[..., 0]
+        array = self._open_array(name, "image")
+        return array if array.ndim == 3 else array[..., 0]
 
     def slices(self, name: str) -> np.ndarray:
         """The slices of a volume with all channels, float32 [Q, H, W, C]."""

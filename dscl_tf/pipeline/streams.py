@@ -129,7 +129,7 @@ class Stream:
 
         found = tf.numpy_function(load, [step], types)
         count, size = self._batch_size, self._cohort.settings.size_px
-        found[0].set_shape([count, *size, self._cohort.num_channels])
+        found[0].set_shape([count, *size, self._cohort.settings.num_channels])
         for values in found[1:4]:
             values.set_shape([count])
         batch = {"image": found[0], "image_id": found[1]}
