@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
 """Segments image files with a trained model."""
 
-import pathlib
-
 from dscl_flags import binary, inference, masks, prediction
 
 USAGE = """
@@ -34,8 +32,7 @@ def main() -> None:
     inputs = predict.find_inputs(source, output, channel, are_cases, settings)
     of_channels = None
     if channel is None and channel_inputs.are_wanted(settings):
-        place = pathlib.Path(source)
-        of_channels = channel_inputs.group(place, inputs, settings, are_cases)
+        of_channels = channel_inputs.group(source, inputs, settings, are_cases)
         inputs = list(of_channels)
     if dicom_seg:
         dicom_inputs.require_series(inputs)

@@ -5,7 +5,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Optional
 
-from dscl_tf import errors
+from dscl_tf import errors, files
 from dscl_tf.cohort import channels as of_models
 from dscl_tf.cohort import file_channels, formats, volumes
 from dscl_tf.config import ChannelConfig, PreprocessingConfig
@@ -52,7 +52,7 @@ def check_flags(
 
 
 def group(
-    source: pathlib.Path,
+    source: files.PathLike,
     inputs: Sequence[pathlib.Path],
     settings: PreprocessingConfig,
     files_are_cases: bool = False,
@@ -84,7 +84,11 @@ def group(
         if not files_are_cases and file_channels.split(stem, channels)
     }
     several = len(channels) > 1
-    if not source.is_dir() and several and (named or not _is_4d(inputs[0])):
+    if (
+        not pathlib.Path(source).is_dir()
+        and several
+        and (named or not _is_4d(inputs[0]))
+    ):
         raise errors.UserError(
             f"--input {source} is one file, but the model takes the channels "
             f"{of_models.names(settings)}: put the files of the case, which end in "

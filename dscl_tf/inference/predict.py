@@ -5,7 +5,7 @@ import os
 import pathlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 import numpy as np
 import SimpleITK as sitk
@@ -147,8 +147,8 @@ def predict_files(
 ) -> int:
     """Writes a mask for each input into `output`, each whole or not at all.
 
-    Beside them goes labels.txt, ITK-SNAP's names and colours of the structures. A file
-    that cannot be segmented is named and the others go on.
+    Beside them goes labels.txt, for ITK-SNAP. A file that cannot be segmented is named
+    and the others go on.
 
     Args:
       predictor: the segmenter.
@@ -158,9 +158,8 @@ def predict_files(
       channel: of 4-D files, from 0.
       mask_format: see `mask_files.targets`.
       mask_values: one of `masks.MASK_VALUES`: what voxels say for a class.
-      write_dicom_seg: adds a DICOM segmentation object to each mask; the inputs are
-        series of DICOM.
-      of_channels: of inputs that have files of several channels what they have.
+      write_dicom_seg: adds a DICOM segmentation to each mask; inputs are its series.
+      of_channels: what inputs that stand for several channels have.
 
     Returns:
       The number of inputs for which something was written.
@@ -172,11 +171,10 @@ def predict_files(
     values = label_values.of_masks(mask_values, predictor.label_values)
     named = structures(predictor.label_names, values)
     written, failures = 0, []
-    found_of = of_channels or {}
-    named_so = {path: case.mask for path, case in found_of.items()}
-    targets = mask_files.targets(inputs, output, mask_format, named_so)
-    if channel is None:
-        channel = _remembered(predictor.settings)
+    cases = of_channels or {}
+    names = channel_inputs.mask_names(cases)
+    targets = mask_files.targets(inputs, output, mask_format, names)
+    channel = _remembered(predictor.settings) if channel is None else channel
     for number, (path, target) in enumerate(zip(inputs, targets), 1):
         beside = [dicom_seg.target_of(target, path)] if write_dicom_seg else []
         missing = [it for it in (target, *beside) if overwrite or not it.exists()]
@@ -184,8 +182,8 @@ def predict_files(
             _LOG.info("%s exists and is kept; --overwrite makes it again.", target)
             continue
         try:
-            case = found_of.get(path)
-            mask = _make(predictor, path, target, missing, channel, values, case)
+            which = cases.get(path, channel)
+            mask = _make(predictor, path, target, missing, which, values)
         # SimpleITK's own errors are RuntimeErrors.
         except (errors.UserError, RuntimeError) as error:
             failures.append(_reason(path, error))
@@ -196,10 +194,14 @@ def predict_files(
         _LOG.info("%d/%d %s: %s", number, len(inputs), target, found)
     if any(target.is_file() for target in targets):
         mask_files.write_label_descriptions(named, output, overwrite)
-    if failures:
-        count = f"{len(failures)} of {len(inputs)} inputs have no mask. "
-        raise errors.UserError((count if len(inputs) > 1 else "") + failures[0])
+    _refuse_failures(failures, len(inputs))
     return written
+
+
+def _refuse_failures(failures: Sequence[str], num_inputs: int) -> None:
+    if failures:
+        count = f"{len(failures)} of {num_inputs} inputs have no mask. "
+        raise errors.UserError((count if num_inputs > 1 else "") + failures[0])
 
 
 def _make(
@@ -207,18 +209,17 @@ def _make(
     path: pathlib.Path,
     target: pathlib.Path,
     missing: Sequence[pathlib.Path],
-    channel: Optional[int],
+    which: Union[CaseInput, Optional[int]],
     values: Sequence[int],
-    case: Optional[CaseInput],
 ) -> sitk.Image:
     """Writes those files of one input that are missing, and returns its mask."""
     named = structures(predictor.label_names, values)
     if target in missing:
         mask_files.check_target(target, path)
-        if case:
-            mask = segment_case(predictor, case)
+        if isinstance(which, CaseInput):
+            mask = segment_case(predictor, which)
         else:
-            mask = segment_file(predictor, path, channel)
+            mask = segment_file(predictor, path, which)
         mask = label_values.in_values(mask, values)
         mask_files.write(mask, target, named)
     else:

@@ -6,11 +6,10 @@ TensorFlow rewrites that program as it runs it, which needs no other export.
 """
 
 import concurrent.futures
-import contextlib
 import hashlib
 import json
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Callable, Optional
 
 import numpy as np
@@ -20,7 +19,7 @@ import tensorflow as tf
 from dscl_tf import config, config_json, errors, files
 from dscl_tf.cohort import geometry, parallel, preprocessing
 from dscl_tf.cohort import label_values as values_of
-from dscl_tf.inference import components, ensembles, model_runs
+from dscl_tf.inference import components, ensembles, model_runs, precisions
 from dscl_tf.training import run_folder, runtime
 
 # Slices of a call; bounds the memory, does not change the result. On a CPU a few
@@ -29,8 +28,7 @@ BATCH_SIZE = 2
 GPU_BATCH_SIZE = 16
 SETTINGS_ASSET = "dscl_tf.json"
 FORMAT = 1  # Of the settings asset.
-PRECISIONS = ("auto", "float32", "mixed_bfloat16")
-_BFLOAT16 = "auto_mixed_precision_onednn_bfloat16"  # TensorFlow's name of the rewrite.
+PRECISIONS = precisions.PRECISIONS
 
 
 class Predictor:
@@ -79,7 +77,7 @@ class Predictor:
         self._function = function
         self._batch_size = batch_size or (GPU_BATCH_SIZE if has_gpu else BATCH_SIZE)
         self._threads = 1 if has_gpu else parallel.num_cores()
-        self._bfloat16 = _is_bfloat16(precision)
+        self._bfloat16 = precisions.is_bfloat16(precision)
         self.settings = settings
         self._shape = (*settings.size_px, settings.num_channels)
         self.label_names = tuple(label_names)
@@ -101,18 +99,18 @@ class Predictor:
         Raises:
           ValueError: if the slices have another size.
         """
-        if slices.ndim == 3:
-            slices = slices[..., None]
-        if tuple(slices.shape[1:]) != self._shape:
+        whole = slices[..., None] if slices.ndim == 3 else slices
+        if tuple(whole.shape[1:]) != self._shape:
             raise ValueError(
-                f"Slices of {self._shape} expected (rows, columns, channels), found an "
-                f"array of shape {slices.shape}."
+                f"Slices of {self.settings.size_px} pixels and {self._shape[-1]} "
+                f"channels expected, found an array of shape {slices.shape}."
             )
+        slices = whole
         starts = range(0, len(slices), self._batch_size)
         parts = [slices[start : start + self._batch_size] for start in starts]
         # The pool is new: a thread reads TensorFlow's options when it first calls it.
         with (
-            _rewriting(self._bfloat16),
+            precisions.rewriting(self._bfloat16),
             concurrent.futures.ThreadPoolExecutor(self._threads) as pool,
         ):
             return np.concatenate(list(pool.map(self._batch, parts)))
@@ -146,29 +144,6 @@ class Predictor:
         """
         mask = geometry.restore_probabilities(probabilities, grid, original)
         return components.keep_largest(mask, self._largest_component)
-
-
-def _is_bfloat16(precision: str) -> bool:
-    if precision not in PRECISIONS:
-        raise errors.UserError(
-            f"--precision={precision}: expected one of {', '.join(PRECISIONS)}."
-        )
-    if precision == "auto":
-        # The rewrite is of the CPU's kernels.
-        has_gpu = bool(tf.config.list_physical_devices("GPU"))
-        return runtime.cpu_has_bfloat16() and not has_gpu
-    return precision == "mixed_bfloat16"
-
-
-@contextlib.contextmanager
-def _rewriting(wanted: bool) -> Iterator[None]:
-    """Has TensorFlow run convolutions in bfloat16, or not, and puts it back."""
-    before = tf.config.optimizer.get_experimental_options().get(_BFLOAT16, False)
-    tf.config.optimizer.set_experimental_options({_BFLOAT16: wanted})
-    try:
-        yield
-    finally:
-        tf.config.optimizer.set_experimental_options({_BFLOAT16: before})
 
 
 def open_predictor(
