@@ -6,7 +6,7 @@ from absl import flags
 from dscl_flags import pairs
 
 from dscl_tf import config, errors
-from dscl_tf.cohort import layouts
+from dscl_tf.cohort import cases, layouts
 from dscl_tf.cohort.preparation import PreparationConfig
 
 _DEFAULT = config.PreprocessingConfig()
@@ -52,6 +52,19 @@ _CHANNELS = flags.DEFINE_list(
     "Images of a subject that the network gets together, such as T2,ADC or 0,1: numbers"
     " from 0 or names in dataset.json (Decathlon, nnU-Net); ends of the files' names, "
     "CASE_0000 or CASE_adc (folder). They must lie on one grid.",
+)
+_LABELLED_SLICES = flags.DEFINE_enum(
+    "labelled_slices",
+    cases.ALL_SLICES,
+    list(cases.LABELLED_SLICES),
+    "Which slices of a label are labelled. with_structures: those that have a voxel of "
+    "a structure; all others are unknown, and take no part in training or evaluation.",
+)
+_IGNORE_LABEL = flags.DEFINE_integer(
+    "ignore_label",
+    None,
+    "Voxel value in the labels that means that nobody labelled the voxel, which then "
+    "takes no part in training or evaluation. nnU-Net's ignore label is known without.",
 )
 _CHECK_ONLY = flags.DEFINE_bool(
     "check_only", False, "Read everything, list what is wrong, and write nothing."
@@ -150,6 +163,8 @@ def preparation_config() -> PreparationConfig:
         acdc_frames=_ACDC_FRAMES.value,
         channel=_CHANNEL.value or 0,
         channels=_channels(),
+        labelled_slices=_LABELLED_SLICES.value,
+        ignore_label=_IGNORE_LABEL.value,
         num_partitions=_NUM_PARTITIONS.value,
         num_workers=_NUM_WORKERS.value,
         overwrite=_OVERWRITE.value,

@@ -22,6 +22,8 @@ DATASETS = {
     "DICOM": miniatures.dicom,
     "Several channels": miniatures.channels,
     "A folder": lambda root: miniatures.folder(root, 4, 3),
+    "Labels of some slices": miniatures.few_slices,
+    "Labels with an ignore": miniatures.nnunet_ignore,
 }
 # What makes a run of hours one of seconds; everything else is as in the document.
 SMALLER = {

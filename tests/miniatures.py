@@ -224,6 +224,31 @@ def channels(root, ends=("_t2", "-ADC"), num_volumes=4):
     return base / "images"
 
 
+def few_slices(root, num_volumes=5, num_labelled=4):
+    """few/images/, and few/labels/ with structures in three slices of eight."""
+    base = pathlib.Path(root) / "few"
+    for number in range(num_volumes):
+        image, label = subject(number, shape=(8, 24, 20))
+        write(volume(image), base / "images" / f"case{number}.nii.gz")
+        if number < num_labelled:
+            label[[0, 1, 3, 5, 7]] = 0
+            write(volume(label), base / "labels" / f"case{number}.nii.gz")
+    return base / "images"
+
+
+def nnunet_ignore(root):
+    """Dataset006_Few: as `nnunet`, most slices of each label ignored."""
+    base = nnunet(root).rename(pathlib.Path(root) / "nnUNet_raw" / "Dataset006_Few")
+    for number in (1, 2, 3):
+        _, label = subject(number, num_structures=2)
+        label[[0, 2, 4]] = 3
+        label[:, :, 16:] = 3  # Parts of the others, too.
+        write(volume(label), base / "labelsTr" / f"prostate_{number:03d}.nii.gz")
+    labels = {"background": 0, "PZ": 1, "TZ": 2, "ignore": 3}
+    edit_json(base / "dataset.json", labels=labels)
+    return base
+
+
 def dicom(root, num_volumes=4, num_labelled=3):
     """dicom/images/ of a folder for each patient, and dicom/labels/ of the first."""
     from dscl_tf.cohort import dicom_series

@@ -15,6 +15,8 @@ from dscl_tf.config import ChannelConfig
 
 MAX_CLASSES = 256  # Prepared labels are bytes.
 _SHOWN = 8  # Values that a message names.
+# Which slices of a label are labelled.
+ALL_SLICES, WITH_STRUCTURES = LABELLED_SLICES = ("all", "with_structures")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +64,13 @@ class Dataset:
     faults: tuple[Problem, ...] = ()  # Of what is no case.
     # Those taken; None: subjects have one image each.
     channels: Optional[tuple[ChannelConfig, ...]] = None
+    ignore_label: Optional[int] = None  # Raw value of voxels that nobody labelled.
+    labelled_slices: str = ALL_SLICES  # One of LABELLED_SLICES.
+
+    @property
+    def has_unknown(self) -> bool:
+        """Whether voxels of a label may be unknown."""
+        return self.ignore_label is not None or self.labelled_slices != ALL_SLICES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +126,7 @@ def read_label(case: Case, dataset: Dataset) -> sitk.Image:
     """Reads the label volume of a case as classes.
 
     Returns:
-      3-D int32 image.
+      3-D int32 image; voxels of the ignored value have `unknown_value`.
 
     Raises:
       UserError: as `volumes.read_label`, or a value that the dataset does not have.
@@ -126,12 +135,27 @@ def read_label(case: Case, dataset: Dataset) -> sitk.Image:
 
 
 def label_map(dataset: Dataset) -> Optional[tuple[tuple[int, int], ...]]:
-    """Pairs of raw value and class, strays included; None: values are classes."""
-    if dataset.label_values is None:
+    """Pairs of raw value and class, strays included; None: values are classes.
+
+    The ignored value stands for C, the number of classes, as soon as that is known.
+    """
+    is_ignoring = dataset.ignore_label is not None and bool(dataset.label_names)
+    if dataset.label_values is None and not is_ignoring:
         return None
-    classes = dict(dataset.label_values)
+    classes = dict(dataset.label_values or enumerate(range(len(dataset.label_names))))
     strays = {raw: classes[meant] for raw, meant in dataset.strays.items()}
-    return tuple(sorted({**strays, **classes}.items()))
+    ignored = {dataset.ignore_label: unknown_value(dataset)} if is_ignoring else {}
+    return tuple(sorted({**strays, **classes, **ignored}.items()))
+
+
+def unknown_value(dataset: Dataset) -> Optional[int]:
+    """What `read_label` says where nobody labelled; None: all voxels are labelled.
+
+    That is C, the number of classes; before that is known, the raw value.
+    """
+    if not dataset.has_unknown:
+        return None
+    return len(dataset.label_names) if dataset.label_names else dataset.ignore_label
 
 
 def to_classes(

@@ -3,11 +3,11 @@
 import collections
 import dataclasses
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Optional
 
 from dscl_tf import config_json
-from dscl_tf.cohort import orientation
+from dscl_tf.cohort import orientation, sparse
 from dscl_tf.cohort.cases import Case, Dataset
 from dscl_tf.cohort.integrity import CaseCheck, Facts
 from dscl_tf.cohort.problems import WARNING, Problem
@@ -25,6 +25,10 @@ class Report:
     checks: tuple[CaseCheck, ...]
     problems: tuple[Problem, ...]  # Of the cases, then of several cases together.
     orientation: Optional[OrientationConfig]  # Of the cohort; None: nothing is good.
+    # Of each labelled case; empty where all slices of all labels are labelled.
+    labelled_slices: Mapping[str, sparse.Slices] = dataclasses.field(
+        default_factory=dict
+    )
 
     def is_bad(self, strict: bool) -> bool:
         """Whether there are errors; or warnings, if those count."""
@@ -206,6 +210,8 @@ def summary(report: Report, label_names: Optional[Sequence[str]], parts: int) ->
     if whole:
         least, most = min(whole) // parts, -(-max(whole) // parts)
         lines.append(f"in a partition   {least} to {most} slices ({parts} partitions)")
+    if report.labelled_slices:
+        lines.append(f"labelled slices  {sparse.listed(report.labelled_slices)}")
     lines += _label_lines(labelled, label_names)
     return "\n".join(lines)
 
@@ -262,7 +268,15 @@ def to_json(report: Report, skipped: Iterable[str] = ()) -> dict:
                 "case": check.case,
                 "subject": check.subject,
                 "facts": config_json.to_json(check.facts) if check.facts else None,
+                **_slices_json(report, check.case),
             }
             for check in report.checks
         ],
     }
+
+
+def _slices_json(report: Report, case: str) -> dict:
+    if case not in report.labelled_slices:
+        return {}
+    labelled, total = report.labelled_slices[case]
+    return {"labelled_slices": labelled, "slices": total}

@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import config
-from dscl_tf.cohort import cases, geometry
+from dscl_tf.cohort import cases, geometry, sparse
 from dscl_tf.cohort.cases import Case, Dataset
 from dscl_tf.cohort.integrity import Facts
 from dscl_tf.cohort.problems import WARNING, Problem
@@ -61,16 +61,17 @@ def measure(
     label = cases.read_label(case, dataset)
     label.SetSpacing(facts.spacing_mm)
     label.SetDirection(facts.direction)
+    label = sparse.hide_slices(label, dataset, settings.orientation)
+    unknown = cases.unknown_value(dataset)
     oriented = geometry.orient(label, settings.orientation)
     grid = geometry.in_plane_grid(oriented, settings)
-    kept = np.bincount(
-        geometry.labels_on_grid(label, grid).ravel(), minlength=cases.MAX_CLASSES
-    )
+    on_grid = geometry.labels_on_grid(label, grid, unknown)
+    kept = np.bincount(on_grid.ravel(), minlength=cases.MAX_CLASSES)
     values = sitk.GetArrayViewFromImage(oriented)
     return [
         _of_class(k, values == k, kept[k], oriented.GetSpacing(), settings)
         for k in np.unique(values).tolist()
-        if k
+        if k not in (0, unknown)
     ]
 
 

@@ -67,8 +67,12 @@ def to_grid(image: sitk.Image, grid: sitk.Image) -> sitk.Image:
     )
 
 
-def labels_on_grid(label: sitk.Image, grid: sitk.Image) -> np.ndarray:
+def labels_on_grid(
+    label: sitk.Image, grid: sitk.Image, unknown: Optional[int] = None
+) -> np.ndarray:
     """The label of the voxel nearest to each node of a grid; 0 outside.
+
+    A slice of which the grid shows nothing known is unknown, what lies outside, too.
 
     Not by ITK: where a node lies exactly half a voxel beyond the image, its nearest
     neighbour interpolation was seen to read memory that is not the image's.
@@ -76,11 +80,18 @@ def labels_on_grid(label: sitk.Image, grid: sitk.Image) -> np.ndarray:
     Args:
       label: 3-D integer, in the geometry of the image that the grid is of.
       grid: from `in_plane_grid`.
+      unknown: the value of unknown voxels; None: there are none.
 
     Returns:
       uint8 [Q, rows, columns].
     """
-    values = _nearest(_turned_as(label, grid.GetDirection()), grid)
+    turned = _turned_as(label, grid.GetDirection())
+    if unknown is None:
+        return _nearest(turned, grid).astype(np.uint8)
+    above = _nearest(turned + 1, grid)  # 0 outside, and there alone.
+    is_known = (above > 0) & (above != unknown + 1)
+    values = np.maximum(above - 1, 0)
+    values[~is_known.any(axis=(1, 2))] = unknown
     return values.astype(np.uint8)
 
 

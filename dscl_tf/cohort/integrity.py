@@ -38,6 +38,7 @@ class Facts:
     direction: tuple[float, ...]  # 9 cosines, as SimpleITK orders them.
     voxels_id: str  # The same for the same voxels.
     label_voxels: tuple[tuple[int, int], ...]  # Class and voxels, if labelled.
+    ignored_voxels: int = 0  # Of the value that means that nobody labelled them.
 
     @property
     def slice_spacing_mm(self) -> Sequence[float]:
@@ -171,6 +172,7 @@ def _check_voxels(
             return None, [*problems, _unreadable(case, path, error)]
     image = images[0]
     counts: dict[int, int] = {}
+    ignored = 0
     if case.label:
         try:
             raw = cases.read_raw_label(case)
@@ -180,10 +182,11 @@ def _check_voxels(
         except errors.UserError as error:
             return None, [*problems, _unreadable(case, case.label, error)]
         counts = cases.value_counts(label)
+        ignored = counts.pop(cases.unknown_value(dataset), 0)
         strays = cases.stray_counts(raw, dataset)
         problems += _check_label(case, image, label, counts, num_classes)
         problems += _report_strays(case, strays, dataset)
-    return _facts(image, counts), problems
+    return _facts(image, counts, ignored), problems
 
 
 def _check_intensities(
@@ -198,7 +201,7 @@ def _check_intensities(
         yield Problem(WARNING, case.name, str(path), "bias field", *doubt)
 
 
-def _facts(image: sitk.Image, counts: dict[int, int]) -> Facts:
+def _facts(image: sitk.Image, counts: dict[int, int], ignored: int) -> Facts:
     values = np.ascontiguousarray(sitk.GetArrayViewFromImage(image))
     return Facts(
         size=image.GetSize(),
@@ -206,6 +209,7 @@ def _facts(image: sitk.Image, counts: dict[int, int]) -> Facts:
         direction=tuple(round(value, 6) for value in image.GetDirection()),
         voxels_id=hashlib.sha256(values.tobytes()).hexdigest()[:16],
         label_voxels=tuple(sorted(counts.items())),
+        ignored_voxels=ignored,
     )
 
 

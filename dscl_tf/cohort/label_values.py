@@ -114,6 +114,7 @@ def _from_files(
 ):
     """Values to classes or None, names, and the checks by classes."""
     good = [c for c in checks if c.facts and not c.is_bad]
+    # Without the ignored one, which the check counts apart.
     found = sorted({v for c in good for v, _ in c.facts.label_voxels} - {0})
     if len(found) >= MAX_CLASSES:
         raise errors.UserError(
@@ -200,6 +201,10 @@ def _say(dataset: Dataset) -> None:
         _LOG.info(
             "Label values of the files: %s.",
             ", ".join(f"{value} is {name}" for value, name in pairs),
+        )
+    if dataset.ignore_label is not None:
+        _LOG.info(
+            "Voxels of %d are ignored: nobody labelled them.", dataset.ignore_label
         )
 
 

@@ -13,6 +13,7 @@ from dscl_tf.cohort import (
     prepared,
     preprocessing,
     requests,
+    sparse,
 )
 from dscl_tf.cohort.cases import Case, Dataset
 from dscl_tf.cohort.prepared import PreparedVolume
@@ -45,7 +46,9 @@ def prepare_case(
     arrays = {"image": slices if len(images) > 1 else slices[..., 0]}
     if label is not None:
         label.CopyInformation(image)
-        arrays["label"] = geometry.labels_on_grid(label, grid)
+        label = sparse.hide_slices(label, dataset, settings.orientation)
+        unknown = cases.unknown_value(dataset)
+        arrays["label"] = geometry.labels_on_grid(label, grid, unknown)
     content = {
         "originals": requests.stamps(case),
         "volume": config_json.to_json(_describe(case, dataset, image, len(slices))),

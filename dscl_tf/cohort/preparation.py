@@ -6,7 +6,7 @@ import json
 import logging
 import pathlib
 import shutil
-from typing import Optional
+from typing import Any, Callable, Optional
 
 from dscl_tf import config_json, errors, files
 from dscl_tf.cohort import (
@@ -20,6 +20,7 @@ from dscl_tf.cohort import (
     parts,
     prepared,
     requests,
+    sparse,
 )
 from dscl_tf.cohort.cases import Dataset
 from dscl_tf.cohort.check_report import Report
@@ -44,6 +45,8 @@ class PreparationConfig:
     channel: int = 0  # Of several images of a subject.
     # Several of them, by number or by name; None: the one of `channel`.
     channels: Optional[tuple[str, ...]] = None
+    labelled_slices: str = cases.ALL_SLICES  # One of `cases.LABELLED_SLICES`.
+    ignore_label: Optional[int] = None  # Raw value of voxels that nobody labelled.
     num_partitions: int = 4  # Checked for: the fewest slices.
     num_workers: int = 0  # 0: one a core.
     strict: bool = False  # Warnings of the check count as errors.
@@ -155,9 +158,30 @@ def _check(config: PreparationConfig, dataset: Dataset) -> tuple[Dataset, Report
     dataset, checks, more = label_values.settle(
         dataset, list(found.values()), config.label_names
     )
+    sparse.require_fit(dataset)
     report = check_report.make(checks, dataset, config.num_partitions)
+    if dataset.has_unknown:
+        dataset, report = _with_labelled_slices(config, dataset, report)
     more += _not_covered(config, dataset, report)
     return dataset, dataclasses.replace(report, problems=(*report.problems, *more))
+
+
+def _with_labelled_slices(
+    config: PreparationConfig, dataset: Dataset, report: Report
+) -> tuple[Dataset, Report]:
+    """Which slices are labelled; cases without any lose their labels."""
+    what, measure = "Labelled slices", sparse.count_slices
+    found = _of_labels(what, measure, config, dataset, report)
+    more = sparse.problems(found, dataset, report.checks, config.ignore_label)
+    sparse.say(found, dataset)
+    dataset, checks = sparse.without_unlabelled(dataset, report.checks, found)
+    report = dataclasses.replace(
+        report,
+        checks=checks,
+        problems=(*report.problems, *more),
+        labelled_slices=found,
+    )
+    return dataset, report
 
 
 def _refuse_failed(found: dict) -> None:
@@ -170,6 +194,19 @@ def _not_covered(
     config: PreparationConfig, dataset: Dataset, report: Report
 ) -> list[Problem]:
     """Structures that the prepared grid, which is known only now, clips or loses."""
+    found = _of_labels("Structures", coverage.measure, config, dataset, report)
+    settings = dataclasses.replace(config.settings, orientation=report.orientation)
+    return coverage.problems(found, dataset, settings)
+
+
+def _of_labels(
+    what: str,
+    measure: Callable,
+    config: PreparationConfig,
+    dataset: Dataset,
+    report: Report,
+) -> dict[str, Any]:
+    """What `measure` says of each label on the prepared grid, by the case's name."""
     facts = {c.case: c.facts for c in report.checks if c.facts and not c.is_bad}
     items = {
         case.name: (case, facts[case.name])
@@ -177,14 +214,14 @@ def _not_covered(
         if case.label and case.name in facts
     }
     if not items:
-        return []
+        return {}
     settings = dataclasses.replace(config.settings, orientation=report.orientation)
-    _LOG.info("Laying %d labels on the prepared grid.", len(items))
+    _LOG.info("%s of %d labels on the prepared grid.", what, len(items))
     found = parallel.run_all(
-        coverage.measure, items, (_vocabulary(dataset), settings), config.num_workers
+        measure, items, (_vocabulary(dataset), settings), config.num_workers
     )
     _refuse_failed(found)
-    return coverage.problems(found, dataset, settings)
+    return found
 
 
 def find(config: PreparationConfig) -> Dataset:
@@ -198,6 +235,7 @@ def find(config: PreparationConfig) -> Dataset:
         config.channels,
     )
     dataset = layouts.find(request, config.format)
+    dataset = sparse.asked(dataset, config.ignore_label, config.labelled_slices)
     labelled = sum(case.label is not None for case in dataset.cases)
     _LOG.info(
         "Found %d volumes, %d of them labelled (layout: %s).",
@@ -286,9 +324,13 @@ def _write_index(
         label_names=dataset.label_names,
         volumes=tuple(found),
         label_values=label_values.of_dataset(dataset),
+        labelled_slices=dataset.labelled_slices,
+        ignore_label=dataset.ignore_label,
     )
     content = config_json.to_json(index)
-    if index.label_values is None:
-        del content["label_values"]  # As before there was such a mapping.
+    # As before there were a mapping of values and unknown voxels.
+    for name in ("label_values", "labelled_slices", "ignore_label"):
+        if getattr(index, name) in (None, cases.ALL_SLICES):
+            del content[name]
     files.write_json(output / prepared.INDEX, content)
     _LOG.info("Prepared %d volumes in %s.", len(found), output)

@@ -10,6 +10,7 @@ from typing import Any, Optional
 import numpy as np
 
 from dscl_tf import checks, config_json, errors, files
+from dscl_tf.cohort import cases
 from dscl_tf.config import PreprocessingConfig
 
 FORMAT = 2
@@ -65,6 +66,12 @@ class Index:
     label_values: Optional[tuple[int, ...]] = dataclasses.field(
         default=None, metadata=checks.LATER
     )
+    # Which slices of labels count as labelled, one of `cases.LABELLED_SLICES`.
+    labelled_slices: str = dataclasses.field(
+        default=cases.ALL_SLICES, metadata=checks.LATER
+    )
+    # Voxel value in the labels' files of what nobody labelled.
+    ignore_label: Optional[int] = dataclasses.field(default=None, metadata=checks.LATER)
 
 
 class PreparedCohort:
@@ -77,6 +84,8 @@ class PreparedCohort:
         self.settings = index.settings
         self.label_names = index.label_names
         self.label_values = index.label_values
+        self.labelled_slices = index.labelled_slices
+        self.ignore_label = index.ignore_label
         self.volumes = index.volumes
         self._by_name = {volume.name: volume for volume in index.volumes}
         self._open_array = functools.lru_cache(maxsize=_MAX_OPEN)(self._map_array)
@@ -101,6 +110,13 @@ class PreparedCohort:
     def num_classes(self) -> int:
         """Background included."""
         return len(self.label_names)
+
+    @property
+    def unknown(self) -> Optional[int]:
+        """What labels say where nobody labelled: C; None: all is labelled."""
+        all_slices = self.labelled_slices == cases.ALL_SLICES
+        is_whole = all_slices and self.ignore_label is None
+        return None if is_whole else self.num_classes
 
     def volume(self, name: str) -> PreparedVolume:
         """The volume called `name`.
@@ -131,7 +147,7 @@ class PreparedCohort:
         return self.settings.num_channels
 
     def label(self, name: str) -> np.ndarray:
-        """The labels of a volume, uint8 [Q, H, W], by memory map.
+        """The labels of a volume, uint8 [Q, H, W], by memory map; see `unknown`.
 
         Raises:
           UserError: the volume has none.
@@ -217,5 +233,10 @@ def read_index(folder: pathlib.Path) -> Index:
         raise errors.UserError(
             f"{path}: label_values: found {values}, expected {len(names)} different "
             "ones, one a class: prepare the cohort again."
+        )
+    if index.labelled_slices not in cases.LABELLED_SLICES:
+        raise errors.UserError(
+            f"{path}: labelled_slices: found {index.labelled_slices!r}, expected one "
+            f"of {', '.join(cases.LABELLED_SLICES)}: prepare the cohort again."
         )
     return index

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Optional
 
 from dscl_tf import config_json, errors
-from dscl_tf.cohort import dicom_series, formats
+from dscl_tf.cohort import cases, dicom_series, formats
 from dscl_tf.cohort.cases import Case, Dataset
 from dscl_tf.config import PreprocessingConfig
 
@@ -32,9 +32,20 @@ def describe(
         "source": str(dataset.root.resolve()),
         "layout": dataset.format,
         "label_names": list(label_names) if label_names else None,
+        **sparse(dataset),
         "volumes": len(dataset.cases),
         "sources_id": hashlib.sha256(json.dumps(sources).encode()).hexdigest(),
     }
+
+
+def sparse(dataset: Dataset) -> dict:
+    """What says which voxels are labelled; nothing where all are."""
+    asked = {"labelled_slices": dataset.labelled_slices}
+    if dataset.labelled_slices == cases.ALL_SLICES:
+        asked = {}
+    if dataset.ignore_label is not None:
+        asked["ignore_label"] = dataset.ignore_label
+    return asked
 
 
 def stamps(case: Case) -> list:

@@ -23,10 +23,14 @@ class CaseView:
     prediction: np.ndarray  # uint8 [Q, rows, columns].
     aspect: float  # Height of a pixel over its width.
     label_names: tuple[str, ...]
+    # bool [Q, rows, columns], where nobody labelled; None: nowhere.
+    unknown: Optional[np.ndarray] = None
 
     def slice_dice(self, index: int) -> dict[int, float]:
         """Dice of each structure that truth or prediction has in a slice."""
         truth, prediction = self.truth[index], self.prediction[index]
+        if self.unknown is not None:
+            prediction = np.where(self.unknown[index], 0, prediction)
         return {
             label: 2
             * float(np.sum((truth == label) & (prediction == label)))
@@ -75,13 +79,16 @@ def case_view(
     Args:
       name: title of its picture.
       image: the original volume.
-      truth: integer labels with the geometry of `image`.
+      truth: integer labels with the geometry of `image`; beyond those of
+        `label_names` it is unknown.
       prediction: integer labels with the geometry of `image`.
       label_names: of each class; the first is the background.
       orientation: of the cohort, as for `geometry.orient`.
     """
     oriented = [geometry.orient(v, orientation) for v in (image, truth, prediction)]
     arrays = [_upright(volume) for volume in oriented]
+    unknown = arrays[1] >= len(label_names)
+    arrays[1] = np.where(unknown, 0, arrays[1])
     rows, columns = _crop((arrays[1] > 0) | (arrays[2] > 0))
     shown, true, predicted = (array[:, rows, columns] for array in arrays)
     width_mm, height_mm, _ = oriented[0].GetSpacing()
@@ -92,6 +99,7 @@ def case_view(
         predicted.astype(np.uint8),
         height_mm / width_mm,
         tuple(label_names),
+        unknown[:, rows, columns] if unknown.any() else None,
     )
 
 
@@ -130,5 +138,6 @@ def thumbnail(view: CaseView, dice: Optional[float]) -> Thumbnail:
         image=view.image[middle].copy(),
         truth=view.truth[middle].copy(),
         prediction=view.prediction[middle].copy(),
+        unknown=None if view.unknown is None else view.unknown[middle].copy(),
     )
     return Thumbnail(small, dice)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Optional
 
 from dscl_tf import errors, files
@@ -19,6 +19,11 @@ class CaseInput:
     # File, and place in a 4-D one, in the order of the network's input.
     images: tuple[tuple[pathlib.Path, Optional[int]], ...]
     fault: str = ""  # Why there is no mask of it.
+
+
+def mask_names(cases: Mapping[pathlib.Path, CaseInput]) -> dict[pathlib.Path, str]:
+    """Name of the mask's file of each case."""
+    return {path: case.mask for path, case in cases.items()}
 
 
 def are_wanted(settings: PreprocessingConfig) -> bool:

@@ -42,20 +42,26 @@ def chosen(
 ) -> tuple[int, ...]:
     """The structures whose mean Dice rises when only the largest piece is kept.
 
+    Pieces go on where the truth is unknown; Dice is of the known voxels.
+
     Args:
-      truths: labels of volumes, integers [Q, H, W].
+      truths: labels of volumes, integers [Q, H, W]; `num_classes` is unknown.
       predictions: what was predicted of them, integers [Q, H, W].
       num_classes: background included.
 
     Returns:
       Their labels, rising.
     """
-    found = []
+    found, known = [], [np.asarray(each) != num_classes for each in truths]
     for label in range(1, num_classes):
         masks = [np.asarray(each) == label for each in predictions]
         pieces = [_largest(mask) for mask in masks]
         true = [np.asarray(each) == label for each in truths]
-        if _mean_dice(true, pieces) > _mean_dice(true, masks):
+        seen = [
+            [each & is_known for each, is_known in zip(several, known)]
+            for several in (pieces, masks)
+        ]
+        if _mean_dice(true, seen[0]) > _mean_dice(true, seen[1]):
             found.append(label)
     return tuple(found)
 

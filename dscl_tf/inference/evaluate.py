@@ -9,7 +9,15 @@ from typing import Any, Optional
 import SimpleITK as sitk
 
 from dscl_tf import config, errors, files
-from dscl_tf.cohort import cases, channels, label_values, prepared, splits, volumes
+from dscl_tf.cohort import (
+    cases,
+    channels,
+    label_values,
+    prepared,
+    sparse,
+    splits,
+    volumes,
+)
 from dscl_tf.config import masks
 from dscl_tf.inference import (
     case_views,
@@ -187,14 +195,14 @@ def _evaluate_all(
 ) -> list[summary.CaseResult]:
     results, thumbnails, output = [], [], pathlib.Path(settings.output)
     for number, volume in enumerate(chosen, 1):
-        image, truth = originals.read(volume)
+        image, truth = originals.read(cohort, volume)
         originals.check_truth(cohort, volume, truth)
         mask = _segment(predictor, cohort, volume)
         mask_file = output / "masks" / f"{volume.name}.nii.gz"
         said = label_values.in_values(mask, values)
         volumes.write_image(said, mask_file)
-        tolerance_mm, num = settings.nsd_tolerance_mm, len(cohort.label_names)
-        result = _compare(volume, truth, mask, mask_file, num, tolerance_mm)
+        tolerance_mm = settings.nsd_tolerance_mm
+        result = _compare(cohort, volume, truth, mask, mask_file, tolerance_mm)
         results.append(result)
         if settings.pictures:
             view = _view(cohort, volume, image, truth, mask)
@@ -225,7 +233,7 @@ def evaluated_view(
       UserError: an original file or the mask is missing or has changed.
     """
     originals.check_there([volume])
-    image, truth = originals.read(volume)
+    image, truth = originals.read(cohort, volume)
     values = label_values.of_classes(mask_values, len(cohort.label_names))
     pairs = tuple((value, k) for k, value in enumerate(values))
     mask = cases.to_classes(volumes.read_label(mask_file), pairs, mask_file)
@@ -251,6 +259,12 @@ def _view(cohort, volume, image, truth, mask) -> case_views.CaseView:
     )
 
 
+def _left_out(cohort, volume, truth: sitk.Image) -> summary.LeftOut:
+    is_unknown = sitk.GetArrayViewFromImage(truth) == cohort.unknown
+    known = sparse.is_labelled(cohort.label(volume.name), cohort.unknown)
+    return summary.LeftOut(int(is_unknown.sum()), int((~known).sum()))
+
+
 def _segment(
     predictor: predictors.Predictor,
     cohort: prepared.PreparedCohort,
@@ -263,20 +277,24 @@ def _segment(
 
 
 def _compare(
+    cohort: prepared.PreparedCohort,
     volume: prepared.PreparedVolume,
     truth: sitk.Image,
     mask: sitk.Image,
     mask_file: pathlib.Path,
-    num_classes: int,
     nsd_tolerance_mm: Optional[float],
 ) -> summary.CaseResult:
+    unknown = cohort.unknown
     return summary.CaseResult(
         name=volume.name,
         subject=volume.subject,
         prediction_file=str(mask_file),
         reference_file=str(volume.label_file),
         structures={
-            label: metrics.structure_metrics(truth, mask, label, nsd_tolerance_mm)
-            for label in range(1, num_classes)
+            label: metrics.structure_metrics(
+                truth, mask, label, nsd_tolerance_mm, unknown
+            )
+            for label in range(1, cohort.num_classes)
         },
+        left_out=None if unknown is None else _left_out(cohort, volume, truth),
     )

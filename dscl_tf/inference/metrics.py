@@ -89,8 +89,14 @@ def structure_metrics(
     prediction: sitk.Image,
     label: int,
     nsd_tolerance_mm: Optional[float] = None,
+    unknown: Optional[int] = None,
 ) -> StructureMetrics:
     """Compares one label of two label volumes.
+
+    Voxels of which the truth is unknown count nowhere. They are neither inside nor
+    outside of a mask: a voxel that has no neighbour but of its mask and unknown ones
+    is none of the surface. Where that leaves a mask without a surface, distances and
+    NSD do not apply.
 
     The surface of a mask is its voxels with a face neighbour outside it; what lies
     beyond the volume counts as outside, except along an axis of one voxel, so that
@@ -108,6 +114,7 @@ def structure_metrics(
       prediction: integer label volume of the same size.
       label: the structure's value in both.
       nsd_tolerance_mm: of NSD, at least 0; None leaves it out.
+      unknown: the truth's value where it is unknown; None: it is known everywhere.
 
     Raises:
       ValueError: if the sizes differ.
@@ -119,10 +126,14 @@ def structure_metrics(
         )
     in_truth = sitk.GetArrayViewFromImage(truth) == label
     in_prediction = sitk.GetArrayViewFromImage(prediction) == label
-    counts = _counts(in_truth, in_prediction)
+    is_unknown = None
+    if unknown is not None:
+        is_unknown = sitk.GetArrayViewFromImage(truth) == unknown
+        in_prediction &= ~is_unknown
+    counts = _counts(in_truth, in_prediction, is_unknown)
     voxel_mm3 = math.prod(truth.GetSpacing())
     hd95_mm, assd_mm, nsd = _surface_figures(
-        in_truth, in_prediction, truth.GetSpacing(), nsd_tolerance_mm
+        in_truth, in_prediction, truth.GetSpacing(), nsd_tolerance_mm, is_unknown
     )
     return StructureMetrics(
         **counts, voxel_mm3=voxel_mm3, hd95_mm=hd95_mm, assd_mm=assd_mm, nsd=nsd
@@ -135,11 +146,14 @@ def dice_of(truth: np.ndarray, prediction: np.ndarray) -> Optional[float]:
     return 2 * int(np.count_nonzero(truth & prediction)) / total if total else None
 
 
-def _counts(truth: np.ndarray, prediction: np.ndarray) -> dict[str, int]:
+def _counts(
+    truth: np.ndarray, prediction: np.ndarray, is_unknown: Optional[np.ndarray]
+) -> dict[str, int]:
     tp = int(np.count_nonzero(truth & prediction))
     fp = int(np.count_nonzero(prediction)) - tp
     fn = int(np.count_nonzero(truth)) - tp
-    return {"tp": tp, "fp": fp, "fn": fn, "tn": truth.size - tp - fp - fn}
+    known = truth.size - (0 if is_unknown is None else np.count_nonzero(is_unknown))
+    return {"tp": tp, "fp": fp, "fn": fn, "tn": int(known) - tp - fp - fn}
 
 
 def _surface_figures(
@@ -147,6 +161,7 @@ def _surface_figures(
     prediction: np.ndarray,
     spacing_mm: tuple[float, ...],
     tolerance_mm: Optional[float],
+    is_unknown: Optional[np.ndarray],
 ) -> tuple[Optional[float], Optional[float], Optional[float]]:
     """HD95, ASSD and NSD."""
     if not truth.any() and not prediction.any():
@@ -155,8 +170,10 @@ def _surface_figures(
         return math.inf, math.inf, None if tolerance_mm is None else 0.0
     # Both surfaces lie within the joint bounding box: the distances stay exact.
     box = _bounding_box(truth | prediction)
-    truth_surface = _surface(truth, box, spacing_mm)
-    prediction_surface = _surface(prediction, box, spacing_mm)
+    truth_surface = _surface(truth, box, spacing_mm, is_unknown)
+    prediction_surface = _surface(prediction, box, spacing_mm, is_unknown)
+    if not all(map(_has_voxels, (truth_surface, prediction_surface))):
+        return None, None, None
     to_prediction = _distances(truth_surface, prediction_surface)
     to_truth = _distances(prediction_surface, truth_surface)
     hd95_mm = max(np.percentile(to_prediction, 95), np.percentile(to_truth, 95))
@@ -177,16 +194,44 @@ def _bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
 
 
 def _surface(
-    mask: np.ndarray, box: tuple[slice, ...], spacing_mm: tuple[float, ...]
+    mask: np.ndarray,
+    box: tuple[slice, ...],
+    spacing_mm: tuple[float, ...],
+    is_unknown: Optional[np.ndarray],
 ) -> sitk.Image:
+    """The surface within the box and one voxel around it, 1 in a uint8 image."""
+    padded = _padded(mask, box)
+    if is_unknown is None:
+        return sitk.LabelContour(_image_of(padded, spacing_mm), fullyConnected=False)
+    # The edge of both together is where the mask ends at what is known.
+    both = _image_of(_padded(mask | is_unknown, box), spacing_mm)
+    edge = sitk.LabelContour(both, fullyConnected=False)
+    return edge * _image_of(padded, spacing_mm)
+
+
+def _padded(mask: np.ndarray, box: tuple[slice, ...]) -> np.ndarray:
+    """uint8 of the box with one voxel around it; 0 beyond the volume."""
     margin = [int(extent > 1) for extent in mask.shape]
-    if mask.shape[0] == 1:
-        # Maurer's and the contour filter want the true dimension of the object.
-        mask, box, margin = mask[0], box[1:], margin[1:]
-    padded = np.pad(mask[box].astype(np.uint8), [(extent, extent) for extent in margin])
-    image = sitk.GetImageFromArray(padded)
+    wider = tuple(
+        slice(max(side.start - extent, 0), side.stop + extent)
+        for side, extent in zip(box, margin)
+    )
+    missing = [
+        (extent - (side.start - wide.start), max(0, wide.stop - size))
+        for extent, side, wide, size in zip(margin, box, wider, mask.shape)
+    ]
+    return np.pad(mask[wider].astype(np.uint8), missing)
+
+
+def _image_of(values: np.ndarray, spacing_mm: tuple[float, ...]) -> sitk.Image:
+    # Maurer's and the contour filter want the true dimension of the object.
+    image = sitk.GetImageFromArray(values[0] if values.shape[0] == 1 else values)
     image.SetSpacing(spacing_mm[: image.GetDimension()])
-    return sitk.LabelContour(image, fullyConnected=False)
+    return image
+
+
+def _has_voxels(surface: sitk.Image) -> bool:
+    return bool(sitk.GetArrayViewFromImage(surface).any())
 
 
 def _distances(start: sitk.Image, goal: sitk.Image) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import config, errors
-from dscl_tf.cohort import cases, geometry, placing, prepared, volumes
+from dscl_tf.cohort import cases, geometry, placing, prepared, sparse, volumes
 from dscl_tf.inference import predictor as predictors
 
 
@@ -49,9 +49,12 @@ def check_there(chosen: Sequence[prepared.PreparedVolume]) -> None:
 
 
 def read(
-    volume: prepared.PreparedVolume,
+    cohort: prepared.PreparedCohort, volume: prepared.PreparedVolume
 ) -> tuple[sitk.Image, sitk.Image]:
-    """Image and truth, both with the geometry of the image when it was prepared."""
+    """Image and truth, both with the geometry of the image when it was prepared.
+
+    Where nobody labelled, the truth is `cohort.unknown`.
+    """
     image = volumes.read_image(volume.image_file, volume.fourth)
     _check_geometry(image, volume)
     label = placing.placed(volumes.read_label(volume.label_file), blank(volume))
@@ -63,6 +66,9 @@ def read(
     truth = cases.to_classes(label, volume.label_map, volume.label_file)
     # Voxels correspond by index; headers of labels are at times a little off.
     truth.CopyInformation(blank(volume))
+    if cohort.labelled_slices == cases.WITH_STRUCTURES:
+        orientation = cohort.settings.orientation
+        truth = sparse.without_structures(truth, cohort.unknown, orientation)
     return image, truth
 
 
@@ -89,7 +95,7 @@ def check_truth(
 ) -> None:
     """Refuses a truth that would not be prepared to the label that was learned."""
     grid = grid_of(truth, cohort.settings)
-    now = geometry.labels_on_grid(truth, grid)
+    now = geometry.labels_on_grid(truth, grid, cohort.unknown)
     differing = int(np.count_nonzero(now != cohort.label(volume.name)))
     if differing:
         raise errors.UserError(

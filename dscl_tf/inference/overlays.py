@@ -18,6 +18,7 @@ from dscl_tf.inference.case_views import CaseView, Thumbnail
 from dscl_tf.palette import structure_color
 
 _BACKGROUND, _TEXT = "#101214", "#e8e8e8"
+_VEIL = (0.5, 0.55, 0.65, 0.6)  # Stripes of what nobody labelled, with their alpha.
 _PANEL_INCHES = 2.2
 _BARE = (0.05, 0.05, 0.05)  # Margins of a picture without words around it.
 _SMALL_INCHES = 1.7
@@ -50,13 +51,14 @@ def draw_case(view: CaseView, path: files.PathLike) -> None:
         for panel in panels[:3]:
             _show(panel, view, index)
         _fill(panels[1], view.truth[index])
+        _veil(panels[1], view, index)
         _fill(panels[2], view.prediction[index])
         _outline_both(panels[3], view, index)
         _describe(panels[0], view, index, index == worst)
     for panel, title in zip(grid[0], titles):
         panel.set_title(title, color=_TEXT, fontsize=9, pad=4)
     figure.suptitle(view.name, color=_TEXT, fontsize=11)
-    _legend(figure, view.label_names)
+    _legend(figure, view.label_names, view.unknown is not None)
     _save(figure, path)
 
 
@@ -98,7 +100,8 @@ def draw_sheet(thumbnails: Sequence[Thumbnail], path: files.PathLike) -> None:
     for panel in panels[len(drawn) :]:
         panel.set_axis_off()
     figure.suptitle(_sheet_title(len(drawn), len(ordered)), color=_TEXT, fontsize=11)
-    _legend(figure, drawn[0].view.label_names)
+    is_sparse = any(each.view.unknown is not None for each in drawn)
+    _legend(figure, drawn[0].view.label_names, is_sparse)
     _save(figure, path)
 
 
@@ -165,10 +168,22 @@ def _outline_both(panel: Axes, view: CaseView, index: int) -> None:
     # A darker image, since white lines must show on bright blood.
     _show(panel, view, index, white=1.6)
     truth, prediction = view.truth[index], view.prediction[index]
+    _veil(panel, view, index)
     for label in _labels(truth):
         _outline(panel, _filled(truth, label), structure_color(label), "solid")
     for label in _labels(prediction):
         _outline(panel, _filled(prediction, label), "white", "dashed")
+
+
+def _veil(panel: Axes, view: CaseView, index: int) -> None:
+    """Stripes what nobody labelled."""
+    if view.unknown is None:
+        return
+    is_unknown = view.unknown[index]
+    rows, columns = np.indices(is_unknown.shape)
+    layer = np.zeros((*is_unknown.shape, 4), np.float32)
+    layer[is_unknown & ((rows + columns) // 2 % 2 == 0)] = _VEIL
+    panel.imshow(layer, interpolation="nearest", aspect=panel.get_aspect())
 
 
 def _filled(mask: np.ndarray, label: int) -> np.ndarray:
@@ -205,7 +220,7 @@ def _describe(panel: Axes, view: CaseView, index: int, worst: bool) -> None:
         panel.text(-0.04, 0.72 - 0.09 * line, words, va="top", color=color, **place)
 
 
-def _legend(figure: Figure, label_names: tuple[str, ...]) -> None:
+def _legend(figure: Figure, label_names: tuple[str, ...], is_sparse: bool) -> None:
     structures = [
         patches.Patch(color=structure_color(label), label=name)
         for label, name in enumerate(label_names)
@@ -215,10 +230,13 @@ def _legend(figure: Figure, label_names: tuple[str, ...]) -> None:
     prediction = lines.Line2D(
         [], [], color="white", lw=1.2, ls="dashed", label="prediction"
     )
+    handles = [*structures, truth, prediction]
+    if is_sparse:
+        handles.append(patches.Patch(color=_VEIL, label="not labelled"))
     figure.legend(
-        handles=[*structures, truth, prediction],
+        handles=handles,
         loc="lower center",
-        ncols=len(structures) + 2,
+        ncols=len(handles),
         frameon=False,
         labelcolor=_TEXT,
         fontsize=8,

@@ -5,7 +5,8 @@
 the counts of structures that were missed, spurious or not applicable. It is strict
 JSON: what does not apply and what is infinite is null, and `missed` or `spurious` tell
 the latter apart. `intervals` holds those of the means, `volume_bias` how far volumes in
-ml are from the true ones.
+ml are from the true ones. `left_out` is there where voxels may be unknown: how many
+voxels, and how many whole slices, count in no figure.
 """
 
 import csv
@@ -13,7 +14,7 @@ import dataclasses
 import io
 import math
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
@@ -31,6 +32,13 @@ _COLUMNS += ("nsd", "hd95_mm", "assd_mm", "tp", "fp", "fn", "tn", "n_pred", "n_r
 _COLUMNS += _VOLUMES
 
 
+class LeftOut(NamedTuple):
+    """What of a volume was not compared, since nobody labelled it."""
+
+    voxels: int  # Of the original.
+    slices: int  # All of which is unknown.
+
+
 @dataclasses.dataclass(frozen=True)
 class CaseResult:
     """One evaluated volume."""
@@ -40,6 +48,7 @@ class CaseResult:
     prediction_file: str
     reference_file: str
     structures: dict[int, metrics.StructureMetrics]  # By label, background left out.
+    left_out: Optional[LeftOut] = None  # None: everything is labelled.
 
     @property
     def dice(self) -> Optional[float]:
@@ -72,6 +81,7 @@ def summarise(
     values = label_values.of_classes(values, len(label_names))
     labels = range(1, len(label_names))
     subjects = [case.subject for case in cases]
+    unknown = [case.left_out for case in cases if case.left_out]
     mean = {
         str(values[label]): _label_mean([case.structures[label] for case in cases])
         for label in labels
@@ -90,6 +100,9 @@ def summarise(
         "label_names": {str(values[label]): label_names[label] for label in labels},
         "num_cases": len(cases),
         "nsd_tolerance_mm": nsd_tolerance_mm,
+        **(
+            {"left_out": LeftOut(*map(sum, zip(*unknown)))._asdict()} if unknown else {}
+        ),
     }
 
 
@@ -131,7 +144,8 @@ def _label_mean(found: list[metrics.StructureMetrics]) -> dict[str, Any]:
     mean = {key: _mean(each[key] for each in figures) for key in figures[0]}
     statuses = [each.status for each in found]
     counts = {status: statuses.count(status) for status in _STATUSES}
-    return mean | {"n_distances": statuses.count("found")} | counts
+    measured = [each.hd95_mm for each in found if each.status == "found"]
+    return mean | {"n_distances": sum(mm is not None for mm in measured)} | counts
 
 
 def _foreground_mean(means: list[dict[str, Any]]) -> dict[str, Any]:
@@ -181,6 +195,7 @@ def _case_json(case: CaseResult, values: Sequence[int]) -> dict[str, Any]:
         "name": case.name,
         "prediction_file": case.prediction_file,
         "reference_file": case.reference_file,
+        **({"left_out": case.left_out._asdict()} if case.left_out else {}),
     }
 
 

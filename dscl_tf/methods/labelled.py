@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import Optional
 
+import numpy as np
+
+from dscl_tf.cohort import sparse
 from dscl_tf.methods.method import MoreLabels
 from dscl_tf.pipeline import batches, sampling
 from dscl_tf.pipeline.batches import PseudoLabelled
@@ -18,6 +21,8 @@ def labelled_batches(
 ) -> Stream:
     """Batches of fine-tuning; with more labels, half of each batch has those.
 
+    Slices of which no pixel's label is known are not drawn.
+
     Args:
       context: of the stage.
       more: labels beside those of the split's labelled volumes.
@@ -25,9 +30,13 @@ def labelled_batches(
       salt: tells the draws of streams apart that a step uses together.
 
     Raises:
-      UserError: a batch too small for two halves.
+      UserError: a batch too small for two halves, or no labelled slice.
     """
     cohort, names = context.cohort, context.split.train
+    # Partitions do not matter here, so volumes of any number of slices will do.
+    table = sampling.slice_table(cohort, names, num_partitions=1)
+    known = [sparse.is_labelled(cohort.label(n), cohort.unknown) for n in names]
+    sampling.of_slices(table, known)  # Refused without any.
     pseudo: Optional[PseudoLabelled] = None
     if more is not None:
         true = frozenset(names)
@@ -37,8 +46,9 @@ def labelled_batches(
 
         pseudo = PseudoLabelled(num_labelled=len(names), label_of=label_of)
         names = (*names, *more.names)
-    # Partitions do not matter here, so volumes of any number of slices will do.
-    table = sampling.slice_table(cohort, names, num_partitions=1)
+        known += [np.ones(cohort.volume(n).num_slices, bool) for n in more.names]
+        table = sampling.slice_table(cohort, names, num_partitions=1)
+    table = sampling.of_slices(table, known)
     stream = batches.finetune_batches(
         cohort, table, context.config.finetune, pseudo, salt
     )

@@ -164,7 +164,8 @@ def finetune_batches(
     Raises:
       UserError: the batch is too small for two halves.
     """
-    num_labels = cohort.num_classes + (pseudo is not None)
+    may_be_unknown = pseudo is not None or cohort.unknown is not None
+    num_labels = cohort.num_classes + may_be_unknown
 
     def transform(batch: Batch, seed: tf.Tensor) -> Batch:
         image, label = augmentation.augment(

@@ -13,7 +13,7 @@ from dscl_tf.cohort.prepared import PreparedCohort
 
 @dataclasses.dataclass(frozen=True)
 class SliceTable:
-    """The slices of some volumes of a cohort, one a row, volume by volume."""
+    """Slices of some volumes of a cohort, one a row, volume by volume."""
 
     names: tuple[str, ...]  # Of the volumes.
     volume: np.ndarray  # int32 [T], index into `names`.
@@ -74,6 +74,30 @@ def slice_table(
             [partitions.partition_of_slices(count, num_partitions) for count in counts]
         ),
         num_partitions=num_partitions,
+    )
+
+
+def of_slices(table: SliceTable, is_kept: Sequence[np.ndarray]) -> SliceTable:
+    """A table of some of the slices, for draws that know no partitions or positions.
+
+    Args:
+      table: all slices of the volumes.
+      is_kept: of each volume, bool [Q].
+
+    Raises:
+      UserError: no slice is left.
+    """
+    kept = np.concatenate(is_kept)
+    if not kept.any():
+        raise errors.UserError(
+            f"No slice of {', '.join(table.names)} is labelled on the prepared grid: "
+            "draw other volumes (--split, --split_seed), or label slices of these."
+        )
+    return dataclasses.replace(
+        table,
+        volume=table.volume[kept],
+        index=table.index[kept],
+        partition=table.partition[kept],
     )
 
 

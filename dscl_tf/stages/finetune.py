@@ -87,7 +87,7 @@ def assemble(context: StageContext) -> Assembly:
         unet,
         context.devices,
         stage.finetune.loss,
-        has_unknown=more is not None,
+        has_unknown=more is not None or cohort.unknown is not None,
         along=added.along,
         with_logits=bool(added.all),
     )

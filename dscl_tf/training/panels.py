@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from dscl_tf import palette
 from dscl_tf.losses import LocalRegions
 
+_UNKNOWN = "dimgray"  # Where nobody labelled.
 _TITLES = ("x", "view 1", "view 2")
 
 
@@ -84,7 +85,7 @@ def segmentation_panel(
 
     Args:
       images: float [Q, H, W].
-      truth: int [Q, H, W].
+      truth: int [Q, H, W]; `num_classes`, which is unknown, is grey.
       prediction: int [Q, H, W].
       num_classes: background included.
 
@@ -112,11 +113,12 @@ def _grid(
 def _show(axes, image: np.ndarray, title: str, num_classes: int = 0) -> None:
     if num_classes:
         colors = ["black", *map(palette.structure_color, range(1, num_classes))]
+        colors.append(_UNKNOWN)
         axes.imshow(
             image,
             cmap=ListedColormap(colors),
             vmin=-0.5,
-            vmax=num_classes - 0.5,
+            vmax=num_classes + 0.5,
             interpolation="nearest",
         )
     else:

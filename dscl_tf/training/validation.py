@@ -9,7 +9,10 @@ from dscl_tf.cohort.prepared import PreparedCohort
 
 
 class Validator:
-    """Measures a network on labelled volumes, all slices of a volume at once."""
+    """Measures a network on labelled volumes, all slices of a volume at once.
+
+    Unknown voxels take no part, neither as truth nor as prediction.
+    """
 
     def __init__(
         self, unet: tf.keras.Model, cohort: PreparedCohort, names: Sequence[str]
@@ -48,9 +51,9 @@ class Validator:
 
     def _dice(self, prediction: np.ndarray, truth: np.ndarray) -> list[float]:
         """Dice of each structure; NaN where both are empty."""
-        values = []
+        values, known = [], truth != self.cohort.unknown
         for label in range(1, self.cohort.num_classes):
-            found, true = prediction == label, truth == label
+            found, true = (prediction == label) & known, truth == label
             total = found.sum() + true.sum()
             values.append(2.0 * (found & true).sum() / total if total else np.nan)
         return values

@@ -111,3 +111,17 @@ def test_without_validation_volumes_it_is_said(make_stage, tmp_path, caplog):
     stage = make_stage("finetune", tmp_path / "r", 1, finetune=settings, split=split)
     stages.run([stage])
     assert "Masks keep all pieces: without validation volumes" in caplog.text
+
+
+def test_pieces_go_on_through_what_is_unknown_and_dice_is_of_the_rest():
+    truth = np.full([1, 1, 12], 2, np.uint8)
+    truth[..., 0] = truth[..., 9] = 1
+    prediction = np.zeros_like(truth)
+    # Its largest piece is known at its first pixel alone; without the unknown ones the
+    # other piece would be as large. The spurious one lies where nobody labelled.
+    prediction[..., 0:5] = 1
+    prediction[..., 9] = 1
+    prediction[..., 7] = 1
+    assert components.chosen([truth], [prediction], 2) == ()
+    truth[..., 9] = 0
+    assert components.chosen([truth], [prediction], 2) == (1,)

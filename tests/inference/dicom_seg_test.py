@@ -349,13 +349,13 @@ def test_originals_of_an_evaluation_are_series(tmp_path):
     cohort = prepared.PreparedCohort.open(preparation.prepare(made))
     volume = cohort.volumes[0]
     originals.check_there([volume])
-    image, truth = originals.read(volume)
+    image, truth = originals.read(cohort, volume)
     values, label = miniatures.subject(0)
     np.testing.assert_array_equal(sitk.GetArrayFromImage(image), 2.0 * values - 100)
     np.testing.assert_array_equal(sitk.GetArrayFromImage(truth), label)
     sorted((source / "scan0").glob("IM*"))[1].unlink()
     with pytest.raises(errors.UserError, match=r"slices missing\?"):
-        originals.read(volume)
+        originals.read(cohort, volume)
 
 
 def test_what_is_missing_is_said_before_any_work(tmp_path, monkeypatch):

@@ -252,3 +252,41 @@ def test_distances_agree_with_scipy(seed):
     hd95_mm = max(np.percentile(distances, 95) for distances in directed)
     assert found.hd95_mm == pytest.approx(hd95_mm, rel=1e-5)
     assert found.assd_mm == pytest.approx(np.concatenate(directed).mean(), rel=1e-5)
+
+
+def test_unknown_voxels_count_nowhere():
+    truth = _volume(["1100 1199 9999"])
+    prediction = _volume(["1110 0011 1111"])
+    found = metrics.structure_metrics(truth, prediction, 1, unknown=9)
+    assert (found.tp, found.fp, found.fn, found.tn) == (2, 1, 2, 1)
+    assert found.volume_pred_ml == pytest.approx(0.09)
+    nothing = metrics.structure_metrics(
+        _volume(["9900"]), _volume(["1100"]), 1, unknown=9
+    )
+    assert nothing.status == "not_applicable" and nothing.hd95_mm is None
+
+
+def test_a_mask_has_no_surface_at_what_is_unknown():
+    # In the middle slice alone, the truth is a block of 3 x 3 and the prediction has
+    # lost its last column: surfaces are the outlines, of 8 and of 6 voxels.
+    block = "00000 01110 01110 01110 00000"
+    less = "00000 01100 01100 01100 00000"
+    nines = "99999 99999 99999 99999 99999"
+    truth = _volume([nines, block, nines])
+    prediction = _volume([less, less, less])
+    found = metrics.structure_metrics(truth, prediction, 1, 0.0, unknown=9)
+    # 3 of the truth's voxels lie 2 mm away; the centre, which is of the prediction's
+    # outline, lies 2 mm from the truth's.
+    assert found.assd_mm == pytest.approx((3 * 2 + 2) / 14)
+    assert found.nsd == pytest.approx(10 / 14)
+    alone = metrics.structure_metrics(_volume([block]), _volume([less]), 1, 0.0)
+    assert (found.hd95_mm, found.assd_mm, found.nsd) == pytest.approx(
+        (alone.hd95_mm, alone.assd_mm, alone.nsd)
+    )
+
+
+def test_without_a_known_surface_distances_do_not_apply():
+    truth, prediction = _volume(["999 919 999"]), _volume(["000 010 000"])
+    found = metrics.structure_metrics(truth, prediction, 1, 1.0, unknown=9)
+    assert (found.dice, found.status) == (1, "found")
+    assert (found.hd95_mm, found.assd_mm, found.nsd) == (None, None, None)

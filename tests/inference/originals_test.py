@@ -20,7 +20,7 @@ def originals(source, output, name, **more):
         **more,
     )
     cohort = prepared.PreparedCohort.open(preparation.prepare(made))
-    image, truth = files_of.read(cohort.volume(name))
+    image, truth = files_of.read(cohort, cohort.volume(name))
     request = layouts.Request(source, channel=more.get("channel", 0))
     dataset = layouts.find(request)
     (case,) = [case for case in dataset.cases if case.name == name]

@@ -14,6 +14,7 @@ class FakeCohort:
         self._volumes = volumes
         self.label_names = ("background", "a", "b", "c")
         self.num_classes = 4
+        self.unknown = 4
 
     def image(self, name):
         return np.array(self._volumes[name][0], np.float32).reshape(1, 2, 2)
@@ -64,6 +65,14 @@ def test_tiny_cohort_predicted_perfectly(tiny_cohort):
         label=tiny_cohort.label,
         label_names=tiny_cohort.label_names,
         num_classes=2,
+        unknown=None,
     )
     scores = validation.Validator(model, cohort, ("p0", "p3")).scores()
     assert scores == {"mean": 1.0, "disc": 1.0}
+
+
+def test_unknown_voxels_take_no_part(unet):
+    # a: found 1 of the known, true 2, both 1 -> 2/3; b is found where it is unknown.
+    cohort = FakeCohort(v1=([1, 0, 1, 2], [1, 1, 4, 4]))
+    scores = validation.Validator(unet, cohort, ("v1",)).scores()
+    assert scores == {"mean": pytest.approx(2 / 3), "a": pytest.approx(2 / 3)}

@@ -9,6 +9,7 @@ from dscl_tf.cohort.cases import MAX_CLASSES, Request
 from dscl_tf.config import ChannelConfig
 
 NAME = "dataset.json"
+IGNORE = "ignore"  # The name of what nobody labelled, in nnU-Net's and others'.
 # Folders of both layouts; one of them named as the source means the one above.
 PARTS = ("imagesTr", "imagesTs", "labelsTr", "labelsTs")
 _NNUNET = ("channel_names", "file_ending")

@@ -46,7 +46,12 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
     path, content = root / dataset_json.NAME, dataset_json.read(root)
     channels = dataset_json.channel_names(path, content, "modality")
     chosen = dataset_json.chosen_channels(path, channels, request)
-    names, values = dataset_json.vocabulary(path, _named_values(path, content))
+    named = _named_values(path, content)
+    ignored = next(
+        (v for v, name in named.items() if name == dataset_json.IGNORE), None
+    )
+    named = {value: name for value, name in named.items() if value != ignored}
+    names, values = dataset_json.vocabulary(path, named)
     numbers = [it.number if len(channels) > 1 else None for it in chosen]
     cases, faults = [], []
     for field, entry in _entries(path, content):
@@ -69,6 +74,7 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
         why=why,
         faults=tuple(faults),
         channels=chosen if len(channels) > 1 else None,
+        ignore_label=ignored,
     )
 
 

@@ -3,6 +3,7 @@
 import logging
 import pathlib
 from collections.abc import Mapping
+from typing import Optional
 
 from dscl_tf import errors
 from dscl_tf.cohort import formats
@@ -44,23 +45,18 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
     channels = dataset_json.channel_names(path, content, "channel_names")
     chosen = dataset_json.chosen_channels(path, channels, request)
     suffix = _suffix(path, content)
-    names, values = dataset_json.vocabulary(path, _named_values(path, content))
+    labels = dict(dataset_json.field(path, content, "labels", dict))
+    ignored = _ignored(path, labels)
+    names, values = dataset_json.vocabulary(path, _named_values(path, labels))
     cases, faults = [], []
     for kind in ("Tr", "Ts"):
         found = _cases(root, kind, suffix, chosen, faults)
         if kind == "Tr":
             faults[:0] = _count_fault(path, content, len(found))
         cases += found
-    return Dataset(
-        "nnunet",
-        root,
-        tuple(cases),
-        names,
-        values,
-        why=why,
-        faults=tuple(faults),
-        channels=chosen if len(channels) > 1 else None,
-    )
+    found = tuple(cases), names, values, {}, why, tuple(faults)
+    taken = chosen if len(channels) > 1 else None
+    return Dataset("nnunet", root, *found, ignore_label=ignored, channels=taken)
 
 
 def _suffix(path: pathlib.Path, content: Mapping) -> str:
@@ -139,14 +135,20 @@ def _count_fault(path: pathlib.Path, content: Mapping, found: int) -> list[Probl
     return [Problem(ERROR, *where, f"{found}, as imagesTr has {found} cases", cure)]
 
 
-def _named_values(path: pathlib.Path, content: Mapping) -> dict[int, str]:
-    """Name of each voxel value: {"background": 0, "PZ": 1}, or of regions of values."""
-    labels = dataset_json.field(path, content, "labels", dict)
-    if "ignore" in labels:
+def _ignored(path: pathlib.Path, labels: dict) -> Optional[int]:
+    """The value of what nobody labelled, which is no class; taken out of `labels`."""
+    if dataset_json.IGNORE not in labels:
+        return None
+    values = _values(path, dataset_json.IGNORE, labels.pop(dataset_json.IGNORE))
+    if len(values) > 1:
         raise errors.UserError(
-            f"{path}: field labels: found 'ignore', voxels that nobody labelled; they "
-            "cannot be left out of training here: label them, or give them a class."
+            f"{path}: field labels: ignore: found {values!r:.80}, expected one value."
         )
+    return values[0]
+
+
+def _named_values(path: pathlib.Path, labels: Mapping) -> dict[int, str]:
+    """Name of each voxel value: {"background": 0, "PZ": 1}, or of regions of values."""
     if len(labels) > MAX_CLASSES:
         raise errors.UserError(
             f"{path}: field labels: found {len(labels)} names, expected at most "

@@ -12,6 +12,7 @@ from dscl_tf.training import distribution, steps
 from dscl_tf.training.distribution import Devices
 
 LATENT = "rows_latent"  # In a batch: float32 [N, 2, U].
+_KNOWN = 1 - 1e-3  # Weight of all classes above which a pixel is known.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +50,11 @@ def generate(
     channels = image.shape[-1]
     deformed = warped[..., :channels]
     change = generators.intensity([deformed, latent[:, 1]], training=True)
-    return Generated(deformed + change, warped[..., channels:], deformed, flow, change)
+    label = warped[..., channels:]
+    # What is mixed with an unknown pixel is unknown; the weights are 1 in all else.
+    is_known = tf.reduce_sum(label, axis=-1, keepdims=True) > _KNOWN
+    label *= tf.cast(is_known, tf.float32)
+    return Generated(deformed + change, label, deformed, flow, change)
 
 
 def augmentation_loss(

@@ -128,7 +128,7 @@ def test_values_of_one_region_have_different_names(base):
         ({"labels": {"background": 0, "PZ": []}}, r"PZ: found \[\]"),
         ({"labels": {"background": 0, "PZ": [1, [2]]}}, "PZ: found"),
         ({"labels": {"background": 0, "PZ": 1, "TZ": 1}}, "value 1 has two names"),
-        ({"labels": {"background": 0, "PZ": 1, "ignore": 2}}, "found 'ignore'"),
+        ({"labels": {"background": 0, "PZ": 1, "ignore": [2, 3]}}, "ignore: found"),
         ({"labels": {"background": 0, "a": list(range(300))}}, "a: found"),
         ({"labels": {str(k): k for k in range(300)}}, "found 300 names"),
         ({"file_ending": None}, "field file_ending: found nothing, expected a text"),
