@@ -155,6 +155,46 @@ def test_a_missing_channel_of_nnunet_is_a_row(tmp_path):
     assert any(name.endswith("prostate_002_0001.nii.gz") for name in files)
 
 
+def test_a_missing_channel_of_nnunets_first_format_is_a_row(tmp_path):
+    base = miniatures.decathlon(tmp_path)
+    for path in (base / "imagesTr").glob("[!.]*.nii.gz"):
+        image = sitk.ReadImage(str(path))
+        for k in (0, 1):
+            end = f"_{k:04d}.nii.gz"
+            name = path.name.replace(".nii.gz", end)
+            sitk.WriteImage(image[..., k], str(path.parent / name))
+        path.unlink()
+    (base / "imagesTr" / "prostate_01_0001.nii.gz").unlink()
+    rows = [row for row in check(base, channels=("T2", "ADC")).problems if row.is_error]
+    assert [row.case for row in rows] == ["prostate_01"]
+    assert "prostate_01_0001.nii.gz" in rows[0].found
+    left = prepare(base, tmp_path / "b", channels=("T2", "ADC"), skip_bad=True)
+    names = [volume.name for volume in left.volumes]
+    assert "prostate_00" in names and "prostate_01" not in names
+
+
+def test_a_file_in_four_dimensions_that_lacks_a_channel_is_a_row(tmp_path):
+    base = miniatures.decathlon(tmp_path)
+    path = base / "imagesTr" / "prostate_01.nii.gz"
+    sitk.WriteImage(sitk.ReadImage(str(path))[..., 0], str(path))
+    rows = [row for row in check(base, channels=("T2", "ADC")).problems if row.is_error]
+    assert [(row.case, row.file) for row in rows] == [("prostate_01", str(path))]
+    assert "image 1 along a fourth axis is wanted" in rows[0].found
+
+
+def test_labels_of_cases_with_channels_hint_at_the_flag(tmp_path):
+    images = miniatures.channels(tmp_path, num_volumes=2)
+    with pytest.raises(errors.UserError, match=r"case0.* is a channel, see --channels"):
+        check(images, labels=str(tmp_path / "mr" / "labels"))
+
+
+def test_names_of_channels_that_differ_by_case_alone_are_told_apart(tmp_path):
+    base = miniatures.nnunet(tmp_path)
+    miniatures.edit_json(base / "dataset.json", channel_names={"0": "MR", "1": "mr"})
+    both = prepare(base, tmp_path / "b", channels=("0", "1"))
+    assert [it.name for it in both.settings.channels] == ["MR (0)", "mr (1)"]
+
+
 def moved(image):
     image.SetOrigin([value + 5 for value in image.GetOrigin()])
     return image
@@ -418,6 +458,17 @@ def test_views_are_drawn_for_each_channel(change):
     both = tf.concat([one, one], axis=-1)
     view = change(both, tf.constant([3, 4]), config.ViewConfig())
     assert np.abs(view[..., 0] - view[..., 1]).max() > 0.01
+
+
+def test_runs_of_other_channels_are_no_ensemble(chain, source, tmp_path):
+    other = prepare(source, tmp_path / "o", channels=("ADC", "T2"))
+    stage = make_stage(
+        other, tmp_path / "f", "finetune", optimizer=config.OptimizerConfig(num_steps=1)
+    )
+    (folder,) = stages.run([stage])
+    said = r"has channels T2, ADC, .* has ADC, T2; name runs of one prepared cohort"
+    with pytest.raises(errors.UserError, match=said):
+        predictor.open_predictor(f"{chain[-1]},{folder}")
 
 
 def test_a_model_of_one_channel_takes_its_own(source, tmp_path):

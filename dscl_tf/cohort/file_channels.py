@@ -35,13 +35,17 @@ def split(stem: str, channels: Sequence[ChannelConfig]) -> Optional[tuple[str, i
       stem: of a file, without its suffix.
       channels: those looked for; a number is written with four digits.
     """
+    found = []
     for place, channel in enumerate(channels):
         ends = [f"_{channel.number:04d}"] if channel.number is not None else []
         ends += [f"_{channel.name}", f"-{channel.name}"]
-        for end in ends:
-            if stem.lower().endswith(end.lower()) and len(stem) > len(end):
-                return stem[: -len(end)], place
-    return None
+        found += [
+            (stem[: -len(end)], place)
+            for end in ends
+            if stem.lower().endswith(end.lower()) and len(stem) > len(end)
+        ]
+    # The longest end: CASE_ce-t2 is of ce-t2, not of t2.
+    return min(found, key=lambda parts: len(parts[0]), default=None)
 
 
 def group(
@@ -76,19 +80,22 @@ def group(
     for name, files in cases.items():
         there = next(path for path in files if path)
         problems += [
-            Problem(
-                ERROR,
-                name,
-                str(there.parent / _file_name(name, channel, there)),
-                "file",
-                "other channels of it",
-                "this one",
-                "copy it again",
-            )
+            missing(name, there.parent / _file_name(name, channel, there))
             for channel, path in zip(channels, files)
             if path is None
         ]
     return cases, problems
+
+
+def missing(name: str, path: pathlib.Path) -> Problem:
+    """The fault of a case of which one channel is not there.
+
+    Args:
+      name: of the case.
+      path: the file that was looked for.
+    """
+    where = name, str(path), "file"
+    return Problem(ERROR, *where, "other channels of it", "this one", "copy it again")
 
 
 def end_of(channel: ChannelConfig) -> str:

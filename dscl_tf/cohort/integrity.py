@@ -97,7 +97,9 @@ def check_headers(case: Case, layout: str) -> Iterator[Problem]:
     yield from _check_spacing(case, first.GetSpacing()[:3], layout)
     if case.label in headers:
         yield from _check_same_extent(case, first, headers[case.label])
-    for path in headers.keys() - {case.image, case.label}:
+    for path in case.files:
+        if path in (case.image, case.label) or path not in headers:
+            continue
         for field, found, expected in grids.differences(headers[path], first):
             where = case.name, str(path), field
             cure = grids.cure(case.image)

@@ -1,6 +1,7 @@
 """Inputs of a model of several channels: which files are of one case."""
 
 import dataclasses
+import logging
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Optional
@@ -9,6 +10,8 @@ from dscl_tf import errors, files
 from dscl_tf.cohort import channels as of_models
 from dscl_tf.cohort import file_channels, formats, volumes
 from dscl_tf.config import ChannelConfig, PreprocessingConfig
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,10 +103,31 @@ def group(
             f"{_ends(channels)}, into a folder and give that as --input."
         )
     found = _of_names(named, channels)
-    for path in inputs:
-        if path not in named.values():
-            found[path] = _of_one_file(path, channels)
+    others = [path for path in inputs if path not in named.values()]
+    more = [path for path in others if _is_of_case(path, named, channels)]
+    if more:
+        _LOG.warning(
+            "%d files of channels that the model does not take are left out, such as "
+            "%s.",
+            len(more),
+            more[0].name,
+        )
+    found.update(
+        (path, _of_one_file(path, channels)) for path in others if path not in more
+    )
     return dict(sorted(found.items()))
+
+
+def _is_of_case(
+    path: pathlib.Path,
+    named: Mapping[str, pathlib.Path],
+    channels: Sequence[ChannelConfig],
+) -> bool:
+    """Whether a file is another channel of a case that has files of the model's."""
+    cases = {file_channels.split(stem, channels)[0] for stem in named}
+    stem = formats.strip_suffix(path.name)
+    is_named = stem[: max(stem.rfind("_"), stem.rfind("-"), 0)] in cases
+    return is_named and not _is_4d(path)
 
 
 def _of_names(

@@ -122,9 +122,10 @@ def chosen_channels(
                 f" {cure}."
             )
         numbers += fitting
+    lowered = [name.lower() for name in names]
     return tuple(
         ChannelConfig(
-            names[k] if names.count(names[k]) == 1 else f"{names[k]} ({k})", k
+            names[k] if lowered.count(lowered[k]) == 1 else f"{names[k]} ({k})", k
         )
         for k in numbers
     )

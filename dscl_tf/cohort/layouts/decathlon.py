@@ -142,5 +142,20 @@ def _image(
         try:
             return listing.inside(root, f"{stem}_{channel or 0:04d}.nii.gz"), None
         except ValueError:
-            pass
+            if _has_channels(root, stem):
+                raise
         raise
+
+
+def _has_channels(root: pathlib.Path, stem: str) -> bool:
+    """Whether there are files of an image's channels, as in nnU-Net's first format."""
+    try:
+        folder = listing.inside(root, pathlib.PurePosixPath(stem).parent.as_posix())
+    except ValueError:
+        return False
+    start = f"{pathlib.PurePosixPath(stem).name}_"
+    return any(
+        path.name.startswith(start)
+        and OTHERS.fullmatch(formats.lower_suffix(path.name))
+        for path in listing.visible(folder)
+    )

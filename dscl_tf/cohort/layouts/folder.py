@@ -98,8 +98,10 @@ def labels_by_name(
     found = listing.images_by_name(labels)
     if not set(found) & set(images):
         shown = ", ".join(sorted(found)[:5]) or "-"
+        longer = [i for i in images for n in found if i.startswith((f"{n}_", f"{n}-"))]
         raise errors.UserError(
             f"--labels={labels}: no label has the name of an image in {root}; found "
             f"{shown} ({len(found)} labels in all)."
+            + (f" If {longer[0]} is a channel, see --channels." if longer else "")
         )
     return found

@@ -143,17 +143,6 @@ def label_without_image(name: str, label: pathlib.Path, image: str) -> Problem:
     return Problem(ERROR, *where, "a label without one", image, cure)
 
 
-def channel_missing(name: str, path: pathlib.Path) -> Problem:
-    """The fault of a case of which one channel is not there.
-
-    Args:
-      name: of the case.
-      path: the file that was looked for.
-    """
-    where = name, str(path), "file"
-    return Problem(ERROR, *where, "other channels of it", "this one", "copy it again")
-
-
 def first_twice(names: Iterable[str]) -> Optional[str]:
     """The first of the names that is there before, or None."""
     seen = set()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Optional
 
 from dscl_tf import errors
-from dscl_tf.cohort import formats
+from dscl_tf.cohort import file_channels, formats
 from dscl_tf.cohort.cases import MAX_CLASSES, Case, Dataset, Request
 from dscl_tf.cohort.layouts import dataset_json, listing
 from dscl_tf.cohort.problems import ERROR, Problem
@@ -89,7 +89,7 @@ def _cases(root, kind: str, suffix: str, channels, faults: list) -> list[Case]:
             faults.append(Problem(ERROR, name, *where, "one such as _0000", cure))
         elif name in names:
             faults += [
-                listing.channel_missing(name, folder / f"{stem}{suffix}")
+                file_channels.missing(name, folder / f"{stem}{suffix}")
                 for stem in lacking
             ]
         else:

@@ -66,8 +66,6 @@ def change_intensity(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Brightness, contrast and blur of a strong view, float32 [N, H, W, C].
 
     Of several channels each is drawn by itself.
-
-
     By factors: what is added to intensities of about [0, 1] moves the statistics of
     BatchNorm away from the labelled slices'.
     """
