@@ -28,13 +28,13 @@ def main() -> None:
     # TensorFlow takes seconds to import: not before the flags are known to be right.
     from dscl_tf.inference import channel_inputs, dicom_inputs, predict, predictor
 
+    predict.check_places(source, output)
     opened = predictor.open_predictor(model, prediction.precision(), inference.last())
-    settings = opened.settings
-    channel_inputs.check_flags(settings, channel, dicom_seg)
-    inputs = predict.find_inputs(source, output, channel, are_cases, settings)
+    channel_inputs.check_flags(opened.settings, channel, dicom_seg)
+    inputs = predict.find_inputs(source, output, channel, are_cases, opened.settings)
     of_channels = None
-    if channel is None and channel_inputs.are_wanted(settings):
-        of_channels = channel_inputs.group(source, inputs, settings, are_cases)
+    if channel is None and channel_inputs.are_wanted(opened.settings):
+        of_channels = channel_inputs.group(source, inputs, opened.settings, are_cases)
         inputs = list(of_channels)
     if dicom_seg:
         dicom_inputs.require_series(inputs)

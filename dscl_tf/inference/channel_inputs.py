@@ -29,10 +29,11 @@ def mask_names(cases: Mapping[pathlib.Path, CaseInput]) -> dict[pathlib.Path, st
     return {path: case.mask for path, case in cases.items()}
 
 
-def are_wanted(settings: PreprocessingConfig) -> bool:
+def are_wanted(settings: Optional[PreprocessingConfig]) -> bool:
     """Whether names of files tell more of a model's channels than a number."""
-    return settings.num_channels > 1 or any(
-        channel.number is None for channel in settings.channels or ()
+    return settings is not None and (
+        settings.num_channels > 1
+        or any(channel.number is None for channel in settings.channels or ())
     )
 
 

@@ -24,6 +24,24 @@ _SHOWN = 8  # Channels that a message lists.
 _LOG = logging.getLogger(__name__)
 
 
+def check_places(source: files.PathLike, output: files.PathLike) -> None:
+    """Refuses an input that is not there, and masks that would replace images.
+
+    Raises:
+      UserError: naming the flag.
+    """
+    source, output = pathlib.Path(source), pathlib.Path(output)
+    if not os.path.lexists(source):
+        raise errors.UserError(f"No --input at {source}: check the path.")
+    folder = source if source.is_dir() else source.parent
+    if output.resolve() == folder.resolve():
+        raise errors.UserError(
+            f"--output {output} is the folder of the input, whose images the masks of "
+            "the same name would replace: choose another folder."
+        )
+    files.require_writable(output)
+
+
 def find_inputs(
     source: files.PathLike,
     output: files.PathLike,
@@ -51,15 +69,7 @@ def find_inputs(
         which channel is meant is not said.
     """
     source, output = pathlib.Path(source), pathlib.Path(output)
-    if not os.path.lexists(source):
-        raise errors.UserError(f"No --input at {source}: check the path.")
-    folder = source if source.is_dir() else source.parent
-    if output.resolve() == folder.resolve():
-        raise errors.UserError(
-            f"--output {output} is the folder of the input, whose images the masks of "
-            "the same name would replace: choose another folder."
-        )
-    files.require_writable(output)
+    check_places(source, output)
     found = sorted(source.iterdir()) if source.is_dir() else [source]
     inputs = [path for path in found if formats.has_image_suffix(path.name)]
     files.require_utf8([output, *inputs])
@@ -73,7 +83,7 @@ def find_inputs(
     if formats.is_dicom(inputs[0]):
         return inputs
     dicom_inputs.warn_of_left_out(found)
-    by_name = settings is not None and channel_inputs.are_wanted(settings)
+    by_name = channel is None and channel_inputs.are_wanted(settings)
     if files_are_cases or by_name or not source.is_dir():
         return inputs
     return _of_channel(inputs, channel, _remembered(settings))
@@ -176,13 +186,12 @@ def predict_files(
     targets = mask_files.targets(inputs, output, mask_format, names)
     channel = _remembered(predictor.settings) if channel is None else channel
     for number, (path, target) in enumerate(zip(inputs, targets), 1):
-        beside = [dicom_seg.target_of(target, path)] if write_dicom_seg else []
-        missing = [it for it in (target, *beside) if overwrite or not it.exists()]
+        missing = _missing(path, target, overwrite, write_dicom_seg)
         if not missing:
             _LOG.info("%s exists and is kept; --overwrite makes it again.", target)
             continue
+        which = cases.get(path, channel)
         try:
-            which = cases.get(path, channel)
             mask = _make(predictor, path, target, missing, which, values)
         # SimpleITK's own errors are RuntimeErrors.
         except (errors.UserError, RuntimeError) as error:
@@ -190,12 +199,20 @@ def predict_files(
             _LOG.error("No mask: %s", failures[-1])
             continue
         written += 1
-        found = _describe(mask, named)
-        _LOG.info("%d/%d %s: %s", number, len(inputs), target, found)
+        said = number, len(inputs), target, _describe(mask, named)
+        _LOG.info("%d/%d %s: %s", *said)
     if any(target.is_file() for target in targets):
         mask_files.write_label_descriptions(named, output, overwrite)
     _refuse_failures(failures, len(inputs))
     return written
+
+
+def _missing(
+    path: pathlib.Path, target: pathlib.Path, overwrite: bool, write_dicom_seg: bool
+) -> list[pathlib.Path]:
+    """The files that have to be written of one input."""
+    beside = [dicom_seg.target_of(target, path)] if write_dicom_seg else []
+    return [it for it in (target, *beside) if overwrite or not it.exists()]
 
 
 def _refuse_failures(failures: Sequence[str], num_inputs: int) -> None:
