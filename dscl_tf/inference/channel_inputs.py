@@ -24,11 +24,6 @@ class CaseInput:
     fault: str = ""  # Why there is no mask of it.
 
 
-def mask_names(cases: Mapping[pathlib.Path, CaseInput]) -> dict[pathlib.Path, str]:
-    """Name of the mask's file of each case."""
-    return {path: case.mask for path, case in cases.items()}
-
-
 def are_wanted(settings: Optional[PreprocessingConfig]) -> bool:
     """Whether names of files tell more of a model's channels than a number."""
     return settings is not None and (

@@ -157,8 +157,7 @@ def predict_files(
 ) -> int:
     """Writes a mask for each input into `output`, each whole or not at all.
 
-    Beside them goes labels.txt, for ITK-SNAP. A file that cannot be segmented is named
-    and the others go on.
+    Beside them goes labels.txt, for ITK-SNAP. A bad file is named, the others go on.
 
     Args:
       predictor: the segmenter.
@@ -182,8 +181,8 @@ def predict_files(
     named = structures(predictor.label_names, values)
     written, failures = 0, []
     cases = of_channels or {}
-    names = channel_inputs.mask_names(cases)
-    targets = mask_files.targets(inputs, output, mask_format, names)
+    named_by = {path: case.mask for path, case in cases.items()}
+    targets = mask_files.targets(inputs, output, mask_format, named_by)
     channel = _remembered(predictor.settings) if channel is None else channel
     for number, (path, target) in enumerate(zip(inputs, targets), 1):
         missing = _missing(path, target, overwrite, write_dicom_seg)
@@ -199,8 +198,8 @@ def predict_files(
             _LOG.error("No mask: %s", failures[-1])
             continue
         written += 1
-        said = number, len(inputs), target, _describe(mask, named)
-        _LOG.info("%d/%d %s: %s", *said)
+        place = f"{number}/{len(inputs)}"
+        _LOG.info("%s %s: %s", place, target, _describe(mask, named))
     if any(target.is_file() for target in targets):
         mask_files.write_label_descriptions(named, output, overwrite)
     _refuse_failures(failures, len(inputs))
