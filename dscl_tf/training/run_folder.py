@@ -21,7 +21,7 @@ _ORDER = ("encoder", "pretext", "decoder", "finetune")  # In which stages follow
 class Segmenter:
     """A trained network with what is needed to use it on a new scan."""
 
-    model: tf.keras.Model  # float32 [N, H, W, 1] to float32 logits [N, H, W, C].
+    model: tf.keras.Model  # float32 [N, H, W, channels] to logits [N, H, W, C].
     preprocessing: config.PreprocessingConfig
     label_names: tuple[str, ...]
     # Labels of which a mask keeps the largest connected piece alone.
