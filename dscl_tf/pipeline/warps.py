@@ -159,7 +159,7 @@ def elastic_of_some(
     """Warps some images and their labels; the others cost nothing.
 
     Args:
-      images: float32 [N, H, W, 1].
+      images: float32 [N, H, W, C].
       labels: int32 [N, H, W].
       seed: int32 [2].
       probability: of an image to be warped.
@@ -169,7 +169,7 @@ def elastic_of_some(
     Returns:
       The same shapes and dtypes.
     """
-    count, size = tf.shape(images)[0], images.shape[1:3]
+    count, (*size, channels) = tf.shape(images)[0], images.shape[1:]
     seeds = tf.random.split(seed, 2)
     flow = elastic_flow(seeds[0], count, sigma_px, size)
     # [K, 1].
@@ -178,8 +178,8 @@ def elastic_of_some(
     # Labels as soft maps: an interpolated class number would be another class.
     soft = tf.concat([image, tf.one_hot(label, num_classes)], axis=-1)
     warped = elastic(soft, flow)
-    label = tf.argmax(warped[..., 1:], axis=-1, output_type=tf.int32)
+    label = tf.argmax(warped[..., channels:], axis=-1, output_type=tf.int32)
     return (
-        tf.tensor_scatter_nd_update(images, rows, warped[..., :1]),
+        tf.tensor_scatter_nd_update(images, rows, warped[..., :channels]),
         tf.tensor_scatter_nd_update(labels, rows, label),
     )
