@@ -20,6 +20,19 @@ BINARIES = (
     "report",
 )
 
+# Two stacks (docs/libraries.md). Of the later one Keras 2 is a package of its own.
+TENSORFLOW = [
+    "tensorflow==2.15.1; python_version<'3.12'",
+    "tensorflow-addons==0.23.0; python_version<'3.12'",
+    "tensorflow==2.21.*; python_version>='3.12'",
+    "tf-keras==2.21.*; python_version>='3.12'",
+    "tensorboard>=2.20; python_version>='3.12'",  # 2.15 brings its own.
+]
+# The CUDA libraries of NVIDIA GPUs (docs/gpu.md).
+CUDA = [
+    "tensorflow[and-cuda]==2.15.1; python_version<'3.12'",
+    "tensorflow[and-cuda]==2.21.*; python_version>='3.12'",
+]
 REPORT = ["jinja2>=3", "plotly>=5"]
 # The last highdicom for Python 3.9 knows pydicom 2 alone.
 DICOM = ["highdicom>=0.22", "pydicom>=2.4", "pydicom<3; python_version<'3.10'"]
@@ -32,7 +45,7 @@ setuptools.setup(
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    python_requires=">=3.9,<3.12",
+    python_requires=">=3.9,<3.14",
     # The top-level folders `flags` and `bin` install under names of our own, since
     # `flags` and `bin` in site-packages would collide with other projects.
     package_dir={"dscl_flags": "flags", "dscl_bin": "bin"},
@@ -50,15 +63,16 @@ setuptools.setup(
         ],
     },
     install_requires=[
-        "tensorflow==2.15.1",
-        "tensorflow-addons==0.23.0",
-        "numpy>=1.25,<2",
+        *TENSORFLOW,
+        "numpy>=1.25,<2; python_version<'3.12'",
+        "numpy>=1.26; python_version>='3.12'",
         "SimpleITK>=2.3",
         "nibabel>=5",
         "absl-py>=2.0",
         "matplotlib>=3.7",
     ],
     extras_require={
+        "cuda": CUDA,
         "ray": ["ray>=2.7,<2.11"],
         "dicom": DICOM,
         "report": REPORT,

@@ -10,9 +10,11 @@ Writes one mask per image, of the same file name, and with exactly its size,
 spacing, origin and direction, and labels.txt: names and colours for ITK-SNAP
 (Segmentation, Import Label Descriptions). Voxels have the values of the labels that
 the model learned from (--mask_values). --mask_format=seg_nrrd writes segmentations
-for 3D Slicer. Of DICOM series masks are NIfTI, and with --write_dicom_seg a DICOM
-segmentation lies beside each. Masks that exist are kept and said. A file that
-cannot be segmented is named and the others go on; the exit code is then 1.
+for 3D Slicer. A model of several channels takes a folder with a file for each of
+them (CASE_0000, CASE_adc), or 4-D files; the mask is called CASE. Of DICOM series
+masks are NIfTI, and with --write_dicom_seg a DICOM segmentation lies beside each.
+Masks that exist are kept and said. A file that cannot be segmented is named and the
+others go on; the exit code is then 1.
 """
 
 
@@ -24,12 +26,18 @@ def main() -> None:
     dicom_seg = prediction.write_dicom_seg()
     model, overwrite = inference.model(), inference.overwrite()
     # TensorFlow takes seconds to import: not before the flags are known to be right.
-    from dscl_tf.inference import dicom_inputs, predict, predictor
+    from dscl_tf.inference import channel_inputs, dicom_inputs, predict, predictor
 
-    inputs = predict.find_inputs(source, output, channel, are_cases)
+    predict.check_places(source, output)
+    opened = predictor.open_predictor(model, prediction.precision(), inference.last())
+    channel_inputs.check_flags(opened.settings, channel, dicom_seg)
+    inputs = predict.find_inputs(source, output, channel, are_cases, opened.settings)
+    of_channels = None
+    if channel is None and channel_inputs.are_wanted(opened.settings):
+        of_channels = channel_inputs.group(source, inputs, opened.settings, are_cases)
+        inputs = list(of_channels)
     if dicom_seg:
         dicom_inputs.require_series(inputs)
-    opened = predictor.open_predictor(model, prediction.precision(), inference.last())
     predict.predict_files(
         opened,
         inputs,
@@ -39,6 +47,7 @@ def main() -> None:
         mask_format,
         mask_values,
         dicom_seg,
+        of_channels,
     )
 
 

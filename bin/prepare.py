@@ -12,7 +12,7 @@ dscl-prepare --source=DIR --check_only [--report=FILE]
 
 Reads a dataset as it was downloaded (ACDC, Decathlon, MM-WHS, nnU-Net, DICOM series,
 or a folder of volumes) and writes a prepared cohort: an index and arrays that
-training opens by memory map.
+training opens by memory map. --channels=T2,ADC: several images of a subject together.
 Every file is checked before any work; bad ones are listed with their cure.
 A second run with the same settings does nothing; an interrupted one goes on.
 """

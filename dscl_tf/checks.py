@@ -6,6 +6,8 @@ from dscl_tf import errors
 
 # Of a field that the config.json of an earlier version may lack.
 LATER = {"may_be_missing": True}
+# Likewise, and it is not written where it has its default: as before there was one.
+ABSENT = {**LATER, "is_left_out": True}
 # Of a field that is the folder of another run; None: of none.
 RUN = {"is_run": True}
 

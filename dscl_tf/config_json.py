@@ -10,11 +10,16 @@ from dscl_tf import errors
 
 
 def to_json(config: Any) -> Any:
-    """A dataclass as JSON values: enums by value, tuples as lists."""
+    """A dataclass as JSON values: enums by value, tuples as lists.
+
+    Fields whose metadata say "is_left_out" are left out where they have their default.
+    """
     if dataclasses.is_dataclass(config):
         return {
             field.name: to_json(getattr(config, field.name))
             for field in dataclasses.fields(config)
+            if not field.metadata.get("is_left_out")
+            or getattr(config, field.name) != field.default
         }
     if isinstance(config, enum.Enum):
         return config.value

@@ -18,7 +18,8 @@ _CHANNEL = flags.DEFINE_integer(
     "channel",
     None,
     "Which image (from 0) of 4-D files, or of folders with a file for each channel "
-    "(case_0000.nii.gz, case_0001.nii.gz): the one that the model was trained on.",
+    "(case_0000.nii.gz, case_0001.nii.gz). By default the one that the model remembers "
+    "from its training.",
     lower_bound=0,
     allow_override=True,
 )

@@ -46,6 +46,13 @@ _CHANNEL = flags.DEFINE_integer(
     lower_bound=0,
     allow_override=True,
 )
+_CHANNELS = flags.DEFINE_list(
+    "channels",
+    None,
+    "Images of a subject that the network gets together, such as T2,ADC or 0,1: numbers"
+    " from 0 or names in dataset.json (Decathlon, nnU-Net); ends of the files' names, "
+    "CASE_0000 or CASE_adc (folder). They must lie on one grid.",
+)
 _LABELLED_SLICES = flags.DEFINE_enum(
     "labelled_slices",
     cases.ALL_SLICES,
@@ -155,6 +162,7 @@ def preparation_config() -> PreparationConfig:
         label_names=_label_names(),
         acdc_frames=_ACDC_FRAMES.value,
         channel=_CHANNEL.value or 0,
+        channels=_channels(),
         labelled_slices=_LABELLED_SLICES.value,
         ignore_label=_IGNORE_LABEL.value,
         num_partitions=_NUM_PARTITIONS.value,
@@ -174,6 +182,23 @@ def preparation_config() -> PreparationConfig:
             bias_convergence=_BIAS_CONVERGENCE.value,
         ),
     )
+
+
+def _channels() -> Optional[tuple[str, ...]]:
+    if _CHANNELS.value is None:
+        return None
+    names = tuple(name.strip() for name in _CHANNELS.value)
+    if _CHANNEL.value is not None:
+        raise errors.UserError(
+            f"--channel={_CHANNEL.value} and --channels={','.join(names)}: give one of "
+            "them; --channels takes one, too."
+        )
+    if not names or not all(names):
+        raise errors.UserError(
+            "--channels must be numbers or names with commas between, such as T2,ADC; "
+            f"found {','.join(names)!r}."
+        )
+    return names
 
 
 def check_only() -> bool:

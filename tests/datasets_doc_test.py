@@ -20,6 +20,7 @@ DATASETS = {
     "MM-WHS, CT": lambda root: miniatures.mmwhs(root, "ct", range(1001, 1021)),
     "nnU-Net": miniatures.nnunet,
     "DICOM": miniatures.dicom,
+    "Several channels": miniatures.channels,
     "A folder": lambda root: miniatures.folder(root, 4, 3),
     "Labels of some slices": miniatures.few_slices,
     "Labels with an ignore": miniatures.nnunet_ignore,
@@ -32,6 +33,7 @@ SMALLER = {
     + ["--finetune_batch_size=4", "--validate_every=2"],
     "evaluate": [],
     "predict": [],
+    "export": [],
 }
 
 

@@ -5,6 +5,7 @@ name as --source. Volumes are some voxels wide, so that a whole dataset takes a 
 """
 
 import gzip
+import itertools
 import json
 import pathlib
 import struct
@@ -206,6 +207,21 @@ def folder(root, num_volumes=4, num_labelled=3):
         if number < num_labelled:
             write(volume(label), base / "labels" / f"case{number}.nii.gz")
     (base / "images" / "notes.txt").write_text("scanned in 2019\n")
+    return base / "images"
+
+
+def channels(root, ends=("_t2", "-ADC"), num_volumes=4):
+    """mr/images/ with a file for each channel of a case, and mr/labels/.
+
+    The names end in `ends`; every other channel is 1000 less the first.
+    """
+    base = pathlib.Path(root) / "mr"
+    for number in range(num_volumes):
+        image, label = subject(number, num_structures=2)
+        for end, values in zip(ends, itertools.cycle((image, 1000 - image))):
+            path = base / "images" / f"case{number}{end}.nii.gz"
+            write(volume(values), path)
+        write(volume(label), base / "labels" / f"case{number}.nii.gz")
     return base / "images"
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import errors, files
-from dscl_tf.cohort import placing, volumes
+from dscl_tf.cohort import grids, placing, volumes
 from dscl_tf.cohort.problems import Problem
+from dscl_tf.config import ChannelConfig
 
 MAX_CLASSES = 256  # Prepared labels are bytes.
 _SHOWN = 8  # Values that a message names.
@@ -28,10 +29,23 @@ class Case:
     label: Optional[pathlib.Path]
     frame: str = ""
     fourth: Optional[int] = None  # Channel or time point in a 4-D file, from 0.
+    # File, and place in a 4-D one, of each channel after the first.
+    more: tuple[tuple[pathlib.Path, Optional[int]], ...] = ()
+
+    @property
+    def images(self) -> tuple[tuple[pathlib.Path, Optional[int]], ...]:
+        """File, and place in a 4-D one, of each channel."""
+        return ((self.image, self.fourth), *self.more)
+
+    @property
+    def files(self) -> tuple[pathlib.Path, ...]:
+        """All that it is read from, the first channel first, each once."""
+        found = [path for path, _ in self.images] + [self.label]
+        return tuple(dict.fromkeys(path for path in found if path))
 
     def __str__(self) -> str:
         """The files, for messages."""
-        return " and ".join(str(path) for path in (self.image, self.label) if path)
+        return " and ".join(map(str, self.files))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +62,8 @@ class Dataset:
     strays: Mapping[int, int] = dataclasses.field(default_factory=dict)
     why: str = ""  # What the layout was recognised by, one sentence.
     faults: tuple[Problem, ...] = ()  # Of what is no case.
+    # Those taken; None: subjects have one image each.
+    channels: Optional[tuple[ChannelConfig, ...]] = None
     ignore_label: Optional[int] = None  # Raw value of voxels that nobody labelled.
     labelled_slices: str = ALL_SLICES  # One of LABELLED_SLICES.
 
@@ -65,6 +81,8 @@ class Request:
     labels: Optional[pathlib.Path] = None  # Of the folder layout.
     acdc_frames: str = "ED"  # ED, ES, both or all.
     channel: int = 0  # Of the layouts with several images of a subject.
+    # Several of them, by number or by name; None: the one of `channel`.
+    channels: Optional[tuple[str, ...]] = None
 
 
 def read_image(case: Case) -> sitk.Image:
@@ -77,6 +95,18 @@ def read_image(case: Case) -> sitk.Image:
       UserError: as `volumes.read_image`.
     """
     return volumes.read_image(case.image, case.fourth)
+
+
+def read_images(case: Case) -> list[sitk.Image]:
+    """Reads all channels of a case.
+
+    Returns:
+      3-D float32 images, all with the geometry of the first.
+
+    Raises:
+      UserError: as `volumes.read_image`, or one does not lie where the first does.
+    """
+    return grids.read_together(case.images)
 
 
 def read_raw_label(case: Case) -> sitk.Image:

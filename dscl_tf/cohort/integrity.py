@@ -14,6 +14,7 @@ from dscl_tf import errors
 from dscl_tf.cohort import (
     cases,
     formats,
+    grids,
     orientation,
     placing,
     preprocessing,
@@ -24,10 +25,6 @@ from dscl_tf.cohort.cases import Case, Dataset
 from dscl_tf.cohort.problems import ERROR, WARNING, Problem
 from dscl_tf.config import PreprocessingConfig
 
-_SPACING_TOLERANCE_MM = 1e-3
-_ORIGIN_TOLERANCE_MM = 0.5
-# Of direction cosines: far above rounding in headers, far below a turned axis.
-_DIRECTION_TOLERANCE = 0.02
 # No scanner's voxels are smaller or larger; a unit other than mm is likelier.
 _PLAUSIBLE_MM = (0.05, 20.0)
 
@@ -89,23 +86,30 @@ def check_case(
 def check_headers(case: Case, layout: str) -> Iterator[Problem]:
     """What the headers of a case's files tell, without their voxels."""
     headers = {}
-    for kind, path in (("image", case.image), ("label", case.label)):
-        if path is None:
-            continue
+    for path in case.files:
         try:
-            headers[kind] = volumes.read_header(path)
+            headers[path] = volumes.read_header(path)
         except errors.UserError as error:
             yield _unreadable(case, path, error)
-    if "image" in headers:
-        yield from _check_spacing(case, headers["image"].GetSpacing()[:3], layout)
-    if len(headers) == 2:
-        yield from _check_same_extent(case, headers["image"], headers["label"])
+    first = headers.get(case.image)
+    if first is None:
+        return
+    yield from _check_spacing(case, first.GetSpacing()[:3], layout)
+    if case.label in headers:
+        yield from _check_same_extent(case, first, headers[case.label])
+    for path in case.files:
+        if path in (case.image, case.label) or path not in headers:
+            continue
+        for field, found, expected in grids.differences(headers[path], first):
+            where = case.name, str(path), field
+            cure = grids.cure(case.image)
+            yield Problem(ERROR, *where, found, expected, cure)
 
 
 def _check_spacing(case: Case, spacing_mm, layout: str) -> Iterator[Problem]:
     low, high = _PLAUSIBLE_MM
     expected = cure = ""
-    found = _numbers(spacing_mm)
+    found = grids.numbers(spacing_mm)
     if formats.lacks_spacing(case.image):
         found, expected = "none in the header", "that of a voxel"
         cure = "1 mm is taken, which sizes and distances rest on: add it"
@@ -141,7 +145,7 @@ def _check_same_extent(case: Case, image, label) -> Iterator[Problem]:
             "spacing (mm)",
             label.GetSpacing()[:3],
             image.GetSpacing()[:3],
-            _SPACING_TOLERANCE_MM,
+            grids.SPACING_TOLERANCE_MM,
         ),
     ):
         same = len(found) == len(expected)
@@ -151,8 +155,8 @@ def _check_same_extent(case: Case, image, label) -> Iterator[Problem]:
                 case.name,
                 str(case.label),
                 field,
-                _numbers(found),
-                _numbers(expected),
+                grids.numbers(found),
+                grids.numbers(expected),
                 cure,
             )
 
@@ -160,22 +164,15 @@ def _check_same_extent(case: Case, image, label) -> Iterator[Problem]:
 def _check_voxels(
     case: Case, dataset: Dataset, num_classes, settings
 ) -> tuple[Optional[Facts], list[Problem]]:
-    try:
-        image = cases.read_image(case)
-        fault = preprocessing.intensity_fault(image, settings)
-    except errors.UserError as error:
-        return None, [_unreadable(case, case.image, error)]
-    problems = []
-    if fault:
-        found, expected, cure = fault
-        problems.append(
-            Problem(ERROR, case.name, str(case.image), "voxels", found, expected, cure)
-        )
-    doubt = None if fault else preprocessing.bias_doubt(image, settings)
-    if doubt:
-        found, expected, cure = doubt
-        where = case.name, str(case.image), "bias field"
-        problems.append(Problem(WARNING, *where, found, expected, cure))
+    problems: list[Problem] = []
+    images = []
+    for path, fourth in case.images:
+        try:
+            images.append(volumes.read_image(path, fourth))
+            problems += _check_intensities(case, path, images[-1], settings)
+        except errors.UserError as error:
+            return None, [*problems, _unreadable(case, path, error)]
+    image = images[0]
     counts: dict[int, int] = {}
     ignored = 0
     if case.label:
@@ -192,6 +189,18 @@ def _check_voxels(
         problems += _check_label(case, image, label, counts, num_classes)
         problems += _report_strays(case, strays, dataset)
     return _facts(image, counts, ignored), problems
+
+
+def _check_intensities(
+    case: Case, path: pathlib.Path, image: sitk.Image, settings: PreprocessingConfig
+) -> Iterator[Problem]:
+    """What keeps one channel from being corrected and normalised."""
+    fault = preprocessing.intensity_fault(image, settings)
+    doubt = None if fault else preprocessing.bias_doubt(image, settings)
+    if fault:
+        yield Problem(ERROR, case.name, str(path), "voxels", *fault)
+    if doubt:
+        yield Problem(WARNING, case.name, str(path), "bias field", *doubt)
 
 
 def _facts(image: sitk.Image, counts: dict[int, int], ignored: int) -> Facts:
@@ -215,17 +224,24 @@ def _check_label(
         )
 
     for field, found, expected, tolerance in (
-        ("origin (mm)", label.GetOrigin(), image.GetOrigin(), _ORIGIN_TOLERANCE_MM),
+        (
+            "origin (mm)",
+            label.GetOrigin(),
+            image.GetOrigin(),
+            grids.ORIGIN_TOLERANCE_MM,
+        ),
         (
             "direction",
             label.GetDirection(),
             image.GetDirection(),
-            _DIRECTION_TOLERANCE,
+            grids.DIRECTION_TOLERANCE,
         ),
     ):
         if not np.allclose(found, expected, rtol=0, atol=tolerance):
             cure = "it is laid voxel by voxel on the image: look at an overlay"
-            yield problem(WARNING, field, _numbers(found), _numbers(expected), cure)
+            yield problem(
+                WARNING, field, grids.numbers(found), grids.numbers(expected), cure
+            )
     # Without names any values may stand for classes (`label_values.settle`).
     limit = math.inf if num_classes is None else num_classes
     odd = {value: n for value, n in counts.items() if not 0 <= value < limit}
@@ -257,11 +273,6 @@ def _report_strays(case: Case, strays: dict, dataset: Dataset) -> list[Problem]:
         )
         for value, count in strays.items()
     ]
-
-
-def _numbers(values) -> str:
-    separator = "x" if len(values) in (2, 3) else " "  # A direction has nine.
-    return separator.join(f"{round(value, 4) + 0:g}" for value in values)
 
 
 def _odd_values(case: Case, error: whole_numbers.LabelValuesError) -> Problem:

@@ -1,5 +1,8 @@
 """One volume of a cohort in preparation: its arrays, and its part of the index."""
 
+import hashlib
+import json
+import logging
 import pathlib
 from typing import Any
 
@@ -9,6 +12,7 @@ from dscl_tf import config_json, errors, files
 from dscl_tf.cohort import (
     cases,
     geometry,
+    label_values,
     orientation,
     prepared,
     preprocessing,
@@ -18,6 +22,8 @@ from dscl_tf.cohort import (
 from dscl_tf.cohort.cases import Case, Dataset
 from dscl_tf.cohort.prepared import PreparedVolume
 from dscl_tf.config import PreprocessingConfig
+
+_LOG = logging.getLogger(__name__)
 
 
 def prepare_case(
@@ -35,13 +41,15 @@ def prepare_case(
     before = _prepared_before(part, case, settings, output, dataset)
     if before:
         return before
-    image = cases.read_image(case)
+    images = cases.read_images(case)
+    image = images[0]
     label = cases.read_label(case, dataset) if case.label else None
     try:
-        slices, grid = preprocessing.prepare_image(image, settings)
+        slices, grid = preprocessing.prepare_images(images, settings)
     except errors.UserError as error:
         raise errors.UserError(f"{case.image}: {error}") from None
-    arrays = {"image": slices}
+    # One channel as cohorts were before there could be several.
+    arrays = {"image": slices if len(images) > 1 else slices[..., 0]}
     if label is not None:
         label.CopyInformation(image)
         label = sparse.hide_slices(label, dataset, settings.orientation)
@@ -115,4 +123,50 @@ def _describe(
         direction=image.GetDirection(),
         fourth=case.fourth,
         label_map=cases.label_map(dataset) if case.label else None,
+        more_images=tuple((str(path.absolute()), k) for path, k in case.more),
     )
+
+
+def write_index(
+    output: pathlib.Path,
+    settings: PreprocessingConfig,
+    dataset: Dataset,
+    found: list[dict],
+    request: dict,
+) -> None:
+    """Writes the index last: a cohort without it is not taken for whole.
+
+    Args:
+      output: folder of the cohort.
+      settings: with the cohort's orientation.
+      dataset: with its label values.
+      found: of `prepare_case`, of each case.
+      request: of `requests.describe`.
+    """
+    kind = PreparedVolume
+    volumes = [config_json.from_json(kind, part["volume"], "part") for part in found]
+    identity = {
+        "settings": request["settings"],
+        "label_names": list(dataset.label_names),
+        "checksums": {part["volume"]["name"]: part["checksums"] for part in found},
+    }
+    index = prepared.Index(
+        format=prepared.FORMAT,
+        content_id=hashlib.sha256(
+            json.dumps(identity, sort_keys=True).encode()
+        ).hexdigest()[:16],
+        sources_id=request["sources_id"],
+        settings=settings,
+        label_names=dataset.label_names,
+        volumes=tuple(volumes),
+        label_values=label_values.of_dataset(dataset),
+        labelled_slices=dataset.labelled_slices,
+        ignore_label=dataset.ignore_label,
+    )
+    content = config_json.to_json(index)
+    # As before there were a mapping of values and unknown voxels.
+    for name in ("label_values", "labelled_slices", "ignore_label"):
+        if getattr(index, name) in (None, cases.ALL_SLICES):
+            del content[name]
+    files.write_json(output / prepared.INDEX, content)
+    _LOG.info("Prepared %d volumes in %s.", len(volumes), output)

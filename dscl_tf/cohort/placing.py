@@ -43,7 +43,7 @@ def placed(label: sitk.Image, image: Any) -> sitk.Image:
     low, high = np.minimum(first, last), np.maximum(first, last) + 1
     whole[tuple(map(slice, low, high))] = values
     result = sitk.GetImageFromArray(np.ascontiguousarray(whole.transpose(2, 1, 0)))
-    direction, spacing_mm, origin = _frame(image)
+    direction, spacing_mm, origin = frame(image)
     result.SetDirection(direction.ravel().tolist())
     result.SetSpacing(spacing_mm.tolist())
     result.SetOrigin(origin.tolist())
@@ -61,7 +61,7 @@ def _turn(label: Any, image: Any) -> Optional[tuple[np.ndarray, np.ndarray]]:
     """
     if min(len(label.GetSize()), len(image.GetSize())) < 3:
         return None
-    (to, to_mm, start), (of, of_mm, origin) = _frame(image), _frame(label)
+    (to, to_mm, start), (of, of_mm, origin) = frame(image), frame(label)
     to_index = np.linalg.inv(to * to_mm)
     steps, first = to_index @ (of * of_mm), to_index @ (origin - start)
     extent = np.array(label.GetSize()[:3]) - 1
@@ -76,7 +76,7 @@ def _turn(label: Any, image: Any) -> Optional[tuple[np.ndarray, np.ndarray]]:
     return whole, whole_first
 
 
-def _frame(image: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def frame(image: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Direction [3, 3], spacing and origin of the first three axes."""
     extent = len(image.GetSize())
     direction = np.reshape(image.GetDirection(), (extent, extent))[:3, :3]

@@ -1,14 +1,12 @@
 """Preparing a cohort: every case of a dataset, in parallel, whole or not at all."""
 
 import dataclasses
-import hashlib
-import json
 import logging
 import pathlib
 import shutil
 from typing import Any, Callable, Optional
 
-from dscl_tf import config_json, errors, files
+from dscl_tf import errors, files
 from dscl_tf.cohort import (
     cases,
     check_report,
@@ -24,7 +22,6 @@ from dscl_tf.cohort import (
 )
 from dscl_tf.cohort.cases import Dataset
 from dscl_tf.cohort.check_report import Report
-from dscl_tf.cohort.prepared import PreparedVolume
 from dscl_tf.cohort.problems import Problem
 from dscl_tf.config import PreprocessingConfig
 
@@ -43,6 +40,8 @@ class PreparationConfig:
     label_names: Optional[tuple[str, ...]] = None  # Without the background.
     acdc_frames: str = "ED"
     channel: int = 0  # Of several images of a subject.
+    # Several of them, by number or by name; None: the one of `channel`.
+    channels: Optional[tuple[str, ...]] = None
     labelled_slices: str = cases.ALL_SLICES  # One of `cases.LABELLED_SLICES`.
     ignore_label: Optional[int] = None  # Raw value of voxels that nobody labelled.
     num_partitions: int = 4  # Checked for: the fewest slices.
@@ -69,6 +68,8 @@ def prepare(config: PreparationConfig) -> pathlib.Path:
         are named, before any is prepared.
     """
     dataset = find(config)
+    settings = dataclasses.replace(config.settings, channels=dataset.channels)
+    config = dataclasses.replace(config, settings=settings)
     output = pathlib.Path(config.output)
     request = requests.describe(config.settings, config.label_names, dataset)
     changed = _changes(output, request)
@@ -96,7 +97,7 @@ def prepare(config: PreparationConfig) -> pathlib.Path:
     _require_all_good(found)
     skipped = report.bad_cases(config.strict)
     files.write_json(output / CHECK, check_report.to_json(report, skipped))
-    _write_index(output, settings, dataset, list(found.values()), request)
+    parts.write_index(output, settings, dataset, list(found.values()), request)
     return output
 
 
@@ -136,7 +137,9 @@ def _require_all_good(found: dict) -> None:
 
 def check(config: PreparationConfig) -> tuple[Dataset, Report]:
     """Reads every case and says what is wrong; writes nothing."""
-    return _check(config, find(config))
+    dataset = find(config)
+    settings = dataclasses.replace(config.settings, channels=dataset.channels)
+    return _check(dataclasses.replace(config, settings=settings), dataset)
 
 
 def _check(config: PreparationConfig, dataset: Dataset) -> tuple[Dataset, Report]:
@@ -222,7 +225,11 @@ def find(config: PreparationConfig) -> Dataset:
     """The cases that a configuration names."""
     labels = pathlib.Path(config.labels) if config.labels else None
     request = cases.Request(
-        pathlib.Path(config.source), labels, config.acdc_frames, config.channel
+        pathlib.Path(config.source),
+        labels,
+        config.acdc_frames,
+        config.channel,
+        config.channels,
     )
     dataset = layouts.find(request, config.format)
     dataset = sparse.asked(dataset, config.ignore_label, config.labelled_slices)
@@ -287,40 +294,3 @@ def _clear(output: pathlib.Path, everything: bool) -> None:
             leftover.unlink()
     except OSError as error:
         raise files.cannot_write(output, error) from error
-
-
-def _write_index(
-    output: pathlib.Path,
-    settings: PreprocessingConfig,
-    dataset: Dataset,
-    parts: list,
-    request: dict,
-) -> None:
-    """Writes the index last: a cohort without it is not taken for whole."""
-    kind = PreparedVolume
-    found = [config_json.from_json(kind, part["volume"], "part") for part in parts]
-    identity = {
-        "settings": request["settings"],
-        "label_names": list(dataset.label_names),
-        "checksums": {part["volume"]["name"]: part["checksums"] for part in parts},
-    }
-    index = prepared.Index(
-        format=prepared.FORMAT,
-        content_id=hashlib.sha256(
-            json.dumps(identity, sort_keys=True).encode()
-        ).hexdigest()[:16],
-        sources_id=request["sources_id"],
-        settings=settings,
-        label_names=dataset.label_names,
-        volumes=tuple(found),
-        label_values=label_values.of_dataset(dataset),
-        labelled_slices=dataset.labelled_slices,
-        ignore_label=dataset.ignore_label,
-    )
-    content = config_json.to_json(index)
-    # As before there were a mapping of values and unknown voxels.
-    for name in ("label_values", "labelled_slices", "ignore_label"):
-        if getattr(index, name) in (None, cases.ALL_SLICES):
-            del content[name]
-    files.write_json(output / prepared.INDEX, content)
-    _LOG.info("Prepared %d volumes in %s.", len(found), output)

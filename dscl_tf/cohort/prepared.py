@@ -41,6 +41,10 @@ class PreparedVolume:
     fourth: Optional[int] = None  # Index along the fourth axis of a 4-D original.
     # Raw value and class of each value of the original label; None: they are classes.
     label_map: Optional[tuple[tuple[int, int], ...]] = None
+    # File, and index along its fourth axis, of each channel after the first.
+    more_images: tuple[tuple[str, Optional[int]], ...] = dataclasses.field(
+        default=(), metadata=checks.ABSENT
+    )
 
     @property
     def has_label(self) -> bool:
@@ -125,8 +129,22 @@ class PreparedCohort:
         return self._by_name[name]
 
     def image(self, name: str) -> np.ndarray:
-        """The slices of a volume, float32 [Q, H, W], by memory map."""
-        return self._open_array(name, "image")
+        """The slices of a volume, float32 [Q, H, W], by memory map.
+
+        Of several channels the first, which is what people are shown.
+        """
+        array = self._open_array(name, "image")
+        return array if array.ndim == 3 else array[..., 0]
+
+    def slices(self, name: str) -> np.ndarray:
+        """The slices of a volume with all channels, float32 [Q, H, W, C]."""
+        array = self._open_array(name, "image")
+        return array if array.ndim == 4 else array[..., None]
+
+    @property
+    def num_channels(self) -> int:
+        """Of the network's input."""
+        return self.settings.num_channels
 
     def label(self, name: str) -> np.ndarray:
         """The labels of a volume, uint8 [Q, H, W], by memory map; see `unknown`.
@@ -160,8 +178,10 @@ def map_array(
         raise errors.UserError(
             f"Cannot read {path} ({error}): prepare the cohort again."
         ) from None
-    expected = (volume.num_slices, *settings.size_px)
-    dtype = np.float32 if kind == "image" else np.uint8
+    is_image = kind == "image"
+    shape = settings.slice_shape if is_image else settings.size_px
+    expected = (volume.num_slices, *shape)
+    dtype = np.float32 if is_image else np.uint8
     if array.shape != expected or array.dtype != dtype:
         raise errors.UserError(
             f"{path}: found {array.dtype} {array.shape}, expected "

@@ -1,6 +1,7 @@
 """From one volume to a stack of normalised slices; the same for training and use."""
 
 import math
+from collections.abc import Sequence
 from typing import Optional
 
 import numpy as np
@@ -45,6 +46,39 @@ def prepare_image(
     result.CopyInformation(oriented)
     grid = geometry.in_plane_grid(oriented, settings)
     return sitk.GetArrayFromImage(geometry.to_grid(result, grid)), grid
+
+
+def prepare_images(
+    images: Sequence[sitk.Image], settings: PreprocessingConfig
+) -> tuple[np.ndarray, sitk.Image]:
+    """Prepares the channels of a volume, each by itself.
+
+    Args:
+      images: 3-D float32, all of one geometry.
+      settings: what to do.
+
+    Returns:
+      float32 [Q, rows, columns, C] and the grid it is on (`in_plane_grid`).
+
+    Raises:
+      UserError: as `prepare_image`, or another number of images than of channels.
+    """
+    if len(images) != settings.num_channels:
+        raise errors.UserError(
+            f"found {len(images)} images of a subject, expected "
+            f"{settings.num_channels}, one of each channel."
+        )
+    found = []
+    for number, image in enumerate(images):
+        try:
+            found.append(prepare_image(image, settings))
+        except errors.UserError as error:
+            if len(images) == 1:
+                raise
+            name = settings.channels[number].name
+            raise errors.UserError(f"channel {name}: {error}") from None
+    slices = [each for each, _ in found]
+    return np.stack(slices, axis=-1), found[0][1]
 
 
 def intensity_fault(

@@ -24,6 +24,9 @@ def describe(
     sources = [[case.name, *stamps(case)] for case in dataset.cases]
     asked = config_json.to_json(settings)
     del asked["orientation"]  # Found, not asked for.
+    if settings.num_channels == 1:
+        # As it was before cohorts remembered it; the files tell which one it is.
+        asked.pop("channels", None)
     return {
         "settings": asked,
         "source": str(dataset.root.resolve()),
@@ -47,7 +50,8 @@ def sparse(dataset: Dataset) -> dict:
 
 def stamps(case: Case) -> list:
     """Name, size and time of a case's image and label; they tell a changed file."""
-    return [_stamp(case.image), _stamp(case.label), case.fourth]
+    more = [[_stamp(path), fourth] for path, fourth in case.more]
+    return [_stamp(case.image), _stamp(case.label), case.fourth, *more]
 
 
 def differences(before: dict, now: dict) -> str:

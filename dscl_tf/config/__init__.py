@@ -4,6 +4,7 @@ Defaults are those of the paper and of its released commands (docs/method.md).
 """
 
 from dscl_tf.config.cohort import (
+    ChannelConfig,
     OrientationConfig,
     PreprocessingConfig,
     SplitConfig,
@@ -38,6 +39,7 @@ from dscl_tf.methods.pretext.settings import PretextConfig, PretextTask
 __all__ = [
     "AugmentationConfig",
     "AugmentationKind",
+    "ChannelConfig",
     "EngineConfig",
     "ExperimentConfig",
     "FinetuneConfig",

@@ -21,6 +21,15 @@ class OrientationConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class ChannelConfig:
+    """One of several images of a subject, which lie on one grid."""
+
+    name: str  # As the dataset calls it, or as files' names end.
+    # From 0: of CASE_0000, or along the fourth axis; None: files end in the name.
+    number: Optional[int] = None
+
+
+@dataclasses.dataclass(frozen=True)
 class PreprocessingConfig:
     """What `prepare` does to a volume before it is a stack of slices."""
 
@@ -38,8 +47,31 @@ class PreprocessingConfig:
     orientation: Optional[OrientationConfig] = dataclasses.field(
         default=None, metadata=checks.LATER
     )
+    # Chosen of a dataset that has several, in the order of the network's input; None:
+    # the one image that each subject has.
+    channels: Optional[tuple[ChannelConfig, ...]] = dataclasses.field(
+        default=None, metadata=checks.ABSENT
+    )
+
+    @property
+    def num_channels(self) -> int:
+        """Of the network's input."""
+        return len(self.channels or (None,))
+
+    @property
+    def slice_shape(self) -> tuple[int, ...]:
+        """Of a slice as it is kept: [rows, columns], with channels if several."""
+        several = self.num_channels > 1
+        return (*self.size_px, self.num_channels) if several else self.size_px
 
     def __post_init__(self):
+        names = [channel.name for channel in self.channels or ()]
+        checks.require(
+            self.channels is None or len(set(names)) == len(names) > 0,
+            "channels",
+            names,
+            "different names",
+        )
         checks.require(min(self.size_px) >= 1, "size_px", self.size_px, "at least 1")
         checks.require(self.spacing_mm > 0, "spacing_mm", self.spacing_mm, "above 0")
         low, high = self.percentiles

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Sequence
 from typing import Any, Optional, Protocol
 
-from dscl_tf import errors
+from dscl_tf import errors, gpus
 from dscl_tf.cohort import parallel
 from dscl_tf.config import EngineConfig
 from dscl_tf.experiments import worker
@@ -33,7 +33,10 @@ class Engine(Protocol):
 
 
 class LocalEngine:
-    """Each task in a process of this machine, which are not more than `jobs`."""
+    """Each task in a process of this machine, which are not more than `jobs`.
+
+    Several share out the GPUs, since TensorFlow would have all of them on the first.
+    """
 
     def __init__(self, root: pathlib.Path, settings: EngineConfig):
         self.jobs = settings.jobs
@@ -42,11 +45,18 @@ class LocalEngine:
         cores = parallel.num_cores()
         self._threads = max(1, cores // self.jobs) if self.jobs > 1 else 0
         self._context = multiprocessing.get_context("spawn")
+        self._tasks_of_gpu = dict.fromkeys(gpus.names() if self.jobs > 1 else (), 0)
+        self._gpu_of: dict[Any, Optional[str]] = {}
 
     def start(self, task: Task) -> Any:
-        arguments = (str(self._root), task, self._threads, self._pictures)
+        tasks = self._tasks_of_gpu
+        gpu = min(tasks, key=tasks.get) if tasks else None
+        arguments = (str(self._root), task, self._threads, self._pictures, gpu)
         process = self._context.Process(target=worker.run, args=arguments)
         process.start()
+        if gpu is not None:
+            tasks[gpu] += 1
+        self._gpu_of[process] = gpu
         return process
 
     def wait(self, handles: Sequence[Any]) -> list[Any]:
@@ -55,6 +65,9 @@ class LocalEngine:
 
     def outcome(self, handle: Any) -> Optional[str]:
         handle.join()
+        gpu = self._gpu_of.pop(handle)
+        if gpu is not None:
+            self._tasks_of_gpu[gpu] -= 1
         return reason_of(handle.exitcode)
 
     def stop(self, handles: Sequence[Any]) -> None:

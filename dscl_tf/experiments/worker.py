@@ -7,7 +7,7 @@ import signal
 import time
 from typing import Optional
 
-from dscl_tf import config_json, errors, files, processes, stages
+from dscl_tf import config_json, errors, files, gpus, processes, stages
 from dscl_tf.experiments.plan import Task
 from dscl_tf.inference import evaluate, predictor
 from dscl_tf.training import records, run_folder
@@ -80,7 +80,9 @@ def _result(root: pathlib.Path, task: Task) -> pathlib.Path:
     return pathlib.Path(task.stages[-1].workdir) / "result.json"
 
 
-def run(root: str, task: Task, threads: int, pictures: bool) -> None:
+def run(
+    root: str, task: Task, threads: int, pictures: bool, gpu: Optional[str] = None
+) -> None:
     """Runs a task: the entry point of its process.
 
     It leaves done.json; or failed.json with what went wrong; or neither, when it was
@@ -91,11 +93,13 @@ def run(root: str, task: Task, threads: int, pictures: bool) -> None:
       task: what to do.
       threads: that TensorFlow may use; 0: all.
       pictures: whether the evaluation draws overlays.
+      gpu: the one that it has for itself, see `gpus.names`; None: all there are.
     """
     processes.stop_with_parent()
     signal.signal(signal.SIGTERM, _interrupt)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # TensorFlow is imported by now, but reads these when it first computes.
+    gpus.take(gpu)
     if threads:
         os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)
         os.environ["TF_NUM_INTEROP_THREADS"] = str(threads)

@@ -1,5 +1,6 @@
 """Several runs as one segmenter: the mean of what they say."""
 
+import dataclasses
 import pathlib
 from collections import Counter
 from collections.abc import Sequence
@@ -7,6 +8,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from dscl_tf import errors
+from dscl_tf.cohort import channels
 from dscl_tf.training import run_folder
 from dscl_tf.training.run_folder import Segmenter
 
@@ -59,8 +61,14 @@ def combined(members: Sequence[Segmenter]) -> Segmenter:
 def _check_alike(
     first_run: pathlib.Path, first: Segmenter, run: pathlib.Path, member: Segmenter
 ) -> None:
-    for what in ("preprocessing", "label_names"):
-        ours, theirs = getattr(first, what), getattr(member, what)
+    both = first.preprocessing, member.preprocessing
+    # Earlier runs do not know which one of several images they have.
+    plain = [dataclasses.replace(each, channels=None) for each in both]
+    for what, ours, theirs in (
+        ("channels", *(channels.difference(*both) or ("", ""))),
+        ("preprocessing", *plain),
+        ("label_names", first.label_names, member.label_names),
+    ):
         if ours != theirs:
             raise errors.UserError(
                 f"The models do not fit together: {first_run} has {what} {ours}, {run} "

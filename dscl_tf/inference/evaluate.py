@@ -9,7 +9,15 @@ from typing import Any, Optional
 import SimpleITK as sitk
 
 from dscl_tf import config, errors, files
-from dscl_tf.cohort import cases, label_values, prepared, sparse, splits, volumes
+from dscl_tf.cohort import (
+    cases,
+    channels,
+    label_values,
+    prepared,
+    sparse,
+    splits,
+    volumes,
+)
 from dscl_tf.config import masks
 from dscl_tf.inference import (
     case_views,
@@ -144,11 +152,15 @@ def _split(predictor, cohort, settings: EvaluationConfig) -> splits.Split:
 def _check_fit(
     predictor: predictors.Predictor, cohort: prepared.PreparedCohort
 ) -> None:
+    channels.require_same(
+        "The model", predictor.settings, cohort.folder, cohort.settings
+    )
     differing = [
         f"{field.name} ({getattr(cohort.settings, field.name)} instead of "
         f"{getattr(predictor.settings, field.name)})"
         for field in dataclasses.fields(predictor.settings)
-        if field.name != "orientation"  # See `originals.check_orientation`.
+        # See `originals.check_orientation`, and above.
+        if field.name not in ("orientation", "channels")
         and getattr(cohort.settings, field.name)
         != getattr(predictor.settings, field.name)
     ]
@@ -260,7 +272,7 @@ def _segment(
 ) -> sitk.Image:
     original = originals.blank(volume)
     grid = originals.grid_of(original, cohort.settings)
-    probabilities = predictor.probabilities(cohort.image(volume.name))
+    probabilities = predictor.probabilities(cohort.slices(volume.name))
     return predictor.mask_of(probabilities, grid, original)
 
 

@@ -22,11 +22,12 @@ def export_model(
 ) -> bool:
     """Writes `segmenter` as a SavedModel, whole or not at all.
 
-    The signature `serving_default` maps `image`, float32 [N, H, W, 1] of prepared
-    slices, to `probabilities`, float32 [N, H, W, C]. Its program is float32
+    The signature `serving_default` maps `image`, float32 [N, H, W, channels] of
+    prepared slices, to `probabilities`, float32 [N, H, W, C]. Its program is float32
     whatever precision the run trained with; TensorFlow's option
     `auto_mixed_precision_onednn_bfloat16` runs it in bfloat16, as `Predictor` does.
-    `assets/dscl_tf.json` holds the preprocessing settings, the label names (and
+    `assets/dscl_tf.json` holds the preprocessing settings (with the channels, in the
+    order of the input, where they were chosen of several), the label names (and
     values, if they are no classes) and the model's id.
 
     Args:

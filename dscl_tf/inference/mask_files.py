@@ -8,7 +8,8 @@ guide, "Segmentation labelmap file format").
 import logging
 import pathlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Optional
 
 import SimpleITK as sitk
 
@@ -23,7 +24,10 @@ _LOG = logging.getLogger(__name__)
 
 
 def targets(
-    inputs: Sequence[pathlib.Path], output: files.PathLike, mask_format: str
+    inputs: Sequence[pathlib.Path],
+    output: files.PathLike,
+    mask_format: str,
+    named: Optional[Mapping[pathlib.Path, str]] = None,
 ) -> list[pathlib.Path]:
     """The files of the masks.
 
@@ -33,13 +37,14 @@ def targets(
       mask_format: of `masks.MASK_FORMATS`. "input": the image's name and format, NIfTI
         and the name of the case for a DICOM series; "seg_nrrd": the name with the
         suffix .seg.nrrd.
+      named: of inputs that stand for several files, the names to go by.
 
     Raises:
       UserError: two images would have one mask.
     """
     inputs_of = defaultdict(list)
     for path in inputs:
-        name = path.name
+        name = (named or {}).get(path, path.name)
         if formats.is_dicom(path):
             name = f"{dicom_series.of(path).name}.nii.gz"
         if mask_format == masks.SEG_NRRD:

@@ -4,17 +4,18 @@ import logging
 import os
 import pathlib
 import re
-from collections.abc import Sequence
-from typing import Optional
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional, Union
 
 import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import errors, files
-from dscl_tf.cohort import formats, label_values, preprocessing, volumes
-from dscl_tf.config import masks
-from dscl_tf.inference import dicom_inputs, dicom_seg, mask_files
+from dscl_tf.cohort import formats, grids, label_values, preprocessing, volumes
+from dscl_tf.config import PreprocessingConfig, masks
+from dscl_tf.inference import channel_inputs, dicom_inputs, dicom_seg, mask_files
 from dscl_tf.inference import predictor as predictors
+from dscl_tf.inference.channel_inputs import CaseInput
 from dscl_tf.inference.structures import Structure, structures
 
 # nnU-Net's file of one channel of a case.
@@ -23,11 +24,30 @@ _SHOWN = 8  # Channels that a message lists.
 _LOG = logging.getLogger(__name__)
 
 
+def check_places(source: files.PathLike, output: files.PathLike) -> None:
+    """Refuses an input that is not there, and masks that would replace images.
+
+    Raises:
+      UserError: naming the flag.
+    """
+    source, output = pathlib.Path(source), pathlib.Path(output)
+    if not os.path.lexists(source):
+        raise errors.UserError(f"No --input at {source}: check the path.")
+    folder = source if source.is_dir() else source.parent
+    if output.resolve() == folder.resolve():
+        raise errors.UserError(
+            f"--output {output} is the folder of the input, whose images the masks of "
+            "the same name would replace: choose another folder."
+        )
+    files.require_writable(output)
+
+
 def find_inputs(
     source: files.PathLike,
     output: files.PathLike,
     channel: Optional[int] = None,
     files_are_cases: bool = False,
+    settings: Optional[PreprocessingConfig] = None,
 ) -> list[pathlib.Path]:
     """The image at `source`, or those in the folder `source`, sorted by name.
 
@@ -41,21 +61,15 @@ def find_inputs(
       output: where the masks will go; it must not be the folder of the images.
       channel: which one, where the folder has several files of a case.
       files_are_cases: whether each file is a case, whatever it is called.
+      settings: of the model, whose channel is taken where none is said; of a model of
+        several channels all files are returned (`channel_inputs.group`).
 
     Raises:
       UserError: if there is no image, or the masks would replace the images, or
         which channel is meant is not said.
     """
     source, output = pathlib.Path(source), pathlib.Path(output)
-    if not os.path.lexists(source):
-        raise errors.UserError(f"No --input at {source}: check the path.")
-    folder = source if source.is_dir() else source.parent
-    if output.resolve() == folder.resolve():
-        raise errors.UserError(
-            f"--output {output} is the folder of the input, whose images the masks of "
-            "the same name would replace: choose another folder."
-        )
-    files.require_writable(output)
+    check_places(source, output)
     found = sorted(source.iterdir()) if source.is_dir() else [source]
     inputs = [path for path in found if formats.has_image_suffix(path.name)]
     files.require_utf8([output, *inputs])
@@ -69,19 +83,27 @@ def find_inputs(
     if formats.is_dicom(inputs[0]):
         return inputs
     dicom_inputs.warn_of_left_out(found)
-    if files_are_cases or not source.is_dir():
+    by_name = channel is None and channel_inputs.are_wanted(settings)
+    if files_are_cases or by_name or not source.is_dir():
         return inputs
-    return _of_channel(inputs, channel)
+    return _of_channel(inputs, channel, _remembered(settings))
+
+
+def _remembered(settings: Optional[PreprocessingConfig]) -> Optional[int]:
+    """The number of a model's one channel, if it was one of several."""
+    chosen = (settings.channels or ()) if settings else ()
+    return chosen[0].number if len(chosen) == 1 else None
 
 
 def _of_channel(
-    inputs: list[pathlib.Path], channel: Optional[int]
+    inputs: list[pathlib.Path], channel: Optional[int], remembered: Optional[int]
 ) -> list[pathlib.Path]:
     """Without the other channels of cases that have a file for each channel."""
     matches = {path: _CHANNEL.fullmatch(path.name) for path in inputs}
     channels = {int(found["channel"]) for found in matches.values() if found}
     if len(channels) < 2 or not _are_channels(matches, channel):
         return inputs
+    channel = remembered if channel is None else channel
     folder = inputs[0].parent
     if channel not in channels:
         known = ", ".join(map(str, sorted(channels)[:_SHOWN]))
@@ -131,11 +153,11 @@ def predict_files(
     mask_format: str = masks.INPUT,
     mask_values: str = masks.DATASET,
     write_dicom_seg: bool = False,
+    of_channels: Optional[Mapping[pathlib.Path, CaseInput]] = None,
 ) -> int:
     """Writes a mask for each input into `output`, each whole or not at all.
 
-    Beside them goes labels.txt, ITK-SNAP's names and colours of the structures. A file
-    that cannot be segmented is named and the others go on.
+    Beside them goes labels.txt, for ITK-SNAP. A bad file is named, the others go on.
 
     Args:
       predictor: the segmenter.
@@ -145,8 +167,8 @@ def predict_files(
       channel: of 4-D files, from 0.
       mask_format: see `mask_files.targets`.
       mask_values: one of `masks.MASK_VALUES`: what voxels say for a class.
-      write_dicom_seg: adds a DICOM segmentation object to each mask; the inputs are
-        series of DICOM.
+      write_dicom_seg: adds a DICOM segmentation to each mask; inputs are its series.
+      of_channels: what inputs that stand for several channels have.
 
     Returns:
       The number of inputs for which something was written.
@@ -158,29 +180,44 @@ def predict_files(
     values = label_values.of_masks(mask_values, predictor.label_values)
     named = structures(predictor.label_names, values)
     written, failures = 0, []
-    targets = mask_files.targets(inputs, output, mask_format)
+    cases = of_channels or {}
+    named_by = {path: case.mask for path, case in cases.items()}
+    targets = mask_files.targets(inputs, output, mask_format, named_by)
+    channel = _remembered(predictor.settings) if channel is None else channel
     for number, (path, target) in enumerate(zip(inputs, targets), 1):
-        beside = [dicom_seg.target_of(target, path)] if write_dicom_seg else []
-        missing = [it for it in (target, *beside) if overwrite or not it.exists()]
+        missing = _missing(path, target, overwrite, write_dicom_seg)
         if not missing:
             _LOG.info("%s exists and is kept; --overwrite makes it again.", target)
             continue
+        which = cases.get(path, channel)
         try:
-            mask = _make(predictor, path, target, missing, channel, values)
+            mask = _make(predictor, path, target, missing, which, values)
         # SimpleITK's own errors are RuntimeErrors.
         except (errors.UserError, RuntimeError) as error:
             failures.append(_reason(path, error))
             _LOG.error("No mask: %s", failures[-1])
             continue
         written += 1
-        found = _describe(mask, named)
-        _LOG.info("%d/%d %s: %s", number, len(inputs), target, found)
+        place = f"{number}/{len(inputs)}"
+        _LOG.info("%s %s: %s", place, target, _describe(mask, named))
     if any(target.is_file() for target in targets):
         mask_files.write_label_descriptions(named, output, overwrite)
-    if failures:
-        count = f"{len(failures)} of {len(inputs)} inputs have no mask. "
-        raise errors.UserError((count if len(inputs) > 1 else "") + failures[0])
+    _refuse_failures(failures, len(inputs))
     return written
+
+
+def _missing(
+    path: pathlib.Path, target: pathlib.Path, overwrite: bool, write_dicom_seg: bool
+) -> list[pathlib.Path]:
+    """The files that have to be written of one input."""
+    beside = [dicom_seg.target_of(target, path)] if write_dicom_seg else []
+    return [it for it in (target, *beside) if overwrite or not it.exists()]
+
+
+def _refuse_failures(failures: Sequence[str], num_inputs: int) -> None:
+    if failures:
+        count = f"{len(failures)} of {num_inputs} inputs have no mask. "
+        raise errors.UserError((count if num_inputs > 1 else "") + failures[0])
 
 
 def _make(
@@ -188,14 +225,18 @@ def _make(
     path: pathlib.Path,
     target: pathlib.Path,
     missing: Sequence[pathlib.Path],
-    channel: Optional[int],
+    which: Union[CaseInput, Optional[int]],
     values: Sequence[int],
 ) -> sitk.Image:
     """Writes those files of one input that are missing, and returns its mask."""
     named = structures(predictor.label_names, values)
     if target in missing:
         mask_files.check_target(target, path)
-        mask = label_values.in_values(segment_file(predictor, path, channel), values)
+        if isinstance(which, CaseInput):
+            mask = segment_case(predictor, which)
+        else:
+            mask = segment_file(predictor, path, which)
+        mask = label_values.in_values(mask, values)
         mask_files.write(mask, target, named)
     else:
         mask = volumes.read_label(target)
@@ -203,6 +244,24 @@ def _make(
         if each != target:
             dicom_seg.write(mask, path, each, named)
     return mask
+
+
+def segment_case(predictor: predictors.Predictor, case: CaseInput) -> sitk.Image:
+    """The classes of a case of several files or channels, as `segment_file`.
+
+    Raises:
+      UserError: a channel is missing, cannot be read, or lies elsewhere.
+    """
+    if case.fault:
+        raise errors.UserError(case.fault)
+    path = case.images[0][0]
+    if len(case.images) == 1:
+        return segment_file(predictor, path)
+    images = grids.read_together(case.images)
+    mask = predictor.segment(*images)
+    for (each, _), image in zip(case.images, images):
+        _warn_of_doubts(predictor, each, image)
+    return _as_flat_as(volumes.read_header(path), mask)
 
 
 def segment_file(
@@ -222,16 +281,27 @@ def segment_file(
       UserError: the file cannot be read, or not be segmented.
     """
     header = volumes.read_header(path)
-    if formats.lacks_spacing(pathlib.Path(path)):
-        _LOG.warning(
-            "%s says no voxel size, so 1 mm is taken, on which the mask depends.", path
-        )
     is_series = header.GetDimension() == 4
     image = volumes.read_image(path, channel if is_series else None)
     mask = predictor.segment(image)
+    _warn_of_doubts(predictor, pathlib.Path(path), image)
+    return _as_flat_as(header, mask)
+
+
+def _warn_of_doubts(
+    predictor: predictors.Predictor, path: pathlib.Path, image: sitk.Image
+) -> None:
+    if formats.lacks_spacing(path):
+        _LOG.warning(
+            "%s says no voxel size, so 1 mm is taken, on which the mask depends.", path
+        )
     doubt = preprocessing.bias_doubt(image, predictor.settings)
     if doubt:
         _LOG.warning("%s: bias field: found %s, expected %s; %s.", path, *doubt)
+
+
+def _as_flat_as(header: Any, mask: sitk.Image) -> sitk.Image:
+    """A mask in 2-D, if its image was."""
     if header.GetDimension() != 2:
         return mask
     flat = sitk.GetImageFromArray(sitk.GetArrayViewFromImage(mask)[0])

@@ -6,11 +6,10 @@ TensorFlow rewrites that program as it runs it, which needs no other export.
 """
 
 import concurrent.futures
-import contextlib
 import hashlib
 import json
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Callable, Optional
 
 import numpy as np
@@ -20,7 +19,7 @@ import tensorflow as tf
 from dscl_tf import config, config_json, errors, files
 from dscl_tf.cohort import geometry, parallel, preprocessing
 from dscl_tf.cohort import label_values as values_of
-from dscl_tf.inference import components, ensembles, model_runs
+from dscl_tf.inference import components, ensembles, model_runs, precisions
 from dscl_tf.training import run_folder, runtime
 
 # Slices of a call; bounds the memory, does not change the result. On a CPU a few
@@ -29,8 +28,7 @@ BATCH_SIZE = 2
 GPU_BATCH_SIZE = 16
 SETTINGS_ASSET = "dscl_tf.json"
 FORMAT = 1  # Of the settings asset.
-PRECISIONS = ("auto", "float32", "mixed_bfloat16")
-_BFLOAT16 = "auto_mixed_precision_onednn_bfloat16"  # TensorFlow's name of the rewrite.
+PRECISIONS = precisions.PRECISIONS
 
 
 class Predictor:
@@ -59,7 +57,8 @@ class Predictor:
         """Wraps `function`, of the signature that an export has.
 
         Args:
-          function: float32 [N, H, W, 1] to {"probabilities": float32 [N, H, W, C]}.
+          function: float32 [N, H, W, channels] to {"probabilities": float32
+            [N, H, W, C]}.
           settings: preprocessing of its input.
           label_names: C names.
           model_id: of the weights.
@@ -78,8 +77,9 @@ class Predictor:
         self._function = function
         self._batch_size = batch_size or (GPU_BATCH_SIZE if has_gpu else BATCH_SIZE)
         self._threads = 1 if has_gpu else parallel.num_cores()
-        self._bfloat16 = _is_bfloat16(precision)
+        self._bfloat16 = precisions.is_bfloat16(precision)
         self.settings = settings
+        self._shape = (*settings.size_px, settings.num_channels)
         self.label_names = tuple(label_names)
         self.label_values = values_of.of_classes(label_values, len(self.label_names))
         self.model_id = model_id
@@ -90,7 +90,8 @@ class Predictor:
         """Class probabilities of prepared slices.
 
         Args:
-          slices: float32 [Q, rows, columns], of the size in `settings`.
+          slices: float32 [Q, rows, columns, channels], as in `settings`; of one
+            channel also [Q, rows, columns].
 
         Returns:
           float32 [Q, rows, columns, C].
@@ -98,30 +99,40 @@ class Predictor:
         Raises:
           ValueError: if the slices have another size.
         """
-        if tuple(slices.shape[1:]) != tuple(self.settings.size_px):
+        whole = slices[..., None] if slices.ndim == 3 else slices
+        if tuple(whole.shape[1:]) != self._shape:
             raise ValueError(
-                f"Slices of {self.settings.size_px} pixels expected, found an array "
-                f"of shape {slices.shape}."
+                f"Slices of {self.settings.size_px} pixels and {self._shape[-1]} "
+                f"channels expected, found an array of shape {slices.shape}."
             )
+        slices = whole
         starts = range(0, len(slices), self._batch_size)
         parts = [slices[start : start + self._batch_size] for start in starts]
         # The pool is new: a thread reads TensorFlow's options when it first calls it.
         with (
-            _rewriting(self._bfloat16),
+            precisions.rewriting(self._bfloat16),
             concurrent.futures.ThreadPoolExecutor(self._threads) as pool,
         ):
             return np.concatenate(list(pool.map(self._batch, parts)))
 
     def _batch(self, slices: np.ndarray) -> np.ndarray:
         # One shape for every call: another would trace the graph again.
-        padded = np.zeros((self._batch_size, *self.settings.size_px, 1), np.float32)
-        padded[: len(slices), ..., 0] = slices
+        padded = np.zeros((self._batch_size, *self._shape), np.float32)
+        padded[: len(slices)] = slices
         found = self._function(tf.constant(padded))["probabilities"].numpy()
         return found[: len(slices)]
 
-    def segment(self, image: sitk.Image) -> sitk.Image:
-        """The classes of `image`, uint8, with exactly its geometry."""
-        slices, grid = preprocessing.prepare_image(image, self.settings)
+    def segment(self, image: sitk.Image, *more: sitk.Image) -> sitk.Image:
+        """The classes of `image`, uint8, with exactly its geometry.
+
+        Args:
+          image: of the first channel.
+          more: of the other channels, of the same geometry.
+
+        Raises:
+          UserError: as `preprocessing.prepare_images`.
+        """
+        slices, grid = preprocessing.prepare_images([image, *more], self.settings)
         return self.mask_of(self.probabilities(slices), grid, image)
 
     def mask_of(
@@ -133,29 +144,6 @@ class Predictor:
         """
         mask = geometry.restore_probabilities(probabilities, grid, original)
         return components.keep_largest(mask, self._largest_component)
-
-
-def _is_bfloat16(precision: str) -> bool:
-    if precision not in PRECISIONS:
-        raise errors.UserError(
-            f"--precision={precision}: expected one of {', '.join(PRECISIONS)}."
-        )
-    if precision == "auto":
-        # The rewrite is of the CPU's kernels.
-        has_gpu = bool(tf.config.list_physical_devices("GPU"))
-        return runtime.cpu_has_bfloat16() and not has_gpu
-    return precision == "mixed_bfloat16"
-
-
-@contextlib.contextmanager
-def _rewriting(wanted: bool) -> Iterator[None]:
-    """Has TensorFlow run convolutions in bfloat16, or not, and puts it back."""
-    before = tf.config.optimizer.get_experimental_options().get(_BFLOAT16, False)
-    tf.config.optimizer.set_experimental_options({_BFLOAT16: wanted})
-    try:
-        yield
-    finally:
-        tf.config.optimizer.set_experimental_options({_BFLOAT16: before})
 
 
 def open_predictor(
@@ -205,16 +193,15 @@ def serving_module(segmenter: run_folder.Segmenter) -> tf.Module:
     """A module whose `serve` is what an export computes.
 
     Returns:
-      A module with `serve`: `image` [N, H, W, 1] to {"probabilities": [N, H, W, C]},
+      A module with `serve`: `image` [N, H, W, channels] to {"probabilities":
+      [N, H, W, C]},
       and `weights`. It does not hold the Keras model itself, which would save its
       layers' own programs with every export.
     """
     model = segmenter.model
-    rows, columns = segmenter.preprocessing.size_px
+    shape = model.input_shape[1:]
 
-    @tf.function(
-        input_signature=[tf.TensorSpec([None, rows, columns, 1], tf.float32, "image")]
-    )
+    @tf.function(input_signature=[tf.TensorSpec([None, *shape], tf.float32, "image")])
     def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"probabilities": tf.nn.softmax(model(image, training=False))}
 

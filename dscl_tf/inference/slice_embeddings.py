@@ -56,7 +56,7 @@ def unseen_slices(record: RunRecord, cohort: PreparedCohort) -> Slices:
     subjects = [cohort.volume(name).subject for name in names]
     if len(set(subjects)) < 2:
         raise errors.UserError("fewer than two subjects were kept from its training.")
-    images = [np.asarray(cohort.image(name))[..., None] for name in names]
+    images = [np.asarray(cohort.slices(name)) for name in names]
     counts = [len(each) for each in images]
     partition = [partitions.partition_of_slices(each, count) for each in counts]
     return Slices(
@@ -105,7 +105,9 @@ def encoder_of(record: RunRecord, run: Optional[pathlib.Path]) -> tf.keras.Model
         # As the stage does before it builds its networks, the encoder first.
         tf.keras.utils.set_random_seed(record.config.seed)
         encoder = networks.build_encoder(
-            record.config.network, record.preprocessing.size_px
+            record.config.network,
+            record.preprocessing.size_px,
+            record.preprocessing.num_channels,
         )
     finally:
         tf.keras.mixed_precision.set_global_policy(before)

@@ -40,7 +40,10 @@ def make(
     parts, followers = {}, {}
     if decay:
         network = networks.build_unet(
-            context.config.network, context.size_px, context.cohort.num_classes
+            context.config.network,
+            context.size_px,
+            context.cohort.num_classes,
+            context.num_channels,
         )
         parts = {name: network}
         followers = {name: averaging.follow(network, unet, decay)}

@@ -7,6 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from dscl_tf.config import NetworkConfig, NormKind
+from dscl_tf.networks import keras_version
+
+keras_version.require_keras_2()
 
 Layers = tf.keras.layers
 _INSTANCE_EPSILON = 1e-5  # nnU-Net's.

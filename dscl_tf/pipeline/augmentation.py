@@ -6,7 +6,7 @@ import math
 import tensorflow as tf
 
 from dscl_tf.config import AugmentationConfig, AugmentationKind
-from dscl_tf.pipeline import strong, views, warps
+from dscl_tf.pipeline import intensity, strong, views, warps
 
 
 def augment(
@@ -22,7 +22,7 @@ def augment(
     changes of about half; else `strong.augment`.
 
     Args:
-      images: float32 [N, H, W, 1].
+      images: float32 [N, H, W, C].
       labels: int32 [N, H, W].
       seed: int32 [2].
       config: the strengths.
@@ -40,11 +40,15 @@ def augment(
     images, labels = warps.elastic_of_some(
         images, labels, seeds[1], 0.5, elastic_px, num_classes
     )
-    changed = views.change_intensity(
-        images, seeds[2], config.brightness, config.contrast
-    )
-    chosen = _half(seeds[3], tf.shape(images)[0])[:, None, None, None]
-    return tf.where(chosen, changed, images), labels
+
+    def change(each: tf.Tensor) -> tf.Tensor:
+        changed = views.change_intensity(
+            each, seeds[2], config.brightness, config.contrast
+        )
+        chosen = _half(seeds[3], tf.shape(each)[0])[:, None, None, None]
+        return tf.where(chosen, changed, each)
+
+    return intensity.of_channels(images, change), labels
 
 
 def _strength(config: AugmentationConfig, elastic_px: float) -> strong.Strength:

@@ -1,8 +1,8 @@
 """Batches as `tf.data`: each a pure function of configuration, seed and step.
 
-A batch is a dict: "image" float32 [N, H, W, 1] and int32 [N] ids "image_id",
+A batch is a dict: "image" float32 [N, H, W, C] and int32 [N] ids "image_id",
 "volume", "partition", "view"; in fine-tuning also "label" int32 [N, H, W], or mixed
-float32 [N, H, W, C]; with the positional strategy the id "position" float32 [N];
+float32 [N, H, W, classes]; with the positional strategy the id "position" float32 [N];
 in the decoder stage with crops "corners" int32 [N, A, 2], each image's regions.
 What else has a row for each image, which only its device needs, is named "rows_...".
 """

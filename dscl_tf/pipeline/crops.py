@@ -50,11 +50,11 @@ def show(images: tf.Tensor, windows: tf.Tensor) -> tf.Tensor:
     """What lies in each image's window, at the image's size (bilinear).
 
     Args:
-      images: float32 [N, H, W, 1].
+      images: float32 [N, H, W, C].
       windows: float32 [N, 3].
 
     Returns:
-      float32 [N, H, W, 1].
+      float32 [N, H, W, C].
     """
     size = images.shape[1:3]
     matrices = warps.crop_matrices(windows[:, :2], windows[:, 2], size)

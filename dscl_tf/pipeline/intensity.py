@@ -1,13 +1,37 @@
 """Changes of intensity, each by an amount of its own for each image.
 
+Channels are images of their own here: `of_channels` hands them over as such.
+
 All take float32 [N, H, W, 1] and float32 [N] amounts, and give the same shape. They
 draw nothing but noise: who calls them draws the amounts.
 """
+
+from typing import Callable
 
 import tensorflow as tf
 
 MAX_BLUR_PX = 2.0
 _RADIUS = 6  # Of the blur's kernel, pixels: three standard deviations.
+
+
+def of_channels(
+    images: tf.Tensor, change: Callable[[tf.Tensor], tf.Tensor]
+) -> tf.Tensor:
+    """Changes each channel of each image by itself.
+
+    Args:
+      images: float32 [N, H, W, C].
+      change: from float32 [N C, H, W, 1] to that shape; it draws for each of them.
+
+    Returns:
+      float32 [N, H, W, C].
+    """
+    height, width, channels = images.shape[1:]
+    if channels == 1:
+        return change(images)
+    apart = tf.reshape(tf.transpose(images, [0, 3, 1, 2]), [-1, height, width, 1])
+    together = tf.reshape(change(apart), [-1, channels, height, width])
+    return tf.transpose(together, [0, 2, 3, 1])
 
 
 def brightness(images: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:

@@ -98,7 +98,7 @@ class Stream:
 
     def _load(self, seed: int, step: int) -> list[np.ndarray]:
         rows = self._sampler(step_rng(seed, step, self._salt))
-        found = [self._read(self._cohort.image, rows, np.float32)[..., None]]
+        found = [self._read(self._cohort.slices, rows, np.float32)]
         found += [self._table.ids(rows)[name] for name in _IDS]
         if self._with_position:
             found.append(self._table.position[rows])
@@ -129,7 +129,7 @@ class Stream:
 
         found = tf.numpy_function(load, [step], types)
         count, size = self._batch_size, self._cohort.settings.size_px
-        found[0].set_shape([count, *size, 1])
+        found[0].set_shape([count, *size, self._cohort.settings.num_channels])
         for values in found[1:4]:
             values.set_shape([count])
         batch = {"image": found[0], "image_id": found[1]}

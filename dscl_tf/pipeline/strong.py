@@ -97,7 +97,7 @@ def augment(
     """Warps image and label alike, then changes the intensities of some.
 
     Args:
-      images: float32 [N, H, W, 1].
+      images: float32 [N, H, W, C].
       labels: int32 [N, H, W].
       seed: int32 [2].
       strength: how far, how probable.
@@ -121,7 +121,7 @@ def warp(
     """Rotation, scale, shift and mirror as one, then an elastic warp of some.
 
     Args:
-      images: float32 [N, H, W, 1].
+      images: float32 [N, H, W, C].
       labels: int32 [N, H, W].
       seed: int32 [2].
       ranges: how far, how probable.
@@ -157,14 +157,20 @@ def change_intensity(
 ) -> tf.Tensor:
     """Noise, blur, brightness, contrast, resolution and gamma, each of some images.
 
+    Of several channels each is drawn by itself, as in nnU-Net.
+
     Args:
-      images: float32 [N, H, W, 1].
+      images: float32 [N, H, W, C].
       seed: int32 [2].
       ranges: how much, how probable.
 
     Returns:
       The same shape.
     """
+    return intensity.of_channels(images, lambda each: _changed(each, seed, ranges))
+
+
+def _changed(images: tf.Tensor, seed: tf.Tensor, ranges: IntensityRanges) -> tf.Tensor:
     count = tf.shape(images)[0]
     seeds = tf.random.split(seed, 8)
 

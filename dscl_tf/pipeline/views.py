@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from dscl_tf.config import ViewConfig
-from dscl_tf.pipeline import warps
+from dscl_tf.pipeline import intensity, warps
 
 
 def change_intensity(
@@ -14,23 +14,28 @@ def change_intensity(
 ) -> tf.Tensor:
     """Contrast about each image's mean, then brightness, drawn for each image.
 
+    Of several channels each is drawn by itself.
     Deviation: the released code draws once for a whole batch.
 
     Args:
-      images: float32 [N, H, W, 1].
+      images: float32 [N, H, W, C].
       seed: int32 [2].
       brightness: added, uniform in +-brightness.
       contrast: range of the factor.
 
     Returns:
-      float32 [N, H, W, 1].
+      float32 [N, H, W, C].
     """
     seeds = tf.random.split(seed, 2)
-    shape = [tf.shape(images)[0], 1, 1, 1]
-    shift = tf.random.stateless_uniform(shape, seeds[0], -brightness, brightness)
-    factor = tf.random.stateless_uniform(shape, seeds[1], *contrast)
-    mean = tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)
-    return (images - mean) * factor + mean + shift
+
+    def change(each: tf.Tensor) -> tf.Tensor:
+        shape = [tf.shape(each)[0], 1, 1, 1]
+        shift = tf.random.stateless_uniform(shape, seeds[0], -brightness, brightness)
+        factor = tf.random.stateless_uniform(shape, seeds[1], *contrast)
+        mean = tf.reduce_mean(each, axis=[1, 2, 3], keepdims=True)
+        return (each - mean) * factor + mean + shift
+
+    return intensity.of_channels(images, change)
 
 
 def crop_and_resize(
@@ -39,12 +44,12 @@ def crop_and_resize(
     """A random square-fraction crop of each image, resized back (bilinear).
 
     Args:
-      images: float32 [N, H, W, 1].
+      images: float32 [N, H, W, C].
       seed: int32 [2].
       config: its `crop_fraction` and `crop_start`.
 
     Returns:
-      float32 [N, H, W, 1].
+      float32 [N, H, W, C].
     """
     if config.crop_fraction >= 1:
         return images
@@ -61,12 +66,12 @@ def global_view(images: tf.Tensor, seed: tf.Tensor, config: ViewConfig) -> tf.Te
     """One view for the global loss: crop, brightness and contrast, clip.
 
     Args:
-      images: float32 [N, H, W, 1].
+      images: float32 [N, H, W, C].
       seed: int32 [2].
       config: the strengths.
 
     Returns:
-      float32 [N, H, W, 1] in the range `config.clip`.
+      float32 [N, H, W, C] in the range `config.clip`.
     """
     seeds = tf.random.split(seed, 2)
     return local_view(crop_and_resize(images, seeds[0], config), seeds[1], config)
@@ -76,12 +81,12 @@ def local_view(images: tf.Tensor, seed: tf.Tensor, config: ViewConfig) -> tf.Ten
     """One view for the local loss: brightness and contrast, clip.
 
     Args:
-      images: float32 [N, H, W, 1].
+      images: float32 [N, H, W, C].
       seed: int32 [2].
       config: the strengths.
 
     Returns:
-      float32 [N, H, W, 1] in the range `config.clip`.
+      float32 [N, H, W, C] in the range `config.clip`.
     """
     images = change_intensity(images, seed, config.brightness, config.contrast)
     return tf.clip_by_value(images, *config.clip)

@@ -1,14 +1,29 @@
-"""Affine and elastic warps: the only module that imports tensorflow-addons."""
+"""Affine and elastic warps: the only module that imports tensorflow-addons.
 
+It is of TensorFlow up to 2.15; with later ones `interpolation` does the same.
+"""
+
+import types
 import warnings
-from typing import Union
+from typing import Optional, Union
 
 import tensorflow as tf
 
-with warnings.catch_warnings():
-    # Its end of development is known (design: it is kept behind this module).
-    warnings.simplefilter("ignore")
-    import tensorflow_addons as tfa
+from dscl_tf.pipeline import interpolation
+
+
+def _addons() -> Optional[types.ModuleType]:
+    """tensorflow-addons; None where this TensorFlow has none."""
+    if tuple(map(int, tf.__version__.split(".")[:2])) > (2, 15):
+        return None
+    with warnings.catch_warnings():
+        # Its end of development is known (design: it is kept behind this module).
+        warnings.simplefilter("ignore")
+        import tensorflow_addons
+    return tensorflow_addons
+
+
+_ADDONS = _addons()
 
 
 def affine_matrices(
@@ -91,11 +106,12 @@ def affine(
     Returns:
       As `images`.
     """
-    return tfa.image.transform(
-        images,
-        matrices,
-        interpolation="nearest" if nearest else "bilinear",
-        fill_mode="nearest" if extend_border else "constant",
+    between = "nearest" if nearest else "bilinear"
+    outside = "nearest" if extend_border else "constant"
+    if _ADDONS is None:
+        return interpolation.projective(images, matrices, between, outside)
+    return _ADDONS.image.transform(
+        images, matrices, interpolation=between, fill_mode=outside
     )
 
 
@@ -127,7 +143,9 @@ def elastic(images: tf.Tensor, flow: tf.Tensor) -> tf.Tensor:
     Returns:
       float32 [N, H, W, C].
     """
-    return tfa.image.dense_image_warp(images, flow)
+    if _ADDONS is None:
+        return interpolation.displaced(images, flow)
+    return _ADDONS.image.dense_image_warp(images, flow)
 
 
 def elastic_of_some(
@@ -141,7 +159,7 @@ def elastic_of_some(
     """Warps some images and their labels; the others cost nothing.
 
     Args:
-      images: float32 [N, H, W, 1].
+      images: float32 [N, H, W, C].
       labels: int32 [N, H, W].
       seed: int32 [2].
       probability: of an image to be warped.
@@ -151,7 +169,7 @@ def elastic_of_some(
     Returns:
       The same shapes and dtypes.
     """
-    count, size = tf.shape(images)[0], images.shape[1:3]
+    count, (*size, channels) = tf.shape(images)[0], images.shape[1:]
     seeds = tf.random.split(seed, 2)
     flow = elastic_flow(seeds[0], count, sigma_px, size)
     # [K, 1].
@@ -160,8 +178,8 @@ def elastic_of_some(
     # Labels as soft maps: an interpolated class number would be another class.
     soft = tf.concat([image, tf.one_hot(label, num_classes)], axis=-1)
     warped = elastic(soft, flow)
-    label = tf.argmax(warped[..., 1:], axis=-1, output_type=tf.int32)
+    label = tf.argmax(warped[..., channels:], axis=-1, output_type=tf.int32)
     return (
-        tf.tensor_scatter_nd_update(images, rows, warped[..., :1]),
+        tf.tensor_scatter_nd_update(images, rows, warped[..., :channels]),
         tf.tensor_scatter_nd_update(labels, rows, label),
     )

@@ -69,7 +69,9 @@ def assemble(context: StageContext) -> Assembly:
     parts = method.parts_of(stage)
     more = _more_labels(context, parts)
     changes = [each.change(context) for each in parts if each.change is not None]
-    unet = networks.build_unet(stage.network, context.size_px, cohort.num_classes)
+    unet = networks.build_unet(
+        stage.network, context.size_px, cohort.num_classes, cohort.num_channels
+    )
     _LOG.info(
         "Training on %s; validating on %s.",
         ", ".join(split.train),
@@ -129,7 +131,10 @@ def _average(context: StageContext, unet: tf.keras.Model) -> _Result:
     if not decay:
         return _Result(unet, {}, {})
     network = networks.build_unet(
-        context.config.network, context.size_px, context.cohort.num_classes
+        context.config.network,
+        context.size_px,
+        context.cohort.num_classes,
+        context.num_channels,
     )
     parts = run_folder.averaged(run_folder.unet_parts(network))
     follower = averaging.follow(network, unet, decay)

@@ -99,6 +99,7 @@ def _open(
     for earlier in stage.other_runs:
         predecessors.check(pathlib.Path(earlier), cohort, split)
         predecessors.check_norm(pathlib.Path(earlier), stage.network.norm)
+        predecessors.check_channels(pathlib.Path(earlier), cohort)
     for part in method.parts_of(stage):
         if part.check is not None:
             part.check(stage, cohort)

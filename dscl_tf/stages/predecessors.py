@@ -5,6 +5,7 @@ import os
 import pathlib
 
 from dscl_tf import errors
+from dscl_tf.cohort import channels
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.cohort.splits import Split
 from dscl_tf.config import NormKind
@@ -51,6 +52,16 @@ def check(init: pathlib.Path, cohort: PreparedCohort, split: Split) -> None:
                 init,
                 earlier,
             )
+
+
+def check_channels(init: pathlib.Path, cohort: PreparedCohort) -> None:
+    """Refuses a run of other channels: its first weights are for those.
+
+    Raises:
+      UserError: naming the run and both.
+    """
+    theirs = RunFolder(init).read_record().preprocessing
+    channels.require_same(init, theirs, cohort.folder, cohort.settings)
 
 
 def check_norm(init: pathlib.Path, norm: NormKind) -> None:

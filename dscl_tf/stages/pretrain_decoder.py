@@ -54,7 +54,9 @@ def assemble(context: StageContext) -> Assembly:
         cohort, context.split.pretrain, stage.num_probe
     )
     table = sampling.slice_table(cohort, names, local.num_partitions)
-    encoder = networks.build_encoder(stage.network, context.size_px)
+    encoder = networks.build_encoder(
+        stage.network, context.size_px, context.num_channels
+    )
     encoder.trainable = False
     decoder = networks.build_decoder(stage.network, context.size_px, local.num_blocks)
     map_shape = tuple(decoder.output.shape[1:])

@@ -26,7 +26,9 @@ def assemble(context: StageContext) -> Assembly:
         cohort, context.split.pretrain, stage.num_probe
     )
     table = sampling.slice_table(cohort, names, stage.global_.num_partitions)
-    encoder = networks.build_encoder(stage.network, context.size_px)
+    encoder = networks.build_encoder(
+        stage.network, context.size_px, context.num_channels
+    )
     head = networks.build_global_head(stage.network, encoder.outputs[-1].shape[1:])
     stream = batches.global_batches(cohort, table, stage.global_, stage.views)
 

@@ -19,7 +19,8 @@ def view_panel(images: np.ndarray, view: np.ndarray, rows: int = 4) -> np.ndarra
     """The views of a few slices side by side.
 
     Args:
-      images: float [N, H, W, 1], view by view as the pipeline stacks them.
+      images: float [N, H, W, channels], view by view as the pipeline stacks them;
+        the first channel is shown.
       view: int [N], 0, 1 or 2.
       rows: slices to show.
 
@@ -35,7 +36,7 @@ def image_panel(columns: Mapping[str, np.ndarray], rows: int = 4) -> np.ndarray:
     """A few images in several states side by side.
 
     Args:
-      columns: by title, float [N, H, W, 1].
+      columns: by title, float [N, H, W, channels]; the first is shown.
       rows: images to show.
 
     Returns:
@@ -51,7 +52,7 @@ def region_panel(
     """Two views of one slice with the regions drawn where they lie.
 
     Args:
-      images: float [N, H, W, 1].
+      images: float [N, H, W, channels]; the first is shown.
       view: int [N].
       regions: on the feature map.
       stride_px: image pixels per position of the feature map.

@@ -36,8 +36,8 @@ def pair_terms(
 
     Args:
       stage: networks and settings.
-      first: float32 [Q, H, W, 1].
-      second: float32 [Q, H, W, 1], the partners, region r of region r; `first` itself
+      first: float32 [Q, H, W, C].
+      second: float32 [Q, H, W, C], the partners, region r of region r; `first` itself
         for two views of a slice.
       whole: without crops, so that regions lie at the same positions of both maps.
 
@@ -90,7 +90,7 @@ class PlaceProbe:
 
     def __init__(self, stage: LocalStage, cohort: PreparedCohort, names: Sequence[str]):
         """A probe on two volumes of different subjects."""
-        slices = [_some_slices(cohort.image(name)) for name in names[:2]]
+        slices = [_some_slices(cohort.slices(name)) for name in names[:2]]
         count = min(map(len, slices))
         self._first, self._other = slices[0][:count], slices[1][:count][::-1]
         self._terms = {
@@ -127,7 +127,7 @@ def two_subjects(
 
 
 def _some_slices(images: np.ndarray) -> np.ndarray:
-    """At most `_MOST_SLICES`, evenly spread: float32 [Q, H, W, 1]."""
+    """At most `_MOST_SLICES`, evenly spread: float32 [Q, H, W, C]."""
     count = min(len(images), _MOST_SLICES)
     chosen = np.linspace(0, len(images) - 1, count).round().astype(int)
-    return np.asarray(images[chosen], np.float32)[..., None]
+    return np.asarray(images[chosen], np.float32)

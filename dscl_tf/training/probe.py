@@ -26,7 +26,7 @@ class PartitionProbe:
         num_partitions: int,
     ):
         """A probe on volumes `names` of at least two subjects."""
-        self._images = [np.asarray(cohort.image(n))[..., None] for n in names]
+        self._images = [np.asarray(cohort.slices(n)) for n in names]
         counts = [len(images) for images in self._images]
         self._subject = np.repeat([cohort.volume(n).subject for n in names], counts)
         self._partition = np.concatenate(

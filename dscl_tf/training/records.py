@@ -155,9 +155,11 @@ def other_preprocessing(
 ) -> str:
     """How slices were prepared otherwise, in words; empty if they were not.
 
-    Their orientation is left out: each cohort has a reference of its own.
+    Their orientation is left out: each cohort has a reference of its own; and their
+    channels (`channels.require_same`).
     """
-    both = [dataclasses.replace(each, orientation=None) for each in (old, new)]
+    plain = {"orientation": None, "channels": None}
+    both = [dataclasses.replace(each, **plain) for each in (old, new)]
     return _in_words(*map(config_json.to_json, both))
 
 
@@ -188,7 +190,14 @@ def _decisive(record: RunRecord) -> dict:
         "split": {name: content["split"][name] for name in _subsets(record.config)},
         "cohort_id": content["cohort_id"],
         "label_names": content["label_names"],
+        **_several_channels(record),
     }
+
+
+def _several_channels(record: RunRecord) -> dict:
+    if record.preprocessing.num_channels == 1:
+        return {}  # Told by the cohort; earlier runs do not know which one it is.
+    return {"channels": [it.name for it in record.preprocessing.channels]}
 
 
 def _without_unused(settings: Any) -> dict:

@@ -21,7 +21,7 @@ _ORDER = ("encoder", "pretext", "decoder", "finetune")  # In which stages follow
 class Segmenter:
     """A trained network with what is needed to use it on a new scan."""
 
-    model: tf.keras.Model  # float32 [N, H, W, 1] to float32 logits [N, H, W, C].
+    model: tf.keras.Model  # float32 [N, H, W, channels] to logits [N, H, W, C].
     preprocessing: config.PreprocessingConfig
     label_names: tuple[str, ...]
     # Labels of which a mask keeps the largest connected piece alone.
@@ -261,7 +261,10 @@ def load_network(record: RunRecord, checkpoint: pathlib.Path) -> tf.keras.Model:
     tf.keras.mixed_precision.set_global_policy("float32")
     try:
         model = networks.build_unet(
-            record.config.network, record.preprocessing.size_px, len(record.label_names)
+            record.config.network,
+            record.preprocessing.size_px,
+            len(record.label_names),
+            record.preprocessing.num_channels,
         )
     finally:
         tf.keras.mixed_precision.set_global_policy(before)

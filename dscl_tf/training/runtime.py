@@ -6,7 +6,7 @@ import pathlib
 
 import tensorflow as tf
 
-from dscl_tf import errors
+from dscl_tf import errors, gpus
 from dscl_tf.config import RuntimeConfig
 from dscl_tf.training import distribution
 from dscl_tf.training.distribution import Devices
@@ -112,4 +112,7 @@ def start(config: RuntimeConfig, seed: int) -> Runtime:
         "GPU" if tf.config.list_physical_devices("GPU") else "CPU",
         "on" if runtime.jit else "off",
     )
+    unseen = gpus.unseen(len(tf.config.list_physical_devices("GPU")))
+    if unseen:
+        _LOG.warning("%s", unseen)
     return runtime

@@ -31,6 +31,11 @@ class StageContext:
         return self.cohort.settings.size_px
 
     @property
+    def num_channels(self) -> int:
+        """Of the prepared slices."""
+        return self.cohort.num_channels
+
+    @property
     def unlabelled(self) -> tuple[str, ...]:
         """The pre-training volumes whose labels have no part in fine-tuning."""
         return splits.unlabelled(self.cohort, self.split)

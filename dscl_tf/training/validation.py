@@ -27,7 +27,7 @@ class Validator:
 
     def predict(self, name: str) -> np.ndarray:
         """The predicted classes of a volume, int32 [Q, H, W]."""
-        images = np.asarray(self.cohort.image(name), np.float32)[..., None]
+        images = np.asarray(self.cohort.slices(name), np.float32)
         return self._predict(images).numpy()
 
     def scores(self) -> dict[str, float]:

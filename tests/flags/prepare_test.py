@@ -38,8 +38,8 @@ def test_every_setting_has_a_flag():
         "bias_convergence": 0.01,
     }
     fields = {field.name for field in dataclasses.fields(config.PreprocessingConfig)}
-    # That is found, not asked for.
-    assert set(values) == fields - {"orientation"}
+    # Those are found in the dataset, by what is asked for.
+    assert set(values) == fields - {"orientation", "channels"}
     assert build(source="a", output="b", **values).settings == (
         config.PreprocessingConfig(
             (24, 32), 2.5, (2.0, 98.0), (-200.0, 600.0), False, 3, 2, 7, 0.01
@@ -50,6 +50,30 @@ def test_every_setting_has_a_flag():
 def test_a_cohort_is_replaced_on_demand_only():
     assert build(source="a", output="b").overwrite is False
     assert build(source="a", output="b", overwrite=True).overwrite is True
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [(None, None), (["T2"], ("T2",)), (["0", " 1"], ("0", "1"))],
+)
+def test_channels_are_numbers_or_names(texts, expected):
+    assert build(source="a", output="b", channels=texts).channels == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (
+            {"channels": ["T2", "ADC"], "channel": 0},
+            "--channel=0 and --channels=T2,ADC",
+        ),
+        ({"channels": ["T2", ""]}, "numbers or names with commas between"),
+        ({"channels": []}, "numbers or names with commas between"),
+    ],
+)
+def test_channels_that_are_no_list_or_said_twice_are_refused(values, said):
+    with pytest.raises(errors.UserError, match=said):
+        build(source="a", output="b", **values)
 
 
 def test_one_number_stands_for_two():

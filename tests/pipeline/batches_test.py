@@ -105,9 +105,9 @@ class Ramps:
     def __init__(self, axis):
         self._slices = np.repeat(np.mgrid[:16, :16][axis][None], 6, axis=0)
 
-    def image(self, name):
+    def slices(self, name):
         del name
-        return self._slices
+        return self._slices[..., None]
 
 
 @pytest.mark.parametrize("strategy", ["lr", "ld"])

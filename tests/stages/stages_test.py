@@ -374,6 +374,6 @@ def test_a_volume_that_vanishes_during_a_run_is_named(make_small_stage, monkeypa
     def vanish(self, name):
         raise errors.UserError(f"Cannot read {name}.image.npy")
 
-    monkeypatch.setattr("dscl_tf.cohort.prepared.PreparedCohort.image", vanish)
+    monkeypatch.setattr("dscl_tf.cohort.prepared.PreparedCohort.slices", vanish)
     with pytest.raises(errors.UserError, match=r"Cannot read case\d"):
         stages.run([make_small_stage("encoder")])

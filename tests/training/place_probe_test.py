@@ -41,10 +41,10 @@ class Cohort:
 
     NAMES = ("a_ED", "a_ES", "b_ED")
 
-    def image(self, name):
+    def slices(self, name):
         rng = np.random.default_rng(self.NAMES.index(name))
         coarse = rng.normal(size=(11, 4, 4, 1))
-        return tf.image.resize(coarse, MAP_SIZE, "bicubic").numpy()[..., 0]
+        return tf.image.resize(coarse, MAP_SIZE, "bicubic").numpy()
 
     def volume(self, name):
         return Volume(name[0])

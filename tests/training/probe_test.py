@@ -31,8 +31,8 @@ def test_neighbours_of_another_volume_of_the_subject_do_not_count(tiny_cohort):
     class TwoFrames:
         """p0 under the name of p1, another frame of p0, and p2."""
 
-        def image(self, name):
-            return tiny_cohort.image("p0" if name == "p1" else name)
+        def slices(self, name):
+            return tiny_cohort.slices("p0" if name == "p1" else name)
 
         def volume(self, name):
             return types.SimpleNamespace(subject="p2" if name == "p2" else "p0")

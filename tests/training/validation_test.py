@@ -16,8 +16,8 @@ class FakeCohort:
         self.num_classes = 4
         self.unknown = 4
 
-    def image(self, name):
-        return np.array(self._volumes[name][0], np.float32).reshape(1, 2, 2)
+    def slices(self, name):
+        return np.array(self._volumes[name][0], np.float32).reshape(1, 2, 2, 1)
 
     def label(self, name):
         return np.array(self._volumes[name][1], np.uint8).reshape(1, 2, 2)
@@ -61,7 +61,7 @@ def test_tiny_cohort_predicted_perfectly(tiny_cohort):
     image = tf.keras.Input([16, 16, 1])
     model = tf.keras.Model(image, tf.concat([1 - image, image], axis=-1))
     cohort = SimpleNamespace(
-        image=tiny_cohort.label,
+        slices=lambda name: tiny_cohort.label(name)[..., None],
         label=tiny_cohort.label,
         label_names=tiny_cohort.label_names,
         num_classes=2,

@@ -77,9 +77,7 @@ def find(request: Request, layout: str = "auto") -> Dataset:
     left_out = _left_out(dataset, _MODULES[name].OTHERS)
     dataset = dataclasses.replace(dataset, faults=(*dataset.faults, *left_out))
     _check_names(dataset)
-    paths = [
-        path for case in dataset.cases for path in (case.image, case.label) if path
-    ]
+    paths = [path for case in dataset.cases for path in case.files]
     files.require_utf8(paths)
     _LOG.info("%s: the layout is %s, since %s.", dataset.root, dataset.format, why)
     nifti_headers.warn_of_conflicts(paths)
@@ -166,6 +164,11 @@ def _check_request(request: Request, name: str) -> None:
             f"--channel={request.channel}: the layout {name} has one image of each "
             "subject; leave --channel out, or see --format."
         )
+    if request.channels and name not in (*_WITH_CHANNELS, "folder"):
+        raise errors.UserError(
+            f"--channels={','.join(request.channels)}: the layout {name} has one image "
+            "of each subject; leave --channels out, or see --format."
+        )
     if request.acdc_frames != "ED" and name != "acdc":
         raise errors.UserError(
             f"--acdc_frames={request.acdc_frames}: the dataset is {name}, not ACDC; "
@@ -177,7 +180,7 @@ def _left_out(dataset: Dataset, others: Optional[re.Pattern]) -> list[Problem]:
     """Images beside those of the cases that are of none, but for names of `others`."""
     if others is None:
         return []
-    used = {p for case in dataset.cases for p in (case.image, case.label) if p}
+    used = {path for case in dataset.cases for path in case.files}
     return [
         Problem(
             WARNING,

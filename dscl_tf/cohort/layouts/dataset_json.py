@@ -1,11 +1,12 @@
 """dataset.json of the Decathlon and of nnU-Net: untrusted, so each field is checked."""
 
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 from dscl_tf import errors, files
-from dscl_tf.cohort.cases import MAX_CLASSES
+from dscl_tf.cohort.cases import MAX_CLASSES, Request
+from dscl_tf.config import ChannelConfig
 
 NAME = "dataset.json"
 IGNORE = "ignore"  # The name of what nobody labelled, in nnU-Net's and others'.
@@ -89,13 +90,45 @@ def channel_names(path: pathlib.Path, content: Mapping, name: str) -> list[str]:
     return [str(channels[key]) for key in expected]
 
 
-def check_channel(path: pathlib.Path, names: list[str], channel: int) -> None:
-    """Raises UserError unless the dataset has a channel of this number."""
-    if channel >= len(names):
-        known = ", ".join(f"{k} ({name})" for k, name in enumerate(names))
-        raise errors.UserError(
-            f"--channel={channel}: {path} has the channels {known}; choose one of them."
+def chosen_channels(
+    path: pathlib.Path, names: Sequence[str], request: Request
+) -> tuple[ChannelConfig, ...]:
+    """The channels that are asked for, in that order.
+
+    Args:
+      path: of the dataset.json.
+      names: of all channels that the dataset has.
+      request: its `channel`, or `channels`: numbers or names, whatever their case.
+
+    Raises:
+      UserError: there is no such channel, several have that name, or one is asked for
+        twice.
+    """
+    if request.channels is None:
+        wanted, flag = (str(request.channel),), "--channel"
+    else:
+        wanted, flag = request.channels, "--channels"
+    numbers = []
+    for text in wanted:
+        fitting = [k for k, name in enumerate(names) if name.lower() == text.lower()]
+        if text.isascii() and text.isdigit() and int(text) < len(names):
+            fitting = [int(text)]
+        if len(fitting) != 1 or fitting[0] in numbers:
+            known = ", ".join(f"{k} ({name})" for k, name in enumerate(names))
+            cure = "say each once" if len(fitting) == 1 else "choose one of them"
+            cure = "say which by its number" if len(fitting) > 1 else cure
+            raise errors.UserError(
+                f"{flag}={','.join(wanted)}: {text!r}: {path} has the channels {known};"
+                f" {cure}."
+            )
+        numbers += fitting
+    lowered = [name.lower() for name in names]
+    return tuple(
+        ChannelConfig(
+            names[k] if lowered.count(lowered[k]) == 1 else f"{names[k]} ({k})", k
         )
+        for k in numbers
+    )
 
 
 def vocabulary(

@@ -5,7 +5,7 @@ nnU-Net's first format has the same dataset.json; its files end in _0000, _0001,
 
 import pathlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Optional
 
 from dscl_tf import errors
@@ -45,18 +45,18 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
     """
     path, content = root / dataset_json.NAME, dataset_json.read(root)
     channels = dataset_json.channel_names(path, content, "modality")
-    dataset_json.check_channel(path, channels, request.channel)
+    chosen = dataset_json.chosen_channels(path, channels, request)
     named = _named_values(path, content)
     ignored = next(
         (v for v, name in named.items() if name == dataset_json.IGNORE), None
     )
     named = {value: name for value, name in named.items() if value != ignored}
     names, values = dataset_json.vocabulary(path, named)
-    channel = request.channel if len(channels) > 1 else None
+    numbers = [it.number if len(channels) > 1 else None for it in chosen]
     cases, faults = [], []
     for field, entry in _entries(path, content):
         try:
-            case = _case(root, entry, channel, field.startswith("training"))
+            case = _case(root, entry, numbers, field.startswith("training"))
         except ValueError as error:
             faults.append(_fault(path, field, entry, error))
         else:
@@ -73,6 +73,7 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
         values,
         why=why,
         faults=tuple(faults),
+        channels=chosen if len(channels) > 1 else None,
         ignore_label=ignored,
     )
 
@@ -102,7 +103,7 @@ def _entries(path: pathlib.Path, content: Mapping) -> list[tuple[str, object]]:
 
 
 def _case(
-    root: pathlib.Path, entry: object, channel: Optional[int], labelled: bool
+    root: pathlib.Path, entry: object, channels: Sequence[Optional[int]], labelled: bool
 ) -> Optional[Case]:
     """A case, or None for a hidden name (the ._ files of macOS)."""
     if labelled and not (isinstance(entry, dict) and {"image", "label"} <= set(entry)):
@@ -112,10 +113,10 @@ def _case(
     file_name = pathlib.PureWindowsPath(image).name if isinstance(image, str) else ""
     if file_name.startswith(".") and file_name != "..":
         return None
-    path, fourth = _image(root, image, channel)
+    first, *more = (_image(root, image, channel) for channel in channels)
     label = listing.inside(root, entry["label"]) if labelled else None
     name = formats.strip_suffix(file_name)
-    return Case(name, name, path, label, fourth=fourth)
+    return Case(name, name, first[0], label, fourth=first[1], more=tuple(more))
 
 
 def _fault(path: pathlib.Path, field: str, entry: object, error: ValueError) -> Problem:
@@ -141,5 +142,20 @@ def _image(
         try:
             return listing.inside(root, f"{stem}_{channel or 0:04d}.nii.gz"), None
         except ValueError:
-            pass
+            if _has_channels(root, stem):
+                raise
         raise
+
+
+def _has_channels(root: pathlib.Path, stem: str) -> bool:
+    """Whether there are files of an image's channels, as in nnU-Net's first format."""
+    try:
+        folder = listing.inside(root, pathlib.PurePosixPath(stem).parent.as_posix())
+    except ValueError:
+        return False
+    start = f"{pathlib.PurePosixPath(stem).name}_"
+    return any(
+        path.name.startswith(start)
+        and OTHERS.fullmatch(formats.lower_suffix(path.name))
+        for path in listing.visible(folder)
+    )

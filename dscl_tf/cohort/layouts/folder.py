@@ -2,13 +2,14 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Optional
 
 from dscl_tf import errors
-from dscl_tf.cohort import formats
+from dscl_tf.cohort import file_channels, formats
 from dscl_tf.cohort.cases import Case, Dataset, Request
 from dscl_tf.cohort.layouts import listing
+from dscl_tf.cohort.problems import Problem
 
 EXPECTED = (
     f"folder: volumes ({', '.join(formats.SUFFIXES)}) in the folder itself; "
@@ -42,18 +43,32 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
         labels = request.labels or root / _LABELS
         request = dataclasses.replace(request, labels=labels)
         root = root / _IMAGES
-    images = listing.images_by_name(root)
+    found = listing.images_by_name(root)
+    channels = file_channels.parse(request.channels) if request.channels else None
+    faults: list[Problem] = []
+    if channels:
+        images, faults = file_channels.group(found, channels)
+    else:
+        images = {name: [path] for name, path in found.items()}
     labels = labels_by_name(root, request.labels, images)
     cases = tuple(
-        Case(name, name, image, labels.get(name))
-        for name, image in sorted(images.items())
+        Case(name, name, paths[0], labels.get(name), more=_later(paths))
+        for name, paths in sorted(images.items())
+        if all(paths)
     )
-    faults = tuple(
+    faults += [
         listing.label_without_image(name, path, str(root / path.name))
         for name, path in sorted(labels.items())
         if name not in images
+    ]
+    return Dataset(
+        "folder", root, cases, None, why=why, faults=tuple(faults), channels=channels
     )
-    return Dataset("folder", root, cases, None, why=why, faults=faults)
+
+
+def _later(paths: Sequence[pathlib.Path]) -> tuple[tuple[pathlib.Path, None], ...]:
+    """The channels after the first, as a case has them."""
+    return tuple((path, None) for path in paths[1:])
 
 
 def _has_images(folder: pathlib.Path) -> bool:
@@ -83,8 +98,10 @@ def labels_by_name(
     found = listing.images_by_name(labels)
     if not set(found) & set(images):
         shown = ", ".join(sorted(found)[:5]) or "-"
+        longer = [i for i in images for n in found if i.startswith((f"{n}_", f"{n}-"))]
         raise errors.UserError(
             f"--labels={labels}: no label has the name of an image in {root}; found "
             f"{shown} ({len(found)} labels in all)."
+            + (f" If {longer[0]} is a channel, see --channels." if longer else "")
         )
     return found

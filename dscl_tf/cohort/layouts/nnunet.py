@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Optional
 
 from dscl_tf import errors
-from dscl_tf.cohort import formats
+from dscl_tf.cohort import file_channels, formats
 from dscl_tf.cohort.cases import MAX_CLASSES, Case, Dataset, Request
 from dscl_tf.cohort.layouts import dataset_json, listing
 from dscl_tf.cohort.problems import ERROR, Problem
@@ -43,19 +43,20 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
     """
     path, content = root / dataset_json.NAME, dataset_json.read(root)
     channels = dataset_json.channel_names(path, content, "channel_names")
-    dataset_json.check_channel(path, channels, request.channel)
+    chosen = dataset_json.chosen_channels(path, channels, request)
     suffix = _suffix(path, content)
     labels = dict(dataset_json.field(path, content, "labels", dict))
     ignored = _ignored(path, labels)
     names, values = dataset_json.vocabulary(path, _named_values(path, labels))
     cases, faults = [], []
     for kind in ("Tr", "Ts"):
-        found = _cases(root, kind, suffix, request.channel, faults)
+        found = _cases(root, kind, suffix, chosen, faults)
         if kind == "Tr":
             faults[:0] = _count_fault(path, content, len(found))
         cases += found
     found = tuple(cases), names, values, {}, why, tuple(faults)
-    return Dataset("nnunet", root, *found, ignore_label=ignored)
+    taken = chosen if len(channels) > 1 else None
+    return Dataset("nnunet", root, *found, ignore_label=ignored, channels=taken)
 
 
 def _suffix(path: pathlib.Path, content: Mapping) -> str:
@@ -68,26 +69,32 @@ def _suffix(path: pathlib.Path, content: Mapping) -> str:
     return suffix
 
 
-def _cases(root, kind: str, suffix: str, channel: int, faults: list) -> list[Case]:
+def _cases(root, kind: str, suffix: str, channels, faults: list) -> list[Case]:
     """The cases of imagesTr or imagesTs; what is wrong is added to `faults`."""
-    images = _by_stem(root / f"images{kind}", suffix, faults)
+    folder = root / f"images{kind}"
+    images = _by_stem(folder, suffix, faults)
     labels = _by_stem(root / f"labels{kind}", suffix, faults)
     cases = []
     names = {stem[:-5] if _is_channel(stem) else stem for stem in images}
     for name in sorted(names | set(labels)):
-        stem = f"{name}_{channel:04d}"
-        wanted = root / f"images{kind}" / f"{stem}{suffix}"
-        if stem in images:
-            cases.append(Case(name, name, images[stem], labels.get(name)))
+        stems = [f"{name}_{channel.number:04d}" for channel in channels]
+        lacking = [stem for stem in stems if stem not in images]
+        if not lacking:
+            first, *more = (images[stem] for stem in stems)
+            more = tuple((path, None) for path in more)
+            cases.append(Case(name, name, first, labels.get(name), more=more))
         elif name in images:
             cure = "rename it, its channel last"
             where = str(images[name]), "name", "no channel"
             faults.append(Problem(ERROR, name, *where, "one such as _0000", cure))
         elif name in names:
-            where = str(wanted), "file", "other channels of it"
-            faults.append(Problem(ERROR, name, *where, "this one", "copy it again"))
+            faults += [
+                file_channels.missing(name, folder / f"{stem}{suffix}")
+                for stem in lacking
+            ]
         else:
-            found = listing.label_without_image(name, labels[name], str(wanted))
+            wanted = str(folder / f"{stems[0]}{suffix}")
+            found = listing.label_without_image(name, labels[name], wanted)
             faults.append(found)
     return cases
 

@@ -17,7 +17,9 @@ def added(context: StageContext, unet: tf.keras.Model) -> list[AddedLoss]:
       UserError: there are no unlabelled volumes.
     """
     discriminator = opponents.build_discriminator(
-        context.size_px, 1 + context.cohort.num_classes, "discriminator"
+        context.size_px,
+        context.num_channels + context.cohort.num_classes,
+        "discriminator",
     )
     weight = context.config.finetune.adversarial.weight
     stream = unlabelled.unlabelled_batches(context)

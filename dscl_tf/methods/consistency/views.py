@@ -29,7 +29,7 @@ def make(flip: bool, elastic_sigma: float, cutmix_probability: float) -> BatchCh
 
     Returns:
       A change of batches that gives "image", the weak view; "rows_strong_1" and
-      "rows_strong_2", float32 [N, H, W, 1]; "rows_box_1" and "rows_box_2", bool
+      "rows_strong_2", float32 [N, H, W, C]; "rows_box_1" and "rows_box_2", bool
       [N, H, W], where these are of another slice: of row "rows_partner" of the whole
       batch, int32 [N]; "rows_number", int32 [N], its row; "seed", int32 [2].
     """
@@ -63,11 +63,16 @@ def make(flip: bool, elastic_sigma: float, cutmix_probability: float) -> BatchCh
 
 
 def change_intensity(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Brightness, contrast and blur of a strong view, float32 [N, H, W, 1].
+    """Brightness, contrast and blur of a strong view, float32 [N, H, W, C].
 
+    Of several channels each is drawn by itself.
     By factors: what is added to intensities of about [0, 1] moves the statistics of
     BatchNorm away from the labelled slices'.
     """
+    return intensity.of_channels(images, lambda each: _changed(each, seed))
+
+
+def _changed(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     count = tf.shape(images)[0]
     seeds = tf.random.split(seed, 3)
     for number, change in enumerate((intensity.brightness, intensity.contrast)):

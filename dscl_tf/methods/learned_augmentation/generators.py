@@ -1,5 +1,7 @@
 """Networks that make a random change of an image: a deformation, or of intensities."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 
@@ -13,53 +15,64 @@ MAX_INTENSITY_CHANGE = 0.5  # Images are about in [0, 1].
 
 
 def build_deformation_generator(
-    size_px: tuple[int, int], latent_units: int
+    size_px: tuple[int, int], latent_units: int, channels: int = 1
 ) -> tf.keras.Model:
     """Makes a smooth deformation field, from a 16th of the image's size.
 
     Args:
       size_px: (H, W) of the images.
       latent_units: U.
+      channels: of the images, C.
 
     Returns:
-      Model from [images [N, H, W, 1], latent [N, U]] to float32 displacements in
+      Model from [images [N, H, W, C], latent [N, U]] to float32 displacements in
       pixels [N, H, W, 2], at most MAX_DISPLACEMENT of the side (a cubic
       interpolation may exceed it by a quarter in each direction).
     """
     limit = [MAX_DISPLACEMENT * extent for extent in size_px]
     return _build(
-        "deformation_generator", size_px, latent_units, _DEFORMATION_HALVINGS, limit
+        "deformation_generator",
+        [*size_px, channels],
+        latent_units,
+        _DEFORMATION_HALVINGS,
+        limit,
     )
 
 
 def build_intensity_generator(
-    size_px: tuple[int, int], latent_units: int
+    size_px: tuple[int, int], latent_units: int, channels: int = 1
 ) -> tf.keras.Model:
     """Makes a field of intensities to be added, from a quarter of the image's size.
 
     Args:
       size_px: (H, W) of the images.
       latent_units: U.
+      channels: of the images, C.
 
     Returns:
-      Model from [images [N, H, W, 1], latent [N, U]] to float32 [N, H, W, 1], bounded
+      Model from [images [N, H, W, C], latent [N, U]] to float32 [N, H, W, C], bounded
       by MAX_INTENSITY_CHANGE as a deformation by its limit.
     """
-    limit = [MAX_INTENSITY_CHANGE]
+    limit = [MAX_INTENSITY_CHANGE] * channels
     return _build(
-        "intensity_generator", size_px, latent_units, _INTENSITY_HALVINGS, limit
+        "intensity_generator",
+        [*size_px, channels],
+        latent_units,
+        _INTENSITY_HALVINGS,
+        limit,
     )
 
 
 def _build(
     name: str,
-    size_px: tuple[int, int],
+    shape: Sequence[int],
     latent_units: int,
     num_halvings: int,
     limit: list[float],
 ) -> tf.keras.Model:
     """A field of len(limit) channels, made on a grid that the image is halved to."""
-    image = tf.keras.Input([*size_px, 1], name="image")
+    size_px = tuple(shape[:2])
+    image = tf.keras.Input(shape, name="image")
     latent = tf.keras.Input([latent_units], name="latent")
     seen = image
     for _ in range(num_halvings):

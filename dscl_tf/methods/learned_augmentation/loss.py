@@ -27,11 +27,11 @@ class Generators:
 class Generated:
     """Labelled images that were changed."""
 
-    image: tf.Tensor  # float32 [N, H, W, 1].
-    label: tf.Tensor  # float32 [N, H, W, C], a map a class.
-    deformed: tf.Tensor  # float32 [N, H, W, 1], before the intensities were changed.
+    image: tf.Tensor  # float32 [N, H, W, C].
+    label: tf.Tensor  # float32 [N, H, W, classes], a map a class.
+    deformed: tf.Tensor  # float32 [N, H, W, C], before the intensities were changed.
     displacement_px: tf.Tensor  # float32 [N, H, W, 2].
-    intensity_change: tf.Tensor  # float32 [N, H, W, 1].
+    intensity_change: tf.Tensor  # float32 [N, H, W, C].
 
 
 def generate(
@@ -41,15 +41,16 @@ def generate(
 
     Args:
       generators: what makes the fields.
-      image: float32 [N, H, W, 1].
-      maps: float32 [N, H, W, C], a map a class.
+      image: float32 [N, H, W, C].
+      maps: float32 [N, H, W, classes], a map a class.
       latent: float32 [N, 2, U]; the deformation's first.
     """
     flow = generators.deformation([image, latent[:, 0]], training=True)
     warped = warps.elastic(tf.concat([image, maps], axis=-1), flow)
-    deformed = warped[..., :1]
+    channels = image.shape[-1]
+    deformed = warped[..., :channels]
     change = generators.intensity([deformed, latent[:, 1]], training=True)
-    label = warped[..., 1:]
+    label = warped[..., channels:]
     # What is mixed with an unknown pixel is unknown; the weights are 1 in all else.
     is_known = tf.reduce_sum(label, axis=-1, keepdims=True) > _KNOWN
     label *= tf.cast(is_known, tf.float32)

@@ -36,11 +36,14 @@ def added(context: StageContext, unet: tf.keras.Model) -> list[AddedLoss]:
     """
     settings = context.config.finetune.learned_augmentation
     size, units = context.size_px, settings.latent_units
+    channels = context.num_channels
     made_by = own.Generators(
-        deformation=generators.build_deformation_generator(size, units),
-        intensity=generators.build_intensity_generator(size, units),
+        deformation=generators.build_deformation_generator(size, units, channels),
+        intensity=generators.build_intensity_generator(size, units, channels),
     )
-    discriminator = opponents.build_discriminator(size, 1, "augmentation_discriminator")
+    discriminator = opponents.build_discriminator(
+        size, channels, "augmentation_discriminator"
+    )
     both = (made_by.deformation, made_by.intensity)
     stream = unlabelled.unlabelled_batches(context)
     loss = own.augmentation_loss(

@@ -15,7 +15,7 @@ def mixup(
     Beta(alpha, alpha).
 
     Args:
-      images: float32 [N, H, W, 1].
+      images: float32 [N, H, W, channels].
       maps: float32 [N, H, W, C], the labels one-hot; all 0 where a label is unknown.
       seed: int32 [2].
       alpha: > 0; the larger, the more even the mixtures.

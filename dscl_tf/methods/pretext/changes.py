@@ -21,14 +21,14 @@ def change(
     """The batch of a pretext task from untransformed slices.
 
     Args:
-      batch: "image" float32 [n, H, W, 1] and ids int32 [n].
+      batch: "image" float32 [n, H, W, C] and ids int32 [n].
       seed: int32 [2].
       config: the task and its sizes.
 
     Returns:
       For rotation, "image" of the 4 n rotated slices, ids of theirs, and "label" int32
-      [4 n]: quarter turns. Else "image", changed; "label" float32 [n, H, W, 1], as it
-      was; and "rows_weight" float32 [n, H, W, 1], 1 where the loss looks.
+      [4 n]: quarter turns. Else "image", changed; "label" float32 [n, H, W, C], as it
+      was; and "rows_weight" float32 [n, H, W, C], 1 where the loss looks.
     """
     images = batch["image"]
     if config.task is PretextTask.ROTATION:
@@ -42,7 +42,9 @@ def change(
         turns = tf.tile(tf.range(NUM_ROTATIONS), [images.shape[0]])
         return {**repeated, "image": together, "label": turns}
     if config.task is PretextTask.INPAINTING:
-        weight = random_boxes(seed, images.shape, config)
+        # All channels at once: one would tell what is missing in another.
+        boxes = random_boxes(seed, images.shape, config)
+        weight = tf.broadcast_to(boxes, images.shape)
         changed = images * (1 - weight)
     else:
         weight = tf.ones_like(images)
@@ -93,7 +95,7 @@ def random_boxes(
 
     Args:
       seed: int32 [2].
-      shape: [N, H, W, 1].
+      shape: [N, H, W, C].
       config: number and sizes of the boxes.
 
     Returns:
@@ -122,14 +124,14 @@ def swap_patches(
     never overlap and all swaps are one gather.
 
     Args:
-      images: float32 [N, H, W, 1].
+      images: float32 [N, H, W, C].
       seed: int32 [2].
       config: number of swaps and size of patches.
 
     Returns:
-      float32 [N, H, W, 1].
+      float32 [N, H, W, C].
     """
-    count, height, width, _ = images.shape
+    count, height, width, channels = images.shape
     side, rows, columns = grid_of_patches(config, (height, width))
     seeds = tf.random.split(seed, 3)
     swaps = _swaps(seeds[2], count, rows * columns, config.num_swaps)
@@ -147,8 +149,8 @@ def swap_patches(
     source_column = left + source % columns * side + column % side
     own = tf.reshape(tf.range(height * width), [height, width])
     pixel = tf.where(inside, source_row * width + source_column, own)
-    found = tf.gather(tf.reshape(images, [count, -1]), pixel, batch_dims=1)
-    return found[..., None]
+    flat = tf.reshape(images, [count, height * width, channels])
+    return tf.gather(flat, pixel, batch_dims=1)
 
 
 def grid_of_patches(

@@ -71,7 +71,7 @@ def restoration_sums(
     """Of some images: weighted squared errors, and the sum of the weights.
 
     Args:
-      restored: floating [n, H, W, 1].
+      restored: floating [n, H, W, C].
       original: float32 of that shape.
       weight: float32 of that shape.
 

@@ -65,14 +65,19 @@ def _rotation(context: StageContext):
             "rotated by quarter turns: prepare square ones, or use another --pretext."
         )
     network = context.config.network
-    encoder = networks.build_encoder(network, context.size_px)
+    encoder = networks.build_encoder(network, context.size_px, context.num_channels)
     head = build_rotation_head(encoder.outputs[-1].shape[1:], changes.NUM_ROTATIONS)
     loss = losses.rotation_loss(encoder, head, context.devices)
     return {"encoder": encoder, HEAD: head}, loss, None
 
 
 def _restoration(context: StageContext):
-    unet = networks.build_unet(context.config.network, context.size_px, num_classes=1)
+    unet = networks.build_unet(
+        context.config.network,
+        context.size_px,
+        num_classes=context.num_channels,
+        channels=context.num_channels,
+    )
     parts = run_folder.unet_parts(unet)
     parts[HEAD] = parts.pop("classifier")
     restore = tf.function(lambda images: unet(images, training=False))

@@ -129,7 +129,7 @@ def _said(
     labels: PseudoLabels, name: str, predict: _Predict
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The most probable classes of some slices at a time, and how probable they are."""
-    images = labels.cohort.image(name)
+    images = labels.cohort.slices(name)
     for first in range(0, len(images), _SLICES_AT_ONCE):
         maps = predict(np.asarray(images[first : first + _SLICES_AT_ONCE], np.float32))
         yield maps.argmax(axis=-1), maps.max(axis=-1)
@@ -180,10 +180,10 @@ def _label(
 
 def _predictor(model: tf.keras.Model) -> _Predict:
     @tf.function(
-        input_signature=[tf.TensorSpec([None, *model.input_shape[1:3]], tf.float32)]
+        input_signature=[tf.TensorSpec([None, *model.input_shape[1:]], tf.float32)]
     )
     def softmax(images: tf.Tensor) -> tf.Tensor:
-        return tf.nn.softmax(model(images[..., None], training=False))
+        return tf.nn.softmax(model(images, training=False))
 
     return lambda images: softmax(images).numpy()
 

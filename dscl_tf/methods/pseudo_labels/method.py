@@ -4,6 +4,7 @@ import logging
 from typing import Optional
 
 from dscl_tf import config, errors
+from dscl_tf.cohort import channels
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.methods.method import Method, MoreLabels
 from dscl_tf.methods.pseudo_labels import labels
@@ -39,6 +40,7 @@ def check(stage: config.StageConfig, cohort: PreparedCohort) -> None:
             f"{teacher} segments {theirs}, but {cohort.folder} has {ours} (names of "
             "labels, size of slices): use a teacher trained on this cohort."
         )
+    channels.require_same(teacher, record.preprocessing, cohort.folder, cohort.settings)
     other = records.other_preprocessing(record.preprocessing, cohort.settings)
     if other:
         _LOG.warning(

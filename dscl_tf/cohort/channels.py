@@ -1,0 +1,46 @@
+"""Whether a model and a cohort have the same channels."""
+
+from typing import Optional
+
+from dscl_tf import errors
+from dscl_tf.config import PreprocessingConfig
+
+
+def names(settings: PreprocessingConfig) -> str:
+    """The channels in the order of the network's input, for messages."""
+    found = settings.channels or ()
+    return ", ".join(channel.name for channel in found) or "one image a subject"
+
+
+def difference(
+    theirs: PreprocessingConfig, ours: PreprocessingConfig
+) -> Optional[tuple[str, str]]:
+    """Their channels and ours in words, if those are others; else None.
+
+    What was prepared before channels were remembered fits any one channel.
+    """
+    keys = [
+        [channel.name.lower() for channel in each.channels or ()]
+        for each in (theirs, ours)
+    ]
+    fits = keys[0] == keys[1]
+    if not all(keys):
+        fits = theirs.num_channels == ours.num_channels
+    return None if fits else (names(theirs), names(ours))
+
+
+def require_same(
+    model: object, theirs: PreprocessingConfig, cohort: object, ours
+) -> None:
+    """Refuses a cohort with other channels than a model was trained on.
+
+    Raises:
+      UserError: naming both, and their channels.
+    """
+    found = difference(theirs, ours)
+    if found:
+        raise errors.UserError(
+            f"{model} was trained on other channels ({found[0]}) than the cohort "
+            f"{cohort} has ({found[1]}): prepare it again with the model's "
+            "(--channels), or train on this cohort."
+        )

@@ -1,0 +1,54 @@
+"""NVIDIA GPUs of this machine, asked of their driver and not of TensorFlow."""
+
+import os
+import pathlib
+from typing import Optional
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+_DRIVER = pathlib.Path("/proc/driver/nvidia/gpus")  # A folder for each GPU.
+
+
+def names(folder: pathlib.Path = _DRIVER) -> list[str]:
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES says them.
+
+    Args:
+      folder: of the driver's GPUs.
+    """
+    chosen = os.environ.get(VISIBLE)
+    if chosen is None:
+        try:
+            return [str(number) for number, _ in enumerate(folder.iterdir())]
+        except OSError:
+            return []  # No driver.
+    found = []
+    for name in map(str.strip, chosen.split(",")):
+        if name in ("", "-1"):
+            break  # CUDA sees none from there on.
+        found.append(name)
+    return found
+
+
+def take(name: Optional[str]) -> None:
+    """Leaves one GPU to this process, before it first computes; None: as it is."""
+    if name is not None:
+        os.environ[VISIBLE] = name
+
+
+def unseen(num_seen: int, folder: pathlib.Path = _DRIVER) -> Optional[str]:
+    """Why TensorFlow may not see the GPUs that the driver has, and the cure.
+
+    Args:
+      num_seen: GPUs that TensorFlow lists.
+      folder: of the driver's GPUs.
+
+    Returns:
+      A sentence; None where there is nothing to say.
+    """
+    there = names(folder)
+    if num_seen or not there:
+        return None
+    return (
+        f"The driver has {len(there)} NVIDIA GPU(s), but TensorFlow sees none and "
+        "computes on the CPU: pip install 'dscl_tf[cuda]' brings the CUDA libraries "
+        "(docs/gpu.md); or hide them (CUDA_VISIBLE_DEVICES=-1)."
+    )

@@ -1,0 +1,164 @@
+"""Inputs of a model of several channels: which files are of one case."""
+
+import dataclasses
+import logging
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Optional
+
+from dscl_tf import errors, files
+from dscl_tf.cohort import channels as of_models
+from dscl_tf.cohort import file_channels, formats, volumes
+from dscl_tf.config import ChannelConfig, PreprocessingConfig
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class CaseInput:
+    """The files of one case."""
+
+    mask: str  # Name of its mask's file, such as CASE.nii.gz.
+    # File, and place in a 4-D one, in the order of the network's input.
+    images: tuple[tuple[pathlib.Path, Optional[int]], ...]
+    fault: str = ""  # Why there is no mask of it.
+
+
+def are_wanted(settings: Optional[PreprocessingConfig]) -> bool:
+    """Whether names of files tell more of a model's channels than a number."""
+    return settings is not None and (
+        settings.num_channels > 1
+        or any(channel.number is None for channel in settings.channels or ())
+    )
+
+
+def check_flags(
+    settings: PreprocessingConfig, channel: Optional[int], write_dicom_seg: bool
+) -> None:
+    """Refuses what a model of several channels cannot do.
+
+    Raises:
+      UserError: naming the flag.
+    """
+    if settings.num_channels == 1:
+        return
+    names = of_models.names(settings)
+    if channel is not None:
+        raise errors.UserError(
+            f"--channel={channel}: the model takes the channels {names} together; "
+            "leave --channel out."
+        )
+    if write_dicom_seg:
+        raise errors.UserError(
+            f"--write_dicom_seg: the model takes the channels {names}, which no single "
+            "DICOM series has; leave the flag out."
+        )
+
+
+def group(
+    source: files.PathLike,
+    inputs: Sequence[pathlib.Path],
+    settings: PreprocessingConfig,
+    files_are_cases: bool = False,
+) -> dict[pathlib.Path, CaseInput]:
+    """The cases of a model's channels among files, each under its first file.
+
+    A file is of a channel by its name (CASE_0000, CASE_adc), else it is 4-D.
+
+    Args:
+      source: --input: the folder, or a file.
+      inputs: the images found there.
+      settings: of the model.
+      files_are_cases: whether names do not tell channels, so that all are 4-D.
+
+    Raises:
+      UserError: one channel of a case is given, or DICOM.
+    """
+    channels = settings.channels or ()
+    if formats.is_dicom(inputs[0]):
+        raise errors.UserError(
+            f"--input {source} is DICOM, which has one image at each place, but the "
+            f"model takes the channels {of_models.names(settings)}: convert the series "
+            f"to files that end in {_ends(channels)}."
+        )
+    by_stem = {formats.strip_suffix(path.name): path for path in inputs}
+    named = {
+        stem: path
+        for stem, path in by_stem.items()
+        if not files_are_cases and file_channels.split(stem, channels)
+    }
+    several = len(channels) > 1
+    if (
+        not pathlib.Path(source).is_dir()
+        and several
+        and (named or not _is_4d(inputs[0]))
+    ):
+        raise errors.UserError(
+            f"--input {source} is one file, but the model takes the channels "
+            f"{of_models.names(settings)}: put the files of the case, which end in "
+            f"{_ends(channels)}, into a folder and give that as --input."
+        )
+    found = _of_names(named, channels)
+    others = [path for path in inputs if path not in named.values()]
+    more = [path for path in others if _is_of_case(path, named, channels)]
+    if more:
+        _LOG.warning(
+            "%d files of channels that the model does not take are left out, such as "
+            "%s.",
+            len(more),
+            more[0].name,
+        )
+    found.update(
+        (path, _of_one_file(path, channels)) for path in others if path not in more
+    )
+    return dict(sorted(found.items()))
+
+
+def _is_of_case(
+    path: pathlib.Path,
+    named: Mapping[str, pathlib.Path],
+    channels: Sequence[ChannelConfig],
+) -> bool:
+    """Whether a file is another channel of a case that has files of the model's."""
+    cases = {file_channels.split(stem, channels)[0] for stem in named}
+    stem = formats.strip_suffix(path.name)
+    is_named = stem[: max(stem.rfind("_"), stem.rfind("-"), 0)] in cases
+    return is_named and not _is_4d(path)
+
+
+def _of_names(
+    named: dict[str, pathlib.Path], channels: Sequence[ChannelConfig]
+) -> dict[pathlib.Path, CaseInput]:
+    cases, problems = file_channels.group(named, channels)
+    faults = {problem.case: str(problem) for problem in reversed(problems)}
+    found = {}
+    for name, paths in cases.items():
+        first = next(path for path in paths if path)
+        images = tuple((path, None) for path in paths if path)
+        mask = f"{name}{formats.suffix_of(first.name)}"
+        found[first] = CaseInput(mask, images, faults.get(name, ""))
+    return found
+
+
+def _of_one_file(path: pathlib.Path, channels: Sequence[ChannelConfig]) -> CaseInput:
+    """A case in one file: of 4-D ones all channels are there, else one was said."""
+    if len(channels) == 1:
+        return CaseInput(path.name, ((path, None),))
+    fault = ""
+    if not _is_4d(path) or any(channel.number is None for channel in channels):
+        fault = (
+            f"{path}: name: found none of the channels, expected one that ends in "
+            f"{_ends(channels)}, or a 4-D file of a model of such; rename it."
+        )
+    return CaseInput(path.name, tuple((path, it.number) for it in channels), fault)
+
+
+def _is_4d(path: pathlib.Path) -> bool:
+    try:
+        return volumes.read_header(path).GetDimension() == 4
+    except errors.UserError:
+        return False
+
+
+def _ends(channels: Sequence[ChannelConfig]) -> str:
+    return " and ".join(map(file_channels.end_of, channels))

@@ -1,0 +1,26 @@
+"""Which Keras TensorFlow uses: models, optimizers and checkpoints are of Keras 2."""
+
+import importlib.util
+
+import tensorflow as tf
+
+from dscl_tf import errors
+
+
+def require_keras_2() -> None:
+    """Refuses Keras 3, whose models are others.
+
+    Raises:
+      UserError: tf.keras is Keras 3.
+    """
+    if not hasattr(tf.keras, "ops"):  # Which Keras 3 brought.
+        return
+    cure = (
+        "import dscl_tf before anything uses tf.keras, or start Python with "
+        "TF_USE_LEGACY_KERAS=1"
+    )
+    if importlib.util.find_spec("tf_keras") is None:
+        cure = f"pip install 'tf-keras=={tf.__version__}'"
+    raise errors.UserError(
+        f"tf.keras: found Keras {tf.keras.__version__}, expected Keras 2: {cure}."
+    )
