@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares methods over draws of labelled volumes; resumable, with tables."""
 
-from dscl_flags import binary, experiment, run, training
+from dscl_flags import binary, experiment, interruptions, run, training
 
 USAGE = """
 dscl-experiment --prepared=DIR --workdir=DIR [--grid=NAME|FILE] [--dry_run]
@@ -22,6 +22,7 @@ def main() -> None:
     if run.is_dry():
         print(experiments.outline(settings))
         return
+    interruptions.limit(run.max_hours())
     print(results.as_markdown(experiments.run(settings)))
 
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Pre-trains and fine-tunes a segmenter on a prepared cohort."""
 
-from dscl_flags import binary, pseudo_labels, run, training
+from dscl_flags import binary, interruptions, pseudo_labels, run, training
 
 USAGE = """
 dscl-train --prepared=DIR --workdir=DIR [--stage=encoder|decoder|pretext|finetune|all]
-           [--recipe=best|paper] [--dry_run]
+           [--recipe=best|paper] [--dry_run] [--max_hours=H]
 
 Pre-trains an encoder and a decoder on unlabelled volumes, then fine-tunes the
 whole U-Net on a few labelled ones. A finished stage is recognised; an interrupted
@@ -16,6 +16,7 @@ one goes on where it was saved.
 def main() -> None:
     """Runs the stages that the flags ask for."""
     configs = run.stage_configs()
+    interruptions.limit(run.max_hours())
     # TensorFlow takes seconds to import: not before the flags are known to be right.
     from dscl_tf import stages
     from dscl_tf.methods import rounds

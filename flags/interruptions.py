@@ -1,15 +1,18 @@
 """SIGINT and SIGTERM: exit code 75 within seconds, whenever and however often."""
 
+import logging
 import os
 import signal
 import threading
 import time
+from typing import Optional
 
 from dscl_tf import errors
 
 EXIT_INTERRUPTED = 75
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _PATIENCE_S = 3.0
+_LOG = logging.getLogger(__name__)
 
 
 def leave(number: int = 0, frame: object = None) -> None:
@@ -64,6 +67,24 @@ class Interruptions:
             time.sleep(_PATIENCE_S)
             if not self and signal.getsignal(number[0]) is self:
                 leave()
+
+
+def limit(hours: Optional[float]) -> None:
+    """Stops this process as SIGTERM does, that long from now; None: never.
+
+    Args:
+      hours: above 0.
+    """
+    if hours is None:
+        return
+
+    def stop() -> None:
+        _LOG.warning("--max_hours=%g are over: saving and stopping.", hours)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    timer = threading.Timer(hours * 3600, stop)
+    timer.daemon = True  # It does not keep what has finished from ending.
+    timer.start()
 
 
 def said(interruption: BaseException) -> str:

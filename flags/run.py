@@ -70,6 +70,13 @@ _DRY_RUN = flags.DEFINE_bool(
     "Say what would be run and about how long it takes, for which a few steps of each "
     "new kind are timed; run nothing.",
 )
+_MAX_HOURS = flags.DEFINE_float(
+    "max_hours",
+    None,
+    "Save and stop after so many hours, with exit code 75, as for a signal: a little "
+    "less than a queue allows. The same command goes on.",
+    lower_bound=1e-6,
+)
 _CHECKPOINT_EVERY = flags.DEFINE_integer(
     "checkpoint_every", 500, "Steps between checkpoints.", lower_bound=1
 )
@@ -91,6 +98,11 @@ _NUM_PROBE = flags.DEFINE_integer(
 def is_dry() -> bool:
     """Whether nothing is to be run."""
     return _DRY_RUN.value
+
+
+def max_hours() -> Optional[float]:
+    """After how long to save and stop; None: not at all."""
+    return _MAX_HOURS.value
 
 
 def runtime_config() -> config.RuntimeConfig:

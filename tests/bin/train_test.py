@@ -17,3 +17,19 @@ def test_mistakes_are_one_sentence(tmp_path, flags, message):
     assert running.is_one_sentence(result)
     assert message in result.stderr
     assert not (tmp_path / "w").exists()
+
+
+def test_it_stops_after_its_hours_and_goes_on(tiny_folder, tmp_path):
+    flags = [f"--prepared={tiny_folder}", f"--workdir={tmp_path / 'w'}"]
+    flags += ["--stage=encoder", "--filters=4,6,8", "--num_partitions=2"]
+    flags += ["--num_train_volumes=1", "--num_validation_volumes=1"]
+    flags += ["--num_test_volumes=1", "--precision=float32", "--jit=off"]
+    stopped = running.run("train", *flags, "--encoder_steps=9999", "--max_hours=0.004")
+    assert stopped.returncode == 75, stopped.stderr
+    assert "--max_hours=0.004 are over: saving and stopping" in stopped.stderr
+    assert "Start the same command again to go on." in stopped.stderr
+    assert "Traceback" not in stopped.stderr
+    # What is over before the hours are is not stopped.
+    flags[1] += "2"
+    done = running.run("train", *flags, "--encoder_steps=2", "--max_hours=1")
+    assert done.returncode == 0, done.stderr

@@ -3,9 +3,14 @@
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
+from dscl_flags import interruptions
+
+from dscl_tf.training import interruption
+from tests.cohort import parallel_test
 
 _BEFORE = """
 import sys, time
@@ -53,3 +58,17 @@ def test_it_ends_with_the_code_of_an_interruption(main, pauses_s, kind):
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 75
     assert errors == "Interrupted. Start the same command again to go on.\n"
+
+
+def test_after_the_hours_what_trains_is_asked_to_save(caplog):
+    with interruption.stop_request() as stop:
+        interruptions.limit(0.05 / 3600)
+        assert parallel_test.wait_until(lambda: bool(stop))
+    assert stop.signal_name == "SIGTERM"
+    assert "--max_hours=1.38889e-05 are over: saving" in caplog.text
+
+
+def test_without_hours_nothing_is_asked():
+    before = threading.active_count()
+    interruptions.limit(None)
+    assert threading.active_count() == before
