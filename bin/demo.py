@@ -6,6 +6,7 @@ so a demo that was killed goes on where it was.
 """
 
 import json
+import os
 import pathlib
 import shlex
 import subprocess
@@ -90,8 +91,13 @@ def main() -> None:
         f"Pictures     {root}/pretrained/test/contact_sheet.png and overlays/\n"
         f"A mask       {root}/masks/{pathlib.Path(_TEST_SCAN).name}\n"
         f"Model        {root}/exported (a SavedModel)\n"
-        f"TensorBoard  .venv/bin/tensorboard --logdir {root}"
+        f"TensorBoard  {_beside_python('tensorboard')} --logdir {root}"
     )
+
+
+def _beside_python(name: str) -> str:
+    """A program of this environment, as typed from the working folder."""
+    return os.path.relpath(pathlib.Path(sys.executable).with_name(name))
 
 
 def cli() -> None:
