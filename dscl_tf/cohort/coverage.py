@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import config
-from dscl_tf.cohort import cases, geometry, sparse
+from dscl_tf.cohort import cases, sparse
 from dscl_tf.cohort.cases import Case, Dataset
 from dscl_tf.cohort.integrity import Facts
 from dscl_tf.cohort.problems import WARNING, Problem
@@ -57,21 +57,13 @@ def measure(
     Raises:
       UserError: as `cases.read_label`.
     """
-    case, facts = item
-    label = cases.read_label(case, dataset)
-    label.SetSpacing(facts.spacing_mm)
-    label.SetDirection(facts.direction)
-    label = sparse.hide_slices(label, dataset, settings.orientation)
-    unknown = cases.unknown_value(dataset)
-    oriented = geometry.orient(label, settings.orientation)
-    grid = geometry.in_plane_grid(oriented, settings)
-    on_grid = geometry.labels_on_grid(label, grid, unknown)
+    oriented, on_grid = sparse.laid_on_grid(item, dataset, settings)
     kept = np.bincount(on_grid.ravel(), minlength=cases.MAX_CLASSES)
     values = sitk.GetArrayViewFromImage(oriented)
     return [
         _of_class(k, values == k, kept[k], oriented.GetSpacing(), settings)
         for k in np.unique(values).tolist()
-        if k not in (0, unknown)
+        if k not in (0, cases.unknown_value(dataset))
     ]
 
 

@@ -145,6 +145,28 @@ def count_slices(
     Raises:
       UserError: as `cases.read_label`.
     """
+    _, on_grid = laid_on_grid(item, dataset, settings)
+    known = is_labelled(on_grid, cases.unknown_value(dataset))
+    return int(known.sum()), len(known)
+
+
+def laid_on_grid(
+    item: tuple[Case, Facts], dataset: Dataset, settings: PreprocessingConfig
+) -> tuple[sitk.Image, np.ndarray]:
+    """The label of a case before and after it is laid on the grid of its slices.
+
+    Args:
+      item: the case, labelled, and what its check found.
+      dataset: with its label names and values.
+      settings: with the cohort's orientation.
+
+    Returns:
+      The label in the cohort's orientation, and uint8 [Q, rows, columns], both with
+      what is unknown.
+
+    Raises:
+      UserError: as `cases.read_label`.
+    """
     case, facts = item
     label = cases.read_label(case, dataset)
     label.SetSpacing(facts.spacing_mm)
@@ -153,8 +175,7 @@ def count_slices(
     oriented = geometry.orient(label, settings.orientation)
     grid = geometry.in_plane_grid(oriented, settings)
     unknown = cases.unknown_value(dataset)
-    known = is_labelled(geometry.labels_on_grid(label, grid, unknown), unknown)
-    return int(known.sum()), len(known)
+    return oriented, geometry.labels_on_grid(label, grid, unknown)
 
 
 def problems(

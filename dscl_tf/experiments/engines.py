@@ -45,17 +45,15 @@ class LocalEngine:
         cores = parallel.num_cores()
         self._threads = max(1, cores // self.jobs) if self.jobs > 1 else 0
         self._context = multiprocessing.get_context("spawn")
-        self._tasks_of_gpu = dict.fromkeys(gpus.names() if self.jobs > 1 else (), 0)
+        self._gpus = gpus.names() if self.jobs > 1 else []
         self._gpu_of: dict[Any, Optional[str]] = {}
 
     def start(self, task: Task) -> Any:
-        tasks = self._tasks_of_gpu
-        gpu = min(tasks, key=tasks.get) if tasks else None
+        taken = list(self._gpu_of.values())
+        gpu = min(self._gpus, key=taken.count, default=None)  # The least busy.
         arguments = (str(self._root), task, self._threads, self._pictures, gpu)
         process = self._context.Process(target=worker.run, args=arguments)
         process.start()
-        if gpu is not None:
-            tasks[gpu] += 1
         self._gpu_of[process] = gpu
         return process
 
@@ -65,9 +63,7 @@ class LocalEngine:
 
     def outcome(self, handle: Any) -> Optional[str]:
         handle.join()
-        gpu = self._gpu_of.pop(handle)
-        if gpu is not None:
-            self._tasks_of_gpu[gpu] -= 1
+        del self._gpu_of[handle]
         return reason_of(handle.exitcode)
 
     def stop(self, handles: Sequence[Any]) -> None:

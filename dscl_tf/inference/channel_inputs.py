@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Optional
 
 from dscl_tf import errors, files
@@ -100,7 +100,8 @@ def group(
         )
     found = _of_names(named, channels)
     others = [path for path in inputs if path not in named.values()]
-    more = [path for path in others if _is_of_case(path, named, channels)]
+    cases = {file_channels.split(stem, channels)[0] for stem in named}
+    more = [path for path in others if _is_of_case(path, cases)]
     if more:
         _LOG.warning(
             "%d files of channels that the model does not take are left out, such as "
@@ -114,13 +115,8 @@ def group(
     return dict(sorted(found.items()))
 
 
-def _is_of_case(
-    path: pathlib.Path,
-    named: Mapping[str, pathlib.Path],
-    channels: Sequence[ChannelConfig],
-) -> bool:
+def _is_of_case(path: pathlib.Path, cases: Collection[str]) -> bool:
     """Whether a file is another channel of a case that has files of the model's."""
-    cases = {file_channels.split(stem, channels)[0] for stem in named}
     stem = formats.strip_suffix(path.name)
     is_named = stem[: max(stem.rfind("_"), stem.rfind("-"), 0)] in cases
     return is_named and not _is_4d(path)

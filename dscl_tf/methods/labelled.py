@@ -36,7 +36,7 @@ def labelled_batches(
     # Partitions do not matter here, so volumes of any number of slices will do.
     table = sampling.slice_table(cohort, names, num_partitions=1)
     known = [sparse.is_labelled(cohort.label(n), cohort.unknown) for n in names]
-    sampling.of_slices(table, known)  # Refused without any.
+    table = sampling.of_slices(table, known)  # Refused without any.
     pseudo: Optional[PseudoLabelled] = None
     if more is not None:
         true = frozenset(names)
@@ -48,7 +48,7 @@ def labelled_batches(
         names = (*names, *more.names)
         known += [np.ones(cohort.volume(n).num_slices, bool) for n in more.names]
         table = sampling.slice_table(cohort, names, num_partitions=1)
-    table = sampling.of_slices(table, known)
+        table = sampling.of_slices(table, known)
     stream = batches.finetune_batches(
         cohort, table, context.config.finetune, pseudo, salt
     )
