@@ -23,7 +23,7 @@ from dscl_tf.methods.pseudo_labels.settings import PseudoLabelConfig
 from dscl_tf.pipeline import augmentation, strong, views
 from dscl_tf.training import run_folder
 from tests import miniatures
-from tests.conftest import TINY_NETWORK
+from tests.small_stage import small_stage
 
 SETTINGS = config.PreprocessingConfig(
     size_px=(16, 16), spacing_mm=1.8, bias_correction=False
@@ -231,27 +231,12 @@ def test_a_channel_that_lies_elsewhere_is_a_row(tmp_path, change, field):
 
 
 def make_stage(cohort, folder, name, **fields):
-    settings = config.StageConfig(
-        stage=name,
-        prepared=str(cohort.folder),
-        workdir=str(folder),
-        network=dataclasses.replace(TINY_NETWORK, batch_norm_momentum=0.9),
-        global_=config.GlobalConfig(num_partitions=2, batch_volumes=2),
-        local=config.LocalConfig(
-            num_partitions=2,
-            batch_volumes=2,
-            num_blocks=2,
-            region_size=2,
-            num_regions=4,
-        ),
-        finetune=config.FinetuneConfig(batch_size=4, validate_every=2),
-        optimizer=config.OptimizerConfig(num_steps=2),
-        runtime=config.RuntimeConfig(
-            precision="float32", log_every=1, checkpoint_every=2, panel_every=1
-        ),
-        split=config.SplitConfig(num_train=2, num_validation=1, num_test=2),
+    shown = config.RuntimeConfig(
+        precision="float32", log_every=1, checkpoint_every=2, panel_every=1
     )
-    return dataclasses.replace(settings, **fields)
+    split = config.SplitConfig(num_train=2, num_validation=1, num_test=2)
+    fields = {"runtime": shown, "split": split, **fields}
+    return small_stage(cohort.folder, folder, name, 2, **fields)
 
 
 @pytest.fixture(scope="module")

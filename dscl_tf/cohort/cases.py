@@ -85,18 +85,6 @@ class Request:
     channels: Optional[tuple[str, ...]] = None
 
 
-def read_image(case: Case) -> sitk.Image:
-    """Reads the image of a case.
-
-    Returns:
-      3-D float32 image.
-
-    Raises:
-      UserError: as `volumes.read_image`.
-    """
-    return volumes.read_image(case.image, case.fourth)
-
-
 def read_images(case: Case) -> list[sitk.Image]:
     """Reads all channels of a case.
 

@@ -1,8 +1,5 @@
 """One volume of a cohort in preparation: its arrays, and its part of the index."""
 
-import hashlib
-import json
-import logging
 import pathlib
 from typing import Any
 
@@ -12,7 +9,6 @@ from dscl_tf import config_json, errors, files
 from dscl_tf.cohort import (
     cases,
     geometry,
-    label_values,
     orientation,
     prepared,
     preprocessing,
@@ -22,8 +18,6 @@ from dscl_tf.cohort import (
 from dscl_tf.cohort.cases import Case, Dataset
 from dscl_tf.cohort.prepared import PreparedVolume
 from dscl_tf.config import PreprocessingConfig
-
-_LOG = logging.getLogger(__name__)
 
 
 def prepare_case(
@@ -125,48 +119,3 @@ def _describe(
         label_map=cases.label_map(dataset) if case.label else None,
         more_images=tuple((str(path.absolute()), k) for path, k in case.more),
     )
-
-
-def write_index(
-    output: pathlib.Path,
-    settings: PreprocessingConfig,
-    dataset: Dataset,
-    found: list[dict],
-    request: dict,
-) -> None:
-    """Writes the index last: a cohort without it is not taken for whole.
-
-    Args:
-      output: folder of the cohort.
-      settings: with the cohort's orientation.
-      dataset: with its label values.
-      found: of `prepare_case`, of each case.
-      request: of `requests.describe`.
-    """
-    kind = PreparedVolume
-    volumes = [config_json.from_json(kind, part["volume"], "part") for part in found]
-    identity = {
-        "settings": request["settings"],
-        "label_names": list(dataset.label_names),
-        "checksums": {part["volume"]["name"]: part["checksums"] for part in found},
-    }
-    index = prepared.Index(
-        format=prepared.FORMAT,
-        content_id=hashlib.sha256(
-            json.dumps(identity, sort_keys=True).encode()
-        ).hexdigest()[:16],
-        sources_id=request["sources_id"],
-        settings=settings,
-        label_names=dataset.label_names,
-        volumes=tuple(volumes),
-        label_values=label_values.of_dataset(dataset),
-        labelled_slices=dataset.labelled_slices,
-        ignore_label=dataset.ignore_label,
-    )
-    content = config_json.to_json(index)
-    # As before there were a mapping of values and unknown voxels.
-    for name in ("label_values", "labelled_slices", "ignore_label"):
-        if getattr(index, name) in (None, cases.ALL_SLICES):
-            del content[name]
-    files.write_json(output / prepared.INDEX, content)
-    _LOG.info("Prepared %d volumes in %s.", len(volumes), output)

@@ -11,6 +11,7 @@ from dscl_tf.cohort import (
     cases,
     check_report,
     coverage,
+    index_writing,
     integrity,
     label_values,
     layouts,
@@ -67,9 +68,7 @@ def prepare(config: PreparationConfig) -> pathlib.Path:
       UserError: nothing to prepare, other settings in the folder, or bad cases: all
         are named, before any is prepared.
     """
-    dataset = find(config)
-    settings = dataclasses.replace(config.settings, channels=dataset.channels)
-    config = dataclasses.replace(config, settings=settings)
+    config, dataset = _found(config)
     output = pathlib.Path(config.output)
     request = requests.describe(config.settings, config.label_names, dataset)
     changed = _changes(output, request)
@@ -97,7 +96,7 @@ def prepare(config: PreparationConfig) -> pathlib.Path:
     _require_all_good(found)
     skipped = report.bad_cases(config.strict)
     files.write_json(output / CHECK, check_report.to_json(report, skipped))
-    parts.write_index(output, settings, dataset, list(found.values()), request)
+    index_writing.write_index(output, settings, dataset, list(found.values()), request)
     return output
 
 
@@ -137,9 +136,14 @@ def _require_all_good(found: dict) -> None:
 
 def check(config: PreparationConfig) -> tuple[Dataset, Report]:
     """Reads every case and says what is wrong; writes nothing."""
+    return _check(*_found(config))
+
+
+def _found(config: PreparationConfig) -> tuple[PreparationConfig, Dataset]:
+    """The cases that a configuration names, and it with the channels they have."""
     dataset = find(config)
     settings = dataclasses.replace(config.settings, channels=dataset.channels)
-    return _check(dataclasses.replace(config, settings=settings), dataset)
+    return dataclasses.replace(config, settings=settings), dataset
 
 
 def _check(config: PreparationConfig, dataset: Dataset) -> tuple[Dataset, Report]:

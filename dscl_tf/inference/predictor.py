@@ -28,7 +28,6 @@ BATCH_SIZE = 2
 GPU_BATCH_SIZE = 16
 SETTINGS_ASSET = "dscl_tf.json"
 FORMAT = 1  # Of the settings asset.
-PRECISIONS = precisions.PRECISIONS
 
 
 class Predictor:
@@ -64,8 +63,8 @@ class Predictor:
           model_id: of the weights.
           runs: those that it came from.
           batch_size: slices a call; every call has as many. None: for the machine.
-          precision: one of PRECISIONS; auto is bfloat16 on a processor that
-            multiplies it, else float32.
+          precision: one of `precisions.PRECISIONS`; auto is bfloat16 on a processor
+            that multiplies it, else float32.
           largest_component: labels of which masks keep the largest piece alone.
           label_values: C voxel values; None: the classes.
 

@@ -24,7 +24,7 @@ def originals(source, output, name, **more):
     request = layouts.Request(source, channel=more.get("channel", 0))
     dataset = layouts.find(request)
     (case,) = [case for case in dataset.cases if case.name == name]
-    expected = cases.read_image(case), cases.read_label(case, dataset)
+    expected = cases.read_images(case)[0], cases.read_label(case, dataset)
     for found, wanted in zip((image, truth), expected):
         np.testing.assert_array_equal(
             sitk.GetArrayFromImage(found), sitk.GetArrayFromImage(wanted)

@@ -14,6 +14,7 @@ from dscl_tf import config, errors, stages
 from dscl_tf.cohort import preparation
 from dscl_tf.training import checkpoints, loop, place_probe, run_folder
 from tests import interrupting
+from tests.small_stage import small_stage
 
 
 @pytest.fixture()
@@ -21,29 +22,8 @@ def make_small_stage(cohort, tmp_path):
     """Makes settings of a small stage; fields of StageConfig may be given."""
 
     def make(stage: str, num_steps: int = 3, **fields) -> config.StageConfig:
-        settings = config.StageConfig(
-            stage=stage,
-            prepared=str(cohort),
-            workdir=str(tmp_path / stage),
-            network=config.NetworkConfig(
-                filters=(4, 6, 8), global_head_units=(8, 4), batch_norm_momentum=0.9
-            ),
-            global_=config.GlobalConfig(num_partitions=2, batch_volumes=2),
-            local=config.LocalConfig(
-                num_partitions=2,
-                batch_volumes=2,
-                num_blocks=2,
-                region_size=2,
-                num_regions=4,
-            ),
-            finetune=config.FinetuneConfig(batch_size=4, validate_every=2),
-            optimizer=config.OptimizerConfig(num_steps=num_steps),
-            runtime=config.RuntimeConfig(
-                precision="float32", log_every=1, checkpoint_every=2, panel_every=100
-            ),
-            split=config.SplitConfig(num_train=1, num_validation=1, num_test=2),
-        )
-        return dataclasses.replace(settings, **fields)
+        folder = fields.pop("workdir", tmp_path / stage)
+        return small_stage(cohort, folder, stage, num_steps, **fields)
 
     return make
 

@@ -199,8 +199,8 @@ def test_all_frames_are_both_and_the_others_unlabelled(cine):
 def test_a_frame_of_the_4d_file_has_its_own_voxels_where_its_neighbours_are(cine):
     dataset = find(cine, acdc_frames="all")
     by_name = {case.name: case for case in dataset.cases}
-    fifth = case_module.read_image(by_name["patient090_frame05"])
-    fourth = case_module.read_image(by_name["patient090_frame04"])
+    fifth = case_module.read_images(by_name["patient090_frame05"])[0]
+    fourth = case_module.read_images(by_name["patient090_frame04"])[0]
     # The miniature's frames differ from their neighbours by one.
     assert set(np.unique(sitk.GetArrayFromImage(fifth - fourth))) == {1}
     assert fifth.GetSpacing() == fourth.GetSpacing()

@@ -46,7 +46,7 @@ def test_what_dataset_json_lists(task, caplog):
 def test_the_channel_that_is_asked_for(task, channel):
     case = find(task, channel=channel).cases[1]
     t2, _ = miniatures.subject(1, num_structures=2)
-    found = cases.read_image(case)
+    found = cases.read_images(case)[0]
     # The file is in RAS; the miniature's array in LPS.
     values = sitk.GetArrayFromImage(sitk.DICOMOrient(found, "LPS"))
     np.testing.assert_array_equal(values, [t2, 1000 - t2][channel])
@@ -62,7 +62,7 @@ def test_a_task_of_one_channel_has_3d_files(tmp_path):
     edit(task, modality={"0": "CT"})
     assert [case.fourth for case in find(task).cases] == [None] * 4
     with pytest.raises(errors.UserError, match=r"2 images along a fourth axis"):
-        cases.read_image(find(task).cases[0])
+        cases.read_images(find(task).cases[0])[0]
 
 
 @pytest.mark.parametrize("part", ["imagesTr", "labelsTr", "imagesTs"])

@@ -86,7 +86,7 @@ def test_labels_lie_where_their_images_are(tmp_path, make):
     for case in dataset.cases:
         if not case.label:
             continue
-        values = sitk.GetArrayFromImage(cases.read_image(case))
+        values = sitk.GetArrayFromImage(cases.read_images(case)[0])
         label = sitk.GetArrayFromImage(cases.read_label(case, dataset))
         means = [values[label == k].mean() for k in range(len(dataset.label_names))]
         # The miniature adds 60 for each label to 80, and up to 10 for frames of ACDC.
@@ -180,7 +180,7 @@ def test_ct_keeps_its_units_in_a_window(tmp_path):
         case = next(case for case in dataset.cases if case.name == name)
         found = cohort.image(name)
         assert found.min() == 0 and found.max() == 1
-        oriented = geometry.orient(cases.read_image(case))
+        oriented = geometry.orient(cases.read_images(case)[0])
         label = geometry.orient(cases.read_label(case, dataset))
         inside = sitk.GetArrayFromImage(label) == 3
         # Label 3: 80 + 60 * 3 in the miniature's MR, three times that less 400 in HU.

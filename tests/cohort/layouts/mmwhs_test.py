@@ -116,5 +116,7 @@ def test_the_hidden_files_of_macos_are_there_and_left_out(base):
 
 
 def test_the_axes_of_the_cases_differ(base):
-    directions = {cases.read_image(case).GetDirection() for case in find(base).cases}
+    directions = {
+        cases.read_images(case)[0].GetDirection() for case in find(base).cases
+    }
     assert len({tuple(np.round(each).tolist()) for each in directions}) == 4

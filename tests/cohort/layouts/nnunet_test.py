@@ -32,7 +32,7 @@ def test_cases_and_their_channel(base, channel, caplog):
     assert [case.label is not None for case in dataset.cases] == [True] * 3 + [False]
     assert dataset.cases[0].label.name == "prostate_001.nii.gz"
     t2, _ = miniatures.subject(1, num_structures=2)
-    values = sitk.GetArrayFromImage(cases.read_image(dataset.cases[0]))
+    values = sitk.GetArrayFromImage(cases.read_images(dataset.cases[0])[0])
     np.testing.assert_array_equal(values, [t2, 1000 - t2][channel])
     assert "the layout is nnunet, since dataset.json has channel_names" in caplog.text
 
