@@ -10,7 +10,7 @@ import tempfile
 import speed_parts
 from absl import flags
 from dscl_flags import binary
-from speed_parts import protocol
+from speed_parts import protocol, pythons
 
 STAGES = ("encoder", "decoder", "finetune")
 _PARTS = pathlib.Path(__file__).parent / "speed_parts"
@@ -22,10 +22,18 @@ _STEPS = flags.DEFINE_integer("steps", 10, "Steps in a turn.", 1)
 _PRECISION = flags.DEFINE_string(
     "precision", "auto", "Arithmetic of this project's steps, as dscl-train's."
 )
-_TORCH = flags.DEFINE_string(
+_TORCH = flags.DEFINE_list(
     "torch_python",
+    [],
+    "Pythons that have torch, each of another version: a PyTorch peer for each.",
+)
+_LATER = flags.DEFINE_string(
+    "later_python",
     None,
-    "Python that has torch, for the PyTorch peer; left out without.",
+    "Python with this project's other stack (TensorFlow 2.21 and tf_keras).",
+)
+_KERAS = flags.DEFINE_bool(
+    "plain_keras", False, "Whether to time a U-Net in Keras' own layers, too."
 )
 _OTHER = flags.DEFINE_string(
     "other_checkout",
@@ -35,38 +43,57 @@ _OTHER = flags.DEFINE_string(
 _OUTPUT = flags.DEFINE_string("output", None, "JSON file for all timings.")
 
 USAGE = """
-benchmarks/speed.py [--torch_python=PYTHON] [--size_px=192] [--rounds=5] [--steps=10]
+benchmarks/speed.py [--plain_keras] [--torch_python=PYTHON,PYTHON]
+  [--later_python=PYTHON] [--other_checkout=DIR] [--size_px=192] [--rounds=5]
+  [--steps=10]
 
-Prints a table: median step time, its spread, images/s and the ratio to the slowest
-contender, for each stage. Contenders take turns within one run, since the speed of a
-shared machine changes from minute to minute.
+Prints a table: median step time, its spread, images/s and how many times as fast as
+this project's own float32, for each stage. Contenders take turns within one run, since
+the speed of a shared machine changes from minute to minute.
 """
 
 
 def contenders(prepared: pathlib.Path) -> dict[str, list[str]]:
-    """The command of each contender, by name."""
-    ours = [sys.executable, str(_PARTS / "tf_worker.py"), f"--prepared={prepared}"]
+    """The command of each contender, by name.
+
+    Raises:
+      UserError: a Python that was named lacks what it is named for.
+    """
+    worker = [str(_PARTS / "tf_worker.py"), f"--prepared={prepared}"]
+    ours = [sys.executable, *worker]
     precision = f"--precision={_PRECISION.value}"
     found = {
         "float32": [*ours, "--precision=float32"],
         "ours": [*ours, precision],
         "ours, batch in memory": [*ours, precision, "--from_memory"],
     }
+    if _LATER.value:
+        version = pythons.version_of("later_python", _LATER.value, "tensorflow")
+        command = ["env", f"PYTHONPATH={_PARTS.parents[1]}", _LATER.value, *worker]
+        found[f"ours, TensorFlow {version}"] = [*command, precision]
     if _OTHER.value:
         # Its own worker, which knows its own stages.
         worker = f"{_OTHER.value}/benchmarks/speed_parts/tf_worker.py"
         command = ["env", f"PYTHONPATH={_OTHER.value}", sys.executable, worker]
         found["other checkout"] = [*command, ours[-1], precision]
-    if _TORCH.value:
-        batches = ",".join(
-            f"{stage}={count}" for stage, count in speed_parts.IMAGES.items()
-        )
-        found["PyTorch, bfloat16"] = [
-            _TORCH.value,
-            str(_PARTS / "torch_worker.py"),
-            f"--size_px={_SIZE.value}",
-            f"--batches={batches}",
-        ]
+    return {**found, **peers()}
+
+
+def peers() -> dict[str, list[str]]:
+    """The commands of other programs' steps; as `contenders`."""
+    counts = speed_parts.IMAGES.items()
+    batches = ",".join(f"{stage}={count}" for stage, count in counts)
+    work = [f"--size_px={_SIZE.value}", f"--batches={batches}"]
+    found = {}
+    if _KERAS.value:
+        keras = [sys.executable, str(_PARTS / "keras_worker.py"), *work]
+        found["plain Keras, float32"] = [*keras, "--policy=float32"]
+        found["plain Keras, bfloat16"] = [*keras, "--policy=mixed_bfloat16"]
+    for version, python in pythons.by_version(
+        "torch_python", _TORCH.value, "torch"
+    ).items():
+        name = f"PyTorch {version}, bfloat16"
+        found[name] = [python, str(_PARTS / "torch_worker.py"), *work]
     return found
 
 

@@ -95,7 +95,8 @@ def decoder_step(size: int, count: int):
     encoder, decoder = Encoder().requires_grad_(False).eval(), Decoder(3)
     channels = FILTERS[2]
     head = nn.Sequential(
-        conv_norm_relu(channels, channels, 1), nn.Conv2d(channels, channels, 1)
+        conv_norm_relu(channels, channels, 1),
+        nn.Conv2d(channels, channels, 1, bias=False),
     )
     start = torch.linspace(0, size // 4 - 3, 13).long()
     identity = torch.eye(13, dtype=torch.bool)
@@ -118,7 +119,8 @@ def decoder_step(size: int, count: int):
 
 def finetune_step(size: int, count: int):
     """Soft Dice of four classes."""
-    unet = nn.ModuleList([Encoder(), Decoder(5), nn.Conv2d(16, 4, 3, padding=1)])
+    classifier = nn.Conv2d(16, 4, 3, padding=1, bias=False)
+    unet = nn.ModuleList([Encoder(), Decoder(5), classifier])
     labels = torch.randint(0, 4, (count, size, size))
     truth = functional.one_hot(labels, 4).permute(0, 3, 1, 2).float()
 
