@@ -93,7 +93,9 @@ def add_turn(rows: dict[str, dict], name: str, answer: dict, warm_up: int) -> No
 
 def cells(row: dict, base_s: float) -> list[str]:
     """Median, quartiles, times as fast as `base_s`, first step, and peak memory."""
-    low, middle, high = statistics.quantiles(row["step_s"], n=4)
+    # Of one step alone there are no quartiles: they are that step.
+    seconds = row["step_s"] * (2 if len(row["step_s"]) == 1 else 1)
+    low, middle, high = statistics.quantiles(seconds, n=4)
     times = f"{low:.3f} to {high:.3f}", f"{base_s / middle:.2f}"
     first, peak = f"{row['first_step_s']:.1f}", f"{row['peak_memory_mib']:.0f}"
     return [f"{middle:.3f}", *times, first, peak]
