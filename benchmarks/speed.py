@@ -2,18 +2,23 @@
 """Times a whole training step of each stage beside its peers, interleaved."""
 
 import json
+import os
 import pathlib
 import statistics
+import subprocess
 import sys
 import tempfile
 
 import speed_parts
 from absl import flags
 from dscl_flags import binary
-from speed_parts import protocol, pythons
+from speed_parts import protocol, pythons, synthetic
+
+from dscl_tf import errors, files
 
 STAGES = ("encoder", "decoder", "finetune")
-_PARTS = pathlib.Path(__file__).parent / "speed_parts"
+_PARTS = pathlib.Path(__file__).resolve().parent / "speed_parts"
+_VOLUMES = 24  # Of the cohort.
 
 _SIZE = flags.DEFINE_integer("size_px", 192, "Side of a slice, pixels.", 32)
 _STAGES = flags.DEFINE_list("stages", list(STAGES), "Stages to time.")
@@ -53,13 +58,17 @@ the speed of a shared machine changes from minute to minute.
 """
 
 
-def contenders(prepared: pathlib.Path) -> dict[str, list[str]]:
+def contenders(folder: pathlib.Path) -> dict[str, list[str]]:
     """The command of each contender, by name.
 
+    Args:
+      folder: for their cohorts, which are written.
+
     Raises:
-      UserError: a Python that was named lacks what it is named for.
+      UserError: a Python or a checkout that was named is not what it should be.
     """
-    worker = [str(_PARTS / "tf_worker.py"), f"--prepared={prepared}"]
+    synthetic.write(folder / "prepared", _SIZE.value, _VOLUMES)
+    worker = [str(_PARTS / "tf_worker.py"), f"--prepared={folder / 'prepared'}"]
     ours = [sys.executable, *worker]
     precision = f"--precision={_PRECISION.value}"
     found = {
@@ -73,10 +82,48 @@ def contenders(prepared: pathlib.Path) -> dict[str, list[str]]:
         found[f"ours, TensorFlow {version}"] = [*command, precision]
     if _OTHER.value:
         # Its own worker, which knows its own stages.
-        worker = f"{_OTHER.value}/benchmarks/speed_parts/tf_worker.py"
-        command = ["env", f"PYTHONPATH={_OTHER.value}", sys.executable, worker]
-        found["other checkout"] = [*command, ours[-1], precision]
+        other = pathlib.Path(_OTHER.value).resolve()
+        write_by_other(other, folder / "other")
+        worker = f"{other}/benchmarks/speed_parts/tf_worker.py"
+        command = ["env", f"PYTHONPATH={other}", sys.executable, worker]
+        found["other checkout"] = [
+            *command,
+            f"--prepared={folder / 'other'}",
+            precision,
+        ]
     return {**found, **peers()}
+
+
+def write_by_other(checkout: pathlib.Path, folder: pathlib.Path) -> None:
+    """The cohort as another checkout writes it: its format may be another.
+
+    Raises:
+      UserError: it does not write one.
+    """
+    code = (
+        "import pathlib, sys; from speed_parts import synthetic; "
+        "synthetic.write(pathlib.Path(sys.argv[1]), *map(int, sys.argv[2:]))"
+    )
+    parts = checkout / "benchmarks"
+    if not parts.is_dir():
+        raise errors.UserError(
+            f"--other_checkout={checkout}: found no folder benchmarks, expected a "
+            "checkout of this project; make one with git worktree add."
+        )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder), str(_SIZE.value), str(_VOLUMES)],
+        cwd=checkout,
+        env={**os.environ, "PYTHONPATH": f"{checkout}:{parts}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        said = done.stderr.strip().rpartition("\n")[2]
+        raise errors.UserError(
+            f"--other_checkout={checkout} wrote no cohort ({said}); expected a commit "
+            "that has benchmarks/speed_parts/synthetic.py."
+        )
 
 
 def peers() -> dict[str, list[str]]:
@@ -135,14 +182,8 @@ def table(results: dict) -> str:
 
 def main() -> None:
     """Times and prints."""
-    from speed_parts import synthetic
-
-    from dscl_tf import files
-
     with tempfile.TemporaryDirectory() as folder:
-        prepared = pathlib.Path(folder) / "prepared"
-        synthetic.write(prepared, _SIZE.value, num_volumes=24)
-        results = measure(contenders(prepared))
+        results = measure(contenders(pathlib.Path(folder)))
     if _OUTPUT.value:
         files.write_json(_OUTPUT.value, results)
     print(table(results))
