@@ -87,7 +87,8 @@ def test_it_ends_as_if_it_had_had_all_steps_from_the_start(
 
 
 def test_an_average_of_weights_and_a_warm_up_go_on_exactly(make_stage, tmp_path):
-    averaged = config.FinetuneConfig(batch_size=3, average_decay=0.75)
+    # Both validate at step 4, which is the short one's last.
+    averaged = config.FinetuneConfig(batch_size=3, average_decay=0.75, validate_every=2)
     whole, short = (
         with_steps(
             make_stage("finetune", tmp_path / name, finetune=averaged),
@@ -259,8 +260,8 @@ def test_what_was_taken_over_is_not_lengthened(chain):
         with pytest.raises(
             errors.UserError,
             match=r"encoder would go on from 2 to 4 steps, but \S+/finetune has "
-            r"already taken over its weights: leave it at 2 and give \S+/finetune more by "
-            r"--finetune_steps, or use another --workdir\.$",
+            r"already taken over its weights: leave it at 2 and give \S+/finetune "
+            r"more by --finetune_steps, or use another --workdir\.$",
         ):
             stages.run(wanted)
     assert file_of(encoder, "result.json")["steps"] == 2
