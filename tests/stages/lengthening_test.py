@@ -11,11 +11,12 @@ import pytest
 import tensorflow as tf
 
 from dscl_tf import config, errors, files, stages
+from dscl_tf.cohort import splits
 from dscl_tf.methods import rounds
 from dscl_tf.methods.consistency.settings import ConsistencyConfig
 from dscl_tf.methods.pseudo_labels.settings import PseudoLabelConfig
 from dscl_tf.stages import timing
-from dscl_tf.training import run_folder, validation
+from dscl_tf.training import records, run_folder, validation
 from tests import curves, interrupting
 
 
@@ -61,24 +62,24 @@ def test_it_ends_as_if_it_had_had_all_steps_from_the_start(
     if name == "decoder":
         encoder = make_stage("encoder", tmp_path / "before" / "encoder", 1)
         changes["init"] = str(stages.run([encoder])[0])
-    whole = make_stage(name, tmp_path / "whole", 5, **changes)
+    whole = make_stage(name, tmp_path / "whole", 4, **changes)
     short = make_stage(name, tmp_path / "short", 2, **changes)
     caplog.set_level(logging.INFO)
     stages.run([whole])
     stages.run([short])
     caplog.clear()
-    longer = with_steps(short, 5)
+    longer = with_steps(short, 4)
     stages.run([longer])
-    assert "Lengthened at step 2, from 2 to 5 steps." in caplog.text
-    assert "Going on at step 2 of 5." in caplog.text
+    assert "Lengthened at step 2, from 2 to 4 steps." in caplog.text
+    assert "Going on at step 2 of 4." in caplog.text
     assert "back up" not in caplog.text
     assert_same_end(longer, whole)
     loss = [curves.of_training(it.workdir, "loss") for it in (longer, whole)]
-    assert loss[0] == loss[1] and len(loss[0]) == 5
-    assert file_of(longer, "config.json")["config"]["optimizer"]["num_steps"] == 5
+    assert loss[0] == loss[1] and len(loss[0]) == 4
+    assert file_of(longer, "config.json")["config"]["optimizer"]["num_steps"] == 4
     lengthened = file_of(longer, "config.json")["lengthened"]
     assert lengthened == [{"at_step": 2, "from_steps": 2}]
-    assert file_of(longer, "result.json")["steps"] == 5
+    assert file_of(longer, "result.json")["steps"] == 4
     assert "lengthened" not in file_of(whole, "config.json")
     # And it is a finished run like any other.
     caplog.clear()
@@ -227,8 +228,25 @@ def test_what_cannot_be_gone_on_from_stays_finished(finetune):
         stages.run([dataclasses.replace(finetune, seed=7)])
 
 
-def test_fewer_steps_and_other_settings_beside_are_refused(finetune):
-    stages.run([finetune])
+@pytest.fixture
+def pretend(tiny_cohort):
+    """A function that leaves what stages leave when they have finished."""
+
+    def leave(chain):
+        for stage in chain:
+            split = splits.resolve(tiny_cohort, stage.split)
+            run = run_folder.RunFolder(stage.workdir)
+            run.start(records.make_record(stage, tiny_cohort, split))
+            (run.path / "checkpoints").mkdir()
+            (run.path / "checkpoints" / "checkpoint").touch()
+            steps = stage.optimizer.num_steps
+            run.finish(run.path / "checkpoints" / f"ckpt-{steps}", steps, {})
+
+    return leave
+
+
+def test_fewer_steps_and_other_settings_beside_are_refused(finetune, pretend):
+    pretend([finetune])
     with pytest.raises(
         errors.UserError,
         match=r"finetune holds a run of 2 steps, but 1 are asked for: .* not fewer\. "
@@ -252,9 +270,9 @@ def chain(make_stage, tmp_path):
     return [encoder, finetune]
 
 
-def test_what_was_taken_over_is_not_lengthened(chain):
+def test_what_was_taken_over_is_not_lengthened(chain, pretend):
     encoder, finetune = chain
-    stages.run(chain)
+    pretend(chain)
     longer = with_steps(encoder, 4)
     for wanted in ([longer, finetune], [longer, with_steps(finetune, 4)], [longer]):
         with pytest.raises(
@@ -265,9 +283,24 @@ def test_what_was_taken_over_is_not_lengthened(chain):
         ):
             stages.run(wanted)
     assert file_of(encoder, "result.json")["steps"] == 2
-    assert file_of(finetune, "result.json")["steps"] == 2
-    stages.run([encoder, with_steps(finetune, 4)])
-    assert file_of(finetune, "result.json")["steps"] == 4
+    stages.check([encoder, with_steps(finetune, 4)])
+
+
+def test_the_last_of_all_that_went_on_from_it_is_to_be_lengthened(
+    chain, make_stage, tmp_path, pretend
+):
+    encoder, finetune = chain
+    decoder = make_stage("decoder", tmp_path / "decoder", 2, init=encoder.workdir)
+    chain = [encoder, decoder, dataclasses.replace(finetune, init=decoder.workdir)]
+    pretend(chain)
+    # As seen from where they are now.
+    moved = tmp_path.with_name(f"{tmp_path.name}_moved")
+    tmp_path.rename(moved)
+    there = dataclasses.replace(encoder, workdir=str(moved / "encoder"))
+    with pytest.raises(
+        errors.UserError, match=r"but \S+moved/decoder has .* more by --finetune_steps"
+    ):
+        stages.check([with_steps(there, 4)])
 
 
 def test_a_stage_before_those_that_have_begun_not_yet_is_lengthened(chain, tmp_path):
@@ -287,39 +320,36 @@ def rounds_of(stage, num_steps, **settings):
     return rounds.with_rounds([stage], 0)
 
 
-def test_of_two_rounds_the_last_is_lengthened_by_its_factor(finetune, tmp_path):
-    stages.run(rounds_of(finetune, 2, steps_factor=1))
+def test_of_two_rounds_the_last_is_lengthened_by_its_factor(finetune):
+    stages.run(rounds_of(finetune, 1, steps_factor=1))
     with pytest.raises(
         errors.UserError,
-        match=r"finetune_round_0 would go on from 2 to 3 steps, but \S+/finetune has "
+        match=r"finetune_round_0 would go on from 1 to 3 steps, but \S+/finetune has "
         r".* give \S+/finetune more by --consistency_steps_factor",
     ):
         stages.run(rounds_of(finetune, 3, steps_factor=1))
-    stages.run(rounds_of(finetune, 2, steps_factor=2))
-    assert file_of(finetune, "result.json")["steps"] == 4
-    whole = dataclasses.replace(finetune, workdir=str(tmp_path / "whole" / "finetune"))
-    stages.run(rounds_of(whole, 2, steps_factor=2))
-    assert_same_end(finetune, whole)
+    stages.run(rounds_of(finetune, 1, steps_factor=2))
+    assert file_of(finetune, "result.json")["steps"] == 2
     with pytest.raises(errors.UserError, match="by --consistency_steps_factor"):
-        stages.run(rounds_of(finetune, 2, steps_factor=1))
+        stages.run(rounds_of(finetune, 1, steps_factor=1))
 
 
-def test_of_rounds_with_one_flag_no_flag_is_named(finetune):
+def test_of_rounds_with_one_flag_no_flag_is_named(finetune, pretend):
     def self_taught(num_steps):
         labels = PseudoLabelConfig(as_targets=True, confidence=0.0)
         added = config.FinetuneConfig(batch_size=3, pseudo_labels=labels)
         stage = dataclasses.replace(with_steps(finetune, num_steps), finetune=added)
         return rounds.with_rounds([stage], 1)
 
-    stages.run(self_taught(1))
+    pretend(self_taught(1))
     with pytest.raises(
         errors.UserError, match=r"weights: leave it at 1, or use another --workdir\.$"
     ):
-        stages.run(self_taught(2))
+        stages.check(self_taught(2))
 
 
-def test_what_is_left_of_it_is_told_before(finetune, monkeypatch):
-    stages.run([finetune])
+def test_what_is_left_of_it_is_told_before(finetune, pretend, monkeypatch):
+    pretend([finetune])
     monkeypatch.setattr(timing, "seconds_of", lambda stage, num_steps: 60 * num_steps)
     assert timing.outline([with_steps(finetune, 5)]).splitlines() == [
         f"      {finetune.workdir}: 3 more steps, about 3.0 min",

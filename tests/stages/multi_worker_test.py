@@ -170,7 +170,7 @@ def test_killed_and_signalled_workers_go_on_where_they_were(workers, tmp_path):
 
 
 def test_workers_lengthen_a_run_together(workers, tmp_path):
-    flags = [*FINETUNE, "--validate_every=2"]
+    flags = [*FINETUNE, "--recipe=paper", "--validate_every=2"]
     codes, said = workers.train(tmp_path / "whole", *flags, "--finetune_steps=5")
     assert codes == [0, 0], said[0][-2000:] + said[1][-2000:]
     for num_steps in (2, 5):
