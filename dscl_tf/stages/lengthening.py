@@ -93,11 +93,11 @@ def _refuse_taken_over(run: RunFolder, record: RunRecord) -> None:
     after = _runs_after(run)
     if not after:
         return
-    last = after[-1]
     has = run.read_record().config.optimizer.num_steps
-    flag = last.read_record().config.steps_flag
-    # The flag of both would give more to both.
-    cure = f" and give {last.path} more by {flag}" * (flag != record.config.steps_flag)
+    flag, cure = after[-1].read_record().config.steps_flag, ""
+    # A flag of both would give more to both.
+    if flag != record.config.steps_flag:
+        cure = f" and give {after[-1].path} more by {flag}"
     raise errors.UserError(
         f"{run.path} would go on from {has} to {record.config.optimizer.num_steps} "
         f"steps, but {after[0].path} has already taken over its weights: leave it at "
