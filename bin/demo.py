@@ -87,7 +87,7 @@ def main() -> None:
     print(f"\nDone in {minutes:.1f} min. Trained on two labelled volumes:\n")
     print(table(root))
     print(
-        f"\nOne draw of two volumes; docs/results.md has six, with their spread.\n"
+        f"\nOne draw of two volumes; docs/results/phantom.md has six.\n"
         f"Pictures     {root}/pretrained/test/contact_sheet.png and overlays/\n"
         f"A mask       {root}/masks/{pathlib.Path(_TEST_SCAN).name}\n"
         f"Model        {root}/exported (a SavedModel)\n"

@@ -50,12 +50,15 @@ _PRECISION = flags.DEFINE_enum(
     "precision",
     None,  # dscl-predict has the flag, too, with another default.
     ["auto", "float32", "mixed_float16", "mixed_bfloat16"],
-    "Arithmetic; auto, the default, is mixed_float16 on a GPU, mixed_bfloat16 on a CPU "
-    "with AMX or AVX512-BF16, else float32.",
+    "Arithmetic; auto, the default, is mixed_bfloat16 where the GPU, or the CPU "
+    "(AMX, AVX512-BF16), has it, mixed_float16 on older GPUs, else float32.",
     allow_override=True,
 )
 _JIT = flags.DEFINE_enum(
-    "jit", "auto", ["auto", "on", "off"], "Compile steps with XLA; auto: on a GPU only."
+    "jit",
+    "auto",
+    ["auto", "on", "off"],
+    "Compile steps with XLA; auto: for 10 000 steps or more on one GPU.",
 )
 _DISTRIBUTION = flags.DEFINE_enum(
     "distribution",

@@ -39,7 +39,8 @@ SMALLER = {
 
 def commands():
     """Title of a section and the dscl- commands in it."""
-    sections = re.split(r"^### ", DOC.read_text(encoding="utf-8"), flags=re.M)[1:]
+    text = DOC.read_text(encoding="utf-8").replace("\\\n", " ")  # One line each.
+    sections = re.split(r"^### ", text, flags=re.M)[1:]
     return [
         (text.splitlines()[0], re.findall(r"^dscl-(\w+) (.*)$", text, flags=re.M))
         for text in sections

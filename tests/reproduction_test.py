@@ -1,4 +1,4 @@
-"""The committed tables, had again in part by the commands of docs/results.md."""
+"""The committed tables, in part made again (docs/results/phantom.md)."""
 
 import json
 import pathlib
@@ -100,7 +100,7 @@ def test_presets_give_the_committed_cells(tmp_path_factory, preset, methods, siz
 
 
 def prepared_phantom(tmp_path_factory):
-    """The cohort of docs/results.md, made once."""
+    """The cohort of docs/results/phantom.md, made once."""
     root = tmp_path_factory.getbasetemp() / "phantom_of_results"
     if not root.exists():
         bin_run("phantom", f"--output={root / 'raw'}", "--num_subjects=48", "--seed=0")

@@ -41,7 +41,9 @@ def make_step(stage: config.StageConfig, from_memory: bool):
     step = steps.make_step(
         assembly.loss, assembly.players, optimizer, opened.runtime.jit
     )
-    batches = iter(assembly.stream.open(stage.seed, 0, 1 << 30))
+    batches = assembly.stream.batches(
+        opened.runtime.input_device, stage.seed, 0, 1 << 30
+    )
     if from_memory:
         batches = itertools.repeat(next(batches))
 

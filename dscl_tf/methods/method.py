@@ -11,10 +11,10 @@ import tensorflow as tf
 from dscl_tf import config
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.pipeline.streams import (
-    AnyStream,
     BatchChange,
     JoinedStream,
     LabelOf,
+    Source,
     Stream,
 )
 from dscl_tf.training import averaging, steps
@@ -129,7 +129,7 @@ class Together:
                 joined.setdefault(name, []).extend(variables)
         return joined
 
-    def joined(self, labelled: Stream) -> AnyStream:
+    def joined(self, labelled: Stream) -> Source:
         """The labelled batches with what the methods need beside them."""
         others = self._of_all("streams")
         return JoinedStream(labelled, others) if others else labelled

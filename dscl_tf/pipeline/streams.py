@@ -1,8 +1,9 @@
 """Sources of batches that can be opened at any step."""
 
+import abc
 import copy
-from collections.abc import Mapping
-from typing import Callable, Optional, Union
+from collections.abc import Iterator, Mapping
+from typing import Any, Callable, Optional
 
 import numpy as np
 import tensorflow as tf
@@ -17,6 +18,7 @@ LabelOf = Callable[[str], np.ndarray]  # From a volume's name to its [Q, H, W].
 # From a batch and its int32 [2] seed to a batch.
 BatchChange = Callable[[Batch, tf.Tensor], Batch]
 _IDS = ("image", "volume", "partition")
+_DRAW, _STEP = "draw", "step"  # What `read` adds to a batch's slices.
 
 
 def step_rng(seed: int, step: int, salt: int = 0) -> np.random.Generator:
@@ -24,8 +26,80 @@ def step_rng(seed: int, step: int, salt: int = 0) -> np.random.Generator:
     return np.random.default_rng([seed, step, salt] if salt else [seed, step])
 
 
-class Stream:
-    """An endless source of batches that can be opened at any step."""
+class Source(abc.ABC):
+    """An endless source of batches, each a function of the run's seed and the step.
+
+    A batch is made in two halves, so that they can be computed in different places:
+    `read` takes slices from the cohort, `change` augments them.
+    """
+
+    # Why a batch could not be read; TensorFlow's own error hides it.
+    failure: Optional[errors.UserError]
+
+    @abc.abstractmethod
+    def read(self, seed: int, step: tf.Tensor) -> Any:
+        """In a graph on the CPU: what batch `step`, int64 [], is made of."""
+
+    @abc.abstractmethod
+    def change(self, found: Any) -> Batch:
+        """In a graph: the batch, from what `read` gave."""
+
+    @abc.abstractmethod
+    def ids(self, seed: int, step: int) -> dict[str, list]:
+        """What batch `step` is made of, for messages: volume names and slices."""
+
+    def open(self, seed: int, first_step: int, num_steps: int) -> tf.data.Dataset:
+        """Batches `first_step` to `num_steps` - 1, in order; "step" is int64, its own.
+
+        Args:
+          seed: of the run.
+          first_step: 0 for a new run.
+          num_steps: of the whole run.
+        """
+        steps = tf.data.Dataset.range(first_step, num_steps)
+        return steps.map(
+            lambda step: self.change(self.read(seed, step)),
+            num_parallel_calls=2,
+            deterministic=True,
+        ).prefetch(4)
+
+    def open_on(
+        self, device: str, seed: int, first_step: int, num_steps: int
+    ) -> Iterator[Batch]:
+        """The batches of `open`, augmented on a device and in its memory.
+
+        The CPU only reads slices, while the device computes the step before.
+
+        Args:
+          device: such as "/GPU:0".
+          seed: of the run.
+          first_step: 0 for a new run.
+          num_steps: of the whole run.
+        """
+        found = tf.data.Dataset.range(first_step, num_steps).map(
+            lambda step: self.read(seed, step),
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+        there = found.apply(tf.data.experimental.prefetch_to_device(device, 2))
+        # Not by XLA, which has no kernel for warps.
+        change = tf.function(self.change)
+        for each in there:
+            with tf.device(device):
+                batch = change(each)
+            yield batch
+
+    def batches(
+        self, device: Optional[str], seed: int, first_step: int, num_steps: int
+    ) -> Iterator[Batch]:
+        """The batches of `open_on` where a device is given, else those of `open`."""
+        if device is None:
+            return iter(self.open(seed, first_step, num_steps))
+        return self.open_on(device, seed, first_step, num_steps)
+
+
+class Stream(Source):
+    """Batches of the slices of a table."""
 
     def __init__(
         self,
@@ -55,8 +129,7 @@ class Stream:
         self._sampler, self._transform = sampler, transform
         self._label_of, self._salt = label_of, salt
         self._with_position = with_position
-        # Why a batch could not be read; TensorFlow's own error hides it.
-        self.failure: Optional[errors.UserError] = None
+        self.failure = None
         # Drawn here, so that a batch that cannot be drawn is refused at once.
         self._batch_size = len(sampler(step_rng(0, 0, salt)))
 
@@ -68,25 +141,16 @@ class Stream:
         )
         return changed
 
-    def open(self, seed: int, first_step: int, num_steps: int) -> tf.data.Dataset:
-        """Batches `first_step` to `num_steps` - 1, in order; "step" is int64, its own.
+    def read(self, seed: int, step: tf.Tensor) -> Batch:
+        # Both seeds are below 2^31, so no two (seed, step) share a stream.
+        draw = tf.stack([tf.cast(seed, tf.int32), tf.cast(step, tf.int32)])
+        if self._salt:
+            draw = tf.random.experimental.stateless_fold_in(draw, self._salt)
+        return {**self._load_in_graph(seed, step), _DRAW: draw, _STEP: step}
 
-        Args:
-          seed: of the run.
-          first_step: 0 for a new run.
-          num_steps: of the whole run.
-        """
-        steps = tf.data.Dataset.range(first_step, num_steps)
-
-        def make(step: tf.Tensor) -> Batch:
-            batch = self._load_in_graph(seed, step)
-            # Both seeds are below 2^31, so no two (seed, step) share a stream.
-            draw = tf.stack([tf.cast(seed, tf.int32), tf.cast(step, tf.int32)])
-            if self._salt:
-                draw = tf.random.experimental.stateless_fold_in(draw, self._salt)
-            return {**self._transform(batch, draw), "step": step}
-
-        return steps.map(make, num_parallel_calls=2, deterministic=True).prefetch(4)
+    def change(self, found: Batch) -> Batch:
+        batch = {k: values for k, values in found.items() if k not in (_DRAW, _STEP)}
+        return {**self._transform(batch, found[_DRAW]), _STEP: found[_STEP]}
 
     def ids(self, seed: int, step: int) -> dict[str, list]:
         """What batch `step` is made of, for messages: volume names and slices."""
@@ -141,7 +205,7 @@ class Stream:
         return batch
 
 
-class JoinedStream:
+class JoinedStream(Source):
     """Several streams as one: a step gets a batch of each.
 
     The first's keys stay; those of the others follow as "name/image" and so on.
@@ -149,35 +213,26 @@ class JoinedStream:
 
     def __init__(self, first: Stream, others: Mapping[str, Stream]):
         """Joins `others`, by name, to `first`."""
-        self._first, self._others = first, dict(others)
+        self._streams = {"": first, **others}
 
     @property
     def failure(self) -> Optional[errors.UserError]:
-        """Why a batch could not be read."""
-        failures = [s.failure for s in (self._first, *self._others.values())]
+        failures = [stream.failure for stream in self._streams.values()]
         return next((failure for failure in failures if failure is not None), None)
 
-    def open(self, seed: int, first_step: int, num_steps: int) -> tf.data.Dataset:
-        """Batches of all streams, as `Stream.open`."""
-        streams = {"": self._first, **self._others}
-        opened = {k: s.open(seed, first_step, num_steps) for k, s in streams.items()}
+    def read(self, seed: int, step: tf.Tensor) -> dict[str, Batch]:
+        return {k: stream.read(seed, step) for k, stream in self._streams.items()}
 
-        def join(parts: Mapping[str, Batch]) -> Batch:
-            return {
-                f"{name}/{key}" if name else key: value
-                for name, batch in parts.items()
-                for key, value in batch.items()
-            }
-
-        return tf.data.Dataset.zip(opened).map(join)
+    def change(self, found: Mapping[str, Batch]) -> Batch:
+        return {
+            f"{name}/{key}" if name else key: values
+            for name, stream in self._streams.items()
+            for key, values in stream.change(found[name]).items()
+        }
 
     def ids(self, seed: int, step: int) -> dict[str, list]:
-        """What batch `step` is made of, as `Stream.ids`."""
-        found = [s.ids(seed, step) for s in (self._first, *self._others.values())]
+        found = [stream.ids(seed, step) for stream in self._streams.values()]
         return {key: [each for ids in found for each in ids[key]] for key in found[0]}
-
-
-AnyStream = Union[Stream, JoinedStream]
 
 
 def part_of(batch: Mapping[str, tf.Tensor], name: str) -> Batch:

@@ -2,7 +2,7 @@
 
 Which changes there are is as in nnU-Net v2 (Isensee et al., Nature Methods 2021), each
 drawn for each image; shifts and elastic warps are added. How probable and how large
-they are is nnU-Net's too, or, where slices are few, more (docs/results.md).
+they are is nnU-Net's too, or, where slices are few, more (docs/results/few-labels.md).
 """
 
 import dataclasses

@@ -14,7 +14,7 @@ from dscl_tf.cohort import splits
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.inference import components
 from dscl_tf.methods import labelled, method
-from dscl_tf.pipeline.streams import AnyStream
+from dscl_tf.pipeline.streams import Source
 from dscl_tf.training import averaging, loop, panels, run_folder, steps
 from dscl_tf.training.assembly import Assembly
 from dscl_tf.training.checkpoints import Checkpoints
@@ -199,7 +199,7 @@ def _validate_action(
 
 def _pictures_action(
     context: StageContext,
-    stream: AnyStream,
+    stream: Source,
     pictures: Mapping[str, method.Picture],
     monitor: Monitor,
 ):

@@ -96,6 +96,7 @@ def fit(context: StageContext, assembly: Assembly) -> Checkpoints:
         hooks,
         devices,
         assembly.after_step,
+        context.runtime.input_device,
     )
     try:
         loop.train(training)

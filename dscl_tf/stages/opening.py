@@ -130,7 +130,7 @@ def _open(
             return
         with run.log_file():
             _LOG.info("Stage %s in %s.", stage.stage, run.path)
-            begun = runtime.start(stage.runtime, stage.seed)
+            begun = runtime.start(stage.runtime, stage.seed, stage.optimizer.num_steps)
             yield StageContext(stage, cohort, split, run, begun, devices)
 
 

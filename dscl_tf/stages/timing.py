@@ -38,7 +38,9 @@ def seconds_of(stage: config.StageConfig, num_steps: Optional[int] = None) -> fl
             step = steps.make_step(
                 assembly.loss, assembly.players, optimizer, context.runtime.jit
             )
-            batches = iter(assembly.stream.open(stage.draw_seed, 0, _WARM + _TIMED))
+            batches = assembly.stream.batches(
+                context.runtime.input_device, stage.draw_seed, 0, _WARM + _TIMED
+            )
             for _ in range(_WARM):
                 float(step(next(batches))["loss"])
             ready = time.perf_counter()

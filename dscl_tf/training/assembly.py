@@ -6,7 +6,7 @@ from typing import Callable
 
 import tensorflow as tf
 
-from dscl_tf.pipeline.streams import AnyStream
+from dscl_tf.pipeline.streams import Source
 from dscl_tf.training import loop, steps
 from dscl_tf.training.checkpoints import Checkpoints
 from dscl_tf.training.monitor import Monitor
@@ -21,7 +21,7 @@ class Assembly:
     parts: Mapping[str, tf.keras.Model]  # By the names that stages hand over.
     players: steps.Players  # What is trained, by the loss that it lowers.
     loss: steps.LossFunction
-    stream: AnyStream
+    stream: Source
     make_hooks: MakeHooks
     # Parts that are averages of others; they are not taken over.
     followers: Sequence[str] = ()

@@ -4,14 +4,14 @@ import dataclasses
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from typing import Callable
+from typing import Callable, Optional
 
 import numpy as np
 import tensorflow as tf
 
 from dscl_tf import errors
 from dscl_tf.config import StageConfig
-from dscl_tf.pipeline.streams import Stream
+from dscl_tf.pipeline.streams import Source
 from dscl_tf.training import distribution, finiteness, interruption, steps
 from dscl_tf.training.checkpoints import Checkpoints
 from dscl_tf.training.distribution import Devices
@@ -34,13 +34,14 @@ class Training:
     """All that the loop needs of a stage."""
 
     config: StageConfig
-    stream: Stream
+    stream: Source
     step: Callable[[Mapping], Mapping[str, tf.Tensor]]
     checkpoints: Checkpoints
     monitor: Monitor
     hooks: Sequence[Hook] = ()
     devices: Devices = distribution.ONE
     after_step: Sequence[Callable[[int], None]] = ()  # Told how many are done.
+    input_device: Optional[str] = None  # As of `runtime.Runtime`.
 
 
 def train(training: Training) -> int:
@@ -58,7 +59,9 @@ def train(training: Training) -> int:
     if first:
         _LOG.info("Going on at step %d of %d.", first, last)
     meter = _Meter(training, first)
-    batches = iter(training.stream.open(config.draw_seed, first, last))
+    batches = training.stream.batches(
+        training.input_device, config.draw_seed, first, last
+    )
     with interruption.stop_request() as stop:
         for done in range(first + 1, last + 1):
             meter.add(training.step, batches)

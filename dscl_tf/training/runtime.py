@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import pathlib
+from typing import Optional
 
 import tensorflow as tf
 
@@ -13,6 +14,9 @@ from dscl_tf.training.distribution import Devices
 
 _LOG = logging.getLogger(__name__)
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+_FIRST_GPU = "/GPU:0"
+# Compiling takes a minute, and a compiled step saves some milliseconds of a GPU's time.
+_STEPS_THAT_REPAY_XLA = 10_000
 _CPUINFO = pathlib.Path("/proc/cpuinfo")
 
 
@@ -22,6 +26,8 @@ class Runtime:
 
     precision: str  # A Keras mixed-precision policy.
     jit: bool  # Whether XLA compiles the training step.
+    # The GPU that augments the batches; None: the CPU, while the step before runs.
+    input_device: Optional[str] = None
 
 
 def cpu_has_bfloat16(cpuinfo: pathlib.Path = _CPUINFO) -> bool:
@@ -59,8 +65,12 @@ def promise_float32() -> None:
     tf.config.experimental.enable_tensor_float_32_execution(False)
 
 
-def resolve(config: RuntimeConfig) -> Runtime:
-    """Chooses the precision and the compiler for this machine.
+def resolve(config: RuntimeConfig, num_steps: int) -> Runtime:
+    """Chooses the precision, the compiler and the input's place for this machine.
+
+    Args:
+      config: what was asked for.
+      num_steps: that the compiler's work is to be repaid by.
 
     Raises:
       UserError: an unknown choice.
@@ -82,10 +92,13 @@ def resolve(config: RuntimeConfig) -> Runtime:
                 f"--jit=on does not go with --distribution={config.distribution}: XLA "
                 "cannot compile what devices exchange; leave it at auto."
             )
-        return Runtime(precision=precision, jit=False)
+        # Workers see each other's devices, and make their batches themselves.
+        on_gpu = has_gpu and config.distribution == "mirrored"
+        return Runtime(precision, False, _FIRST_GPU if on_gpu else None)
     # XLA on a CPU was measured about 6 times slower than without.
-    jit = has_gpu if config.jit == "auto" else config.jit == "on"
-    return Runtime(precision=precision, jit=jit)
+    repaid = has_gpu and num_steps >= _STEPS_THAT_REPAY_XLA
+    jit = repaid if config.jit == "auto" else config.jit == "on"
+    return Runtime(precision, jit, _FIRST_GPU if has_gpu else None)
 
 
 def devices(config: RuntimeConfig) -> Devices:
@@ -100,9 +113,18 @@ def devices(config: RuntimeConfig) -> Devices:
     return distribution.start(config.distribution)
 
 
-def start(config: RuntimeConfig, seed: int) -> Runtime:
-    """Sets the process's precision policy and the seed of initial weights."""
-    runtime = resolve(config)
+def start(config: RuntimeConfig, seed: int, num_steps: int) -> Runtime:
+    """Sets the process's precision policy and the seed of initial weights.
+
+    Args:
+      config: what was asked for.
+      seed: of the run.
+      num_steps: of the run.
+
+    Raises:
+      UserError: an unknown choice.
+    """
+    runtime = resolve(config, num_steps)
     promise_float32()
     tf.keras.mixed_precision.set_global_policy(runtime.precision)
     tf.keras.utils.set_random_seed(seed)

@@ -8,7 +8,7 @@ import tensorflow as tf
 from dscl_tf import config
 from dscl_tf.cohort import splits
 from dscl_tf.cohort.prepared import PreparedCohort
-from dscl_tf.pipeline.streams import AnyStream
+from dscl_tf.pipeline.streams import Source
 from dscl_tf.training import runtime
 from dscl_tf.training.distribution import Devices
 from dscl_tf.training.run_folder import RunFolder
@@ -40,6 +40,6 @@ class StageContext:
         """The pre-training volumes whose labels have no part in fine-tuning."""
         return splits.unlabelled(self.cohort, self.split)
 
-    def batch_of(self, stream: AnyStream, done: int) -> Mapping[str, tf.Tensor]:
+    def batch_of(self, stream: Source, done: int) -> Mapping[str, tf.Tensor]:
         """The batch of the last of `done` steps, to be shown."""
         return next(iter(stream.open(self.config.draw_seed, done - 1, done)))

@@ -161,10 +161,10 @@ def test_unknown_distribution():
 
 def test_compiler_is_off_and_refused_when_distributed():
     mirrored = config.RuntimeConfig(precision="float32", distribution="mirrored")
-    assert not runtime.resolve(mirrored).jit
+    assert not runtime.resolve(mirrored, 1).jit
     wrong = config.RuntimeConfig(jit="on", distribution="mirrored")
     with pytest.raises(errors.UserError, match="--jit=on does not go with"):
-        runtime.resolve(wrong)
+        runtime.resolve(wrong, 1)
 
 
 WORKERS = {"worker": ["a:1", "b:1"]}

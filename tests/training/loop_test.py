@@ -23,6 +23,10 @@ class FakeStream:
             for step in range(first_step, num_steps)
         ]
 
+    def batches(self, device, *steps):
+        assert device is None
+        return iter(self.open(*steps))
+
     def ids(self, seed, step):
         return {"volume": [f"v{step}", "w"], "slice": [3, 4]}
 

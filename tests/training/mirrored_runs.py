@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from dscl_tf import config, losses, networks, stages
 from dscl_tf.losses import regions as local_regions
+from dscl_tf.pipeline import streams
 from dscl_tf.training import distribution, optimizers, steps
 
 NUM_STEPS = 3
@@ -200,8 +201,12 @@ def float16_scales(devices):
 
 
 def run_stages(prepared, folder):
-    """Runs two stages on one device and on two."""
-    for kind in ("none", "mirrored"):
+    """Runs two stages on one device and on two, the second of which augments."""
+    places = {"none": None, "mirrored": "/CPU:1"}
+    for kind, place in places.items():
+        streams.Source.batches = lambda self, _, *steps, place=place: (
+            self.open_on(place, *steps) if place else iter(self.open(*steps))
+        )
         encoder = config.StageConfig(
             stage="encoder",
             prepared=prepared,

@@ -4,9 +4,12 @@ import tensorflow as tf
 from dscl_tf import config, errors
 from dscl_tf.training import runtime
 
+LONG, SHORT = 10_000, 9_999  # Steps that repay the compiler, and that do not.
 
-def resolve(precision="auto", jit="auto"):
-    return runtime.resolve(config.RuntimeConfig(precision=precision, jit=jit))
+
+def resolve(precision="auto", jit="auto", num_steps=LONG):
+    settings = config.RuntimeConfig(precision=precision, jit=jit)
+    return runtime.resolve(settings, num_steps)
 
 
 @pytest.mark.parametrize(
@@ -45,9 +48,13 @@ def test_auto(monkeypatch, gpus, bfloat16, precision, jit):
         lambda gpu: {"compute_capability": gpu} if gpu else {},
     )
     monkeypatch.setattr(runtime, "cpu_has_bfloat16", lambda: bfloat16)
-    assert resolve() == runtime.Runtime(precision, jit)
-    assert resolve("float32", "off") == runtime.Runtime("float32", False)
-    assert resolve("mixed_bfloat16", "on") == runtime.Runtime("mixed_bfloat16", True)
+    place = "/GPU:0" if gpus else None
+    assert resolve() == runtime.Runtime(precision, jit, place)
+    assert resolve(num_steps=SHORT) == runtime.Runtime(precision, False, place)
+    off = runtime.Runtime("float32", False, place)
+    assert resolve("float32", "off") == off
+    on = runtime.Runtime("mixed_bfloat16", True, place)
+    assert resolve("mixed_bfloat16", "on", SHORT) == on
 
 
 @pytest.mark.parametrize(
@@ -65,7 +72,7 @@ def test_bad_values(choice, message):
 def test_float32_is_not_rounded_to_tf32():
     experimental = tf.config.experimental
     settings = config.RuntimeConfig(precision="float32", jit="off")
-    for promise in (lambda: runtime.start(settings, 0), runtime.promise_float32):
+    for promise in (lambda: runtime.start(settings, 0, 1), runtime.promise_float32):
         experimental.enable_tensor_float_32_execution(True)
         promise()
         assert not experimental.tensor_float_32_execution_enabled()
@@ -76,7 +83,7 @@ def test_start_sets_policy_and_seed():
     draws = []
     try:
         for seed in (5, 5, 6):
-            runtime.start(settings, seed)
+            runtime.start(settings, seed, 1)
             draws.append(float(tf.random.normal([])))
         assert tf.keras.mixed_precision.global_policy().name == "mixed_bfloat16"
     finally:
