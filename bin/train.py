@@ -9,7 +9,7 @@ dscl-train --prepared=DIR --workdir=DIR [--stage=encoder|decoder|pretext|finetun
 
 Pre-trains an encoder and a decoder on unlabelled volumes, then fine-tunes the
 whole U-Net on a few labelled ones. A finished stage is recognised; an interrupted
-one goes on where it was saved.
+one goes on where it was saved; the last one goes on if it is to have more steps.
 """
 
 

@@ -15,7 +15,8 @@ _WEIGHT = flags.DEFINE_float(
 _STEPS = flags.DEFINE_float(
     "consistency_steps_factor",
     _DEFAULT.steps_factor,
-    "Steps of that fine-tuning, by --finetune_steps.",
+    "Steps of that fine-tuning, by --finetune_steps; a larger one gives more steps to "
+    "one that has ended.",
     lower_bound=0.001,
 )
 _RAMP = flags.DEFINE_integer(

@@ -35,7 +35,8 @@ _DECAY = flags.DEFINE_float(
 _STEPS = flags.DEFINE_float(
     "copy_paste_steps_factor",
     _DEFAULT.steps_factor,
-    "Steps of that fine-tuning, by --finetune_steps.",
+    "Steps of that fine-tuning, by --finetune_steps; a larger one gives more steps to "
+    "one that has ended.",
     lower_bound=0.001,
 )
 

@@ -10,7 +10,7 @@ _STEPS = {
     stage: flags.DEFINE_integer(
         f"{stage}_steps",
         _DEFAULT.num_steps,
-        f"Steps of the {stage} stage.",
+        f"Steps of the {stage} stage; a run in --workdir that has fewer goes on.",
         lower_bound=1,
     )
     for stage in ("encoder", "decoder", "pretext", "finetune")

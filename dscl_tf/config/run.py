@@ -111,6 +111,15 @@ class StageConfig:
         )
 
     @property
+    def steps_flag(self) -> str:
+        """The flag that gives more steps to this stage, if possible to it alone."""
+        on = self.finetune.methods_on if self.stage == "finetune" else {}
+        rounds = {k: it.steps_factor for k, it in on.items() if it.needs_first_round}
+        if rounds:
+            return f"--{max(rounds, key=rounds.get)}_steps_factor"
+        return f"--{self.stage}_steps"
+
+    @property
     def other_runs(self) -> list[str]:
         """Folders of the runs that this one goes on from, `init` first."""
         parts = self.finetune if self.stage == "finetune" else None

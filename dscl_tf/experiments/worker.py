@@ -143,6 +143,11 @@ def _spent(folder: pathlib.Path) -> float:
 def _do(folder: pathlib.Path, task: Task, pictures: bool) -> None:
     settings = [config_json.to_json(stage) for stage in task.stages]
     files.write_json(folder / TASK, {"stages": settings})
+    for record in task.records:
+        run = run_folder.RunFolder(record.config.workdir)
+        if run.has_begun():
+            # Not lengthened either: cells that are compared are trained alike.
+            run.refuse_other(record)
     run = stages.run(task.stages)[-1]
     if task.is_cell:
         settings = evaluate.EvaluationConfig(

@@ -8,7 +8,7 @@ from typing import Any, Callable
 import tensorflow as tf
 
 from dscl_tf import config, config_json
-from dscl_tf.stages import opening
+from dscl_tf.stages import lengthening, opening
 from dscl_tf.training import handover, loop, optimizers, run_folder, steps
 from dscl_tf.training.assembly import Assembly
 from dscl_tf.training.checkpoints import Checkpoints
@@ -76,6 +76,7 @@ def fit(context: StageContext, assembly: Assembly) -> Checkpoints:
     saved = Checkpoints(folder, assembly.parts, optimizer)
     first = saved.restore(None if devices.is_chief else pathlib.Path(stage.workdir))
     devices.check_same(first, "the checkpoint that they go on from")
+    lengthening.begin(context, first)
     if not first:
         if stage.init is not None:
             _take_over(run_folder.RunFolder(stage.init), assembly)

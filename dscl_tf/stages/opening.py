@@ -11,7 +11,7 @@ from dscl_tf import config, errors
 from dscl_tf.cohort import splits
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.methods import method
-from dscl_tf.stages import predecessors
+from dscl_tf.stages import lengthening, predecessors
 from dscl_tf.training import records, runtime
 from dscl_tf.training.distribution import Devices
 from dscl_tf.training.run_folder import RunFolder
@@ -43,9 +43,21 @@ def check(stage: config.StageConfig) -> None:
         that needs some, or a folder with a run of other settings.
     """
     cohort, split = _data_of(stage)
+    lengthening.check(
+        RunFolder(stage.workdir), records.make_record(stage, cohort, split)
+    )
+
+
+def steps_left(stage: config.StageConfig) -> int:
+    """Steps that a stage has still to take; all of them if it was interrupted.
+
+    Raises:
+      UserError: bad cohort or split.
+    """
     run = RunFolder(stage.workdir)
-    if run.has_begun():
-        run.refuse_other(records.make_record(stage, cohort, split))
+    if run.read_result() is None:
+        return stage.optimizer.num_steps
+    return max(run.steps_added(records.make_record(stage, *_data_of(stage))), 0)
 
 
 def without_methods_in_want(stage: config.StageConfig) -> config.StageConfig:
@@ -106,12 +118,13 @@ def _open(
     record = records.make_record(stage, cohort, split)
     devices.check_same(records.fingerprint(record), "their settings or cohorts")
     run = RunFolder(stage.workdir)
-    finished = run.read_result() is not None
+    lengthening.check(run, record)
+    finished = _is_over(run, record)
     # A finished run is only looked at, perhaps where nothing can be written.
     with contextlib.nullcontext() if finished else _held(run, devices) as own:
         run = own or run  # A worker that is not the chief writes elsewhere.
         run.start(record)
-        if run.read_result() is not None:
+        if _is_over(run, record):
             _LOG.info("%s is finished; nothing to do.", run.path)
             yield None
             return
@@ -119,6 +132,11 @@ def _open(
             _LOG.info("Stage %s in %s.", stage.stage, run.path)
             begun = runtime.start(stage.runtime, stage.seed, stage.optimizer.num_steps)
             yield StageContext(stage, cohort, split, run, begun, devices)
+
+
+def _is_over(run: RunFolder, record: records.RunRecord) -> bool:
+    """Whether a run has finished, with the steps that are asked for."""
+    return run.read_result() is not None and run.steps_added(record) <= 0
 
 
 @contextlib.contextmanager

@@ -40,11 +40,13 @@ def check(init: pathlib.Path, cohort: PreparedCohort, split: Split) -> None:
             f"({', '.join(leaked[:5])}): use the split of that run."
         )
     for earlier in before.config.other_runs:
-        # Runs may have moved, together with what they took over.
-        moved = init / os.path.relpath(earlier, before.config.workdir)
-        places = [p for p in (moved, earlier) if RunFolder(p).config_file.exists()]
+        places = [
+            place
+            for place in places_of(earlier, run)
+            if RunFolder(place).config_file.exists()
+        ]
         if places:
-            check(pathlib.Path(places[0]), cohort, split)
+            check(places[0], cohort, split)
         else:
             _LOG.warning(
                 "%s went on from %s, which is not there any more: whether that has "
@@ -52,6 +54,15 @@ def check(init: pathlib.Path, cohort: PreparedCohort, split: Split) -> None:
                 init,
                 earlier,
             )
+
+
+def places_of(earlier: str, run: RunFolder) -> list[pathlib.Path]:
+    """Where a run may be that another one took over.
+
+    They may have moved together, so the place as seen from the other comes first.
+    """
+    before = os.path.relpath(earlier, run.read_record().config.workdir)
+    return [run.path / before, pathlib.Path(earlier)]
 
 
 def check_channels(init: pathlib.Path, cohort: PreparedCohort) -> None:

@@ -5,6 +5,7 @@ import logging
 import tempfile
 import time
 from collections.abc import Sequence
+from typing import Optional
 
 from dscl_tf import config, stages
 from dscl_tf.stages import opening
@@ -15,11 +16,15 @@ _WARM, _TIMED = 2, 3
 _WORTH_TIMING = 5000  # Steps of a chain: minutes on the fastest machine.
 
 
-def seconds_of(stage: config.StageConfig) -> float:
+def seconds_of(stage: config.StageConfig, num_steps: Optional[int] = None) -> float:
     """What a stage will take, with start-up; validation and pictures are left out.
 
     It is timed on one device, whatever its distribution. Nothing is taken over, and
     nothing is kept.
+
+    Args:
+      stage: its settings.
+      num_steps: that it has still to take; None: all.
 
     Raises:
       UserError: a mistake in the settings or the cohort.
@@ -42,12 +47,13 @@ def seconds_of(stage: config.StageConfig) -> float:
             for _ in range(_TIMED):
                 float(step(next(batches))["loss"])
             each = (time.perf_counter() - ready) / _TIMED
-    total = ready - start + each * stage.optimizer.num_steps
+    num_steps = num_steps or stage.optimizer.num_steps
+    total = ready - start + each * num_steps
     _LOG.info(
         "%s: %.3f s a step, %d steps, %.1f min with start-up.",
         stage.stage,
         each,
-        stage.optimizer.num_steps,
+        num_steps,
         total / 60,
     )
     return total
@@ -78,13 +84,14 @@ def outline(chain: Sequence[config.StageConfig]) -> str:
     stages.check(chain)
     lines, total = [], 0.0
     for stage in chain:
-        if run_folder.RunFolder(stage.workdir).read_result() is not None:
+        left = opening.steps_left(stage)
+        if not left:
             lines.append(f"done  {stage.workdir}")
             continue
-        seconds = seconds_of(stage)
+        seconds = seconds_of(stage, left)
         total += seconds
+        more = "more " if left < stage.optimizer.num_steps else ""
         lines.append(
-            f"      {stage.workdir}: {stage.optimizer.num_steps} steps, about "
-            f"{seconds / 60:.1f} min"
+            f"      {stage.workdir}: {left} {more}steps, about {seconds / 60:.1f} min"
         )
     return "\n".join([*lines, f"About {total / 60:.1f} min in all."])

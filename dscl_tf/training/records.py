@@ -7,7 +7,7 @@ import operator
 import os
 import platform
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Optional
 
 import numpy as np
@@ -22,6 +22,7 @@ FORMAT = 1
 # What decides the weights that a stage ends with: settings, and subsets of the split.
 # The others may change, so that a finished encoder serves any fine-tuning.
 _COMMON = ("stage", "init", "seed", "optimizer")
+_STEPS = "config.optimizer.num_steps"
 _NETWORK = (
     "filters",
     "norm",
@@ -46,6 +47,14 @@ _SUBSETS = {
 
 
 @dataclasses.dataclass(frozen=True)
+class Lengthening:
+    """A run was given more steps."""
+
+    at_step: int  # The steps taken before; up to there, schedules were of the fewer.
+    from_steps: int  # The number of steps that it was to have.
+
+
+@dataclasses.dataclass(frozen=True)
 class RunRecord:
     """What `config.json` of a run holds."""
 
@@ -57,6 +66,7 @@ class RunRecord:
     versions: dict[str, str]
     # The voxel value of each class in masks' files; None: the classes.
     label_values: Optional[tuple[int, ...]] = None
+    lengthened: tuple[Lengthening, ...] = ()  # In order.
 
     def volumes_learned_from(self) -> set[str]:
         """Names of the volumes that shaped its weights, by training or choosing."""
@@ -93,6 +103,8 @@ def to_json(record: RunRecord) -> dict:
     }
     if record.label_values is None:
         del content["label_values"]  # As before there was such a mapping.
+    if not record.lengthened:
+        del content["lengthened"]
     return content
 
 
@@ -120,8 +132,11 @@ def from_json(content: Mapping[str, Any], where: str) -> RunRecord:
         "label_names": tuple[str, ...],
         "preprocessing": config.PreprocessingConfig,
     }
-    if "label_values" in content:
-        hints["label_values"] = tuple[int, ...]
+    later = {
+        "label_values": tuple[int, ...],
+        "lengthened": tuple[Lengthening, ...],
+    }
+    hints.update({name: kind for name, kind in later.items() if name in content})
     for name, kind in hints.items():
         if name not in content:
             raise errors.UserError(f"{where}: {name} is missing.")
@@ -141,13 +156,29 @@ def differences(old: RunRecord, new: RunRecord) -> str:
     Settings that the stage does not use, how it computes, and where its files are
     do not count.
     """
+    return _in_words(_differing(old, new))
+
+
+def steps_added(old: RunRecord, new: RunRecord) -> int:
+    """How many steps the new run has more, below 0: fewer.
+
+    0 as well where anything else makes them different runs.
+    """
+    found = _differing(old, new)
+    if [name for name, _, _ in found] != [_STEPS]:
+        return 0
+    return new.config.optimizer.num_steps - old.config.optimizer.num_steps
+
+
+def _differing(old: RunRecord, new: RunRecord) -> list[tuple]:
+    """Names of what makes them different runs, with the values of both."""
     before, now = _decisive(old), _decisive(new)
     for path in config.paths_of_runs(new.config):
         if path[0] in before["config"]:
             runs = [_at(each["config"], path) for each in (before, now)]
             if _same_start(old.config, new.config, *runs):
                 _set(before["config"], path, runs[1])
-    return _in_words(before, now)
+    return list(_unequal(before, now))
 
 
 def other_preprocessing(
@@ -160,7 +191,7 @@ def other_preprocessing(
     """
     plain = {"orientation": None, "channels": None}
     both = [dataclasses.replace(each, **plain) for each in (old, new)]
-    return _in_words(*map(config_json.to_json, both))
+    return _in_words(_unequal(*map(config_json.to_json, both)))
 
 
 def fingerprint(record: RunRecord) -> int:
@@ -242,10 +273,9 @@ def _same_start(
     ) == os.path.relpath(now, new.workdir)
 
 
-def _in_words(old: dict, new: dict) -> str:
+def _in_words(found: Iterable[tuple]) -> str:
     return "; ".join(
-        f"{name} was {first!r}, is now {second!r}"
-        for name, first, second in _unequal(old, new)
+        f"{name} was {first!r}, is now {second!r}" for name, first, second in found
     )
 
 

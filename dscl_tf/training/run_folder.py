@@ -66,16 +66,16 @@ class RunFolder:
     def start(self, record: RunRecord) -> None:
         """Writes the record, or checks that it is the one that is there.
 
-        A run that was refused before its first checkpoint leaves a record only: new
-        settings take its place.
+        It may have more steps; that changes nothing here yet. A run that was refused
+        before its first checkpoint leaves a record only: new settings take its place.
 
         Raises:
           UserError: the folder belongs to a run with other settings.
         """
-        if self.has_begun():
+        if not self.has_begun():
+            files.write_json(self.config_file, records.to_json(record))
+        elif self.steps_added(record) <= 0:
             self.refuse_other(record)
-            return
-        files.write_json(self.config_file, records.to_json(record))
 
     def refuse_other(self, record: RunRecord) -> None:
         """Refuses a record that is not the one that is there.
@@ -83,17 +83,35 @@ class RunFolder:
         Raises:
           UserError: naming what differs.
         """
-        found = records.differences(self.read_record(), record)
+        before = self.read_record()
+        has, wanted = (it.config.optimizer.num_steps for it in (before, record))
+        if records.steps_added(before, record) < 0:
+            raise errors.UserError(
+                f"{self.path} holds a run of {has} steps, but {wanted} are asked for: "
+                f"a run can be given more steps, not fewer. Ask for {has} or more by "
+                f"{record.config.steps_flag}, or use another --workdir."
+            )
+        found = records.differences(before, record)
         if found:
             raise errors.UserError(
                 f"{self.path} holds a run with other settings: {found}. Use another "
                 "--workdir, or the settings of that run."
             )
 
+    def steps_added(self, record: RunRecord) -> int:
+        """How many steps a record has more than the run; `records.steps_added`."""
+        if not self.has_begun():
+            return 0
+        return records.steps_added(self.read_record(), record)
+
     def has_begun(self) -> bool:
-        """Whether it holds a run with a checkpoint."""
-        checkpoint = self.path / "checkpoints" / "checkpoint"
-        return self.config_file.exists() and checkpoint.exists()
+        """Whether it holds a run with a checkpoint, or with a result."""
+        begun = self.has_checkpoint() or self.result_file.exists()
+        return begun and self.config_file.exists()
+
+    def has_checkpoint(self) -> bool:
+        """Whether there is one to go on from; best weights are none."""
+        return (self.path / "checkpoints" / "checkpoint").exists()
 
     def read_record(self) -> RunRecord:
         """The record of an existing run.
@@ -143,7 +161,7 @@ class RunFolder:
         if result is None:
             raise errors.UserError(
                 f"{self.path} is not a finished run (no result.json): train it to its "
-                "end first, by the command that started it."
+                "end first, by the command that started it or gave it more steps."
             )
         name = result.get("checkpoint")
         path = self.path / str(name).replace("\0", "")  # No path may hold one.

@@ -69,6 +69,24 @@ def test_other_volumes_or_another_cohort_are_refused(encoder_of, tmp_path):
         worker.is_done(tmp_path, task)
 
 
+@pytest.mark.parametrize("has_ended", [True, False])
+def test_no_task_is_lengthened(encoder_of, tmp_path, has_ended):
+    task = encoder_of(tmp_path)
+    finish(tmp_path, task)
+    longer = encoder_of(tmp_path, optimizer=config.OptimizerConfig(num_steps=9))
+    with pytest.raises(errors.UserError, match="num_steps was 3, is now 9"):
+        worker.is_done(tmp_path, longer)
+    # Its run has ended, but the task was stopped before it could say so.
+    (tmp_path / task.name / worker.DONE).unlink()
+    if not has_ended:
+        (tmp_path / task.name / "result.json").unlink()
+        (tmp_path / task.name / "checkpoints").mkdir()
+        (tmp_path / task.name / "checkpoints" / "checkpoint").touch()
+    worker._run_and_record(tmp_path / task.name, longer, pictures=False)
+    assert "num_steps was 3, is now 9" in worker.error_of(tmp_path, longer)
+    assert not (tmp_path / task.name / worker.DONE).exists()
+
+
 def test_seconds_of_a_task_that_was_interrupted_add_up(
     encoder_of, tmp_path, monkeypatch
 ):

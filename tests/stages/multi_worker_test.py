@@ -169,6 +169,22 @@ def test_killed_and_signalled_workers_go_on_where_they_were(workers, tmp_path):
     assert_same_weights(tmp_path / "cut" / "finetune", tmp_path / "whole" / "finetune")
 
 
+def test_workers_lengthen_a_run_together(workers, tmp_path):
+    flags = [*FINETUNE, "--recipe=paper", "--validate_every=2"]
+    codes, said = workers.train(tmp_path / "whole", *flags, "--finetune_steps=5")
+    assert codes == [0, 0], said[0][-2000:] + said[1][-2000:]
+    for num_steps in (2, 5):
+        more = f"--finetune_steps={num_steps}"
+        codes, said = workers.train(tmp_path / "longer", *flags, more)
+        assert codes == [0, 0], said[0][-2000:] + said[1][-2000:]
+    assert "Lengthened at step 2, from 2 to 5 steps" in said[0]
+    assert_same_weights(
+        tmp_path / "longer" / "finetune", tmp_path / "whole" / "finetune"
+    )
+    record = json.loads((tmp_path / "longer/finetune/config.json").read_text())
+    assert record["lengthened"] == [{"at_step": 2, "from_steps": 2}]
+
+
 def test_workers_with_other_settings_are_refused(workers, tmp_path):
     codes, said = workers.train(tmp_path / "run", *FINETUNE, differing=["--seed=5"])
     assert codes == [1, 1]

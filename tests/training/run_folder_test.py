@@ -156,6 +156,22 @@ def test_settings_without_effect_may_change(record):
     assert "temperature was 0.1" in differences(off, on, "finetune", "finetune")
 
 
+def test_lengthenings_are_kept(run, record):
+    lengthened = (records.Lengthening(3, 3), records.Lengthening(4, 5))
+    longer = dataclasses.replace(record, lengthened=lengthened)
+    run.config_file.write_text(json.dumps(records.to_json(longer)))
+    assert run.read_record() == longer
+    assert not records.differences(longer, record)
+
+
+def test_a_finished_run_keeps_its_record_without_checkpoints(run, record):
+    run.finish(run.path / "best" / "ckpt-3", 5, {})
+    (run.path / "checkpoints" / "checkpoint").unlink()
+    with pytest.raises(errors.UserError, match="seed was 0, is now 7"):
+        run.start(change(record, seed=7))
+    assert run.read_record() == record
+
+
 def test_a_run_that_never_began_takes_new_settings(record, tmp_path):
     run = run_folder.RunFolder(tmp_path / "refused")
     run.start(record)

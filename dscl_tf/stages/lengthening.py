@@ -1,0 +1,127 @@
+"""A run that has begun, or has even finished, is given more steps."""
+
+import dataclasses
+import logging
+
+from dscl_tf import errors, files
+from dscl_tf.config import OptimizerConfig
+from dscl_tf.stages import predecessors
+from dscl_tf.training import optimizers, records
+from dscl_tf.training.records import Lengthening, RunRecord
+from dscl_tf.training.run_folder import RunFolder
+from dscl_tf.training.stage_context import StageContext
+
+_LOG = logging.getLogger(__name__)
+
+
+def check(run: RunFolder, record: RunRecord) -> None:
+    """Refuses what a run that has begun cannot be: other than it is, but for steps.
+
+    Raises:
+      UserError: other settings, or fewer steps; or more steps of a run that another
+        one beside it has taken over, or that has no checkpoint.
+    """
+    if not run.has_begun():
+        return
+    if run.steps_added(record) <= 0:
+        run.refuse_other(record)
+        return
+    _refuse_taken_over(run, record)
+    if not run.has_checkpoint():
+        raise errors.UserError(
+            f"{run.path} cannot go on to {record.config.optimizer.num_steps} steps: "
+            f"its checkpoints are gone ({run.path / 'checkpoints'} is expected). Use "
+            "another --workdir."
+        )
+
+
+def begin(context: StageContext, step: int) -> None:
+    """Makes the run of an opened stage one of more steps, if that is asked for.
+
+    A finished one is unfinished from here on, since its checkpoints may go: this comes
+    when what it goes on from has been read.
+
+    Args:
+      context: of the stage.
+      step: the steps that have been taken.
+
+    Raises:
+      UserError: it cannot be written.
+    """
+    run = context.run
+    record = records.make_record(context.config, context.cohort, context.split)
+    if run.steps_added(record) <= 0:
+        return
+    before = run.read_record()
+    steps = before.config.optimizer.num_steps
+    # In this order: a result with more steps than were taken would be believed.
+    try:
+        run.result_file.unlink(missing_ok=True)
+    except OSError as error:
+        raise files.cannot_write(run.result_file, error) from error
+    lengthened = (*before.lengthened, Lengthening(at_step=step, from_steps=steps))
+    record = dataclasses.replace(record, lengthened=lengthened)
+    files.write_json(run.config_file, records.to_json(record))
+    _LOG.info(
+        "Lengthened at step %d, from %d to %d steps.",
+        step,
+        steps,
+        context.config.optimizer.num_steps,
+    )
+    _say_rate(before.config.own_optimizer, context.config.own_optimizer, step)
+
+
+def _say_rate(before: OptimizerConfig, now: OptimizerConfig, step: int) -> None:
+    was, becomes = (_rate_at(each, step) for each in (before, now))
+    if was != becomes:
+        _LOG.info(
+            "The learning rate goes from %.3g back up to %.3g, which the schedule of "
+            "%d steps has at step %d.",
+            was,
+            becomes,
+            now.num_steps,
+            step,
+        )
+
+
+def _rate_at(settings: OptimizerConfig, step: int) -> float:
+    rate = optimizers.learning_rate(settings)
+    return float(rate(step)) if callable(rate) else rate
+
+
+def _refuse_taken_over(run: RunFolder, record: RunRecord) -> None:
+    after = _runs_after(run)
+    if not after:
+        return
+    has = run.read_record().config.optimizer.num_steps
+    flag, cure = after[-1].read_record().config.steps_flag, ""
+    # A flag of both would give more to both.
+    if flag != record.config.steps_flag:
+        cure = f" and give {after[-1].path} more by {flag}"
+    raise errors.UserError(
+        f"{run.path} would go on from {has} to {record.config.optimizer.num_steps} "
+        f"steps, but {after[0].path} has already taken over its weights: leave it at "
+        f"{has}{cure}, or use another --workdir."
+    )
+
+
+def _runs_after(run: RunFolder) -> list[RunFolder]:
+    """The runs beside one that go on from it, and from these, in their order."""
+    beside = [RunFolder(path) for path in sorted(run.path.parent.iterdir())]
+    begun = [each for each in beside if each.has_begun()]
+    found, reached = [], [run]
+    for earlier in reached:
+        for each in begun:
+            if _goes_on_from(each, earlier) and each not in found:
+                found.append(each)
+                reached.append(each)
+    return found
+
+
+def _goes_on_from(run: RunFolder, earlier: RunFolder) -> bool:
+    places = [
+        place.resolve()
+        for other in run.read_record().config.other_runs
+        for place in predecessors.places_of(other, run)
+    ]
+    return earlier.path.resolve() in places
