@@ -27,24 +27,25 @@ bin/demo.py [--output=demo_run]
 
 Writes a synthetic cohort, prepares it, pre-trains encoder and decoder, fine-tunes
 with two labelled volumes, does the same from random weights, evaluates both,
-predicts a mask and exports the model.
+draws both side by side, predicts a mask and exports the model.
 """
 
 
 def commands(root: str) -> list[list[str]]:
     """The commands of the demo, in order."""
-    train = ["train", "--preset=phantom", "--recipe=paper"]
-    train += [f"--prepared={root}/prepared", "--num_train_volumes=2"]
+    train = ["train", "--preset=phantom", "--num_train_volumes=2"]
+    train += [f"--prepared={root}/prepared"]
     evaluate = ["evaluate", f"--prepared={root}/prepared"]
     return [
         ["phantom", f"--output={root}/raw", "--num_subjects=48"],
         ["prepare", "--preset=phantom", f"--source={root}/raw"]
         + [f"--output={root}/prepared"],
         [*train, f"--workdir={root}/pretrained"],
-        [*train, f"--workdir={root}/random"]
+        [*train, f"--workdir={root}/random", "--recipe=paper"]
         + ["--global_strategy=none", "--local_strategy=none"],
-        [*evaluate, f"--model={root}/pretrained", f"--output={root}/pretrained/test"],
         [*evaluate, f"--model={root}/random", f"--output={root}/random/test"],
+        [*evaluate, f"--model={root}/pretrained", f"--output={root}/pretrained/test"]
+        + [f"--beside={root}/random/test"],
         ["predict", f"--model={root}/pretrained", f"--input={root}/raw/{_TEST_SCAN}"]
         + [f"--output={root}/masks"],
         ["export", f"--model={root}/pretrained", f"--output={root}/exported"],

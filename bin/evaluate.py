@@ -2,6 +2,7 @@
 """Compares a trained model's masks with the truth."""
 
 import logging
+import pathlib
 
 from dscl_flags import binary, evaluation, inference, masks
 
@@ -21,22 +22,19 @@ with their bias.
 
 def main() -> None:
     """Evaluates what the flags name."""
-    model, output, overwrite = (
-        inference.model(),
-        inference.output(),
-        inference.overwrite(),
-    )
+    model, output = inference.model(), inference.output()
     prepared, subset = evaluation.prepared(), evaluation.subset()
     split, nsd_tolerance_mm = evaluation.split(), evaluation.nsd_tolerance_mm()
+    other = evaluation.beside()
     # TensorFlow takes seconds to import: not before the flags are known to be right.
-    from dscl_tf.inference import evaluate, log_tables, predictor
+    from dscl_tf.inference import beside, evaluate, log_tables, predictor
 
     settings = evaluate.EvaluationConfig(
         prepared,
         output,
         subset,
         split,
-        overwrite,
+        inference.overwrite(),
         evaluation.pictures(),
         nsd_tolerance_mm,
         masks.mask_values(),
@@ -45,6 +43,9 @@ def main() -> None:
     content = evaluate.evaluate(opened, settings)
     tables = log_tables.tables(content)
     logging.info("Means of %d cases:\n%s", content["num_cases"], tables)
+    if other:
+        beside.draw(pathlib.Path(output), other, prepared)
+        logging.info("Side by side: %s/%s", output, beside.FILE)
     if settings.pictures:
         logging.info("Pictures: %s/contact_sheet.png and %s/overlays", output, output)
 

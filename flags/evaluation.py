@@ -1,6 +1,7 @@
 """What to evaluate on."""
 
 import math
+import pathlib
 from typing import Optional
 
 from absl import flags
@@ -38,6 +39,12 @@ _SUBSET = flags.DEFINE_enum(
 _PICTURES = flags.DEFINE_bool(
     "pictures", True, "Write an overlay PNG of each case and a contact sheet."
 )
+_BESIDE = flags.DEFINE_string(
+    "beside",
+    None,
+    "Folder of a finished evaluation of another model on the same volumes: both are "
+    "drawn side by side in beside.png.",
+)
 _NSD_TOLERANCE_MM = flags.DEFINE_float(
     "nsd_tolerance_mm",
     None,
@@ -65,6 +72,23 @@ def nsd_tolerance_mm() -> Optional[float]:
 def pictures() -> bool:
     """Whether to draw."""
     return _PICTURES.value
+
+
+def beside() -> Optional[pathlib.Path]:
+    """The folder of the evaluation to draw side by side with this one.
+
+    Raises:
+      UserError: it holds no finished evaluation.
+    """
+    if not _BESIDE.value:
+        return None
+    folder = pathlib.Path(_BESIDE.value)
+    if not (folder / "summary.json").is_file():
+        raise errors.UserError(
+            f"--beside: {folder} has no summary.json: give the --output of a finished "
+            "dscl-evaluate on the same volumes."
+        )
+    return folder
 
 
 def prepared() -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Optional
 
 import numpy as np
@@ -74,33 +75,50 @@ def case_view(
     label_names: tuple[str, ...],
     orientation: Optional[config.OrientationConfig] = None,
 ) -> CaseView:
-    """Orients, crops and scales a case for drawing.
+    """A case for drawing: `case_views` of one prediction."""
+    views = case_views(name, image, truth, [prediction], label_names, orientation)
+    return views[0]
+
+
+def case_views(
+    name: str,
+    image: sitk.Image,
+    truth: sitk.Image,
+    predictions: Sequence[sitk.Image],
+    label_names: tuple[str, ...],
+    orientation: Optional[config.OrientationConfig] = None,
+) -> list[CaseView]:
+    """Orients, crops and scales a case for drawing, alike for all predictions.
 
     Args:
       name: title of its picture.
       image: the original volume.
       truth: integer labels with the geometry of `image`; beyond those of
         `label_names` it is unknown.
-      prediction: integer labels with the geometry of `image`.
+      predictions: integer labels with the geometry of `image`.
       label_names: of each class; the first is the background.
       orientation: of the cohort, as for `geometry.orient`.
+
+    Returns:
+      A view for each prediction.
     """
-    oriented = [geometry.orient(v, orientation) for v in (image, truth, prediction)]
-    arrays = [_upright(volume) for volume in oriented]
-    unknown = arrays[1] >= len(label_names)
-    arrays[1] = np.where(unknown, 0, arrays[1])
-    rows, columns = _crop((arrays[1] > 0) | (arrays[2] > 0))
-    shown, true, predicted = (array[:, rows, columns] for array in arrays)
+    oriented = [geometry.orient(v, orientation) for v in (image, truth, *predictions)]
+    whole, true, *found = (_upright(volume) for volume in oriented)
+    unknown = true >= len(label_names)
+    true = np.where(unknown, 0, true)
+    rows, columns = _crop(np.any([mask > 0 for mask in (true, *found)], axis=0))
     width_mm, height_mm, _ = oriented[0].GetSpacing()
-    return CaseView(
+    of_all = CaseView(
         name,
-        _scaled(shown, arrays[0]),
-        true.astype(np.uint8),
-        predicted.astype(np.uint8),
+        _scaled(whole[:, rows, columns], whole),
+        true[:, rows, columns].astype(np.uint8),
+        np.zeros_like(true[:, rows, columns], np.uint8),
         height_mm / width_mm,
         tuple(label_names),
         unknown[:, rows, columns] if unknown.any() else None,
     )
+    cropped = [mask[:, rows, columns].astype(np.uint8) for mask in found]
+    return [dataclasses.replace(of_all, prediction=mask) for mask in cropped]
 
 
 def _upright(oriented: sitk.Image) -> np.ndarray:

@@ -21,6 +21,7 @@ from dscl_tf.cohort import (
 from dscl_tf.config import masks
 from dscl_tf.inference import (
     case_views,
+    evaluated,
     log_tables,
     metrics,
     originals,
@@ -215,25 +216,36 @@ def _evaluate_all(
     return results
 
 
-def evaluated_view(
+def evaluated_views(
     cohort: prepared.PreparedCohort,
     volume: prepared.PreparedVolume,
-    mask_file: files.PathLike,
-    mask_values: Optional[Sequence[int]] = None,
-) -> case_views.CaseView:
-    """A volume of an evaluation with the mask that was written of it, to be drawn.
+    evaluations: Sequence[files.PathLike],
+) -> list[case_views.CaseView]:
+    """A volume with the mask that each evaluation wrote of it, to be drawn.
 
     Args:
-      cohort: that the evaluation was on.
+      cohort: that the evaluations were on.
       volume: one of it, with a label.
-      mask_file: its mask.
-      mask_values: the voxel value of each class in it; None: the classes.
+      evaluations: their folders.
 
     Raises:
-      UserError: an original file or the mask is missing or has changed.
+      UserError: an original file or a mask is missing or has changed, or a
+        summary.json is damaged.
     """
     originals.check_there([volume])
     image, truth = originals.read(cohort, volume)
+    masks = [_evaluated(cohort, volume, pathlib.Path(each)) for each in evaluations]
+    orientation, names = cohort.settings.orientation, cohort.label_names
+    return case_views.case_views(volume.name, image, truth, masks, names, orientation)
+
+
+def _evaluated(
+    cohort: prepared.PreparedCohort,
+    volume: prepared.PreparedVolume,
+    evaluation: pathlib.Path,
+) -> sitk.Image:
+    mask_file = evaluation / "masks" / f"{volume.name}.nii.gz"
+    mask_values = evaluated.mask_values(evaluation)
     values = label_values.of_classes(mask_values, len(cohort.label_names))
     pairs = tuple((value, k) for k, value in enumerate(values))
     mask = cases.to_classes(volumes.read_label(mask_file), pairs, mask_file)
@@ -243,7 +255,7 @@ def evaluated_view(
             f"{tuple(volume.size)} as the image of {volume.name}: evaluate again."
         )
     mask.CopyInformation(originals.blank(volume))
-    return _view(cohort, volume, image, truth, mask)
+    return mask
 
 
 def _values(cohort: prepared.PreparedCohort, mask_values: str) -> tuple[int, ...]:

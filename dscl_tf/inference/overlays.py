@@ -4,7 +4,7 @@ import functools
 import logging
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import SimpleITK as sitk
@@ -93,16 +93,37 @@ def draw_sheet(thumbnails: Sequence[Thumbnail], path: files.PathLike) -> None:
     figure, grid = _figure(drawn[0].view, rows, columns, 0.3, (0.1, 0.65, 0.4))
     panels = [panel for row in grid for panel in row]
     for panel, thumbnail in zip(panels, drawn):
-        view = thumbnail.view
-        _outline_both(panel, view, 0)
-        dice = "no structure" if thumbnail.dice is None else f"{thumbnail.dice:.3f}"
-        panel.set_title(f"{view.name}\n{dice}", color=_TEXT, fontsize=7, pad=3)
+        _outline_both(panel, thumbnail.view, 0)
+        panel.set_title(_heading(thumbnail), color=_TEXT, fontsize=7, pad=3)
     for panel in panels[len(drawn) :]:
         panel.set_axis_off()
     figure.suptitle(_sheet_title(len(drawn), len(ordered)), color=_TEXT, fontsize=11)
     is_sparse = any(each.view.unknown is not None for each in drawn)
     _legend(figure, drawn[0].view.label_names, is_sparse)
     _save(figure, path)
+
+
+def draw_beside(rows: Mapping[str, Sequence[Thumbnail]], path: files.PathLike) -> None:
+    """Draws the same cases as several models have them, a row for each.
+
+    Args:
+      rows: cases by the heading of their row; all rows have the same, in order.
+      path: the PNG to write, whole or not at all.
+    """
+    first = next(iter(rows.values()))
+    figure, grid = _figure(first[0].view, len(rows), len(first), 0.3, (0.5, 0.45, 0.4))
+    for panels, (heading, thumbnails) in zip(grid, rows.items()):
+        for panel, thumbnail in zip(panels, thumbnails):
+            _outline_both(panel, thumbnail.view, 0)
+            panel.set_title(_heading(thumbnail), color=_TEXT, fontsize=7, pad=3)
+        panels[0].set_ylabel(heading, color=_TEXT, fontsize=9)
+    _legend(figure, first[0].view.label_names, first[0].view.unknown is not None)
+    _save(figure, path)
+
+
+def _heading(thumbnail: Thumbnail) -> str:
+    dice = "no structure" if thumbnail.dice is None else f"{thumbnail.dice:.3f}"
+    return f"{thumbnail.view.name}\n{dice}"
 
 
 def _sheet_title(drawn: int, total: int) -> str:

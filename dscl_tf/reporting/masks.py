@@ -59,9 +59,7 @@ def triptych(evaluation: Path, cohort: PreparedCohort) -> tuple[list, str]:
 def _picture(name: str, evaluation: Path, cohort: PreparedCohort) -> Any:
     if Path(name).name != name:
         raise errors.UserError(f"{evaluation}: {name!r} is no volume's name.")
-    mask = evaluation / "masks" / f"{name}.nii.gz"
-    values = evaluated.mask_values(evaluation)
-    view = evaluate.evaluated_view(cohort, cohort.volume(name), mask, values)
+    (view,) = evaluate.evaluated_views(cohort, cohort.volume(name), [evaluation])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "case.png"
         overlays.draw_levels(view, path)

@@ -25,6 +25,7 @@ def test_help_shows_its_own_flags():
         (["--nsd_tolerance_mm=inf"], "found inf, expected a length in mm"),
         (["--split_name=tr1_c1"], "--split_name goes with --split"),
         (["--split=s.json", "--subset=all"], "leave --split out"),
+        (["--beside=."], "--beside: . has no summary.json"),
         ([], "No model folder at m"),
     ],
 )
@@ -53,3 +54,9 @@ def test_evaluates_an_export(export_folder, cohort_folder, tmp_path):
     assert content["metric_per_case"][0]["metrics"]["1"]["NSD"] == 1
     assert "NSD at 2.5 mm." in result.stderr and "bias ml" in result.stderr
     assert "out/contact_sheet.png" in result.stderr
+    again = [f"--model={export_folder}", f"--prepared={cohort_folder}", "--output=out"]
+    again += ["--subset=all", "--nsd_tolerance_mm=2.5", "--beside=out"]
+    result = running.run("evaluate", *again, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "Side by side: out/beside.png" in result.stderr
+    assert (tmp_path / "out" / "beside.png").is_file()

@@ -88,12 +88,7 @@ def test_summary_says_what_the_pair_of_files_says(model, cohort, tmp_path):
     rows = list(csv.DictReader((tmp_path / "cases.csv").open()))
     assert [row["label"] for row in rows] == ["85", "255"] * 2
     # Who draws the masks later reads them so.
-    view = evaluate.evaluated_view(
-        cohort,
-        cohort.volume("p1"),
-        tmp_path / "masks" / "p1.nii.gz",
-        evaluated.mask_values(tmp_path),
-    )
+    (view,) = evaluate.evaluated_views(cohort, cohort.volume("p1"), [tmp_path])
     assert set(np.unique(view.prediction)) == {0, 1, 2}
 
 

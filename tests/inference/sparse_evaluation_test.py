@@ -86,8 +86,9 @@ def test_figures_are_of_the_known_voxels(evaluated):
 
 def test_the_pictures_show_what_nobody_labelled(evaluated, tmp_path):
     cohort = prepared.PreparedCohort.open(evaluated / "prepared")
-    mask = evaluated / "test" / "masks" / "p0.nii.gz"
-    view = evaluate.evaluated_view(cohort, cohort.volume("p0"), mask)
+    (view,) = evaluate.evaluated_views(
+        cohort, cohort.volume("p0"), [evaluated / "test"]
+    )
     assert set(np.unique(view.truth)) <= {0, 1, 2}
     assert view.unknown[[0, 2, 4]].all() and not view.unknown[[1, 3]].all()
     # What is found where nobody labelled is no mistake.
