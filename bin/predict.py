@@ -13,8 +13,8 @@ the model learned from (--mask_values). --mask_format=seg_nrrd writes segmentati
 for 3D Slicer. A model of several channels takes a folder with a file for each of
 them (CASE_0000, CASE_adc), or 4-D files; the mask is called CASE. Of DICOM series
 masks are NIfTI, and with --write_dicom_seg a DICOM segmentation lies beside each.
-Masks that exist are kept and said. A file that cannot be segmented is named and the
-others go on; the exit code is then 1.
+Existing masks are kept, which the log says. A file that cannot be segmented is named
+and the others go on; the exit code is then 1.
 """
 
 

@@ -183,11 +183,17 @@ def _flag_lines(flag: absl_flags.Flag) -> list[str]:
     if values:
         text = text.split(">: ", 1)[-1]  # absl puts the values in front.
     if flag.default is not None:
-        text += f" Default: {flag.default_as_str.strip(chr(39))}."
+        text += f" Default: {_default_of(flag)}."
     return [
         f"  {name}",
         *textwrap.wrap(text, 84, initial_indent=" " * 6, subsequent_indent=" " * 6),
     ]
+
+
+def _default_of(flag: absl_flags.Flag) -> str:
+    if isinstance(flag.default, float):
+        return f"{flag.default:g}"  # Not 0.30000000000000004.
+    return flag.default_as_str.strip("'")
 
 
 def guarded(main: Callable[[], None], is_last: bool = False) -> int:

@@ -9,7 +9,8 @@ _DEFAULT = ClassContrastConfig()
 _WEIGHT = flags.DEFINE_float(
     "class_contrast_weight",
     _DEFAULT.weight,
-    "Of the contrast of pixels by their class beside the Dice loss; 0: off.",
+    "Weight of the contrast of classes (pixels of one class attract, of others repel), "
+    "added to the Dice loss; 0: off.",
     lower_bound=0,
 )
 _TEMPERATURE = flags.DEFINE_float(

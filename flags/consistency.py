@@ -15,8 +15,12 @@ _WEIGHT = flags.DEFINE_float(
 _STEPS = flags.DEFINE_float(
     "consistency_steps_factor",
     _DEFAULT.steps_factor,
+<<<<<<< HEAD
     "Steps of that fine-tuning, by --finetune_steps; a larger one gives more steps to "
     "one that has ended.",
+=======
+    "Steps of this second fine-tuning, as a multiple of --finetune_steps.",
+>>>>>>> docs2
     lower_bound=0.001,
 )
 _RAMP = flags.DEFINE_integer(
@@ -35,7 +39,8 @@ _CONFIDENCE = flags.DEFINE_float(
 _DECAY = flags.DEFINE_float(
     "consistency_teacher_decay",
     _DEFAULT.teacher_decay,
-    "Of the average of the weights that labels weak views; 0: the network itself does.",
+    "Decay of the teacher, a running average of the weights that labels the weak "
+    "views; 0: the network teaches itself.",
     0,
     0.99999,
 )

@@ -15,7 +15,7 @@ _WEIGHT = flags.DEFINE_float(
 _PSEUDO_WEIGHT = flags.DEFINE_float(
     "copy_paste_pseudo_weight",
     _DEFAULT.pseudo_weight,
-    "Of the pixels of those slices that a teacher labelled.",
+    "Weight of the pixels that have pseudo-labels.",
     lower_bound=0,
 )
 _BOX = flags.DEFINE_float(
@@ -28,15 +28,20 @@ _BOX = flags.DEFINE_float(
 _DECAY = flags.DEFINE_float(
     "copy_paste_teacher_decay",
     _DEFAULT.teacher_decay,
-    "Of the average of the weights that labels; 0: the network itself does.",
+    "Decay of the teacher, a running average of the weights that gives the "
+    "pseudo-labels; 0: the network teaches itself.",
     0,
     0.99999,
 )
 _STEPS = flags.DEFINE_float(
     "copy_paste_steps_factor",
     _DEFAULT.steps_factor,
+<<<<<<< HEAD
     "Steps of that fine-tuning, by --finetune_steps; a larger one gives more steps to "
     "one that has ended.",
+=======
+    "Steps of this second fine-tuning, as a multiple of --finetune_steps.",
+>>>>>>> docs2
     lower_bound=0.001,
 )
 

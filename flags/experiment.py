@@ -55,7 +55,7 @@ _PAPER = flags.DEFINE_enum(
     "paper_dataset",
     None,
     list(experiment.PAPER_DATASETS),
-    "Set the paper's figures of this dataset beside, marked as the paper's.",
+    "Add the paper's figures for this dataset to the table, marked as such.",
 )
 
 

@@ -28,8 +28,8 @@ _COSINE = flags.DEFINE_bool(
 _AVERAGE = flags.DEFINE_float(
     "average_decay",
     _DEFAULT.average_decay,
-    "The average of the weights over steps is validated, and is the result; each step "
-    "it keeps so much of itself, such as 0.99. 0: the weights themselves are.",
+    "Decay of a running average of the weights, such as 0.99, which is validated and "
+    "kept; 0: off.",
     0,
     0.99999,
 )
@@ -51,7 +51,7 @@ _KIND = flags.DEFINE_enum(
 _FLIPS = flags.DEFINE_bool(
     "flips",
     _AUGMENT.flip,
-    "Mirror some slices left-right; off where the side tells structures apart.",
+    "Mirror some slices left-right; turn off if left and right differ in meaning.",
 )
 _ROTATION = flags.DEFINE_float(
     "rotation_deg", _AUGMENT.rotation_deg, "Largest small rotation, degrees.", 0, 180

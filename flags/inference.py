@@ -11,7 +11,7 @@ _MODEL = flags.DEFINE_string(
     None,
     "Folder of a trained segmenter: a --workdir of dscl-train, the run folder "
     "finetune in it, or (for predict and evaluate) an exported SavedModel. Several "
-    "runs with commas between them are one model: the mean of what they say.",
+    "runs, separated by commas, form an ensemble: their probabilities are averaged.",
 )
 _WEIGHTS = flags.DEFINE_enum(
     "weights",

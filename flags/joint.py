@@ -9,13 +9,15 @@ _DEFAULT = JointConfig()
 _GLOBAL = flags.DEFINE_float(
     "joint_global_weight",
     _DEFAULT.global_weight,
-    "Of the global contrastive loss beside the Dice loss in fine-tuning; 0: off.",
+    "Weight of the global contrastive loss, added to the Dice loss in fine-tuning; "
+    "0: off.",
     lower_bound=0,
 )
 _LOCAL = flags.DEFINE_float(
     "joint_local_weight",
     _DEFAULT.local_weight,
-    "Of the local contrastive loss beside the Dice loss in fine-tuning; 0: off.",
+    "Weight of the local contrastive loss, added to the Dice loss in fine-tuning; "
+    "0: off.",
     lower_bound=0,
 )
 

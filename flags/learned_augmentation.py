@@ -21,14 +21,15 @@ _LATENT = flags.DEFINE_integer(
 _FOOLING = flags.DEFINE_float(
     "augmentation_adversarial_weight",
     _DEFAULT.adversarial_weight,
-    "Of making generated slices look like unlabelled ones, in the generators' loss.",
+    "Weight of the adversarial term in the generators' loss, which makes generated "
+    "slices look like unlabelled ones.",
     lower_bound=0,
 )
 _MAGNITUDE = flags.DEFINE_float(
     "augmentation_magnitude_weight",
     _DEFAULT.magnitude_weight,
-    "Of large changes, pixels of displacement and intensities, in the generators' "
-    "loss.",
+    "Weight of the reward for large deformations (in pixels) and intensity changes, in "
+    "the generators' loss.",
     lower_bound=0,
 )
 

@@ -64,14 +64,12 @@ _IGNORE_LABEL = flags.DEFINE_integer(
     "ignore_label",
     None,
     "Voxel value in the labels that means that nobody labelled the voxel, which then "
-    "takes no part in training or evaluation. nnU-Net's ignore label is known without.",
+    "takes no part in training or evaluation. nnU-Net's ignore label needs no flag.",
 )
 _CHECK_ONLY = flags.DEFINE_bool(
     "check_only", False, "Read everything, list what is wrong, and write nothing."
 )
-_STRICT = flags.DEFINE_bool(
-    "strict", False, "Take the check's warnings for errors, too."
-)
+_STRICT = flags.DEFINE_bool("strict", False, "Treat warnings of the check as errors.")
 _SKIP_BAD = flags.DEFINE_bool(
     "skip_bad", False, "Prepare the good volumes and leave out those with errors."
 )

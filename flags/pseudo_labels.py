@@ -29,16 +29,16 @@ _CONFIDENCE = flags.DEFINE_float(
 _KEEP = flags.DEFINE_float(
     "pseudo_keep_fraction",
     PseudoLabelConfig().keep_fraction,
-    "Share of the pixels of each class, the surest ones, whose pseudo-label is known, "
-    "whatever their probability; 0: --pseudo_confidence decides.",
+    "Keep this share of each class's most confident pixels, instead of those above "
+    "--pseudo_confidence; 0: off.",
     0,
     1,
 )
 _TARGETS = flags.DEFINE_bool(
     "pseudo_targets",
     True,
-    "Of the rounds: the Dice loss takes pseudo-labels; without, only the contrast of "
-    "classes does.",
+    "With --self_training_rounds: use pseudo-labels in the Dice loss; if not, only in "
+    "the contrast of classes.",
 )
 
 

@@ -70,8 +70,8 @@ _DISTRIBUTION = flags.DEFINE_enum(
 _DRY_RUN = flags.DEFINE_bool(
     "dry_run",
     False,
-    "Say what would be run and about how long it takes, for which a few steps of each "
-    "new kind are timed; run nothing.",
+    "Print what would run and an estimate of the time (a few steps of each new kind "
+    "are timed); train nothing.",
 )
 _MAX_HOURS = flags.DEFINE_float(
     "max_hours",

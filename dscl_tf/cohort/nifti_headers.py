@@ -38,9 +38,9 @@ def warn_of_conflicts(paths: Iterable[pathlib.Path]) -> None:
             for kind, files in found.items()
         )
         _LOG.warning(
-            "Headers of %d of %d files say two things of where the image lies: %s. The "
-            "voxel size is taken from pixdim, as SimpleITK does; look at the first "
-            "overlays with care.",
+            "In %d of %d files the header contradicts itself about the image's place: "
+            "%s. The voxel size is taken from pixdim, as SimpleITK does; look at the "
+            "first overlays with care.",
             sum(map(len, found.values())),
             len(paths),
             kinds,
@@ -66,9 +66,9 @@ def conflict(path: pathlib.Path) -> Optional[str]:
             return None
         difference = np.abs(sform - _qform(header))
         if not np.all(difference[:3, :3] <= _TOLERANCE * scales):
-            return "sform and qform have other directions"
+            return "sform and qform differ in direction"
         if not np.all(difference[:3, 3] <= _TOLERANCE_MM):
-            return "sform and qform have other origins"
+            return "sform and qform differ in origin"
     return None
 
 

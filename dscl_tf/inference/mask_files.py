@@ -156,8 +156,8 @@ def write_label_descriptions(
         return
     if path.exists() and not overwrite:
         _LOG.warning(
-            "%s is of other structures or not ours and is kept; --overwrite makes it "
-            "again.",
+            "%s lists other structures or was not written by this program; it is kept. "
+            "--overwrite replaces it.",
             path,
         )
         return

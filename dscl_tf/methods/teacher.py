@@ -65,7 +65,7 @@ def require_first_round(context: StageContext) -> None:
         found = RunFolder(start).read_record().config.stage
     if found != "finetune":
         raise errors.UserError(
-            "What a network says of unlabelled slices teaches once it segments: this "
-            f"stage goes on from a fine-tuned run; found {found!r}. dscl-train "
-            "makes one first by itself; or name one as --self_training_first=RUN."
+            "Unlabelled slices can only be used once a network segments: this stage "
+            f"must start from a fine-tuned run; found {found!r}. dscl-train trains one "
+            "first by itself; or name one with --self_training_first=RUN."
         )

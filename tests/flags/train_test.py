@@ -1,6 +1,7 @@
 """The flags of train reach their settings."""
 
 import pathlib
+import re
 
 import pytest
 from absl import flags as absl_flags
@@ -420,3 +421,15 @@ def test_help_shows_groups_and_defaults():
     assert "--global_strategy=none|gr|gd_minus|gd" in text
     assert "--[no]flips" in text
     assert "Softmax temperature tau. Default: 0.1." in text
+
+
+@pytest.mark.parametrize(
+    "name, shown",
+    [("crop_fraction", "0.520833"), ("view_contrast", "0.3"), ("scale_change", "0.05")],
+)
+def test_help_rounds_defaults_and_keeps_their_values(name, shown):
+    text = binary.help_text("What it does.", training.GROUPS)
+    (line,) = re.findall(rf"--{name}=VALUE\n(?: {{6}}.*\n)+", text)
+    assert " ".join(line.split()).endswith(f"Default: {shown}.")
+    value = absl_flags.FLAGS[name].default
+    assert value != float(shown) and value == pytest.approx(float(shown), abs=1e-6)

@@ -115,6 +115,6 @@ def test_another_file_of_that_name_is_kept(tmp_path, caplog):
     path.write_text("mine")
     caplog.set_level(logging.WARNING)
     mask_files.write_label_descriptions(NAMED, tmp_path, overwrite=False)
-    assert path.read_text() == "mine" and "is kept; --overwrite" in caplog.text
+    assert path.read_text() == "mine" and "is kept. --overwrite" in caplog.text
     mask_files.write_label_descriptions(NAMED, tmp_path, overwrite=True)
     assert "nowhere" in path.read_text()

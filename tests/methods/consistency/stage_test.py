@@ -123,7 +123,7 @@ def test_dropped_channels_do_not_depend_on_the_division(first):
 def test_a_network_that_does_not_segment_is_refused(first, make_stage, tmp_path):
     added = config.FinetuneConfig(consistency=ConsistencyConfig(0.5))
     stage = make_stage("finetune", tmp_path / "f", finetune=added)
-    with pytest.raises(errors.UserError, match="goes on from a fine-tuned run; found"):
+    with pytest.raises(errors.UserError, match="start from a fine-tuned run; found"):
         stages.run([stage])
 
 

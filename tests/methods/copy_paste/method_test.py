@@ -94,5 +94,5 @@ def test_interrupted_and_resumed_equals_uninterrupted(make):
 
 def test_a_network_that_does_not_segment_is_refused(make_stage, tmp_path):
     added = config.FinetuneConfig(copy_paste=CopyPasteConfig(1.0))
-    with pytest.raises(errors.UserError, match="goes on from a fine-tuned run; found"):
+    with pytest.raises(errors.UserError, match="start from a fine-tuned run; found"):
         stages.run([make_stage("finetune", tmp_path / "f", finetune=added)])
