@@ -36,12 +36,8 @@ _DECAY = flags.DEFINE_float(
 _STEPS = flags.DEFINE_float(
     "copy_paste_steps_factor",
     _DEFAULT.steps_factor,
-<<<<<<< HEAD
-    "Steps of that fine-tuning, by --finetune_steps; a larger one gives more steps to "
-    "one that has ended.",
-=======
-    "Steps of this second fine-tuning, as a multiple of --finetune_steps.",
->>>>>>> docs2
+    "Steps of this second fine-tuning, as a multiple of --finetune_steps; a larger one "
+    "gives more steps to one that has ended.",
     lower_bound=0.001,
 )
 
