@@ -41,8 +41,9 @@ def commands(root: str) -> list[list[str]]:
         ["phantom", f"--output={root}/raw", "--num_subjects=48"],
         ["prepare", "--preset=phantom", f"--source={root}/raw"]
         + [f"--output={root}/prepared"],
-        # Half as many steps of consistency as by default: a demo is to be quick.
-        [*train, f"--workdir={root}/pretrained", "--consistency_steps_factor=1.5"],
+        # Fewer steps than the preset and the recipe have: a demo is to be quick.
+        [*train, f"--workdir={root}/pretrained"]
+        + ["--encoder_steps=1000", "--consistency_steps_factor=1.5"],
         [*train, f"--workdir={root}/random", "--recipe=paper"]
         + ["--global_strategy=none", "--local_strategy=none"],
         [*evaluate, f"--model={root}/random", f"--output={root}/random/test"],

@@ -8,6 +8,7 @@ import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import keras_worker
 import numpy as np
 import protocol
 import tensorflow as tf
@@ -27,7 +28,8 @@ def make_step(options: argparse.Namespace, folder: pathlib.Path) -> protocol.Ste
     slices = np.random.default_rng(0).uniform(0, 1.2, (options.num_slices, *size))
     slices = slices.astype(np.float32)
     if options.kind == "keras":
-        return lambda: model.predict(slices[..., None], verbose=0)
+        plain, _ = keras_worker.finetune_step(options.size_px, options.num_slices)
+        return lambda: plain.predict(slices[..., None], verbose=0)
     settings = config.PreprocessingConfig(size_px=size)
     segmenter = run_folder.Segmenter(model, settings, LABELS)
     if options.kind == "export":
