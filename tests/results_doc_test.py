@@ -90,3 +90,50 @@ def test_cohorts_that_cannot_be_put_together_are_one_sentence(names, said):
 
 def test_there_are_some():
     assert {"table1_phantom.json", "table2_phantom.json"} <= COMMITTED.keys()
+
+
+# The rows of docs/results.md and the columns of the README, in their order.
+SHOWN = ("random", "gd+lr_crops", "random+consistency", "gd+lr_crops+consistency")
+SHOWN_OF = COMMITTED["recipe_development_acdc.json"]
+
+
+def rows_of(text, first_cell):
+    """Cells of the lines of tables that start so, without emphasis."""
+    lines = [line for line in text.splitlines() if line.startswith(f"| {first_cell} |")]
+    return [
+        [cell.strip().replace("**", "") for cell in line.strip("|").split("|")]
+        for line in lines
+    ]
+
+
+def figures_of(size):
+    by_method = {row["method"]: row for row in SHOWN_OF["table"] if row["size"] == size}
+    return [by_method[method] for method in SHOWN]
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_the_short_page_says_what_the_cells_say(size):
+    shown = rows_of((DOCS / "results.md").read_text("utf-8"), size)
+    found = figures_of(size)
+    assert len(shown) == len(found)
+    for (_, _, dice, gain), row in zip(shown, found):
+        assert dice == f"{row['mean']:.3f} ± {row['std']:.3f}"
+        versus = row["versus_random"]
+        expected = versus and (
+            f"{versus['mean']:+.3f} [{versus['low']:+.3f}, {versus['high']:+.3f}], "
+            f"{versus['num_above']} of {versus['n']}"
+        )
+        assert gain.removesuffix(" draws") == (expected or "")
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_the_readme_says_what_the_cells_say(size):
+    text = (DOCS.parent / "README.md").read_text("utf-8")
+    (shown,) = rows_of(text, size)
+    expected = [f"{row['mean']:.3f} ± {row['std']:.3f}" for row in figures_of(size)]
+    assert shown[1:] == expected
+
+
+def test_the_pages_are_short_enough_to_be_read():
+    for page, most in ((DOCS / "results.md", 150), (DOCS.parent / "README.md", 90)):
+        assert len(page.read_text("utf-8").splitlines()) <= most
