@@ -9,7 +9,7 @@ SCRIPT = pathlib.Path(__file__).parents[2] / "benchmarks" / "input.py"
 
 @pytest.mark.slow
 def test_one_command_times_the_batches_of_all_stages():
-    command = [sys.executable, str(SCRIPT), "--size_px=32", "--batches=2"]
+    command = [sys.executable, str(SCRIPT), "--size_px=64", "--batches=2"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     _, _, *lines = done.stdout.splitlines()
