@@ -56,15 +56,7 @@ def _cases(folder: pathlib.Path) -> list[tuple]:
 
     cohort = PreparedCohort.open(_PREPARED.value)
     return [
-        (
-            dice,
-            evaluate.evaluated_view(
-                cohort,
-                cohort.volume(name),
-                folder / "masks" / f"{name}.nii.gz",
-                evaluated.mask_values(folder),
-            ),
-        )
+        (dice, *evaluate.evaluated_views(cohort, cohort.volume(name), [folder]))
         for name, dice in evaluated.ranked_cases(folder)
     ]
 

@@ -11,7 +11,8 @@ dscl-evaluate --model=RUN|SAVEDMODEL --prepared=DIR --output=DIR [--subset=test]
 
 Dice, HD95 and ASSD (mm) of each structure at the original resolution, and with
 --nsd_tolerance_mm the normalised surface Dice at that tolerance. Writes
-summary.json (nnU-Net's keys), cases.csv, masks/, overlays/ and contact_sheet.png.
+summary.json (nnU-Net's keys), cases.csv, masks/, overlays/, contact_sheet.png and,
+with --beside=OTHER, beside.png: both models' masks of some volumes.
 When truth and prediction are both empty a structure does not apply: it is left out
 of the means and counted. When one of them is empty Dice and surface Dice are 0 and
 the distances are infinite: it is counted as missed (truth only) or spurious

@@ -38,6 +38,21 @@ def held(folder: files.PathLike, flag: str) -> Iterator[None]:
         yield
 
 
+def is_held(folder: files.PathLike) -> bool:
+    """Whether another process holds the folder; False where there are no locks."""
+    path = pathlib.Path(folder) / ".lock"
+    if not path.exists():
+        return False
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+    return False
+
+
 def _lock(file: TextIO, folder: pathlib.Path, flag: str) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -78,11 +78,16 @@ def beside() -> Optional[pathlib.Path]:
     """The folder of the evaluation to draw side by side with this one.
 
     Raises:
-      UserError: it holds no finished evaluation.
+      UserError: it is that of this one, or holds no finished evaluation.
     """
     if not _BESIDE.value:
         return None
     folder = pathlib.Path(_BESIDE.value)
+    if folder.resolve() == pathlib.Path(inference.output()).resolve():
+        raise errors.UserError(
+            f"--beside and --output are both {folder}: name the evaluation of another "
+            "model."
+        )
     if not (folder / "summary.json").is_file():
         raise errors.UserError(
             f"--beside: {folder} has no summary.json: give the --output of a finished "

@@ -10,7 +10,8 @@ _STEPS = {
     stage: flags.DEFINE_integer(
         f"{stage}_steps",
         _DEFAULT.num_steps,
-        f"Steps of the {stage} stage; a run in --workdir that has fewer goes on.",
+        f"Steps of the {stage} stage. More than a run in --workdir has lengthen it, "
+        "unless a later stage has begun.",
         lower_bound=1,
     )
     for stage in ("encoder", "decoder", "pretext", "finetune")

@@ -1,9 +1,12 @@
 """Two evaluations of the same volumes side by side, as one picture."""
 
+import dataclasses
 import itertools
 import os
 import pathlib
 from collections.abc import Sequence
+
+import numpy as np
 
 from dscl_tf import errors
 from dscl_tf.cohort import prepared
@@ -11,7 +14,7 @@ from dscl_tf.inference import case_views, evaluate, evaluated, overlays
 
 FILE = "beside.png"
 _SHOWN = 6  # Volumes.
-_LONGEST = 28  # Characters that fit beside a row.
+_LONGEST = 30  # Characters that fit beside a row.
 
 
 def draw(evaluation: pathlib.Path, other: pathlib.Path, cohort_folder: str) -> None:
@@ -19,50 +22,60 @@ def draw(evaluation: pathlib.Path, other: pathlib.Path, cohort_folder: str) -> N
 
     Args:
       evaluation: its folder, where the picture goes; its Dice orders the volumes.
-      other: folder of the evaluation above it.
+      other: folder of the evaluation above it, not the same.
       cohort_folder: of the prepared cohort that both were on.
 
     Raises:
       UserError: they have other volumes, or files are missing or have changed.
     """
     cohort = prepared.PreparedCohort.open(cohort_folder)
-    ranked, above = (evaluated.ranked_cases(each) for each in (evaluation, other))
-    dice = {other: dict(above), evaluation: dict(ranked)}
-    differing = sorted(dice[evaluation].keys() ^ dice[other].keys())
-    if differing or not ranked:
+    folders = (other, evaluation)
+    above, below = dice = [evaluated.case_dice(each) for each in folders]
+    differing = sorted(above.keys() ^ below.keys())
+    if differing:
         raise errors.UserError(
-            f"--beside: {other} has {len(above)} volumes with a Dice and {evaluation} "
-            f"has {len(ranked)}; {', '.join(differing[:3]) or 'none'} in one alone: "
-            "evaluate both models on the same volumes."
+            f"--beside: {other} has {len(above)} volumes and {evaluation} has "
+            f"{len(below)}; {', '.join(differing[:3])} in one alone: evaluate both "
+            "models on the same volumes."
         )
-    last = len(ranked) - 1
+    rows: list[list[case_views.Thumbnail]] = [[], []]
+    for name in _chosen(below):
+        views = evaluate.evaluated_views(cohort, cohort.volume(name), folders)
+        index = _middle(views)
+        for row, of_cases, view in zip(rows, dice, views):
+            row.append(case_views.thumbnail(view, of_cases[name], index))
+    names = [f"{name}\n{_mean(f)}" for name, f in zip(_headings(*folders), folders)]
+    overlays.draw_beside(list(zip(names, rows)), evaluation / FILE)
+
+
+def _mean(evaluation: pathlib.Path) -> str:
+    dice = evaluated.means(evaluation)["foreground_mean"]["Dice"]
+    return "no Dice" if dice is None else f"Dice {dice:.3f}"
+
+
+def _chosen(dice: dict[str, float]) -> list[str]:
+    """Volumes at equal distances in the order of their Dice; those without one last."""
+    order = sorted(dice, key=lambda name: (dice[name] is None, dice[name] or 0, name))
+    last = len(order) - 1
     places = {round(k * last / (_SHOWN - 1)) for k in range(_SHOWN)}
-    rows: dict[pathlib.Path, list] = {other: [], evaluation: []}
-    for name, _ in (ranked[place] for place in sorted(places)):
-        views = evaluate.evaluated_views(cohort, cohort.volume(name), list(rows))
-        for folder, view in zip(rows, views):
-            shown = case_views.thumbnail(view, dice[folder][name])
-            rows[folder].append(shown)
-    headings = _headings({folder: _mean(dice[folder]) for folder in rows})
-    overlays.draw_beside(
-        {headings[folder]: shown for folder, shown in rows.items()}, evaluation / FILE
-    )
+    return [order[place] for place in sorted(places)]
 
 
-def _mean(dice: dict[str, float]) -> float:
-    return sum(dice.values()) / len(dice)
+def _middle(views: Sequence[case_views.CaseView]) -> int:
+    """The slice in the middle of the truth, without one of what anybody found."""
+    found = np.max([view.prediction for view in views], axis=0)
+    levels = dataclasses.replace(views[0], prediction=found).levels()
+    return levels[len(levels) // 2]
 
 
-def _headings(means: dict[pathlib.Path, float]) -> dict[pathlib.Path, str]:
-    """Where their folders differ, with their mean Dice."""
-    parts = [pathlib.Path(os.path.abspath(each)).parts for each in means]
-    start = _num_alike(*parts)
-    end = _num_alike(*(each[start:][::-1] for each in parts))
-    names = ["/".join(each[start : len(each) - end]) for each in parts]
-    return {
-        folder: f"{_shortened(name)}\nDice {mean:.3f}"
-        for name, (folder, mean) in zip(names, means.items())
-    }
+def _headings(*folders: pathlib.Path) -> list[str]:
+    """Where two paths differ: without what both begin and end with."""
+    parts = [pathlib.Path(os.path.abspath(each)).parts for each in folders]
+    shorter = min(map(len, parts))
+    # Of a folder within the other one, something is to be left.
+    start = min(_num_alike(*parts), shorter - 1)
+    end = min(_num_alike(*(each[::-1] for each in parts)), shorter - 1 - start)
+    return [_shortened("/".join(each[start : len(each) - end])) for each in parts]
 
 
 def _num_alike(first: Sequence[str], second: Sequence[str]) -> int:
@@ -72,4 +85,7 @@ def _num_alike(first: Sequence[str], second: Sequence[str]) -> int:
 
 
 def _shortened(name: str) -> str:
-    return name if len(name) <= _LONGEST else f"…{name[1 - _LONGEST :]}"
+    if len(name) <= _LONGEST:
+        return name
+    kept = _LONGEST // 2
+    return f"{name[:kept]}…{name[-kept + 1 :]}"

@@ -61,7 +61,7 @@ class CaseView:
 
 @dataclasses.dataclass(frozen=True)
 class Thumbnail:
-    """One case of a contact sheet: its middle slice."""
+    """One case of a contact sheet: a slice of it."""
 
     view: CaseView  # Of one slice.
     dice: Optional[float]  # Of the whole volume, mean over its structures.
@@ -147,10 +147,20 @@ def _scaled(shown: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.clip((shown - low) / max(high - low, 1e-6), 0, 1).astype(np.float32)
 
 
-def thumbnail(view: CaseView, dice: Optional[float]) -> Thumbnail:
-    """The middle one of the structures' slices, without the rest of the volume."""
-    levels = view.levels()
-    middle = slice(levels[len(levels) // 2], levels[len(levels) // 2] + 1)
+def thumbnail(
+    view: CaseView, dice: Optional[float], index: Optional[int] = None
+) -> Thumbnail:
+    """One slice, without the rest of the volume.
+
+    Args:
+      view: of the volume.
+      dice: of the whole volume.
+      index: of the slice; None: the middle one of the structures' slices.
+    """
+    if index is None:
+        levels = view.levels()
+        index = levels[len(levels) // 2]
+    middle = slice(index, index + 1)
     small = dataclasses.replace(
         view,
         image=view.image[middle].copy(),

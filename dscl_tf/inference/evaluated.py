@@ -100,20 +100,29 @@ def mask_values(evaluation: pathlib.Path) -> Optional[list[int]]:
     return content["mask_values"]
 
 
-def ranked_cases(evaluation: pathlib.Path) -> list[tuple[str, float]]:
-    """The volumes of an evaluation with their mean Dice, the lowest first.
+def case_dice(evaluation: pathlib.Path) -> dict[str, Optional[float]]:
+    """The mean Dice of each volume of an evaluation, by its name.
 
-    Means are over the structures that apply; volumes without any are left out.
+    Means are over the structures that apply; None where none does.
 
     Raises:
       UserError: summary.json is missing, or not what dscl-evaluate writes.
     """
-    found = []
+    found = {}
     for case in _summary(evaluation, _CASES)["metric_per_case"]:
         dice = [each["Dice"] for each in case["metrics"].values()]
         dice = [value for value in dice if value is not None]
-        if dice:
-            found.append((case["name"], sum(dice) / len(dice)))
+        found[case["name"]] = sum(dice) / len(dice) if dice else None
+    return found
+
+
+def ranked_cases(evaluation: pathlib.Path) -> list[tuple[str, float]]:
+    """The volumes that have a Dice (`case_dice`), the lowest first.
+
+    Raises:
+      UserError: summary.json is missing, or not what dscl-evaluate writes.
+    """
+    found = [each for each in case_dice(evaluation).items() if each[1] is not None]
     return sorted(found, key=lambda case: (case[1], case[0]))
 
 

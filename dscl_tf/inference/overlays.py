@@ -4,7 +4,7 @@ import functools
 import logging
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import SimpleITK as sitk
@@ -103,21 +103,24 @@ def draw_sheet(thumbnails: Sequence[Thumbnail], path: files.PathLike) -> None:
     _save(figure, path)
 
 
-def draw_beside(rows: Mapping[str, Sequence[Thumbnail]], path: files.PathLike) -> None:
+def draw_beside(
+    rows: Sequence[tuple[str, Sequence[Thumbnail]]], path: files.PathLike
+) -> None:
     """Draws the same cases as several models have them, a row for each.
 
     Args:
-      rows: cases by the heading of their row; all rows have the same, in order.
+      rows: heading and cases of each; all rows have the same cases, in order.
       path: the PNG to write, whole or not at all.
     """
-    first = next(iter(rows.values()))
+    first = rows[0][1]
     figure, grid = _figure(first[0].view, len(rows), len(first), 0.3, (0.5, 0.45, 0.4))
-    for panels, (heading, thumbnails) in zip(grid, rows.items()):
+    for panels, (heading, thumbnails) in zip(grid, rows):
         for panel, thumbnail in zip(panels, thumbnails):
             _outline_both(panel, thumbnail.view, 0)
             panel.set_title(_heading(thumbnail), color=_TEXT, fontsize=7, pad=3)
         panels[0].set_ylabel(heading, color=_TEXT, fontsize=9)
-    _legend(figure, first[0].view.label_names, first[0].view.unknown is not None)
+    is_sparse = any(each.view.unknown is not None for each in first)
+    _legend(figure, first[0].view.label_names, is_sparse)
     _save(figure, path)
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 
-from dscl_tf import errors, files
+from dscl_tf import errors, files, locks
 from dscl_tf.config import OptimizerConfig
 from dscl_tf.stages import predecessors
 from dscl_tf.training import optimizers, records
@@ -23,7 +23,15 @@ def check(run: RunFolder, record: RunRecord) -> None:
     """
     if not run.has_begun():
         return
-    if run.steps_added(record) <= 0:
+    added = run.steps_added(record)
+    if added < 0:
+        wanted = record.config.optimizer.num_steps
+        raise errors.UserError(
+            f"{run.path} holds a run of {wanted - added} steps, but {wanted} are asked "
+            f"for: a run can be given more steps, not fewer. Ask for {wanted - added} "
+            f"or more by {record.config.steps_flag}, or use another --workdir."
+        )
+    if not added:
         run.refuse_other(record)
         return
     _refuse_taken_over(run, record)
@@ -108,7 +116,12 @@ def _refuse_taken_over(run: RunFolder, record: RunRecord) -> None:
 def _runs_after(run: RunFolder) -> list[RunFolder]:
     """The runs beside one that go on from it, and from these, in their order."""
     beside = [RunFolder(path) for path in sorted(run.path.parent.iterdir())]
-    begun = [each for each in beside if each.has_begun()]
+    # One that trains has read its first weights, though nothing may be saved yet.
+    begun = [
+        each
+        for each in beside
+        if each.has_begun() or (each.config_file.exists() and locks.is_held(each.path))
+    ]
     found, reached = [], [run]
     for earlier in reached:
         for each in begun:

@@ -83,15 +83,7 @@ class RunFolder:
         Raises:
           UserError: naming what differs.
         """
-        before = self.read_record()
-        has, wanted = (it.config.optimizer.num_steps for it in (before, record))
-        if records.steps_added(before, record) < 0:
-            raise errors.UserError(
-                f"{self.path} holds a run of {has} steps, but {wanted} are asked for: "
-                f"a run can be given more steps, not fewer. Ask for {has} or more by "
-                f"{record.config.steps_flag}, or use another --workdir."
-            )
-        found = records.differences(before, record)
+        found = records.differences(self.read_record(), record)
         if found:
             raise errors.UserError(
                 f"{self.path} holds a run with other settings: {found}. Use another "

@@ -42,8 +42,8 @@ def test_demo_goes_on_after_a_kill_and_ends_with_what_it_names(tmp_path):
     output, _ = (second := _start(tmp_path)).communicate()
     assert second.returncode == 0, output
     assert encoder.stat().st_mtime_ns == finished
-    assert "random   pre-trained" in output
-    for name in ("contact_sheet.png", "summary.json", "cases.csv"):
+    assert "random weights   dscl_tf" in output
+    for name in ("beside.png", "contact_sheet.png", "summary.json", "cases.csv"):
         assert (tmp_path / "pretrained" / "test" / name).stat().st_size
     assert (tmp_path / "masks" / "patient002_frame01.nii.gz").exists()
     assert (tmp_path / "exported" / "saved_model.pb").exists()

@@ -55,8 +55,11 @@ def test_evaluates_an_export(export_folder, cohort_folder, tmp_path):
     assert "NSD at 2.5 mm." in result.stderr and "bias ml" in result.stderr
     assert "out/contact_sheet.png" in result.stderr
     again = [f"--model={export_folder}", f"--prepared={cohort_folder}", "--output=out"]
-    again += ["--subset=all", "--nsd_tolerance_mm=2.5", "--beside=out"]
-    result = running.run("evaluate", *again, cwd=tmp_path)
+    again += ["--subset=all", "--nsd_tolerance_mm=2.5"]
+    result = running.run("evaluate", *again, "--beside=out/", cwd=tmp_path)
+    assert running.is_one_sentence(result) and "are both out" in result.stderr
+    (tmp_path / "out").rename(tmp_path / "other")
+    result = running.run("evaluate", *again, "--beside=other", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "Side by side: out/beside.png" in result.stderr
     assert (tmp_path / "out" / "beside.png").is_file()

@@ -356,3 +356,20 @@ def test_what_is_left_of_it_is_told_before(finetune, pretend, monkeypatch):
         "About 3.0 min in all.",
     ]
     assert timing.outline([finetune]).startswith(f"done  {finetune.workdir}\n")
+
+
+def test_what_another_process_has_just_taken_over_is_not_lengthened(
+    make_stage, tiny_cohort, tmp_path, pretend
+):
+    encoder = make_stage("encoder", tmp_path / "encoder", 2)
+    after = make_stage("finetune", tmp_path / "finetune", 2, init=encoder.workdir)
+    pretend([encoder])
+    run = run_folder.RunFolder(after.workdir)
+    split = splits.resolve(tiny_cohort, after.split)
+    run.start(records.make_record(after, tiny_cohort, split))
+    assert not run.has_begun()
+    longer = with_steps(encoder, 4)
+    with run.held(), pytest.raises(errors.UserError, match="has already taken over"):
+        stages.check([longer])
+    # A record that nobody trains by is of a run that was refused.
+    stages.check([longer])
