@@ -59,7 +59,7 @@ class Source(abc.ABC):
         steps = tf.data.Dataset.range(first_step, num_steps)
         return steps.map(
             lambda step: self.change(self.read(seed, step)),
-            num_parallel_calls=2,
+            num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         ).prefetch(4)
 
