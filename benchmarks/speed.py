@@ -151,9 +151,7 @@ def measure(commands: dict[str, list[str]]) -> dict:
     for stage in _STAGES.value:
         rows = results[stage] = {}
         for turn in range(_ROUNDS.value):
-            # Another one begins each turn: who comes after whom may matter.
-            first = turn % len(processes)
-            for name in [*processes][first:] + [*processes][:first]:
+            for name in protocol.in_turn(processes, turn):
                 # Without a warm-up of each turn, caches would belong to the last one.
                 answer = processes[name].run(stage, _STEPS.value + 2)
                 protocol.add_turn(rows, name, answer, warm_up=2)

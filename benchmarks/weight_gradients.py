@@ -12,7 +12,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import tensorflow as tf
 from absl import flags
 from dscl_flags import binary
-from speed_parts import gradient_ways
+from speed_parts import gradient_ways, protocol
 
 from dscl_tf import errors
 
@@ -64,9 +64,7 @@ def measure(functions: dict, values: list[tf.Tensor]) -> dict[str, float]:
     """Milliseconds of each way, the median of its turns."""
     seconds: dict = {name: [] for name in functions}
     for turn in range(-1, _ROUNDS.value):  # The first turn is not counted.
-        # Another one begins each turn: who comes after whom may matter.
-        first = turn % len(functions)
-        for name in [*functions][first:] + [*functions][:first]:
+        for name in protocol.in_turn(functions, turn):
             start = time.perf_counter()
             functions[name](*values)[1].numpy()
             if turn >= 0:

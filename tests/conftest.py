@@ -13,9 +13,9 @@ from dscl_flags import evaluation, inference, prediction, prepare, training
 from dscl_tf import config
 from dscl_tf.cohort import preparation, prepared, splits
 from dscl_tf.training import records, run_folder
+from tests.small_stage import tiny_stage
 
 FLAGS = (evaluation, inference, prediction, prepare, training)
-TINY_NETWORK = config.NetworkConfig(filters=(4, 6, 8), global_head_units=(8, 4))
 TINY_SIZE = (16, 16)
 
 
@@ -84,27 +84,7 @@ def make_stage(tiny_folder):
     """A function from a stage, a folder and changes to a small StageConfig."""
 
     def make(stage, workdir, num_steps=3, **changes):
-        base = config.StageConfig(
-            stage=stage,
-            prepared=str(tiny_folder),
-            workdir=str(workdir),
-            network=TINY_NETWORK,
-            global_=config.GlobalConfig(num_partitions=2, batch_volumes=2),
-            local=config.LocalConfig(
-                num_partitions=2,
-                batch_volumes=2,
-                num_blocks=1,
-                region_size=2,
-                num_regions=4,
-            ),
-            finetune=config.FinetuneConfig(batch_size=3, validate_every=2),
-            optimizer=config.OptimizerConfig(num_steps=num_steps),
-            runtime=config.RuntimeConfig(
-                precision="float32", jit="off", checkpoint_every=2, log_every=1
-            ),
-            split=config.SplitConfig(num_train=1, num_validation=1, num_test=1),
-        )
-        return dataclasses.replace(base, **changes)
+        return tiny_stage(tiny_folder, workdir, stage, num_steps, **changes)
 
     return make
 

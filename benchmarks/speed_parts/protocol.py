@@ -10,7 +10,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Callable
 
 Step = Callable[[], None]
@@ -82,6 +82,13 @@ class Contender:
         """Ends the process."""
         self._process.stdin.close()
         self._process.wait()
+
+
+def in_turn(names: Iterable[str], turn: int) -> list[str]:
+    """Names from another one on in each turn: who comes after whom may matter."""
+    names = list(names)
+    first = turn % len(names)
+    return names[first:] + names[:first]
 
 
 def add_turn(rows: dict[str, dict], name: str, answer: dict, warm_up: int) -> None:

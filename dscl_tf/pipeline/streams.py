@@ -56,11 +56,8 @@ class Source(abc.ABC):
           first_step: 0 for a new run.
           num_steps: of the whole run.
         """
-        steps = tf.data.Dataset.range(first_step, num_steps)
-        return steps.map(
-            lambda step: self.change(self.read(seed, step)),
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
+        return _of_steps(
+            lambda step: self.change(self.read(seed, step)), first_step, num_steps
         ).prefetch(4)
 
     def open_on(
@@ -76,11 +73,7 @@ class Source(abc.ABC):
           first_step: 0 for a new run.
           num_steps: of the whole run.
         """
-        found = tf.data.Dataset.range(first_step, num_steps).map(
-            lambda step: self.read(seed, step),
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
-        )
+        found = _of_steps(lambda step: self.read(seed, step), first_step, num_steps)
         there = found.apply(tf.data.experimental.prefetch_to_device(device, 2))
         # Not by XLA, which has no kernel for warps.
         change = tf.function(self.change)
@@ -96,6 +89,13 @@ class Source(abc.ABC):
         if device is None:
             return iter(self.open(seed, first_step, num_steps))
         return self.open_on(device, seed, first_step, num_steps)
+
+
+def _of_steps(make: Callable, first_step: int, num_steps: int) -> tf.data.Dataset:
+    """What is made of each step, in order, several at once."""
+    return tf.data.Dataset.range(first_step, num_steps).map(
+        make, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+    )
 
 
 class Stream(Source):

@@ -32,29 +32,15 @@ def _die_at(count):
 
 
 def stage_list(folder, runs):
-    from dscl_tf import config
+    from tests.small_stage import tiny_stage
 
     return [
-        config.StageConfig(
-            stage=stage,
-            prepared=folder,
-            workdir=f"{runs}/{stage}",
+        tiny_stage(
+            folder,
+            f"{runs}/{stage}",
+            stage,
+            4,
             init=f"{runs}/{before}" if before else None,
-            network=config.NetworkConfig(filters=(4, 6, 8), global_head_units=(8, 4)),
-            global_=config.GlobalConfig(num_partitions=2, batch_volumes=2),
-            local=config.LocalConfig(
-                num_partitions=2,
-                batch_volumes=2,
-                num_blocks=1,
-                region_size=2,
-                num_regions=4,
-            ),
-            finetune=config.FinetuneConfig(batch_size=3, validate_every=2),
-            optimizer=config.OptimizerConfig(num_steps=4),
-            runtime=config.RuntimeConfig(
-                precision="float32", jit="off", checkpoint_every=2, log_every=1
-            ),
-            split=config.SplitConfig(num_train=1, num_validation=1, num_test=1),
         )
         for stage, before in (
             ("encoder", None),

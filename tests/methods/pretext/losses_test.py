@@ -6,7 +6,7 @@ from dscl_tf import config, networks
 from dscl_tf.methods.pretext import head as heads
 from dscl_tf.methods.pretext import losses
 from dscl_tf.training import optimizers, steps
-from tests.conftest import TINY_NETWORK
+from tests.small_stage import TINY_NETWORK
 
 SIZE = (8, 8)
 
