@@ -84,7 +84,8 @@ def make_stage(tiny_folder):
     """A function from a stage, a folder and changes to a small StageConfig."""
 
     def make(stage, workdir, num_steps=3, **changes):
-        return tiny_stage(tiny_folder, workdir, stage, num_steps, **changes)
+        folder = changes.pop("prepared", tiny_folder)
+        return tiny_stage(folder, workdir, stage, num_steps, **changes)
 
     return make
 
