@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What several experiments say together, each with a cohort or a seed of its own."""
+"""Gains over random weights, draw by draw, of one or several experiments together."""
 
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -11,27 +11,33 @@ from dscl_flags import binary
 
 from dscl_tf import errors
 
-_INPUT = flags.DEFINE_list("input", [], "Files results.json, two at least.")
+_INPUT = flags.DEFINE_list("input", [], "Files results.json, one at least.")
 _SIZE = flags.DEFINE_integer("size", 1, "Number of labelled volumes.", 1)
 _FIGURE = flags.DEFINE_string(
     "figure", None, "PNG to draw in place of the tables, of all sizes that all have."
 )
 
+_METHODS = flags.DEFINE_list(
+    "methods", [], "Methods to show beside random weights; all, if empty."
+)
+
 USAGE = """
-benchmarks/pooled.py --input=A/results.json,B/results.json [--size=1] [--figure=FILE]
+benchmarks/pooled.py --input=A/results.json[,B/results.json ...] [--size=1]
+    [--methods=METHOD,METHOD,...] [--figure=FILE]
 
 Prints the table of the methods that all the experiments have, over the draws of all of
-them (each draw still compared with random weights on its own cohort and seed), and the
-gains of each draw, lowest Dice of random weights first. With --figure draws the gains:
-a dot for each draw (filled: the first experiment), the mean and its 95 % interval.
+them, and the gains of each draw, lowest Dice of random weights first. Each draw is
+compared with random weights on its own cohort and seed, so each experiment has another
+cohort or seed. With --figure draws the gains for each number of labelled volumes: a dot
+for each draw (filled: the first experiment), the mean and its 95 % interval.
 """
 _RANDOM = "random"
 
 
 def main() -> None:
     """Prints both tables, or draws them."""
-    if len(_INPUT.value) < 2:
-        raise errors.UserError("--input names fewer than two files results.json.")
+    if not _INPUT.value:
+        raise errors.UserError("--input=FILE[,FILE...] is needed: files results.json.")
     read = result_files.read_all(_INPUT.value)
     result_files.check_apart(_INPUT.value, read)
     result_files.check_same_settings(_INPUT.value, read)
@@ -61,8 +67,15 @@ def _of_size(read: Sequence[Mapping], size: int) -> tuple[list[dict], list[str]]
             f"{_INPUT.value[0]} and the others do not all have cells of {_RANDOM!r} "
             f"with {size} labelled volumes."
         )
-    methods = read[0]["grid"]["methods"]
-    return cells, [each["name"] for each in methods if each["name"] in shared]
+    order = [each["name"] for each in read[0]["grid"]["methods"]]
+    if missing := [name for name in _METHODS.value if name not in shared]:
+        raise errors.UserError(
+            f"--methods has {missing[0]}, expected methods that all of --input have "
+            f"with {size} labelled volumes: {', '.join(sorted(shared))}."
+        )
+    wanted = [_RANDOM, *(_METHODS.value or order)]
+    kept = [name for name in dict.fromkeys(wanted) if name in shared]
+    return [cell for cell in cells if cell["method"] in kept], kept
 
 
 def _draw(read: Sequence[Mapping], path: pathlib.Path) -> None:

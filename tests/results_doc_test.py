@@ -75,7 +75,7 @@ def test_cohorts_together_are_drawn(tmp_path):
 @pytest.mark.parametrize(
     "names, said",
     [
-        (["table1_phantom"], "--input names fewer than two files"),
+        ([], "--input=FILE[,FILE...] is needed"),
         (["table1_phantom", "phantom"], "phantom.json: format None, expected 1"),
         (["table1_phantom", "table2_phantom"], "of the same cohort and seed"),
         (["table1_phantom", "steps800_phantom"], "finetune.optimizer.num_steps is"),
@@ -86,6 +86,25 @@ def test_cohorts_that_cannot_be_put_together_are_one_sentence(names, said):
     done = pool(f"--input={','.join(files)}")
     assert running.is_one_sentence(done), done.stderr
     assert said in done.stderr
+
+
+def test_one_experiment_shows_the_methods_that_were_asked_for():
+    file = DOCS / "results" / "table1_phantom.json"
+    done = pool(f"--input={file}", "--methods=gd+lr")
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in done.stdout.splitlines() if line.startswith("| 1 |")]
+    assert len(rows) == 2  # Random weights, G^D + L^R.
+    page = (DOCS / "results" / "phantom.md").read_text("utf-8")
+    # The page has one column more, against G^R, which was not asked for here.
+    assert all(row.removesuffix("|").rstrip() in page for row in rows)
+    assert "| random | gd+lr |" in done.stdout
+
+
+def test_a_method_that_no_experiment_has_is_named():
+    file = DOCS / "results" / "table1_phantom.json"
+    done = pool(f"--input={file}", "--methods=gd+lr,mixup")
+    assert running.is_one_sentence(done), done.stderr
+    assert "--methods has mixup, expected" in done.stderr
 
 
 def test_there_are_some():
