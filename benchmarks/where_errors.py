@@ -23,6 +23,7 @@ benchmarks/where_errors.py --evaluations=DIR[,DIR...] --prepared=DIR [--pictures
 For each structure, over all volumes of all evaluations: which share of its voxels is
 called what, its size as found by its true size (median), and Dice by thirds of its
 slices, in the order of the prepared volumes. Then the volumes with the lowest Dice.
+--pictures draws three volumes: each on its own, and all three in extremes.png.
 """
 
 _LOWEST = 5
@@ -33,7 +34,6 @@ def main() -> None:
     if not _INPUT.value or not _PREPARED.value:
         raise errors.UserError("--evaluations and --prepared are needed.")
     # Here, since it brings TensorFlow, whose notices `binary.run` has turned off.
-    from dscl_tf.inference import overlays
 
     found = [case for folder in _INPUT.value for case in _cases(pathlib.Path(folder))]
     names = found[0][1].label_names
@@ -42,11 +42,25 @@ def main() -> None:
     lowest = (f"{view.name} {dice:.3f}" for dice, view in ordered[:_LOWEST])
     print(f"\nLowest: {', '.join(lowest)}.")
     if _PICTURES.value:
-        folder = pathlib.Path(_PICTURES.value)
-        folder.mkdir(parents=True, exist_ok=True)
-        places = {"lowest": 0, "middle": len(ordered) // 2, "highest": -1}
-        for name, place in places.items():
-            overlays.draw_case(ordered[place][1], folder / f"{name}.png")
+        _draw(ordered, pathlib.Path(_PICTURES.value))
+
+
+def _draw(ordered: Sequence[tuple], folder: pathlib.Path) -> None:
+    """The highest, the middle and the lowest volume, one by one and together."""
+    from dscl_tf.inference import case_views, overlays
+
+    folder.mkdir(parents=True, exist_ok=True)
+    places = {"highest": -1, "middle": len(ordered) // 2, "lowest": 0}
+    rows = []
+    for name, place in places.items():
+        dice, view = ordered[place]
+        overlays.draw_case(view, folder / f"{name}.png")
+        means = {k: np.mean(list(view.slice_dice(k).values())) for k in view.levels()}
+        slices = [case_views.thumbnail(view, mean, k) for k, mean in means.items()]
+        rows.append((f"{name}\nDice {dice:.3f}", slices))
+    fewest = min(len(slices) for _, slices in rows)
+    alike = [(heading, slices[:fewest]) for heading, slices in rows]
+    overlays.draw_beside(alike, folder / "extremes.png")
 
 
 def _cases(folder: pathlib.Path) -> list[tuple]:

@@ -24,4 +24,4 @@ def test_shares_sizes_and_the_lowest_volumes(export_folder, cohort_folder, tmp_p
     assert rows[0].split("|")[2:5] == [" 25% ", " 75% ", " 0% "]
     assert "Lowest: p2 0.333, p1 1.000." in done.stdout
     drawn = {path.name for path in (tmp_path / "pictures").iterdir()}
-    assert drawn == {"lowest.png", "middle.png", "highest.png"}
+    assert drawn == {"lowest.png", "middle.png", "highest.png", "extremes.png"}
