@@ -14,6 +14,7 @@ from dscl_flags import (
     network,
     optimizer,
     pretext,
+    pseudo_labels,
     split,
 )
 
@@ -128,6 +129,11 @@ def stage_configs() -> list[config.StageConfig]:
       UserError: flags that are missing or contradict each other.
     """
     shared = _shared_config()
+    if _INIT.value and pseudo_labels.first_round():
+        raise errors.UserError(
+            "--init and --self_training_first both name the run that fine-tuning "
+            "starts from: leave one of them out."
+        )
     return [_stage_config(shared, stage) for stage in _wanted_stages(shared)]
 
 

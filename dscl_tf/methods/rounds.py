@@ -1,6 +1,7 @@
 """Fine-tuning over and over, each round going on from the one before."""
 
 import dataclasses
+import logging
 import pathlib
 from collections.abc import Sequence
 from typing import Optional
@@ -8,6 +9,8 @@ from typing import Optional
 from dscl_tf import config, errors
 from dscl_tf.methods import registered
 from dscl_tf.training.run_folder import RunFolder
+
+_LOG = logging.getLogger(__name__)
 
 
 def finetune_rounds(
@@ -34,7 +37,11 @@ def finetune_rounds(
       UserError: nothing is learned in rounds, or the finished run's settings cannot be
         read.
     """
+    # Without rounds that somebody asked for, nothing learns from pseudo-labels.
+    has_teachers = num_rounds > 0 and stage.finetune.uses_pseudo_labels
     if num_rounds == 0 and not stage.finetune.needs_first_round:
+        if first is not None:
+            raise _nothing_goes_on(first)
         return [stage]
     num_rounds = max(num_rounds, 1)
     if not any(each.term.in_rounds for each in stage.finetune.methods_on.values()):
@@ -50,7 +57,7 @@ def finetune_rounds(
     for number in range(1, num_rounds + 1):
         labels = dataclasses.replace(
             stage.finetune.pseudo_labels,
-            teacher=before if stage.finetune.uses_pseudo_labels else None,
+            teacher=before if has_teachers else None,
             round=earlier + number,
         )
         rounds.append(
@@ -71,14 +78,37 @@ def finetune_rounds(
 def with_rounds(
     stages: Sequence[config.StageConfig], num_rounds: int, first: Optional[str] = None
 ) -> list[config.StageConfig]:
-    """The same stages, with fine-tuning in rounds (`finetune_rounds`)."""
+    """The same stages, with fine-tuning in rounds (`finetune_rounds`).
+
+    A run that serves as the first round leaves the stages before fine-tuning without
+    a use: they are left out.
+
+    Raises:
+      UserError: as `finetune_rounds`; or no stage is fine-tuning, which `first` is for.
+    """
+    if first is not None:
+        earlier = [each.stage for each in stages if each.stage != "finetune"]
+        if len(earlier) == len(stages):
+            raise _nothing_goes_on(first)
+        if earlier:
+            _LOG.info(
+                "Left out: %s. Fine-tuning goes on from %s.", ", ".join(earlier), first
+            )
     expanded: list[config.StageConfig] = []
     for stage in stages:
-        is_finetune = stage.stage == "finetune"
-        expanded += (
-            finetune_rounds(stage, num_rounds, first) if is_finetune else [stage]
-        )
+        if stage.stage == "finetune":
+            expanded += finetune_rounds(stage, num_rounds, first)
+        elif first is None:
+            expanded.append(stage)
     return expanded
+
+
+def _nothing_goes_on(first: str) -> errors.UserError:
+    needing = [k for k, kind in registered.METHODS.items() if kind.needs_first_round]
+    return errors.UserError(
+        f"--self_training_first={first}: nothing goes on from that run. Fine-tune with "
+        f"--self_training_rounds or with {' or '.join(needing)}, or leave the flag out."
+    )
 
 
 def _without_teacher(stage: config.StageConfig) -> config.StageConfig:

@@ -48,12 +48,12 @@ def check(stages: Sequence[config.StageConfig]) -> None:
     """Refuses, before any work, what would be refused after hours of a stage before.
 
     Raises:
-      UserError: a mistake in the settings or the cohort, or a folder with a run of
-        other settings.
+      UserError: a mistake in the settings or the cohort, a run to go on from that is
+        missing or does not fit, or a folder with a run of other settings.
     """
-    for stage in stages:
+    for number, stage in enumerate(stages):
         _STAGES[stage.stage].check(stage)
-        opening.check(stage)
+        opening.check(stage, [earlier.workdir for earlier in stages[:number]])
 
 
 def assemble(context: StageContext) -> Assembly:

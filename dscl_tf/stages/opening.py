@@ -3,8 +3,9 @@
 import contextlib
 import dataclasses
 import logging
+import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Optional
 
 from dscl_tf import config, errors
@@ -35,14 +36,23 @@ def open_stage(stage: config.StageConfig) -> Iterator[Optional[StageContext]]:
         yield from _open(stage, devices)
 
 
-def check(stage: config.StageConfig) -> None:
+def check(stage: config.StageConfig, to_come: Collection[str] = ()) -> None:
     """Refuses a stage that cannot be run, before any work.
+
+    Args:
+      stage: its settings.
+      to_come: folders of runs that are made before it; they cannot be looked at yet.
 
     Raises:
       UserError: bad cohort, split or network size, no unlabelled volume for a method
-        that needs some, or a folder with a run of other settings.
+        that needs some, a run to go on from that is missing or does not fit, or a
+        folder with a run of other settings.
     """
     cohort, split = _data_of(stage)
+    made = {os.path.abspath(folder) for folder in to_come}
+    there = [run for run in stage.other_runs if os.path.abspath(run) not in made]
+    # What cannot be checked is said when the stage is opened.
+    _check_runs(there, stage, cohort, split, is_said=False)
     lengthening.check(
         RunFolder(stage.workdir), records.make_record(stage, cohort, split)
     )
@@ -104,14 +114,25 @@ def _data_of(stage: config.StageConfig) -> tuple[PreparedCohort, splits.Split]:
     return cohort, split
 
 
+def _check_runs(
+    runs: Iterable[str],
+    stage: config.StageConfig,
+    cohort: PreparedCohort,
+    split: splits.Split,
+    is_said: bool = True,
+) -> None:
+    """Refuses runs that the stage cannot go on from; `predecessors.check`."""
+    for run in map(pathlib.Path, runs):
+        predecessors.check(run, cohort, split, is_said)
+        predecessors.check_norm(run, stage.network.norm)
+        predecessors.check_channels(run, cohort)
+
+
 def _open(
     stage: config.StageConfig, devices: Devices
 ) -> Iterator[Optional[StageContext]]:
     cohort, split = _data_of(stage)
-    for earlier in stage.other_runs:
-        predecessors.check(pathlib.Path(earlier), cohort, split)
-        predecessors.check_norm(pathlib.Path(earlier), stage.network.norm)
-        predecessors.check_channels(pathlib.Path(earlier), cohort)
+    _check_runs(stage.other_runs, stage, cohort, split)
     for part in method.parts_of(stage):
         if part.check is not None:
             part.check(stage, cohort)

@@ -14,20 +14,30 @@ from dscl_tf.training.run_folder import RunFolder
 _LOG = logging.getLogger(__name__)
 
 
-def check(init: pathlib.Path, cohort: PreparedCohort, split: Split) -> None:
+def check(
+    init: pathlib.Path, cohort: PreparedCohort, split: Split, is_said: bool = True
+) -> None:
     """Refuses a run that has not finished or that has seen test volumes.
 
     The runs that it took over in its turn are looked at, too: their splits may have
     been others.
 
+    Args:
+      init: the run.
+      cohort: that is trained on now.
+      split: of it.
+      is_said: whether the log says what cannot be checked.
+
     Raises:
       UserError: naming the run and the volumes.
     """
+    level = logging.WARNING if is_said else logging.DEBUG
     run = RunFolder(init)
     run.final_checkpoint()
     before = run.read_record()
     if before.cohort_id != cohort.content_id:
-        _LOG.warning(
+        _LOG.log(
+            level,
             "%s was trained on another prepared cohort (or other settings of it); "
             "whether it has seen the test volumes cannot be checked.",
             init,
@@ -46,9 +56,10 @@ def check(init: pathlib.Path, cohort: PreparedCohort, split: Split) -> None:
             if RunFolder(place).config_file.exists()
         ]
         if places:
-            check(places[0], cohort, split)
+            check(places[0], cohort, split, is_said)
         else:
-            _LOG.warning(
+            _LOG.log(
+                level,
                 "%s went on from %s, which is not there any more: whether that has "
                 "seen the test volumes cannot be checked.",
                 init,

@@ -303,6 +303,10 @@ def test_init_in_a_workdir_of_both_kinds(parse, tmp_path, arguments, expected):
     [
         (["--prepared="], "--prepared=DIR and --workdir=DIR are needed"),
         (["--init=x"], "--init goes with one stage"),
+        (
+            ["--stage=finetune", "--init=x", "--self_training_first=y"],
+            "both name the run that fine-tuning starts from",
+        ),
         (["--stage=encoder", "--init=x"], "starts from random weights"),
         (["--stage=finetune", "--init=x"], "--init=x: no run there"),
         (["--stage=encoder", "--global_strategy=none"], "--global_strategy=none"),

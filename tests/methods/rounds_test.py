@@ -10,6 +10,7 @@ from dscl_tf import config, errors, stages
 from dscl_tf.cohort import splits
 from dscl_tf.methods import labelled, rounds
 from dscl_tf.methods.class_contrast.settings import ClassContrastConfig
+from dscl_tf.methods.consistency.settings import ConsistencyConfig
 from dscl_tf.methods.pseudo_labels import method
 from dscl_tf.methods.pseudo_labels.settings import PseudoLabelConfig
 from dscl_tf.stages import opening
@@ -211,3 +212,42 @@ def test_runs_may_move_together_with_their_teacher(stage, tmp_path):
     other = as_if(finetune=moved.finetune)
     found = run_folder.records.differences(record, other)
     assert "config.finetune.pseudo_labels.teacher was" in found
+
+
+def test_a_first_round_that_is_there_leaves_the_stages_before_without_a_use(
+    stage, make_stage, tmp_path, caplog
+):
+    caplog.set_level("INFO")
+    chain = [
+        *(make_stage(kind, tmp_path / kind) for kind in ("encoder", "decoder")),
+        stage,
+    ]
+    found = rounds.with_rounds(chain, 1, first="elsewhere")
+    assert [each.workdir for each in found] == [stage.workdir]
+    assert found[0].init == "elsewhere"
+    assert "Left out: encoder, decoder. Fine-tuning goes on from elsewhere" in (
+        caplog.text
+    )
+
+
+def test_a_first_round_that_nothing_goes_on_from_is_refused(make_stage, tmp_path):
+    plain = make_stage("finetune", tmp_path / "finetune")
+    encoder = make_stage("encoder", tmp_path / "encoder")
+    for chain, count in (([plain], 0), ([encoder], 0), ([encoder], 2)):
+        with pytest.raises(errors.UserError, match="=elsewhere: nothing goes on from"):
+            rounds.with_rounds(chain, count, first="elsewhere")
+
+
+def test_without_rounds_only_true_labels_are_contrasted(stage):
+    finetune = dataclasses.replace(
+        stage.finetune,
+        pseudo_labels=PseudoLabelConfig(),
+        class_contrast=ClassContrastConfig(weight=1.0),
+        consistency=ConsistencyConfig(0.5),
+    )
+    stage = dataclasses.replace(stage, finetune=finetune)
+    first, second = rounds.finetune_rounds(stage, 0)
+    assert list(second.finetune.methods_on) == ["class_contrast", "consistency"]
+    assert second.init == first.workdir
+    last = rounds.finetune_rounds(stage, 1)[1]
+    assert last.finetune.pseudo_labels.teacher == first.workdir

@@ -28,6 +28,20 @@ def test_no_unlabelled_volume_is_refused_before_any_work(make_stage, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("kind", ["decoder", "finetune"])
+def test_a_missing_run_to_go_on_from_is_refused_before_any_work(
+    make_stage, tmp_path, kind
+):
+    nowhere = str(tmp_path / "nowhere")
+    chain = [
+        make_stage("encoder", tmp_path / "encoder", 2),
+        make_stage(kind, tmp_path / kind, 2, init=nowhere),
+    ]
+    with pytest.raises(errors.UserError, match="nowhere is not a finished run"):
+        stages.run(chain)
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_nobody_chose_is_left_off_where_no_volume_is_unlabelled(
     make_stage, tmp_path, caplog
 ):
