@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """Pre-trains and fine-tunes a segmenter on a prepared cohort."""
 
+import sys
+
+from absl import flags
 from dscl_flags import binary, interruptions, pseudo_labels, run, training
 
 USAGE = """
@@ -23,7 +26,13 @@ def main() -> None:
     from dscl_tf.stages import opening, timing
 
     if not binary.is_given("--recipe"):
-        configs = [opening.without_methods_in_want(stage) for stage in configs]
+        words = flags.FLAGS.read_flags_from_files(sys.argv)  # Flagfiles' too.
+        configs = [
+            opening.without_methods_in_want(
+                stage, is_chosen=lambda flag: binary.is_given(flag, words)
+            )
+            for stage in configs
+        ]
     first = pseudo_labels.first_round()
     chain = rounds.with_rounds(configs, pseudo_labels.num_rounds(), first)
     if run.is_dry():

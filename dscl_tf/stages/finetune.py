@@ -9,7 +9,7 @@ from typing import Any, Optional
 import numpy as np
 import tensorflow as tf
 
-from dscl_tf import errors, networks
+from dscl_tf import networks
 from dscl_tf.cohort import splits
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.inference import components
@@ -62,10 +62,6 @@ def assemble(context: StageContext) -> Assembly:
       UserError: a mistake in the settings or the cohort.
     """
     stage, cohort, split = context.config, context.cohort, context.split
-    if not split.train:
-        raise errors.UserError(
-            "No labelled volume to fine-tune on: give --num_train_volumes of 1 or more."
-        )
     parts = method.parts_of(stage)
     more = _more_labels(context, parts)
     changes = [each.change(context) for each in parts if each.change is not None]

@@ -6,7 +6,7 @@ import logging
 import os
 import pathlib
 from collections.abc import Collection, Iterable, Iterator
-from typing import Optional
+from typing import Callable, Optional
 
 from dscl_tf import config, errors
 from dscl_tf.cohort import splits
@@ -44,8 +44,8 @@ def check(stage: config.StageConfig, to_come: Collection[str] = ()) -> None:
       to_come: folders of runs that are made before it; they cannot be looked at yet.
 
     Raises:
-      UserError: bad cohort, split or network size, no unlabelled volume for a method
-        that needs some, a run to go on from that is missing or does not fit, or a
+      UserError: bad cohort, split or network size, no volume to fine-tune on or that a
+        method needs, a run to go on from that is missing or does not fit, or a
         folder with a run of other settings.
     """
     cohort, split = _data_of(stage)
@@ -70,16 +70,25 @@ def steps_left(stage: config.StageConfig) -> int:
     return max(run.steps_added(records.make_record(stage, *_data_of(stage))), 0)
 
 
-def without_methods_in_want(stage: config.StageConfig) -> config.StageConfig:
+def without_methods_in_want(
+    stage: config.StageConfig, is_chosen: Callable[[str], bool]
+) -> config.StageConfig:
     """The stage without what needs unlabelled volumes, where there are none.
 
-    For settings that nobody chose; those that somebody did are refused by `check`.
+    For methods that nobody chose; those that somebody did are refused by `check`.
+
+    Args:
+      stage: its settings.
+      is_chosen: from a method's flag to whether somebody gave it.
 
     Raises:
       UserError: bad cohort or split.
     """
-    needing = _unlabelled_flags(stage)
-    if not needing:
+    if stage.stage != "finetune":
+        return stage
+    flags = {k: it.unlabelled_flag for k, it in stage.finetune.methods_on.items()}
+    in_want = {k: it for k, it in flags.items() if it and not is_chosen(it)}
+    if not in_want:
         return stage
     cohort = PreparedCohort.open(stage.prepared)
     if splits.unlabelled(cohort, splits.resolve(cohort, stage.split)):
@@ -87,31 +96,35 @@ def without_methods_in_want(stage: config.StageConfig) -> config.StageConfig:
     _LOG.warning(
         "Fine-tuning goes without what %s stands for: all pre-training volumes are for "
         "training or validation, and it learns from unlabelled ones.",
-        ", ".join(needing),
+        ", ".join(in_want.values()),
     )
-    in_want = [
-        k for k, each in stage.finetune.methods_on.items() if each.unlabelled_flag
-    ]
     return dataclasses.replace(stage, finetune=stage.finetune.without(in_want))
-
-
-def _unlabelled_flags(stage: config.StageConfig) -> tuple[str, ...]:
-    """The flags of the methods that learn from unlabelled volumes."""
-    return stage.finetune.unlabelled_flags if stage.stage == "finetune" else ()
 
 
 def _data_of(stage: config.StageConfig) -> tuple[PreparedCohort, splits.Split]:
     cohort = PreparedCohort.open(stage.prepared)
     split = splits.resolve(cohort, stage.split)
     stage.network.check_size(cohort.settings.size_px)
-    needing = _unlabelled_flags(stage)
+    if stage.stage == "finetune":
+        _check_volumes(stage.finetune, cohort, split)
+    return cohort, split
+
+
+def _check_volumes(
+    finetune: config.FinetuneConfig, cohort: PreparedCohort, split: splits.Split
+) -> None:
+    """Refuses a split without a volume to fine-tune on, or that a method needs."""
+    if not split.train:
+        raise errors.UserError(
+            "No labelled volume to fine-tune on: give --num_train_volumes of 1 or more."
+        )
+    needing = finetune.unlabelled_flags
     if needing and not splits.unlabelled(cohort, split):
         raise errors.UserError(
             f"{needing[0]} needs unlabelled volumes, but all {len(split.pretrain)} "
             "pre-training volumes of the split are for training or validation: add "
             "volumes to the cohort, or leave it off."
         )
-    return cohort, split
 
 
 def _check_runs(

@@ -6,7 +6,9 @@ from dscl_tf import config, errors, stages
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.methods import rounds
 from dscl_tf.methods.consistency.settings import ConsistencyConfig
+from dscl_tf.methods.copy_paste.settings import CopyPasteConfig
 from dscl_tf.methods.mixup.settings import MixupConfig
+from dscl_tf.methods.pseudo_labels.settings import PseudoLabelConfig
 from dscl_tf.stages import finetune, opening
 
 ADDED = config.FinetuneConfig(
@@ -48,13 +50,53 @@ def test_what_nobody_chose_is_left_off_where_no_volume_is_unlabelled(
     stage = make_stage(
         "finetune", tmp_path / "finetune", 2, finetune=ADDED, split=ALL_LABELLED
     )
-    found = opening.without_methods_in_want(stage)
+    found = opening.without_methods_in_want(stage, lambda flag: False)
     assert found.finetune.methods_on == {"mixup": ADDED.mixup}
     assert "goes without what --consistency_weight stands for" in caplog.text
     some = dataclasses.replace(
         stage, split=config.SplitConfig(num_train=1, num_validation=1, num_test=1)
     )
-    assert opening.without_methods_in_want(some) == some
+    assert opening.without_methods_in_want(some, lambda flag: False) == some
+
+
+def test_what_somebody_chose_stays_where_no_volume_is_unlabelled(
+    make_stage, tmp_path, caplog
+):
+    added = dataclasses.replace(ADDED, copy_paste=CopyPasteConfig(1.0))
+    stage = make_stage(
+        "finetune", tmp_path / "finetune", 2, finetune=added, split=ALL_LABELLED
+    )
+    found = opening.without_methods_in_want(stage, "--copy_paste_weight".__eq__)
+    assert list(found.finetune.methods_on) == ["mixup", "copy_paste"]
+    assert "what --consistency_weight stands" in caplog.text
+    with pytest.raises(errors.UserError, match="--copy_paste_weight needs unlabelled"):
+        stages.check([found])
+
+
+def test_self_training_without_an_unlabelled_volume_is_refused_before_any_work(
+    make_stage, tmp_path
+):
+    taught = config.FinetuneConfig(pseudo_labels=PseudoLabelConfig(as_targets=True))
+    stage = make_stage(
+        "finetune", tmp_path / "finetune", 2, finetune=taught, split=ALL_LABELLED
+    )
+    chain = rounds.with_rounds(
+        [make_stage("encoder", tmp_path / "encoder", split=ALL_LABELLED), stage], 1
+    )
+    with pytest.raises(errors.UserError, match="--self_training_rounds needs unlabel"):
+        stages.run(chain)
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_labelled_volume_is_refused_before_any_work(make_stage, tmp_path):
+    split = config.SplitConfig(num_train=0, num_validation=1, num_test=1)
+    chain = [
+        make_stage(kind, tmp_path / kind, 2, split=split)
+        for kind in ("encoder", "finetune")
+    ]
+    with pytest.raises(errors.UserError, match="No labelled volume to fine-tune on"):
+        stages.run(chain)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("is_seen", [True, False])

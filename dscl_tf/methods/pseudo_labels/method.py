@@ -61,33 +61,14 @@ def prepare(context: StageContext) -> None:
       UserError: the teacher cannot label.
     """
     settings = context.config.finetune.pseudo_labels
-    labels.make(_labels_of(context), unlabelled(context), settings)
-
-
-def unlabelled(context: StageContext) -> tuple[str, ...]:
-    """The volumes that the teacher labels: `StageContext.unlabelled`.
-
-    Raises:
-      UserError: there are none.
-    """
-    names = context.unlabelled
-    if not names:
-        raise errors.UserError(
-            "No unlabelled volume is left for pseudo-labels: all pre-training volumes "
-            "are for training or validation (--num_pretrain_volumes)."
-        )
-    return names
+    labels.make(_labels_of(context), context.unlabelled, settings)
 
 
 def teachers_labels(context: StageContext) -> Optional[MoreLabels]:
-    """What the teacher gave; None without one.
-
-    Raises:
-      UserError: there is no unlabelled volume.
-    """
+    """What the teacher gave the unlabelled volumes; None without one."""
     if context.config.finetune.pseudo_labels.teacher is None:
         return None
-    return MoreLabels(unlabelled(context), _labels_of(context).of)
+    return MoreLabels(context.unlabelled, _labels_of(context).of)
 
 
 def targets(context: StageContext) -> Optional[MoreLabels]:

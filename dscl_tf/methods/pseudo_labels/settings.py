@@ -29,6 +29,7 @@ class PseudoLabelConfig(MethodSettings):
         in_rounds=True,
     )
     uses_unlabelled = True
+    unlabelled_flag = "--self_training_rounds"
     uses_pseudo_labels = True
 
     def __post_init__(self):
