@@ -5,12 +5,31 @@ from typing import Optional
 
 import numpy as np
 
+from dscl_tf import config, errors
 from dscl_tf.cohort import sparse
 from dscl_tf.methods.method import MoreLabels
 from dscl_tf.pipeline import batches, sampling
 from dscl_tf.pipeline.batches import PseudoLabelled
 from dscl_tf.pipeline.streams import BatchChange, Stream
 from dscl_tf.training.stage_context import StageContext
+
+
+def require_true_labels(stage: config.StageConfig, flag: str) -> None:
+    """Refuses self-training beside a method that takes every label for a person's.
+
+    Args:
+      stage: of fine-tuning.
+      flag: of the method.
+
+    Raises:
+      UserError: half of the labelled slices would have pseudo-labels.
+    """
+    if stage.finetune.pseudo_labels.as_targets:
+        raise errors.UserError(
+            f"{flag} does not go with --self_training_rounds: it needs labels of a "
+            "person, but half of each labelled batch would have pseudo-labels. Leave "
+            "one of them out."
+        )
 
 
 def labelled_batches(
@@ -21,7 +40,8 @@ def labelled_batches(
 ) -> Stream:
     """Batches of fine-tuning; with more labels, half of each batch has those.
 
-    Slices of which no pixel's label is known are not drawn.
+    Slices of which nothing is labelled are not drawn for what a person drew; those with
+    pseudo-labels are drawn whether one of their pixels is known or not.
 
     Args:
       context: of the stage.

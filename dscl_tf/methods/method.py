@@ -65,7 +65,8 @@ class Method:
     may raise UserError.
     """
 
-    # Refuses a stage, before any work.
+    # Refuses a stage, before any work of the chain; runs of stages before it may not be
+    # there yet.
     check: Optional[Callable[[config.StageConfig, PreparedCohort], None]] = None
     # Makes files in the run folder, by networks that live on one device; or refuses
     # what the stage goes on from, which is not there while its time is estimated.

@@ -53,6 +53,7 @@ def check(stage: config.StageConfig, to_come: Collection[str] = ()) -> None:
     there = [run for run in stage.other_runs if os.path.abspath(run) not in made]
     # What cannot be checked is said when the stage is opened.
     _check_runs(there, stage, cohort, split, is_said=False)
+    _check_methods(stage, cohort)
     lengthening.check(
         RunFolder(stage.workdir), records.make_record(stage, cohort, split)
     )
@@ -141,14 +142,18 @@ def _check_runs(
         predecessors.check_channels(run, cohort)
 
 
+def _check_methods(stage: config.StageConfig, cohort: PreparedCohort) -> None:
+    for part in method.parts_of(stage):
+        if part.check is not None:
+            part.check(stage, cohort)
+
+
 def _open(
     stage: config.StageConfig, devices: Devices
 ) -> Iterator[Optional[StageContext]]:
     cohort, split = _data_of(stage)
     _check_runs(stage.other_runs, stage, cohort, split)
-    for part in method.parts_of(stage):
-        if part.check is not None:
-            part.check(stage, cohort)
+    _check_methods(stage, cohort)
     record = records.make_record(stage, cohort, split)
     devices.check_same(records.fingerprint(record), "their settings or cohorts")
     run = RunFolder(stage.workdir)

@@ -5,8 +5,10 @@ import pytest
 from dscl_tf import config, errors, stages
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.methods import rounds
+from dscl_tf.methods.adversarial.settings import AdversarialConfig
 from dscl_tf.methods.consistency.settings import ConsistencyConfig
 from dscl_tf.methods.copy_paste.settings import CopyPasteConfig
+from dscl_tf.methods.joint.settings import JointConfig
 from dscl_tf.methods.mixup.settings import MixupConfig
 from dscl_tf.methods.pseudo_labels.settings import PseudoLabelConfig
 from dscl_tf.stages import finetune, opening
@@ -86,6 +88,33 @@ def test_self_training_without_an_unlabelled_volume_is_refused_before_any_work(
     with pytest.raises(errors.UserError, match="--self_training_rounds needs unlabel"):
         stages.run(chain)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "settings, fields, message",
+    [
+        ({"adversarial": AdversarialConfig(0.1)}, {}, "--adversarial_weight does not"),
+        ({"copy_paste": CopyPasteConfig(1.0)}, {}, "--copy_paste_weight does not go"),
+        (
+            {"joint": JointConfig(local_weight=0.1)},
+            {"local": config.LocalConfig(strategy=config.LocalStrategy.NONE)},
+            "--joint_local_weight has no loss to weigh",
+        ),
+    ],
+)
+def test_methods_refuse_a_stage_before_any_work(
+    make_stage, tmp_path, settings, fields, message
+):
+    taught = PseudoLabelConfig(as_targets=True)
+    added = config.FinetuneConfig(pseudo_labels=taught, **settings)
+    stage = make_stage("finetune", tmp_path / "finetune", 2, finetune=added, **fields)
+    chain = [make_stage("encoder", tmp_path / "encoder", 2), stage]
+    with pytest.raises(errors.UserError, match=message):
+        stages.run(rounds.with_rounds(chain, 1))
+    assert not list(tmp_path.iterdir())
+    rest = dataclasses.replace(added, pseudo_labels=PseudoLabelConfig())
+    if not fields:
+        stages.check(rounds.with_rounds([dataclasses.replace(stage, finetune=rest)], 0))
 
 
 def test_no_labelled_volume_is_refused_before_any_work(make_stage, tmp_path):

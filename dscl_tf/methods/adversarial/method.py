@@ -2,12 +2,24 @@
 
 import tensorflow as tf
 
-from dscl_tf.methods import opponents, unlabelled
+from dscl_tf import config
+from dscl_tf.cohort.prepared import PreparedCohort
+from dscl_tf.methods import labelled, opponents, unlabelled
 from dscl_tf.methods.method import AddedLoss, Method
 from dscl_tf.pipeline import streams
 from dscl_tf.training import distribution, steps
 from dscl_tf.training.distribution import Devices
 from dscl_tf.training.stage_context import StageContext
+
+
+def check(stage: config.StageConfig, cohort: PreparedCohort) -> None:
+    """Refuses self-training beside it.
+
+    Raises:
+      UserError: labelled slices would be unlabelled ones.
+    """
+    del cohort
+    labelled.require_true_labels(stage, stage.finetune.adversarial.unlabelled_flag)
 
 
 def added(context: StageContext, unet: tf.keras.Model) -> list[AddedLoss]:
@@ -55,14 +67,14 @@ def adversarial_loss(
 
     def loss(batch: steps.Batch) -> steps.Scalars:
         others = streams.part_of(batch, unlabelled.STREAM)
-        labelled = _shown(batch["image"], batch[steps.LOGITS])
+        known = _shown(batch["image"], batch[steps.LOGITS])
         image = others["image"]
         guessed = _shown(image, unet(image, training=True))
         total = others["volume"].shape[0]
         terms = opponents.judgement_losses(discriminator(guessed, training=True), True)
         fooling = steps.mean_over_batch(terms, total, devices)
         lost, accuracy = opponents.contest(
-            discriminator, labelled, guessed, total, devices
+            discriminator, known, guessed, total, devices
         )
         return {
             "loss": weight * fooling,
@@ -75,9 +87,9 @@ def adversarial_loss(
 
 
 def _shown(image: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """What a discriminator of segmentations looks at, float32 [n, H, W, 1 + C]."""
+    """What a discriminator of segmentations sees, float32 [n, H, W, channels + C]."""
     probabilities = tf.nn.softmax(tf.cast(logits, tf.float32))
     return tf.concat([image, probabilities], axis=-1)
 
 
-METHOD = Method(losses=added)
+METHOD = Method(check=check, losses=added)

@@ -5,6 +5,7 @@ from typing import Optional
 import tensorflow as tf
 
 from dscl_tf import config, errors, losses, networks
+from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.methods.method import AddedLoss, Method
 from dscl_tf.pipeline import batches, sampling, streams
 from dscl_tf.training import stage_regions, steps
@@ -14,11 +15,27 @@ from dscl_tf.training.stage_context import StageContext
 _GLOBAL_SALT, _LOCAL_SALT = 101, 102
 
 
+def check(stage: config.StageConfig, cohort: PreparedCohort) -> None:
+    """Refuses a weight of a loss that there is not.
+
+    Raises:
+      UserError: no strategy, or too few blocks.
+    """
+    del cohort
+    joint = stage.finetune.joint
+    if joint.global_weight and stage.global_.strategy is config.GlobalStrategy.NONE:
+        raise _no_strategy("global")
+    if joint.local_weight:
+        if stage.local.strategy is config.LocalStrategy.NONE:
+            raise _no_strategy("local")
+        stage.network.check_blocks(stage.local.num_blocks)
+
+
 def added(context: StageContext, unet: tf.keras.Model) -> list[AddedLoss]:
     """Those of the two losses that have a weight.
 
     Raises:
-      UserError: there is no such loss, or too few volumes or too small maps for it.
+      UserError: too few volumes or too small maps for it.
     """
     made = (added_global(context, unet), added_local(context, unet))
     return [each for each in made if each is not None]
@@ -28,14 +45,12 @@ def added_global(context: StageContext, unet: tf.keras.Model) -> Optional[AddedL
     """A L_g on g1(e(x)) of unlabelled slices; None where a is 0.
 
     Raises:
-      UserError: there is no such loss, or too few volumes for it.
+      UserError: too few volumes for it.
     """
     stage = context.config
     weight = stage.finetune.joint.global_weight
     if not weight:
         return None
-    if stage.global_.strategy is config.GlobalStrategy.NONE:
-        raise _no_strategy("global")
     encoder = unet.get_layer("encoder")
     shape = _shape_at(context, len(stage.network.filters) - 1)
     head = networks.build_global_head(stage.network, shape)
@@ -65,15 +80,12 @@ def added_local(context: StageContext, unet: tf.keras.Model) -> Optional[AddedLo
     """B L_l on g2 of the U-Net's first l decoder blocks; None where b is 0.
 
     Raises:
-      UserError: there is no such loss, or too few volumes or too small maps for it.
+      UserError: too few volumes or too small maps for it.
     """
     stage, local = context.config, context.config.local
     weight = stage.finetune.joint.local_weight
     if not weight:
         return None
-    if local.strategy is config.LocalStrategy.NONE:
-        raise _no_strategy("local")
-    stage.network.check_blocks(local.num_blocks)
     shape = _shape_at(context, stage.network.num_blocks - local.num_blocks)
     head = networks.build_local_head(stage.network, shape, local.region_size)
     regions_of = stage_regions.region_source(stage, shape[:2])
@@ -130,4 +142,4 @@ def _no_strategy(kind: str) -> errors.UserError:
     )
 
 
-METHOD = Method(losses=added)
+METHOD = Method(check=check, losses=added)

@@ -18,6 +18,8 @@ _LOG = logging.getLogger(__name__)
 def check(stage: config.StageConfig, cohort: PreparedCohort) -> None:
     """Refuses a run that cannot label this cohort.
 
+    One that is still to be trained, by a stage before, is of the same cohort.
+
     Raises:
       UserError: naming the run, and what it has and should have; or there is none.
     """
@@ -27,7 +29,10 @@ def check(stage: config.StageConfig, cohort: PreparedCohort) -> None:
             "Pseudo-labels as targets need a run that gives them: use "
             "--self_training_rounds of 1 or more."
         )
-    record = RunFolder(teacher).read_record()
+    run = RunFolder(teacher)
+    if not run.config_file.exists():
+        return
+    record = run.read_record()
     if record.config.stage != "finetune":
         raise errors.UserError(
             f"{teacher} is a run of the stage {record.config.stage!r}; only a "
@@ -41,7 +46,12 @@ def check(stage: config.StageConfig, cohort: PreparedCohort) -> None:
             "labels, size of slices): use a teacher trained on this cohort."
         )
     channels.require_same(teacher, record.preprocessing, cohort.folder, cohort.settings)
-    other = records.other_preprocessing(record.preprocessing, cohort.settings)
+
+
+def say_other_preprocessing(teacher: str, cohort: PreparedCohort) -> None:
+    """Warns of a teacher that learned from slices that were prepared otherwise."""
+    theirs = RunFolder(teacher).read_record().preprocessing
+    other = records.other_preprocessing(theirs, cohort.settings)
     if other:
         _LOG.warning(
             "%s learned from slices that were prepared otherwise (%s): its "
@@ -61,6 +71,7 @@ def prepare(context: StageContext) -> None:
       UserError: the teacher cannot label.
     """
     settings = context.config.finetune.pseudo_labels
+    say_other_preprocessing(settings.teacher, context.cohort)
     labels.make(_labels_of(context), context.unlabelled, settings)
 
 

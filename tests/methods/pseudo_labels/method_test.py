@@ -19,6 +19,7 @@ def test_a_teacher_of_slices_that_were_prepared_otherwise(
     )
     with caplog.at_level(logging.WARNING):
         method.check(stage, tiny_cohort)
+        method.say_other_preprocessing(str(teacher), tiny_cohort)
     assert "prepared otherwise" not in caplog.text
     run = run_folder.RunFolder(teacher)
     record = run.read_record()
@@ -27,4 +28,5 @@ def test_a_teacher_of_slices_that_were_prepared_otherwise(
     files.write_json(run.config_file, records.to_json(record))
     with caplog.at_level(logging.WARNING):
         method.check(stage, tiny_cohort)
+        method.say_other_preprocessing(str(teacher), tiny_cohort)
     assert "prepared otherwise (spacing_mm was 4.0, is now 2.0)" in caplog.text
