@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from dscl_tf.cohort import partitions
 from dscl_tf.cohort.prepared import PreparedCohort
+from dscl_tf.training import slicewise
 
 
 class PartitionProbe:
@@ -40,7 +41,13 @@ class PartitionProbe:
 
     def accuracy(self) -> float:
         """The share of slices whose nearest neighbour is of their partition."""
-        embeddings = np.concatenate([self._embed(i).numpy() for i in self._images])
+        embeddings = np.concatenate(
+            [
+                embedded
+                for images in self._images
+                for embedded in slicewise.answers(self._embed, images)
+            ]
+        )
         return partition_accuracy(embeddings, self._subject, self._partition)
 
 

@@ -6,10 +6,11 @@ import numpy as np
 import tensorflow as tf
 
 from dscl_tf.cohort.prepared import PreparedCohort
+from dscl_tf.training import slicewise
 
 
 class Validator:
-    """Measures a network on labelled volumes, all slices of a volume at once.
+    """Measures a network on labelled volumes.
 
     Unknown voxels take no part, neither as truth nor as prediction.
     """
@@ -27,8 +28,8 @@ class Validator:
 
     def predict(self, name: str) -> np.ndarray:
         """The predicted classes of a volume, int32 [Q, H, W]."""
-        images = np.asarray(self.cohort.slices(name), np.float32)
-        return self._predict(images).numpy()
+        answers = slicewise.answers(self._predict, self.cohort.slices(name))
+        return np.concatenate(list(answers))
 
     def scores(self) -> dict[str, float]:
         """Mean Dice over the volumes: "mean" and each structure by name.

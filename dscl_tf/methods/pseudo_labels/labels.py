@@ -13,16 +13,15 @@ import tensorflow as tf
 from dscl_tf import errors, files
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.methods.pseudo_labels.settings import PseudoLabelConfig
-from dscl_tf.training import run_folder
+from dscl_tf.training import run_folder, slicewise
 
 _LOG = logging.getLogger(__name__)
 FOLDER = "pseudo_labels"
 _SUMMARY = "summary.json"
-_SLICES_AT_ONCE = 16
 _BINS_OF_TEN = 100  # Of 1 - p, to find the surest pixels of a class by.
 _MOST_SURE = 7  # 1 - p of 10^-7 is the least that float32 tells from 0.
 # Teacher's softmax of slices: float32 [N, H, W] to [N, H, W, C].
-_Predict = Callable[[np.ndarray], np.ndarray]
+_Predict = Callable[[np.ndarray], tf.Tensor]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,9 +128,7 @@ def _said(
     labels: PseudoLabels, name: str, predict: _Predict
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The most probable classes of some slices at a time, and how probable they are."""
-    images = labels.cohort.slices(name)
-    for first in range(0, len(images), _SLICES_AT_ONCE):
-        maps = predict(np.asarray(images[first : first + _SLICES_AT_ONCE], np.float32))
+    for maps in slicewise.answers(predict, labels.cohort.slices(name)):
         yield maps.argmax(axis=-1), maps.max(axis=-1)
 
 
@@ -185,7 +182,7 @@ def _predictor(model: tf.keras.Model) -> _Predict:
     def softmax(images: tf.Tensor) -> tf.Tensor:
         return tf.nn.softmax(model(images, training=False))
 
-    return lambda images: softmax(images).numpy()
+    return softmax
 
 
 def _report(counts: Sequence[list], label_names: Sequence[str]) -> None:
