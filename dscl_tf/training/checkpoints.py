@@ -69,7 +69,7 @@ class Checkpoints:
           parts: networks by the names under which later stages take them over.
           optimizer: built.
         """
-        self._parts, self._optimizer = dict(parts), optimizer
+        self._folder, self._parts, self._optimizer = folder, dict(parts), optimizer
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.best_score = tf.Variable(-1.0, dtype=tf.float64, trainable=False)
         self.best_step = tf.Variable(-1, dtype=tf.int64, trainable=False)
@@ -79,16 +79,21 @@ class Checkpoints:
             max_to_keep=2,
         )
         self._best = tf.train.CheckpointManager(
-            tf.train.Checkpoint(parts=dict(parts)), str(folder / "best"), max_to_keep=1
+            tf.train.Checkpoint(parts=dict(parts), **self._scores),
+            str(folder / "best"),
+            max_to_keep=1,
         )
+
+    @property
+    def _scores(self) -> dict[str, tf.Variable]:
+        return {"best_score": self.best_score, "best_step": self.best_step}
 
     def _checkpoint(self, has_scale: bool) -> tf.train.Checkpoint:
         return tf.train.Checkpoint(
             parts=self._parts,
             optimizer=_state_of(self._optimizer, has_scale),
             step=self.step,
-            best_score=self.best_score,
-            best_step=self.best_step,
+            **self._scores,
         )
 
     def _read(self, path: str) -> None:
@@ -115,6 +120,7 @@ class Checkpoints:
         for path in reversed(paths):
             fault = self._fault_of(path)
             if fault is None:
+                self._adopt_best(folder or self._folder)
                 return int(self.step)
             _LOG.warning("Cannot restore %s (%s); trying the one before.", path, fault)
         if paths:
@@ -123,7 +129,30 @@ class Checkpoints:
                 f"(the oldest: {fault}): delete the run folder to start the stage "
                 "again."
             )
+        if folder is None:
+            # Best weights there are of a run that was killed before it saved any.
+            (self._folder / "best" / "checkpoint").unlink(missing_ok=True)
         return 0
+
+    def _adopt_best(self, folder: pathlib.Path) -> None:
+        """Knows the best weights that were kept after the checkpoint, before a kill.
+
+        Those before are gone. Earlier versions did not keep their step and score.
+        """
+        path = tf.train.latest_checkpoint(str(folder / "best"))
+        if path is None:
+            return
+        try:
+            reader = tf.train.load_checkpoint(path)
+            score, step = (
+                reader.get_tensor(f"{name}/.ATTRIBUTES/VARIABLE_VALUE")
+                for name in self._scores
+            )
+        except _UNREADABLE:
+            return
+        if step > int(self.step):
+            self.best_score.assign(score)
+            self.best_step.assign(step)
 
     def _fault_of(self, path: str) -> Optional[str]:
         """Restores a checkpoint; why it cannot be gone on from, None if it can."""
@@ -171,9 +200,15 @@ class Checkpoints:
         return True
 
     def result(self) -> pathlib.Path:
-        """The checkpoint to use: the best one, or the newest where none was kept."""
+        """The checkpoint to use: the best one, or the newest where none was kept.
+
+        Best weights that this run does not know are of another one, which was killed.
+        """
+        has_best = int(self.best_step) >= 0 and self._best.latest_checkpoint
         return pathlib.Path(
-            self._best.latest_checkpoint or self._manager.latest_checkpoint
+            self._best.latest_checkpoint
+            if has_best
+            else self._manager.latest_checkpoint
         )
 
     def scores(self) -> dict[str, float]:

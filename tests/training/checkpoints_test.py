@@ -93,6 +93,43 @@ def test_best_is_kept_apart_and_survives_a_restart(tmp_path):
     assert (fresh.variables[0].numpy() == 2).all()
 
 
+def test_best_weights_of_a_killed_run_are_not_the_result(tmp_path):
+    run, _ = open_run(tmp_path)
+    run.keep_if_best(600, 0.4)
+    # Killed before its first checkpoint, and started again without validation.
+    again, _ = open_run(tmp_path)
+    assert again.restore() == 0
+    again.save(500)
+    assert again.result() == tmp_path / "checkpoints" / "ckpt-500"
+    last, _ = open_run(tmp_path)
+    assert last.restore() == 500
+    assert last.result() == again.result() and last.scores() == {}
+
+
+@pytest.mark.parametrize("is_earlier_version", [False, True])
+def test_a_best_that_no_checkpoint_knows_keeps_its_step(tmp_path, is_earlier_version):
+    run, model = open_run(tmp_path)
+    run.keep_if_best(400, 0.7)
+    run.save(500)
+    if is_earlier_version:
+        run._best = tf.train.CheckpointManager(
+            tf.train.Checkpoint(parts={"encoder": model}), str(tmp_path / "best"), 1
+        )
+    run.keep_if_best(600, 0.8)
+    again, _ = open_run(tmp_path)
+    assert again.restore() == 500
+    # Where nothing says them, those of the checkpoint stay.
+    known = (400, 0.7) if is_earlier_version else (600, 0.8)
+    assert tuple(again.scores().values()) == known
+    assert again.keep_if_best(600, 0.75) is is_earlier_version
+    assert again.result() == tmp_path / "best" / "ckpt-600"
+    # Another process adopts it, too.
+    other, _ = open_run(tmp_path / "other")
+    assert other.restore(tmp_path) == 500
+    assert other.scores()["best_step"] in (400, 600)
+    handover.take_over(again.result(), {"encoder": part()})
+
+
 def test_result_without_a_best_is_the_newest(saved):
     assert open_run(saved)[0].result() == saved / "checkpoints" / "ckpt-3"
 
