@@ -10,8 +10,8 @@ Layers = tf.keras.layers
 def build_class_head(channels: int) -> tf.keras.Model:
     """The head of the contrast of classes: two 1x1 convolutions, ReLU between.
 
-    Without normalisation and biases, so that a pixel's vector does not depend on which
-    others are drawn with it.
+    Without normalisation, so that a pixel's vector does not depend on which others are
+    drawn with it; without biases, so that 0 stays 0.
 
     Args:
       channels: C, of the features and of the vectors.

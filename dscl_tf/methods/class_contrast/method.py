@@ -80,10 +80,9 @@ def _vectors_of(unet: tf.keras.Model, head: tf.keras.Model):
         slot, num_slots = batch["rows_slot"], batch["slot_class"].shape[0]
         features = decoder(encoder(batch["image"], training=True), training=True)
         drawn = pixels.at_slots(features, slot, num_slots)
-        vectors = head(drawn[:, None, None], training=True)[:, 0, 0]
-        # Other replicas have the other pixels; only these may move the head here.
-        own = pixels.at_slots(tf.ones_like(slot)[..., None], slot, num_slots)
-        return vectors * own
+        # Without biases the head gives 0 for 0 and does not move by it: other replicas
+        # have the other pixels.
+        return head(drawn[:, None, None], training=True)[:, 0, 0]
 
     return vectors_of
 
