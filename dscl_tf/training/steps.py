@@ -14,7 +14,7 @@ from dscl_tf.training.distribution import Devices
 Batch = Mapping[str, tf.Tensor]
 Scalars = dict[str, tf.Tensor]
 LossFunction = Callable[[Batch], Scalars]
-# From a batch to images of it, floating [n, H, W, 1].
+# From a batch to images of it, floating [n, H, W, channels].
 Images = Callable[[Batch], tf.Tensor]
 # The variables that learn from each loss, by the loss's name among the scalars.
 Players = Mapping[str, Sequence[tf.Variable]]
@@ -198,17 +198,41 @@ def finetune_loss(
         shown = [batch["image"], *(images(batch) for images in along.values())]
         logits = unet(tf.concat(shown, axis=0), training=True)
         logits, *others = tf.split(logits, [images.shape[0] for images in shown])
-        sums = losses.soft_dice_sums(logits, batch["label"], has_unknown)
-        lost = losses.soft_dice_of_sums(devices.sum(sums))
-        if kind is LossKind.DICE_CE:
-            sums = losses.cross_entropy_sums(logits, batch["label"], has_unknown)
-            lost = 0.5 * (lost + losses.cross_entropy_of_sums(devices.sum(sums)))
+        lost = loss_of_labels(logits, batch["label"], devices, kind, has_unknown)
         if not with_logits:
             return {"loss": lost}
         of_others = {logits_of(name): each for name, each in zip(along, others)}
         return {"loss": lost, LOGITS: logits, **of_others}
 
     return loss
+
+
+def loss_of_labels(
+    logits: tf.Tensor,
+    labels: tf.Tensor,
+    devices: Devices,
+    kind: LossKind = LossKind.DICE,
+    has_unknown: bool = True,
+) -> tf.Tensor:
+    """How far a segmentation is from its labels, over the batch of all devices.
+
+    Args:
+      logits: floating [n, H, W, C], of this device.
+      labels: int [n, H, W], or floating [n, H, W, C], a map a class.
+      devices: what computes it.
+      kind: soft Dice over all classes, or the mean of it and cross-entropy.
+      has_unknown: whether labels may be unknown; where all are known, it changes
+        nothing.
+
+    Returns:
+      float32 scalar.
+    """
+    sums = losses.soft_dice_sums(logits, labels, has_unknown)
+    lost = losses.soft_dice_of_sums(devices.sum(sums))
+    if kind is LossKind.DICE_CE:
+        sums = losses.cross_entropy_sums(logits, labels, has_unknown)
+        lost = 0.5 * (lost + losses.cross_entropy_of_sums(devices.sum(sums)))
+    return lost
 
 
 def logits_of(name: str) -> str:

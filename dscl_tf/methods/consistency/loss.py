@@ -4,7 +4,6 @@ from typing import Callable
 
 import tensorflow as tf
 
-from dscl_tf import losses
 from dscl_tf.methods.consistency import views
 from dscl_tf.methods.consistency.settings import ConsistencyConfig
 from dscl_tf.pipeline import streams
@@ -27,7 +26,7 @@ def consistency_loss(
     where it is confident; in a CutMix box, those of the slice that the box is of.
 
     Args:
-      teach: from images [n, H, W, 1] to logits [n, H, W, C], by who labels.
+      teach: from images [n, H, W, channels] to logits [n, H, W, C], by who labels.
       forget: from the unlabelled batch to the segmenter's logits of weak views with
         features dropped; asked only where the settings want it.
       settings: weight, confidence, whether features are dropped.
@@ -44,11 +43,14 @@ def consistency_loss(
         chosen, known = hard_labels(teach(others["image"]), settings.confidence)
         targets = targets_of(known, others, devices)
         logits = tf.split(batch[steps.logits_of(STREAM)], len(targets))
-        of_views = [_dice(*each, devices) for each in zip(logits, targets)]
+        of_views = [
+            steps.loss_of_labels(*each, devices) for each in zip(logits, targets)
+        ]
         lost = tf.add_n(of_views) / len(of_views)
         if settings.feature_dropout:
-            # Half of all: UniMatch's weights.
-            lost = 0.5 * (lost + _dice(forget(others), known, devices))
+            # To each other the three count as in UniMatch.
+            third = steps.loss_of_labels(forget(others), known, devices)
+            lost = 0.5 * (lost + third)
         ramp = tf.cast(others["step"], tf.float32) / max(settings.ramp_steps, 1)
         structures = tf.stack([chosen > 0, (chosen > 0) & (chosen == known)])
         pixels = tf.reduce_sum(tf.cast(structures, tf.float32), axis=[1, 2, 3])
@@ -96,8 +98,3 @@ def targets_of(
         tf.where(others[f"rows_box_{number}"], partners, known)
         for number in views.NUMBERS
     ]
-
-
-def _dice(logits: tf.Tensor, labels: tf.Tensor, devices: Devices) -> tf.Tensor:
-    sums = losses.soft_dice_sums(logits, labels, has_unknown=True)
-    return losses.soft_dice_of_sums(devices.sum(sums))

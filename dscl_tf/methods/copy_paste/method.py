@@ -88,7 +88,7 @@ def with_boxes(fraction: float) -> BatchChange:
 
 
 def mixed_images(batch: Batch) -> tf.Tensor:
-    """The slices of a step, float32 [n, H, W, 1]."""
+    """The slices of a step, float32 [n, H, W, channels]."""
     others = streams.part_of(batch, STREAM)
     is_labelled = others["rows_labelled"][..., None]
     return tf.where(is_labelled, batch["image"], others["image"])
@@ -103,7 +103,7 @@ def copy_paste_loss(
     """The mean of Dice and cross-entropy of the labelled pixels, and of the others.
 
     Args:
-      teach: from images [n, H, W, 1] to logits [n, H, W, C], by who labels.
+      teach: from images [n, H, W, channels] to logits [n, H, W, C], by who labels.
       num_classes: C.
       settings: the weights.
       devices: what computes it.
@@ -121,8 +121,10 @@ def copy_paste_loss(
         pseudo = losses.label_maps(said, num_classes)
         logits = batch[steps.logits_of(STREAM)]
         # A pixel of no class is unknown, and takes no part.
-        of_true = _dice_and_entropy(logits, true * is_labelled, devices)
-        of_pseudo = _dice_and_entropy(logits, pseudo * (1 - is_labelled), devices)
+        of_true, of_pseudo = (
+            steps.loss_of_labels(logits, maps, devices, config.LossKind.DICE_CE)
+            for maps in (true * is_labelled, pseudo * (1 - is_labelled))
+        )
         return {
             "loss": settings.weight * (of_true + settings.pseudo_weight * of_pseudo),
             "pasted_labelled_loss": of_true,
@@ -130,16 +132,6 @@ def copy_paste_loss(
         }
 
     return loss
-
-
-def _dice_and_entropy(
-    logits: tf.Tensor, maps: tf.Tensor, devices: Devices
-) -> tf.Tensor:
-    dice = devices.sum(losses.soft_dice_sums(logits, maps, has_unknown=True))
-    entropy = devices.sum(losses.cross_entropy_sums(logits, maps, has_unknown=True))
-    return 0.5 * (
-        losses.soft_dice_of_sums(dice) + losses.cross_entropy_of_sums(entropy)
-    )
 
 
 def _panel(batch: steps.Batch) -> np.ndarray:

@@ -84,9 +84,7 @@ def augmentation_loss(
         maps = losses.label_maps(batch["label"], unet.output_shape[-1])
         made = generate(generators, batch["image"], maps, batch[LATENT])
         logits = unet(made.image, training=True)
-        # Pseudo-labels may be unknown; where all are known, it changes nothing.
-        sums = losses.soft_dice_sums(logits, made.label, has_unknown=True)
-        dice = losses.soft_dice_of_sums(devices.sum(sums))
+        dice = steps.loss_of_labels(logits, made.label, devices)
         total = others["volume"].shape[0]
         terms = opponents.judgement_losses(
             discriminator(made.image, training=True), True
