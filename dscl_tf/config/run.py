@@ -42,7 +42,10 @@ class OptimizerConfig:
 
 @dataclasses.dataclass(frozen=True)
 class RuntimeConfig:
-    """How a run computes and reports; none of it changes what is computed."""
+    """How a run computes and reports; another way does not make another run of it.
+
+    Yet rounding, and BatchNorm over each device's own slices, change what comes of it.
+    """
 
     precision: str = "auto"  # auto, float32, mixed_float16 or mixed_bfloat16.
     jit: str = "auto"  # auto, on or off.

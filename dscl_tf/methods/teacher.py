@@ -19,7 +19,7 @@ from dscl_tf.training.stage_context import StageContext
 class Teacher:
     """What labels, and what `method.AddedLoss` is to know of it."""
 
-    # From images [n, H, W, 1] to logits [n, H, W, C], without a gradient.
+    # From images [n, H, W, channels] to logits [n, H, W, C], without a gradient.
     teach: Callable[[tf.Tensor], tf.Tensor]
     parts: Mapping[str, tf.keras.Model]
     followers: Mapping[str, averaging.Follower]
