@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from dscl_tf.losses import chunks
+from dscl_tf.methods.class_contrast import head as heads
 from dscl_tf.methods.class_contrast import loss
 
 
@@ -98,3 +99,13 @@ def test_scalars_tell_alike_from_unlike():
     terms = loss.class_contrastive_terms(vectors, classes, classes > 0, 0.1)
     names = ("top1", "positive_similarity", "negative_similarity")
     assert [round(float(terms[name]), 6) for name in names] == [1, 1, 0]
+
+
+def test_an_empty_slot_has_no_vector_and_moves_nothing():
+    head = heads.build_class_head(4)
+    with tf.GradientTape() as tape:
+        vectors = head(tf.zeros([3, 1, 1, 4]), training=True)
+        total = tf.reduce_sum(vectors * tf.random.stateless_normal([4], [1, 2]))
+    assert not vectors.numpy().any()
+    for gradient in tape.gradient(total, head.trainable_variables):
+        assert not gradient.numpy().any()
