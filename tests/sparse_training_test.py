@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from dscl_tf import config, errors, stages
 from dscl_tf.cohort import preparation, prepared, splits
-from dscl_tf.methods import labelled
+from dscl_tf.methods import labelled, rounds, unlabelled
 from dscl_tf.methods.adversarial.settings import AdversarialConfig
 from dscl_tf.methods.class_contrast.settings import ClassContrastConfig
 from dscl_tf.methods.consistency.settings import ConsistencyConfig
@@ -19,6 +19,7 @@ from dscl_tf.methods.learned_augmentation import loss as learned
 from dscl_tf.methods.learned_augmentation.settings import LearnedAugmentationConfig
 from dscl_tf.methods.mixup.settings import MixupConfig
 from dscl_tf.methods.pseudo_labels.settings import PseudoLabelConfig
+from dscl_tf.stages import opening
 from dscl_tf.training import panels, run_folder, steps
 from dscl_tf.training.stage_context import StageContext
 from tests import curves
@@ -76,6 +77,47 @@ def test_unlabelled_slices_are_not_drawn(cohort, make_stage, folder, tmp_path):
     for batch in stream.open(0, 0, 5):
         assert (batch["label"].numpy() <= 2).all()
         assert (batch["label"].numpy() == 2).any()
+
+
+def test_unlabelled_slices_of_training_volumes_are_unlabelled_data(
+    cohort, make_stage, folder, tmp_path
+):
+    stage = make_stage("finetune", tmp_path, prepared=str(folder))
+    split = splits.Split(("p0", "p1", "p2"), ("p0", "p1"), (), ("p3",))
+
+    def drawn(split):
+        context = StageContext(stage, cohort, split, None, None, None)
+        stream = unlabelled.unlabelled_batches(context)
+        found = [stream.ids(0, step) for step in range(60)]
+        return {pair for ids in found for pair in zip(ids["volume"], ids["slice"])}
+
+    others = set(range(5)) - set(LABELLED)
+    beside = {(name, k) for name in ("p0", "p1") for k in others}
+    assert drawn(split) == beside | {("p2", k) for k in range(5)}
+    # Of a validation volume nothing is drawn.
+    assert drawn(dataclasses.replace(split, validation=("p2",))) == beside
+
+
+def test_methods_do_with_unlabelled_slices_where_no_volume_is_unlabelled(
+    make_stage, folder, tmp_path
+):
+    stage = make_stage(
+        "finetune",
+        tmp_path / "run",
+        3,
+        prepared=str(folder),
+        finetune=config.FinetuneConfig(
+            batch_size=3, consistency=ConsistencyConfig(1.0)
+        ),
+        split=config.SplitConfig(num_train=3, num_validation=2, num_test=1),
+    )
+    assert opening.without_methods_in_want(stage, lambda flag: False) == stage
+    run = stages.run(rounds.with_rounds([stage], 0))[-1]
+    assert np.isfinite(curves.of_training(run, "consistency_loss")).all()
+    taught = config.FinetuneConfig(pseudo_labels=PseudoLabelConfig(as_targets=True))
+    stage = dataclasses.replace(stage, finetune=taught, workdir=str(tmp_path / "other"))
+    with pytest.raises(errors.UserError, match="--self_training_rounds needs unlabel"):
+        stages.run(rounds.with_rounds([stage], 1))
 
 
 def test_a_draw_without_a_labelled_slice_is_refused(

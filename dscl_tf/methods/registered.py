@@ -55,7 +55,7 @@ class Registered:
 
     @property
     def unlabelled_flags(self) -> tuple[str, ...]:
-        """Flags of the methods that cannot do without unlabelled volumes."""
+        """Flags of the methods that cannot do without unlabelled slices."""
         found = (each.unlabelled_flag for each in self.methods_on.values())
         return tuple(flag for flag in found if flag)
 

@@ -29,9 +29,10 @@ class MethodSettings:
     term: ClassVar[Term]
     # Whether the pre-training volumes take part, beside the labelled ones.
     uses_unlabelled: ClassVar[bool] = False
-    # The flag that turns it on, if it cannot do without volumes that have no part in
-    # the labelled ones.
+    # The flag that turns it on, if it cannot do without unlabelled slices.
     unlabelled_flag: ClassVar[str] = ""
+    # Whether these must be of volumes that have no label in the run.
+    needs_volumes: ClassVar[bool] = False
     # Whether it learns from labels that an earlier run gives.
     uses_pseudo_labels: ClassVar[bool] = False
     # Whether it goes on from a run without it, or not at all.

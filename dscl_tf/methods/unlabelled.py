@@ -1,16 +1,25 @@
-"""Batches of unlabelled slices that take part in fine-tuning."""
+"""Unlabelled slices that take part in fine-tuning, and batches of them."""
 
 import zlib
 
 import numpy as np
 import tensorflow as tf
 
+from dscl_tf.cohort import sparse, splits
+from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.pipeline import augmentation, sampling, streams
 from dscl_tf.training.stage_context import StageContext
 
 STREAM = "unlabelled"  # The name that methods join it by.
 # Tells its draws from those of the labelled batches, and of other streams.
 _SALT = 31
+
+
+def has_slices(cohort: PreparedCohort, split: splits.Split) -> bool:
+    """Whether there is a slice for `unlabelled_slices`."""
+    if splits.unlabelled(cohort, split):
+        return True
+    return any(each.any() for each in _beside_labelled_ones(cohort, split))
 
 
 def unlabelled_batches(context: StageContext, name: str = STREAM) -> streams.Stream:
@@ -37,19 +46,38 @@ def unlabelled_slices(
 ) -> streams.Stream:
     """As many slices as a labelled batch has.
 
-    They are of the pre-training volumes whose labels have no part in the run.
+    They are of the pre-training volumes whose labels have no part in the run, and those
+    of the training volumes on which nothing is labelled.
 
     Args:
       context: of the stage.
       transform: from slices with their ids and a seed to a batch.
       name: that the stream is joined by; each has draws of its own.
     """
-    names, cohort, config = context.unlabelled, context.cohort, context.config.finetune
-    # Partitions do not matter here, so volumes of any number of slices will do.
-    table = sampling.slice_table(cohort, names, num_partitions=1)
+    cohort, config = context.cohort, context.config.finetune
+    table = _table(context)
 
     def sampler(rng: np.random.Generator) -> np.ndarray:
         return sampling.sample_slices(table, config.batch_size, rng)
 
     salt = _SALT if name == STREAM else zlib.crc32(name.encode()) >> 1
     return streams.Stream(cohort, table, sampler, transform, salt=salt)
+
+
+def _table(context: StageContext) -> sampling.SliceTable:
+    cohort, names = context.cohort, context.unlabelled
+    train = context.split.train if cohort.unknown is not None else ()
+    # Partitions do not matter here, so volumes of any number of slices will do.
+    table = sampling.slice_table(cohort, (*names, *train), num_partitions=1)
+    if not train:
+        return table
+    whole = [np.ones(cohort.volume(name).num_slices, bool) for name in names]
+    beside = _beside_labelled_ones(cohort, context.split)
+    return sampling.of_slices(table, [*whole, *beside])
+
+
+def _beside_labelled_ones(
+    cohort: PreparedCohort, split: splits.Split
+) -> list[np.ndarray]:
+    """Which slices of each training volume have no label, bool [Q]."""
+    return [~sparse.is_labelled(cohort.label(n), cohort.unknown) for n in split.train]

@@ -11,7 +11,7 @@ from typing import Callable, Optional
 from dscl_tf import config, errors
 from dscl_tf.cohort import splits
 from dscl_tf.cohort.prepared import PreparedCohort
-from dscl_tf.methods import method
+from dscl_tf.methods import method, unlabelled
 from dscl_tf.stages import lengthening, predecessors
 from dscl_tf.training import records, runtime
 from dscl_tf.training.distribution import Devices
@@ -74,7 +74,7 @@ def steps_left(stage: config.StageConfig) -> int:
 def without_methods_in_want(
     stage: config.StageConfig, is_chosen: Callable[[str], bool]
 ) -> config.StageConfig:
-    """The stage without what needs unlabelled volumes, where there are none.
+    """The stage without what needs unlabelled slices, where there are none.
 
     For methods that nobody chose; those that somebody did are refused by `check`.
 
@@ -87,12 +87,12 @@ def without_methods_in_want(
     """
     if stage.stage != "finetune":
         return stage
-    flags = {k: it.unlabelled_flag for k, it in stage.finetune.methods_on.items()}
-    in_want = {k: it for k, it in flags.items() if it and not is_chosen(it)}
-    if not in_want:
+    if all(is_chosen(flag) for flag in stage.finetune.unlabelled_flags):
         return stage
     cohort = PreparedCohort.open(stage.prepared)
-    if splits.unlabelled(cohort, splits.resolve(cohort, stage.split)):
+    found = _in_want(stage.finetune, cohort, splits.resolve(cohort, stage.split))
+    in_want = {k: flag for k, flag in found.items() if not is_chosen(flag)}
+    if not in_want:
         return stage
     _LOG.warning(
         "Fine-tuning goes without what %s stands for: all pre-training volumes are for "
@@ -111,6 +111,21 @@ def _data_of(stage: config.StageConfig) -> tuple[PreparedCohort, splits.Split]:
     return cohort, split
 
 
+def _in_want(
+    finetune: config.FinetuneConfig, cohort: PreparedCohort, split: splits.Split
+) -> dict[str, str]:
+    """The flags of the methods that need unlabelled slices, if there are none."""
+    needing = {k: it for k, it in finetune.methods_on.items() if it.unlabelled_flag}
+    if not needing or splits.unlabelled(cohort, split):
+        return {}
+    has_slices = unlabelled.has_slices(cohort, split)
+    return {
+        k: it.unlabelled_flag
+        for k, it in needing.items()
+        if it.needs_volumes or not has_slices
+    }
+
+
 def _check_volumes(
     finetune: config.FinetuneConfig, cohort: PreparedCohort, split: splits.Split
 ) -> None:
@@ -119,12 +134,12 @@ def _check_volumes(
         raise errors.UserError(
             "No labelled volume to fine-tune on: give --num_train_volumes of 1 or more."
         )
-    needing = finetune.unlabelled_flags
-    if needing and not splits.unlabelled(cohort, split):
+    in_want = _in_want(finetune, cohort, split)
+    if in_want:
         raise errors.UserError(
-            f"{needing[0]} needs unlabelled volumes, but all {len(split.pretrain)} "
-            "pre-training volumes of the split are for training or validation: add "
-            "volumes to the cohort, or leave it off."
+            f"{next(iter(in_want.values()))} needs unlabelled volumes, but all "
+            f"{len(split.pretrain)} pre-training volumes of the split are for training "
+            "or validation: add volumes to the cohort, or leave it off."
         )
 
 

@@ -30,6 +30,7 @@ class PseudoLabelConfig(MethodSettings):
     )
     uses_unlabelled = True
     unlabelled_flag = "--self_training_rounds"
+    needs_volumes = True
     uses_pseudo_labels = True
 
     def __post_init__(self):
