@@ -66,6 +66,13 @@ _IGNORE_LABEL = flags.DEFINE_integer(
     "Voxel value in the labels that means that nobody labelled the voxel, which then "
     "takes no part in training or evaluation. nnU-Net's ignore label needs no flag.",
 )
+_SUBJECT_PATTERN = flags.DEFINE_string(
+    "subject_pattern",
+    None,
+    "Regular expression whose first group, searched in a case's name, is the patient, "
+    "such as '^(patient[0-9]+)_': all scans of a patient go to the same side of a "
+    "split (formats folder, nnunet, decathlon; by default each case is a patient).",
+)
 _CHECK_ONLY = flags.DEFINE_bool(
     "check_only", False, "Read everything, list what is wrong, and write nothing."
 )
@@ -163,6 +170,7 @@ def preparation_config() -> PreparationConfig:
         channels=_channels(),
         labelled_slices=_LABELLED_SLICES.value,
         ignore_label=_IGNORE_LABEL.value,
+        subject_pattern=_SUBJECT_PATTERN.value,
         num_partitions=_NUM_PARTITIONS.value,
         num_workers=_NUM_WORKERS.value,
         overwrite=_OVERWRITE.value,

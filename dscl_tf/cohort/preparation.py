@@ -45,6 +45,8 @@ class PreparationConfig:
     channels: Optional[tuple[str, ...]] = None
     labelled_slices: str = cases.ALL_SLICES  # One of `cases.LABELLED_SLICES`.
     ignore_label: Optional[int] = None  # Raw value of voxels that nobody labelled.
+    # Regular expression whose first group is the subject in a case's name.
+    subject_pattern: Optional[str] = None
     num_partitions: int = 4  # Checked for: the fewest slices.
     num_workers: int = 0  # 0: one a core.
     strict: bool = False  # Warnings of the check count as errors.
@@ -234,6 +236,7 @@ def find(config: PreparationConfig) -> Dataset:
         config.acdc_frames,
         config.channel,
         config.channels,
+        config.subject_pattern,
     )
     dataset = layouts.find(request, config.format)
     dataset = sparse.asked(dataset, config.ignore_label, config.labelled_slices)
