@@ -106,7 +106,7 @@ def _without_bad(
     config: PreparationConfig, dataset: Dataset, report: Report
 ) -> Dataset:
     """The dataset without its bad cases, if those may be left out."""
-    table = check_report.table(report, dataset)
+    table, turned = check_report.table(report, dataset), check_report.turned(report)
     bad = report.bad_cases(config.strict)
     kept = tuple(case for case in dataset.cases if case.name not in bad)
     if report.is_bad(config.strict) and not (config.skip_bad and kept):
@@ -117,6 +117,8 @@ def _without_bad(
         )
     if table:
         _LOG.warning("The check found:\n%s", table)
+    if turned:
+        _LOG.info("Labels: %s.", turned)
     if bad:
         _LOG.warning("Left out: %s.", ", ".join(sorted(bad)))
     return dataclasses.replace(dataset, cases=kept)
