@@ -57,7 +57,7 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
         if all(paths)
     )
     faults += [
-        listing.label_without_image(name, path, str(root / path.name))
+        listing.label_without_image(name, path, f"{root / name}.*")
         for name, path in sorted(labels.items())
         if name not in images
     ]
@@ -81,7 +81,7 @@ def _has_images(folder: pathlib.Path) -> bool:
 def labels_by_name(
     root: pathlib.Path, labels: Optional[pathlib.Path], images: Collection[str]
 ) -> dict[str, pathlib.Path]:
-    """The label volumes of a folder by name without suffix.
+    """The label volumes of a folder by name without suffix, or without .seg.nrrd.
 
     Args:
       root: of the images.
@@ -89,13 +89,14 @@ def labels_by_name(
       images: the images' names.
 
     Raises:
-      UserError: it is no folder, or none of its labels has the name of an image.
+      UserError: it is no folder, two have the same name, or none has the name of an
+        image.
     """
     if not labels:
         return {}
     if not labels.is_dir():
         raise errors.UserError(f"--labels={labels} is not a folder.")
-    found = listing.images_by_name(labels)
+    found = _without_seg(labels, images)
     if not set(found) & set(images):
         shown = ", ".join(sorted(found)[:5]) or "-"
         longer = [i for i in images for n in found if i.startswith((f"{n}_", f"{n}-"))]
@@ -104,4 +105,19 @@ def labels_by_name(
             f"{shown} ({len(found)} labels in all)."
             + (f" If {longer[0]} is a channel, see --channels." if longer else "")
         )
+    return found
+
+
+def _without_seg(
+    folder: pathlib.Path, images: Collection[str]
+) -> dict[str, pathlib.Path]:
+    """The volumes in a folder by name; 3D Slicer's NAME.seg.nrrd is called NAME."""
+    found: dict[str, pathlib.Path] = {}
+    for stem, path in listing.images_by_name(folder).items():
+        name = stem
+        if formats.is_segmentation(path.name) and stem not in images:
+            name = stem[: -len(formats.SEGMENTATION)]
+        if name in found:
+            raise listing.two_of_a_name(name, found[name], path)
+        found[name] = path
     return found
