@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import re
 from collections.abc import Collection, Sequence
 from typing import Optional
 
@@ -9,7 +10,7 @@ from dscl_tf import errors
 from dscl_tf.cohort import file_channels, formats
 from dscl_tf.cohort.cases import Case, Dataset, Request
 from dscl_tf.cohort.layouts import listing
-from dscl_tf.cohort.problems import Problem
+from dscl_tf.cohort.problems import WARNING, Problem
 
 EXPECTED = (
     f"folder: volumes ({', '.join(formats.SUFFIXES)}) in the folder itself; "
@@ -17,6 +18,10 @@ EXPECTED = (
 )
 OTHERS = None
 _IMAGES, _LABELS = "images", "labels"
+_LABEL_END = re.compile(
+    r"(?P<image>.+)[-_. ](seg|segmentation|labels?|labelmap|masks?|gt)", re.IGNORECASE
+)
+_SHOWN = 4  # Names that a message lists.
 
 
 def recognise(folder: pathlib.Path) -> str:
@@ -61,9 +66,24 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
         for name, path in sorted(labels.items())
         if name not in images
     ]
+    faults += _labels_among(images)
     return Dataset(
         "folder", root, cases, None, why=why, faults=tuple(faults), channels=channels
     )
+
+
+def _labels_among(images: Collection[str]) -> list[Problem]:
+    """A warning if images are called as label maps of others."""
+    matches = {name: _LABEL_END.fullmatch(name) for name in sorted(images)}
+    found = {n: m["image"] for n, m in matches.items() if m and m["image"] in images}
+    if not found:
+        return []
+    names = list(found)
+    more = f" and {len(names) - _SHOWN} more" * (len(names) > _SHOWN)
+    cure = "if they are labels, move them to a folder of their own, each called as its "
+    cure += f"image ({found[names[0]]}), and give that folder as --labels"
+    what = f"{', '.join(names[:_SHOWN])}{more}, taken for images", "images alone", cure
+    return [Problem(WARNING, "", "all images", "name", *what)]
 
 
 def _later(paths: Sequence[pathlib.Path]) -> tuple[tuple[pathlib.Path, None], ...]:
