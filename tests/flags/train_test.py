@@ -426,6 +426,24 @@ def test_a_default_recipe_is_taken_unless_one_is_given(parse):
         absl_flags.FLAGS.unparse_flags()
 
 
+def test_presets_and_recipes_may_be_two_words(parse_all):
+    parse_all("--preset", "quick", "--recipe", "paper")
+    found = finetune_config()
+    assert found.batch_size == 12 and not found.consistency.is_on
+
+
+@pytest.mark.parametrize("name", ["preset=quick", "recipe=best"])
+def test_presets_and_recipes_in_flagfiles_are_refused(
+    parse_all, capsys, tmp_path, name
+):
+    (tmp_path / "mine.flags").write_text(f"--{name}\n")
+    with pytest.raises(SystemExit) as ended:
+        parse_all(f"--flagfile={tmp_path / 'mine.flags'}")
+    assert ended.value.code == 1
+    said = capsys.readouterr().err
+    assert f"Write --{name.partition('=')[0]}=NAME on the command line" in said
+
+
 def test_help_names_the_default_recipe():
     text = binary.help_text("What it does.", training.GROUPS, "best")
     assert "other flags override it. Default: best." in text
