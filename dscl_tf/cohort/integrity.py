@@ -26,7 +26,7 @@ from dscl_tf.cohort.problems import ERROR, WARNING, Problem
 from dscl_tf.config import PreprocessingConfig
 
 # No scanner's voxels are smaller or larger; a unit other than mm is likelier.
-_PLAUSIBLE_MM = (0.05, 20.0)
+PLAUSIBLE_MM = (0.05, 20.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +108,7 @@ def check_headers(case: Case, layout: str) -> Iterator[Problem]:
 
 
 def _check_spacing(case: Case, spacing_mm, layout: str) -> Iterator[Problem]:
-    low, high = _PLAUSIBLE_MM
+    low, high = PLAUSIBLE_MM
     expected = cure = ""
     found = grids.numbers(spacing_mm)
     if formats.lacks_spacing(case.image):
