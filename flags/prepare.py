@@ -159,6 +159,11 @@ def preparation_config() -> PreparationConfig:
         raise errors.UserError("--source=DIR is needed: the folder of the dataset.")
     if not _OUTPUT.value and not _CHECK_ONLY.value:
         raise errors.UserError("--output=DIR is needed (or --check_only).")
+    if _REPORT.value and not _CHECK_ONLY.value:
+        raise errors.UserError(
+            f"--report={_REPORT.value} goes with --check_only: preparing writes what "
+            "the check finds into check.json in --output."
+        )
     return PreparationConfig(
         source=_SOURCE.value,
         output=_OUTPUT.value,

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import os
 import pathlib
 from collections.abc import Sequence
 from typing import Any, Optional
@@ -273,7 +274,7 @@ def _compare(
     return summary.CaseResult(
         name=volume.name,
         subject=volume.subject,
-        prediction_file=str(mask_file),
+        prediction_file=os.path.abspath(mask_file),
         reference_file=str(volume.label_file),
         structures={
             label: metrics.structure_metrics(
