@@ -66,11 +66,11 @@ def _draw(ordered: Sequence[tuple], folder: pathlib.Path) -> None:
 def _cases(folder: pathlib.Path) -> list[tuple]:
     """(mean Dice, view) of each volume of an evaluation."""
     from dscl_tf.cohort.prepared import PreparedCohort
-    from dscl_tf.inference import evaluate, evaluated
+    from dscl_tf.inference import evaluated, evaluation_pictures
 
     cohort = PreparedCohort.open(_PREPARED.value)
     return [
-        (dice, *evaluate.evaluated_views(cohort, cohort.volume(name), [folder]))
+        (dice, *evaluation_pictures.views_of(cohort, cohort.volume(name), [folder]))
         for name, dice in evaluated.ranked_cases(folder)
     ]
 

@@ -14,7 +14,12 @@ on by the same command. --stage, --init and the strategies are set by the method
 
 
 def main() -> None:
-    """Runs the experiment, or prints what it would do."""
+    """Runs the experiment, or prints what it would do.
+
+    Raises:
+      UserError: cells have no result since something failed.
+    """
+    from dscl_tf import errors
     from dscl_tf.experiments import experiment as experiments
     from dscl_tf.experiments import results
 
@@ -23,7 +28,15 @@ def main() -> None:
         print(experiments.outline(settings))
         return
     interruptions.limit(run.max_hours())
-    print(results.as_markdown(experiments.run(settings)))
+    content = experiments.run(settings)
+    print(results.as_markdown(content))
+    failed = [cell for cell in content["cells"] if cell["error"]]
+    if failed:
+        raise errors.UserError(
+            f"{len(failed)} of {len(content['cells'])} cells have no result: "
+            f"{settings.root}/{results.TABLE} says why, and the same command tries "
+            "them again."
+        )
 
 
 def cli() -> None:

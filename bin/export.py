@@ -8,7 +8,7 @@ from dscl_flags import binary, inference
 USAGE = """
 dscl-export --model=RUN --output=DIR
 
-The SavedModel's signature serving_default maps `image` (float32 [N, H, W, 1],
+The SavedModel's signature serving_default maps `image` (float32 [N, H, W, channels],
 prepared slices) to `probabilities` (float32 [N, H, W, C]). It computes in float32
 whatever precision the run trained with. assets/dscl_tf.json holds the preprocessing
 settings and the label names. dscl-predict and dscl-evaluate take it as --model.

@@ -31,6 +31,7 @@ EXIT_INTERRUPTED = interruptions.EXIT_INTERRUPTED
 # Flagfiles that are shipped: settings of datasets, and of the whole training.
 _PRESETS = pathlib.Path(__file__).parent / "presets"
 _RECIPES = pathlib.Path(__file__).parent / "recipes"
+_SHORTHANDS = {"preset": _PRESETS, "recipe": _RECIPES}
 _HELP = {"--help", "-help", "-h", "-?", "--helpfull", "--helpshort"}
 
 
@@ -93,6 +94,11 @@ def parse(
         rest = absl_flags.FLAGS(_expand(argv, groups))
     except errors.UserError as error:
         _fail(str(error))
+    except absl_flags.UnrecognizedFlagError as error:
+        name = error.flagname
+        if name == "preset" or (name == "recipe" and _has_recipes(groups)):
+            _fail(f"Write --{name}=NAME on the command line, not in a --flagfile.")
+        _fail(f"{error} See --help.")
     except (absl_flags.Error, OSError) as error:
         _fail(f"{error} See --help.")
     if len(rest) > 1:
@@ -125,12 +131,23 @@ def _expand(argv: Sequence[str], groups: Sequence[ModuleType]) -> list[str]:
 
     A recipe comes before all others, wherever it stands: presets override it, too.
     """
-    words = [_flagfile_of(word, "preset", _PRESETS) for word in argv]
+    words = [_flagfile_of(word, "preset", _PRESETS) for word in _in_one_word(argv)]
     if not _has_recipes(groups):
         return words
     words = [_flagfile_of(word, "recipe", _RECIPES) for word in words]
     first = [word for word in words[1:] if word.startswith(f"--flagfile={_RECIPES}")]
     return [words[0], *first, *(word for word in words[1:] if word not in first)]
+
+
+def _in_one_word(argv: Sequence[str]) -> list[str]:
+    """With `--preset NAME` as --preset=NAME, as absl takes its own flags."""
+    words: list[str] = []
+    for word in argv:
+        if words and words[-1] in [f"--{name}" for name in _SHORTHANDS]:
+            words[-1] += f"={word}"
+        else:
+            words.append(word)
+    return words
 
 
 def _has_recipes(groups: Sequence[ModuleType]) -> bool:

@@ -75,6 +75,7 @@ def experiment_config() -> config.ExperimentConfig:
       UserError: flags that are missing or not valid.
     """
     _refuse_what_the_grid_sets()
+    _refuse_what_the_engine_has_not()
     grid = config.GridConfig(
         name=_GRID.value,
         methods=_METHODS.value and tuple(_METHODS.value),
@@ -108,6 +109,16 @@ def _refuse_what_the_grid_sets() -> None:
                 raise errors.UserError(
                     f"--{name} is for dscl-train: in an experiment --{own} says it."
                 )
+
+
+def _refuse_what_the_engine_has_not() -> None:
+    others = {"local": ("cpus_per_task", "gpus_per_task"), "ray": ("jobs",)}
+    for name in others[_ENGINE.value]:
+        if flags.FLAGS[name].present:
+            raise errors.UserError(
+                f"--{name} says nothing with --engine={_ENGINE.value}: leave it out, "
+                "or choose the other engine."
+            )
 
 
 def _dataset_of(split: config.SplitConfig):

@@ -66,6 +66,13 @@ _IGNORE_LABEL = flags.DEFINE_integer(
     "Voxel value in the labels that means that nobody labelled the voxel, which then "
     "takes no part in training or evaluation. nnU-Net's ignore label needs no flag.",
 )
+_SUBJECT_PATTERN = flags.DEFINE_string(
+    "subject_pattern",
+    None,
+    "Regular expression whose first group, searched in a case's name, is the patient, "
+    "such as '^(patient[0-9]+)_': all scans of a patient go to the same side of a "
+    "split (formats folder, nnunet, decathlon; by default each case is a patient).",
+)
 _CHECK_ONLY = flags.DEFINE_bool(
     "check_only", False, "Read everything, list what is wrong, and write nothing."
 )
@@ -152,6 +159,11 @@ def preparation_config() -> PreparationConfig:
         raise errors.UserError("--source=DIR is needed: the folder of the dataset.")
     if not _OUTPUT.value and not _CHECK_ONLY.value:
         raise errors.UserError("--output=DIR is needed (or --check_only).")
+    if _REPORT.value and not _CHECK_ONLY.value:
+        raise errors.UserError(
+            f"--report={_REPORT.value} goes with --check_only: preparing writes what "
+            "the check finds into check.json in --output."
+        )
     return PreparationConfig(
         source=_SOURCE.value,
         output=_OUTPUT.value,
@@ -163,6 +175,7 @@ def preparation_config() -> PreparationConfig:
         channels=_channels(),
         labelled_slices=_LABELLED_SLICES.value,
         ignore_label=_IGNORE_LABEL.value,
+        subject_pattern=_SUBJECT_PATTERN.value,
         num_partitions=_NUM_PARTITIONS.value,
         num_workers=_NUM_WORKERS.value,
         overwrite=_OVERWRITE.value,

@@ -2,7 +2,7 @@
 
 from absl import flags
 
-from dscl_tf import config
+from dscl_tf import config, errors
 
 _DEFAULT = config.SplitConfig()
 
@@ -43,14 +43,40 @@ _SEED = flags.DEFINE_integer(
 )
 
 
+# What draws volumes; the lists of a file leave nothing to draw.
+_OF_A_DRAW = (_NUM_TRAIN, _NUM_VALIDATION, _NUM_TEST, _NUM_PRETRAIN, _SEED)
+
+
 def split_config() -> config.SplitConfig:
-    """The split's settings."""
+    """The split's settings.
+
+    Raises:
+      UserError: flags of which one makes the others say nothing.
+    """
+    if _FILE.value:
+        _refuse_draws_beside_lists()
+    elif _NAME.value and _FILE.value is None:
+        raise errors.UserError(
+            f"--split_name={_NAME.value} names a draw of a file: give --split=FILE, or "
+            "--split_seed for another draw without a file."
+        )
     return config.SplitConfig(
-        file=_FILE.value,
-        name=_NAME.value,
+        file=_FILE.value or None,
+        # A preset's, whose file was taken back by --split=.
+        name=_NAME.value if _FILE.value else None,
         num_train=_NUM_TRAIN.value,
         num_validation=_NUM_VALIDATION.value,
         num_test=_NUM_TEST.value,
         num_pretrain=_NUM_PRETRAIN.value,
         seed=_SEED.value,
     )
+
+
+def _refuse_draws_beside_lists() -> None:
+    for holder in _OF_A_DRAW:
+        if flags.FLAGS[holder.name].present:
+            raise errors.UserError(
+                f"--{holder.name} says nothing beside --split={_FILE.value}, whose "
+                "lists are taken (a preset may name it): choose one of its draws with "
+                "--split_name, or draw volumes with --split= ."
+            )

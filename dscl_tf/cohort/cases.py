@@ -66,6 +66,7 @@ class Dataset:
     channels: Optional[tuple[ChannelConfig, ...]] = None
     ignore_label: Optional[int] = None  # Raw value of voxels that nobody labelled.
     labelled_slices: str = ALL_SLICES  # One of LABELLED_SLICES.
+    subject_pattern: Optional[str] = None  # What told the subjects by the names.
 
     @property
     def has_unknown(self) -> bool:
@@ -83,6 +84,8 @@ class Request:
     channel: int = 0  # Of the layouts with several images of a subject.
     # Several of them, by number or by name; None: the one of `channel`.
     channels: Optional[tuple[str, ...]] = None
+    # Of the layouts whose cases are a subject each: what tells one by a name.
+    subject_pattern: Optional[str] = None
 
 
 def read_images(case: Case) -> list[sitk.Image]:

@@ -194,7 +194,7 @@ def summary(report: Report, label_names: Optional[Sequence[str]], parts: int) ->
     labelled = [each for each in facts if each.label_voxels]
     wanted = report.orientation
     slices = [_num_slices(each, wanted) for each in facts]
-    turned = sum(_turned(each, wanted) for each in facts)
+    num_turned = sum(_turned(each, wanted) for each in facts)
     whole = [count for count in slices if count >= parts]
     lines = [
         f"subjects         {len(subjects)}",
@@ -204,9 +204,12 @@ def summary(report: Report, label_names: Optional[Sequence[str]], parts: int) ->
         f"orientations     "
         f"{_most_common(orientation.letters_of(each.direction) for each in facts)}",
         f"slices           {min(slices)} to {max(slices)}, "
-        f"{'as acquired' if wanted.is_stack else 'axial'}; {turned} of {len(facts)} "
-        "volumes turned, so that all begin at the same end",
+        f"{'as acquired' if wanted.is_stack else 'axial'}; {num_turned} of "
+        f"{len(facts)} volumes turned, so that all begin at the same end",
     ]
+    turned_labels = turned(report)
+    if turned_labels:
+        lines.append(f"turned labels    {turned_labels}")
     if whole:
         least, most = min(whole) // parts, -(-max(whole) // parts)
         lines.append(f"in a partition   {least} to {most} slices ({parts} partitions)")
@@ -214,6 +217,19 @@ def summary(report: Report, label_names: Optional[Sequence[str]], parts: int) ->
         lines.append(f"labelled slices  {sparse.listed(report.labelled_slices)}")
     lines += _label_lines(labelled, label_names)
     return "\n".join(lines)
+
+
+def turned(report: Report) -> str:
+    """How many labels have other axes than their images; empty without any."""
+    facts = [check.facts for check in report.checks if check.facts]
+    labelled = sum(bool(each.label_voxels) for each in facts)
+    count = sum(each.is_label_turned for each in facts)
+    if not count:
+        return ""
+    return (
+        f"{count} of {labelled}, with flipped or permuted axes against their images, "
+        "are laid on them by their headers"
+    )
 
 
 def _label_lines(labelled: Sequence[Facts], names: Optional[Sequence[str]]):

@@ -21,6 +21,7 @@ import numpy as np
 from dscl_tf import errors
 
 SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
+SEGMENTATION = ".seg"  # Before the suffix, of 3D Slicer's segmentations.
 NIFTI = "NiftiImageIO"  # ITK's names of its readers.
 _NRRD, _META = "NrrdImageIO", "MetaImageIO"
 NIFTI_SUFFIXES = (".nii.gz", ".nii")
@@ -94,6 +95,11 @@ def has_dicom_sign(path: pathlib.Path) -> bool:
 def strip_suffix(name: str) -> str:
     """A file name without its image suffix: patient001.nii.gz is patient001."""
     return name[: len(name) - len(suffix_of(name))]
+
+
+def is_segmentation(name: str) -> bool:
+    """Whether a file is called as 3D Slicer's segmentations are: NAME.seg.nrrd."""
+    return strip_suffix(name).lower().endswith(SEGMENTATION)
 
 
 def lower_suffix(name: str) -> str:

@@ -6,7 +6,7 @@ import logging
 import pathlib
 
 from dscl_tf import config_json, files
-from dscl_tf.cohort import cases, label_values, prepared
+from dscl_tf.cohort import cases, label_values, prepared, requests
 from dscl_tf.cohort.cases import Dataset
 from dscl_tf.cohort.prepared import PreparedVolume
 from dscl_tf.config import PreprocessingConfig
@@ -36,6 +36,8 @@ def write_index(
         "settings": request["settings"],
         "label_names": list(dataset.label_names),
         "checksums": {part["volume"]["name"]: part["checksums"] for part in found},
+        # Splits go by it.
+        **requests.subjects(dataset),
     }
     index = prepared.Index(
         format=prepared.FORMAT,

@@ -26,7 +26,7 @@ from dscl_tf.cohort.problems import ERROR, WARNING, Problem
 from dscl_tf.config import PreprocessingConfig
 
 # No scanner's voxels are smaller or larger; a unit other than mm is likelier.
-_PLAUSIBLE_MM = (0.05, 20.0)
+PLAUSIBLE_MM = (0.05, 20.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Facts:
     voxels_id: str  # The same for the same voxels.
     label_voxels: tuple[tuple[int, int], ...]  # Class and voxels, if labelled.
     ignored_voxels: int = 0  # Of the value that means that nobody labelled them.
+    is_label_turned: bool = False  # As `placing.is_turned`.
 
     @property
     def slice_spacing_mm(self) -> Sequence[float]:
@@ -107,7 +108,7 @@ def check_headers(case: Case, layout: str) -> Iterator[Problem]:
 
 
 def _check_spacing(case: Case, spacing_mm, layout: str) -> Iterator[Problem]:
-    low, high = _PLAUSIBLE_MM
+    low, high = PLAUSIBLE_MM
     expected = cure = ""
     found = grids.numbers(spacing_mm)
     if formats.lacks_spacing(case.image):
@@ -131,8 +132,8 @@ def _check_spacing(case: Case, spacing_mm, layout: str) -> Iterator[Problem]:
 
 
 def _check_same_extent(case: Case, image, label) -> Iterator[Problem]:
-    if placing.fits(label, image) and label.GetSize()[:3] != image.GetSize()[:3]:
-        return  # Cropped, and laid where it belongs when it is read.
+    if placing.goes_by_header(label, image):
+        return  # Cropped or turned, and laid where it belongs when it is read.
     cure = f"use the label that was drawn on {case.image}"
     if label.GetSize()[:3] != image.GetSize()[:3]:
         cure += (
@@ -174,11 +175,13 @@ def _check_voxels(
             return None, [*problems, _unreadable(case, path, error)]
     image = images[0]
     counts: dict[int, int] = {}
-    ignored = 0
+    ignored, is_turned = 0, False
     if case.label:
         try:
             raw = cases.read_raw_label(case)
             label = cases.to_classes(raw, cases.label_map(dataset), case.label)
+            headers = map(volumes.read_header, (case.label, case.image))
+            is_turned = placing.is_turned(*headers)
         except whole_numbers.LabelValuesError as error:
             return None, [*problems, _odd_values(case, error)]
         except errors.UserError as error:
@@ -188,7 +191,9 @@ def _check_voxels(
         strays = cases.stray_counts(raw, dataset)
         problems += _check_label(case, image, label, counts, num_classes)
         problems += _report_strays(case, strays, dataset)
-    return _facts(image, counts, ignored), problems
+    facts = _facts(image, counts)
+    more = {"ignored_voxels": ignored, "is_label_turned": is_turned}
+    return dataclasses.replace(facts, **more), problems
 
 
 def _check_intensities(
@@ -203,7 +208,7 @@ def _check_intensities(
         yield Problem(WARNING, case.name, str(path), "bias field", *doubt)
 
 
-def _facts(image: sitk.Image, counts: dict[int, int], ignored: int) -> Facts:
+def _facts(image: sitk.Image, counts: dict[int, int]) -> Facts:
     values = np.ascontiguousarray(sitk.GetArrayViewFromImage(image))
     return Facts(
         size=image.GetSize(),
@@ -211,7 +216,6 @@ def _facts(image: sitk.Image, counts: dict[int, int], ignored: int) -> Facts:
         direction=tuple(round(value, 6) for value in image.GetDirection()),
         voxels_id=hashlib.sha256(values.tobytes()).hexdigest()[:16],
         label_voxels=tuple(sorted(counts.items())),
-        ignored_voxels=ignored,
     )
 
 

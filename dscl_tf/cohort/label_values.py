@@ -13,6 +13,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import errors
+from dscl_tf.cohort import segment_names
 from dscl_tf.cohort.cases import MAX_CLASSES, Dataset
 from dscl_tf.cohort.integrity import CaseCheck
 from dscl_tf.cohort.problems import ERROR, WARNING, Problem
@@ -90,6 +91,7 @@ def settle(
       UserError: names for another number of structures than the layout has, or more
         values than labels can have.
     """
+    more: list[Problem] = []
     if dataset.label_names:
         if names and len(names) != len(dataset.label_names) - 1:
             raise errors.UserError(
@@ -101,16 +103,28 @@ def settle(
         values, all_checks = dataset.label_values, list(checks)
         settled = [BACKGROUND, *names] if names else dataset.label_names
     else:
-        values, settled, all_checks = _from_files(dataset, checks, names)
+        said = _said(dataset, checks)
+        more = segment_names.conflicts(said)
+        values, settled, all_checks = _from_files(dataset, checks, names, said)
     dataset = dataclasses.replace(
         dataset, label_names=tuple(settled), label_values=values
     )
     _say(dataset)
-    return dataset, all_checks, _absent(dataset, all_checks)
+    return dataset, all_checks, [*more, *_absent(dataset, all_checks)]
+
+
+def _said(dataset: Dataset, checks: Sequence[CaseCheck]) -> segment_names.Said:
+    """What the headers of the labels call their values."""
+    good = {check.case for check in checks if check.facts}
+    found = [c.label for c in dataset.cases if c.label and c.name in good]
+    return segment_names.read(found)
 
 
 def _from_files(
-    dataset: Dataset, checks: Sequence[CaseCheck], names: Optional[Sequence[str]]
+    dataset: Dataset,
+    checks: Sequence[CaseCheck],
+    names: Optional[Sequence[str]],
+    said: segment_names.Said,
 ):
     """Values to classes or None, names, and the checks by classes."""
     good = [c for c in checks if c.facts and not c.is_bad]
@@ -121,6 +135,10 @@ def _from_files(
             f"The labels have {len(found)} different values ({_listed(found)}), "
             f"expected at most {MAX_CLASSES - 1} structures: are they images?"
         )
+    if not names:
+        names = segment_names.of_values(said, found)
+        if names:
+            _LOG.info("Names in the labels' headers: %s.", ", ".join(names))
     count = len(names) if names else len(found)
     settled = [BACKGROUND, *(names or (f"class {k}" for k in range(1, count + 1)))]
     if set(found) <= set(range(1, count + 1)):

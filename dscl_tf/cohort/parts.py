@@ -19,6 +19,8 @@ from dscl_tf.cohort.cases import Case, Dataset
 from dscl_tf.cohort.prepared import PreparedVolume
 from dscl_tf.config import PreprocessingConfig
 
+_UNKNOWN = "unknown"
+
 
 def prepare_case(
     case: Case,
@@ -58,6 +60,7 @@ def prepare_case(
         "axes": _axes(
             image.GetDirection(), image.GetSpacing(), image.GetSize(), settings
         ),
+        **_unknown(case, dataset),
     }
     files.write_json(part, content)
     return content
@@ -76,11 +79,21 @@ def _prepared_before(
     # Another label may have brought another value, and so other classes.
     if case.label and volume.label_map != cases.label_map(dataset):
         return {}
+    # The number of classes, which no map tells where values are classes.
+    if content.get(_UNKNOWN) != _unknown(case, dataset).get(_UNKNOWN):
+        return {}
     # The cohort's orientation may be another since bad cases were mended or left out.
     axes = _axes(volume.direction, volume.spacing_mm, volume.size, settings)
     if content.get("axes") != axes or not has_arrays(output, volume, settings):
         return {}
     return content
+
+
+def _unknown(case: Case, dataset: Dataset) -> dict:
+    """What a label says where nobody labelled; nothing where all is labelled."""
+    if not case.label or not dataset.has_unknown:
+        return {}
+    return {_UNKNOWN: cases.unknown_value(dataset)}
 
 
 def _axes(direction, spacing_mm, size, settings: PreprocessingConfig) -> list:

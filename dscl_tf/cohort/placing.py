@@ -1,4 +1,4 @@
-"""Labels that were cropped to their content, laid back on the grid of their image."""
+"""Labels cropped to their content, or with other axes, laid on their image's grid."""
 
 from typing import Any, Optional
 
@@ -9,29 +9,37 @@ import SimpleITK as sitk
 _OFF_GRID = 0.1
 
 
-def fits(label: Any, image: Any) -> bool:
-    """Whether a label of another size has its voxels on the image's grid.
+def goes_by_header(label: Any, image: Any) -> bool:
+    """Whether a label is laid where its header says, which is on the image's grid.
 
     Args:
       label: image, or reader with a header (`volumes.read_header`).
       image: likewise; of 4-D ones the first three axes count.
     """
-    return _same_size(label, image) or _turn(label, image) is not None
+    return _placing(label, image) is not None
+
+
+def is_turned(label: Any, image: Any) -> bool:
+    """Whether a whole label lies on the image's grid with flipped or permuted axes.
+
+    Arguments are those of `goes_by_header`.
+    """
+    return _is_whole(label, image) and goes_by_header(label, image)
 
 
 def placed(label: sitk.Image, image: Any) -> sitk.Image:
     """A label on the whole grid of its image; 0 where it has no voxels.
 
-    Labels of the same size stay as they are: they correspond by index.
+    Labels of the same size whose header says another place correspond by index.
 
     Args:
       label: 3-D int32 image.
-      image: as for `fits`.
+      image: as for `goes_by_header`.
 
     Returns:
-      3-D int32 image; `label` itself where it does not fit.
+      3-D int32 image; `label` itself where it does not fit, or already does.
     """
-    turn = None if _same_size(label, image) else _turn(label, image)
+    turn = _placing(label, image)
     if turn is None:
         return label
     steps, first = turn
@@ -48,6 +56,20 @@ def placed(label: sitk.Image, image: Any) -> sitk.Image:
     result.SetSpacing(spacing_mm.tolist())
     result.SetOrigin(origin.tolist())
     return result
+
+
+def _placing(label: Any, image: Any) -> Optional[tuple[np.ndarray, np.ndarray]]:
+    """As `_turn`; None also where a label has the image's axes and size."""
+    turn = _turn(label, image)
+    if turn is None:
+        return None
+    same = _same_size(label, image) and (turn[0] == np.eye(3)).all()
+    return None if same else turn
+
+
+def _is_whole(label: Any, image: Any) -> bool:
+    """Whether a label has as many voxels as its image, whatever the axes' order."""
+    return sorted(label.GetSize()[:3]) == sorted(image.GetSize()[:3])
 
 
 def _same_size(label: Any, image: Any) -> bool:

@@ -45,6 +45,8 @@ class PreparationConfig:
     channels: Optional[tuple[str, ...]] = None
     labelled_slices: str = cases.ALL_SLICES  # One of `cases.LABELLED_SLICES`.
     ignore_label: Optional[int] = None  # Raw value of voxels that nobody labelled.
+    # Regular expression whose first group is the subject in a case's name.
+    subject_pattern: Optional[str] = None
     num_partitions: int = 4  # Checked for: the fewest slices.
     num_workers: int = 0  # 0: one a core.
     strict: bool = False  # Warnings of the check count as errors.
@@ -104,7 +106,7 @@ def _without_bad(
     config: PreparationConfig, dataset: Dataset, report: Report
 ) -> Dataset:
     """The dataset without its bad cases, if those may be left out."""
-    table = check_report.table(report, dataset)
+    table, turned = check_report.table(report, dataset), check_report.turned(report)
     bad = report.bad_cases(config.strict)
     kept = tuple(case for case in dataset.cases if case.name not in bad)
     if report.is_bad(config.strict) and not (config.skip_bad and kept):
@@ -115,6 +117,8 @@ def _without_bad(
         )
     if table:
         _LOG.warning("The check found:\n%s", table)
+    if turned:
+        _LOG.info("Labels: %s.", turned)
     if bad:
         _LOG.warning("Left out: %s.", ", ".join(sorted(bad)))
     return dataclasses.replace(dataset, cases=kept)
@@ -234,6 +238,7 @@ def find(config: PreparationConfig) -> Dataset:
         config.acdc_frames,
         config.channel,
         config.channels,
+        config.subject_pattern,
     )
     dataset = layouts.find(request, config.format)
     dataset = sparse.asked(dataset, config.ignore_label, config.labelled_slices)

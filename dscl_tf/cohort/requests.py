@@ -33,6 +33,7 @@ def describe(
         "layout": dataset.format,
         "label_names": list(label_names) if label_names else None,
         **sparse(dataset),
+        **subjects(dataset),
         "volumes": len(dataset.cases),
         "sources_id": hashlib.sha256(json.dumps(sources).encode()).hexdigest(),
     }
@@ -46,6 +47,13 @@ def sparse(dataset: Dataset) -> dict:
     if dataset.ignore_label is not None:
         asked["ignore_label"] = dataset.ignore_label
     return asked
+
+
+def subjects(dataset: Dataset) -> dict:
+    """What told the subjects by the names; nothing where the layout does."""
+    if dataset.subject_pattern is None:
+        return {}
+    return {"subject_pattern": dataset.subject_pattern}
 
 
 def stamps(case: Case) -> list:

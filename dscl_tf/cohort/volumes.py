@@ -70,6 +70,13 @@ def _header(path: pathlib.Path) -> Iterator[sitk.ImageFileReader]:
 
 def _check_extent(path: pathlib.Path, reader: sitk.ImageFileReader) -> None:
     size = reader.GetSize()
+    layers = reader.GetNumberOfComponents() * (size[3] if len(size) == 4 else 1)
+    if layers > 1 and formats.is_segmentation(path.name):
+        raise errors.UserError(
+            f"{path}: found {layers} layers of segments that overlap, expected one: in "
+            "3D Slicer's Segmentations module export the segmentation as a label map, "
+            "in which each voxel has one structure."
+        )
     if len(size) not in (2, 3, 4) or reader.GetNumberOfComponents() != 1:
         raise errors.UserError(
             f"{path}: found {len(size)} dimensions and "

@@ -17,6 +17,7 @@ from dscl_tf.experiments import plan as plans
 from dscl_tf.experiments.plan import Cell, Plan, Task
 
 FORMAT, RESULTS = results_json.FORMAT, results_json.FILE
+TABLE = "table.md"
 _PAPER = pathlib.Path(__file__).parent / "paper_tables.json"
 _REFERENCES = {"versus_random": "random", "versus_gr": "gr"}
 _PAIRED = ("mean", "low", "high", "num_above")
@@ -46,7 +47,7 @@ def gather(
     return {
         "format": FORMAT,
         "name": plan.grid.name,
-        "versions": plan.cells[0].task.records[-1].versions,
+        "versions": worker.versions_of(root, plan.tasks),
         "cohort": {
             "id": cohort.content_id,
             "prepared": str(pathlib.Path(cohort.folder).resolve()),
@@ -249,7 +250,7 @@ def write(root: pathlib.Path, content: Mapping) -> None:
     """Writes results.json, table.csv and table.md, each whole."""
     files.write_json(root / RESULTS, content)
     files.write_text(root / "table.csv", as_csv(content))
-    files.write_text(root / "table.md", as_markdown(content) + "\n")
+    files.write_text(root / TABLE, as_markdown(content) + "\n")
 
 
 def as_csv(content: Mapping) -> str:

@@ -1,10 +1,12 @@
 """One task in a process of its own: its stages, then its evaluation."""
 
+import itertools
 import logging
 import os
 import pathlib
 import signal
 import time
+from collections.abc import Sequence
 from typing import Optional
 
 from dscl_tf import config_json, errors, files, gpus, processes, stages
@@ -45,6 +47,23 @@ def is_done(root: pathlib.Path, task: Task) -> bool:
 def seconds_of(root: pathlib.Path, task: Task) -> Optional[float]:
     """How long a finished task took; None where nothing says so."""
     return _said(root, task.name, "seconds")
+
+
+def versions_of(root: pathlib.Path, tasks: Sequence[Task]) -> dict[str, str]:
+    """Versions of software by name, several where finished tasks differ.
+
+    Args:
+      root: folder of the experiment.
+      tasks: one at least; if none is done, versions are those that would train it.
+    """
+    done = [
+        stage.workdir for task in tasks if is_done(root, task) for stage in task.stages
+    ]
+    found = [run_folder.RunFolder(each).read_record().versions for each in done]
+    found = found or [tasks[0].records[-1].versions]
+    names = dict.fromkeys(itertools.chain.from_iterable(found))
+    said = {n: dict.fromkeys(each[n] for each in found if n in each) for n in names}
+    return {name: ", ".join(numbers) for name, numbers in said.items()}
 
 
 def outdated_by(root: pathlib.Path, task: Task) -> Optional[str]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from dscl_tf import errors
 from dscl_tf.cohort import prepared
-from dscl_tf.inference import case_views, evaluate, evaluated, overlays
+from dscl_tf.inference import case_views, evaluated, evaluation_pictures, overlays
 
 FILE = "beside.png"
 _SHOWN = 6  # Volumes.
@@ -40,7 +40,7 @@ def draw(evaluation: pathlib.Path, other: pathlib.Path, cohort_folder: str) -> N
         )
     rows: list[list[case_views.Thumbnail]] = [[], []]
     for name in _chosen(below):
-        views = evaluate.evaluated_views(cohort, cohort.volume(name), folders)
+        views = evaluation_pictures.views_of(cohort, cohort.volume(name), folders)
         index = _middle(views)
         for row, of_cases, view in zip(rows, dice, views):
             row.append(case_views.thumbnail(view, of_cases[name], index))

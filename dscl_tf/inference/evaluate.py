@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import os
 import pathlib
 from collections.abc import Sequence
 from typing import Any, Optional
@@ -10,7 +11,6 @@ import SimpleITK as sitk
 
 from dscl_tf import config, errors, files
 from dscl_tf.cohort import (
-    cases,
     channels,
     label_values,
     prepared,
@@ -20,12 +20,12 @@ from dscl_tf.cohort import (
 )
 from dscl_tf.config import masks
 from dscl_tf.inference import (
-    case_views,
+    beside,
     evaluated,
+    evaluation_pictures,
     log_tables,
     metrics,
     originals,
-    overlays,
     summary,
 )
 from dscl_tf.inference import predictor as predictors
@@ -55,17 +55,19 @@ def evaluate(
 ) -> dict[str, Any]:
     """Evaluates, and writes what came of it into the output folder.
 
-    That is masks/, overlays/, contact_sheet.png, cases.csv and, as the last, hence
-    the mark of a whole evaluation, summary.json. Volumes are predicted from their
-    prepared arrays, which gives what `predict` gives for the original files. A
-    finished evaluation of the same model, volumes and figures is not repeated.
+    That is masks/, cases.csv and, as the mark of a whole evaluation, summary.json;
+    then overlays/ and contact_sheet.png. Volumes are predicted from their prepared
+    arrays, which gives what `predict` gives for the original files. A finished
+    evaluation of the same model, volumes and figures is not repeated; pictures that
+    it lacks are drawn.
 
     Returns:
       The content of summary.json (see `summary.summarise`).
 
     Raises:
       UserError: if model and cohort do not fit each other, the subset has no labelled
-        volume, or an original file is missing or has changed.
+        volume, an original file is missing or has changed, or the folder holds another
+        evaluation that is not to be overwritten.
     """
     cohort = prepared.PreparedCohort.open(settings.prepared)
     _check_fit(predictor, cohort)
@@ -84,18 +86,20 @@ def evaluate(
     if cohort.label_values is not None:
         # What the masks say, and the keys of structures.
         identity["mask_values"] = list(values)
-    finished = None if settings.overwrite else _finished(output, identity)
-    if finished:
+    content = _finished(output, identity, settings.overwrite)
+    if content:
         _LOG.info("%s already holds this evaluation.", output)
-        return finished
-    files.require_writable(output)
-    (output / SUMMARY).unlink(missing_ok=True)
-    results = _evaluate_all(predictor, cohort, chosen, settings, values)
-    summary.write_table(results, cohort.label_names, output / "cases.csv", values)
-    tolerance_mm = settings.nsd_tolerance_mm
-    content = summary.summarise(results, cohort.label_names, tolerance_mm, values)
-    content |= identity
-    files.write_json(output / SUMMARY, content)
+    else:
+        files.require_writable(output)
+        _remove_former(output)
+        results = _evaluate_all(predictor, cohort, chosen, settings, values)
+        summary.write_table(results, cohort.label_names, output / "cases.csv", values)
+        tolerance_mm = settings.nsd_tolerance_mm
+        content = summary.summarise(results, cohort.label_names, tolerance_mm, values)
+        content |= identity
+        files.write_json(output / SUMMARY, content)
+    if settings.pictures:
+        evaluation_pictures.draw(cohort, chosen, output)
     return content
 
 
@@ -177,14 +181,39 @@ def _check_fit(
         )
 
 
-def _finished(output: pathlib.Path, identity: dict[str, Any]) -> Optional[dict]:
-    if not (output / SUMMARY).is_file():
+def _finished(
+    output: pathlib.Path, identity: dict[str, Any], overwrite: bool
+) -> Optional[dict[str, Any]]:
+    """The content of summary.json, if it is that of this evaluation."""
+    if overwrite or not (output / SUMMARY).is_file():
         return None
     content = files.read_json_object(output / SUMMARY, "evaluation summary")
     keys = {*identity, "mask_values"}
-    same = all(content.get(key) == identity.get(key) for key in keys)
+    differing = [key for key in sorted(keys) if content.get(key) != identity.get(key)]
+    if differing:
+        raise errors.UserError(
+            f"--output {output} holds an evaluation of another "
+            f"{', '.join(key.replace('_', ' ') for key in differing)}: choose another "
+            "folder, or replace it by --overwrite."
+        )
     # What an earlier version evaluated lacks figures.
-    return content if same and "intervals" in content else None
+    return content if "intervals" in content else None
+
+
+def _remove_former(output: pathlib.Path) -> None:
+    """The files of the evaluation that is there, lest they lie among the new ones."""
+    if not (output / SUMMARY).is_file():
+        return
+    names = evaluated.case_dice(output)
+    (output / SUMMARY).unlink()
+    of_cases = [("masks", ".nii.gz"), (evaluation_pictures.FOLDER, ".png")]
+    for folder, suffix in of_cases:
+        for name in names:
+            if pathlib.PurePath(name).name != name:
+                continue  # Nothing that this software has written.
+            (output / folder / f"{name}{suffix}").unlink(missing_ok=True)
+    for name in (evaluation_pictures.SHEET, beside.FILE):
+        (output / name).unlink(missing_ok=True)
 
 
 def _evaluate_all(
@@ -194,9 +223,9 @@ def _evaluate_all(
     settings: EvaluationConfig,
     values: Sequence[int],
 ) -> list[summary.CaseResult]:
-    results, thumbnails, output = [], [], pathlib.Path(settings.output)
+    results, output = [], pathlib.Path(settings.output)
     for number, volume in enumerate(chosen, 1):
-        image, truth = originals.read(cohort, volume)
+        _, truth = originals.read(cohort, volume)
         originals.check_truth(cohort, volume, truth)
         mask = _segment(predictor, cohort, volume)
         mask_file = output / "masks" / f"{volume.name}.nii.gz"
@@ -205,70 +234,15 @@ def _evaluate_all(
         tolerance_mm = settings.nsd_tolerance_mm
         result = _compare(cohort, volume, truth, mask, mask_file, tolerance_mm)
         results.append(result)
-        if settings.pictures:
-            view = _view(cohort, volume, image, truth, mask)
-            overlays.draw_case(view, output / "overlays" / f"{volume.name}.png")
-            thumbnails.append(case_views.thumbnail(view, result.dice))
         line = log_tables.case_line(result, cohort.label_names)
         _LOG.info("%d/%d %s", number, len(chosen), line)
-    if thumbnails:
-        overlays.draw_sheet(thumbnails, output / "contact_sheet.png")
     return results
-
-
-def evaluated_views(
-    cohort: prepared.PreparedCohort,
-    volume: prepared.PreparedVolume,
-    evaluations: Sequence[files.PathLike],
-) -> list[case_views.CaseView]:
-    """A volume with the mask that each evaluation wrote of it, to be drawn.
-
-    Args:
-      cohort: that the evaluations were on.
-      volume: one of it, with a label.
-      evaluations: their folders.
-
-    Raises:
-      UserError: an original file or a mask is missing or has changed, or a
-        summary.json is damaged.
-    """
-    originals.check_there([volume])
-    image, truth = originals.read(cohort, volume)
-    masks = [_evaluated(cohort, volume, pathlib.Path(each)) for each in evaluations]
-    orientation, names = cohort.settings.orientation, cohort.label_names
-    return case_views.case_views(volume.name, image, truth, masks, names, orientation)
-
-
-def _evaluated(
-    cohort: prepared.PreparedCohort,
-    volume: prepared.PreparedVolume,
-    evaluation: pathlib.Path,
-) -> sitk.Image:
-    mask_file = evaluation / "masks" / f"{volume.name}.nii.gz"
-    mask_values = evaluated.mask_values(evaluation)
-    values = label_values.of_classes(mask_values, len(cohort.label_names))
-    pairs = tuple((value, k) for k, value in enumerate(values))
-    mask = cases.to_classes(volumes.read_label(mask_file), pairs, mask_file)
-    if mask.GetSize() != tuple(volume.size):
-        raise errors.UserError(
-            f"{mask_file}: size: found {mask.GetSize()}, expected "
-            f"{tuple(volume.size)} as the image of {volume.name}: evaluate again."
-        )
-    mask.CopyInformation(originals.blank(volume))
-    return mask
 
 
 def _values(cohort: prepared.PreparedCohort, mask_values: str) -> tuple[int, ...]:
     """The voxel value of each class in masks, as in the truth that they lie beside."""
     values = label_values.of_classes(cohort.label_values, cohort.num_classes)
     return label_values.of_masks(mask_values, values)
-
-
-def _view(cohort, volume, image, truth, mask) -> case_views.CaseView:
-    orientation = cohort.settings.orientation
-    return case_views.case_view(
-        volume.name, image, truth, mask, cohort.label_names, orientation
-    )
 
 
 def _left_out(cohort, volume, truth: sitk.Image) -> summary.LeftOut:
@@ -300,7 +274,7 @@ def _compare(
     return summary.CaseResult(
         name=volume.name,
         subject=volume.subject,
-        prediction_file=str(mask_file),
+        prediction_file=os.path.abspath(mask_file),
         reference_file=str(volume.label_file),
         structures={
             label: metrics.structure_metrics(

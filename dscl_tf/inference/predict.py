@@ -11,9 +11,15 @@ import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import errors, files
-from dscl_tf.cohort import formats, grids, label_values, preprocessing, volumes
+from dscl_tf.cohort import formats, grids, label_values, volumes
 from dscl_tf.config import PreprocessingConfig, masks
-from dscl_tf.inference import channel_inputs, dicom_inputs, dicom_seg, mask_files
+from dscl_tf.inference import (
+    channel_inputs,
+    dicom_inputs,
+    dicom_seg,
+    doubts,
+    mask_files,
+)
 from dscl_tf.inference import predictor as predictors
 from dscl_tf.inference.channel_inputs import CaseInput
 from dscl_tf.inference.structures import Structure, structures
@@ -260,7 +266,8 @@ def segment_case(predictor: predictors.Predictor, case: CaseInput) -> sitk.Image
     images = grids.read_together(case.images)
     mask = predictor.segment(*images)
     for (each, _), image in zip(case.images, images):
-        _warn_of_doubts(predictor, each, image)
+        doubts.warn_of_image(pathlib.Path(each), image, predictor.settings)
+    doubts.warn_of_field(path, mask, predictor.settings, predictor.label_names)
     return _as_flat_as(volumes.read_header(path), mask)
 
 
@@ -284,20 +291,10 @@ def segment_file(
     is_series = header.GetDimension() == 4
     image = volumes.read_image(path, channel if is_series else None)
     mask = predictor.segment(image)
-    _warn_of_doubts(predictor, pathlib.Path(path), image)
+    path = pathlib.Path(path)
+    doubts.warn_of_image(path, image, predictor.settings)
+    doubts.warn_of_field(path, mask, predictor.settings, predictor.label_names)
     return _as_flat_as(header, mask)
-
-
-def _warn_of_doubts(
-    predictor: predictors.Predictor, path: pathlib.Path, image: sitk.Image
-) -> None:
-    if formats.lacks_spacing(path):
-        _LOG.warning(
-            "%s says no voxel size, so 1 mm is taken, on which the mask depends.", path
-        )
-    doubt = preprocessing.bias_doubt(image, predictor.settings)
-    if doubt:
-        _LOG.warning("%s: bias field: found %s, expected %s; %s.", path, *doubt)
 
 
 def _as_flat_as(header: Any, mask: sitk.Image) -> sitk.Image:

@@ -7,7 +7,13 @@ from typing import Any, Optional
 
 from dscl_tf import errors
 from dscl_tf.cohort.prepared import PreparedCohort
-from dscl_tf.inference import evaluate, evaluated, overlays, small_pictures
+from dscl_tf.inference import (
+    evaluated,
+    evaluation_pictures,
+    overlays,
+    small_pictures,
+    summary,
+)
 from dscl_tf.reporting.page import Section
 
 
@@ -41,8 +47,8 @@ def triptych(evaluation: Path, cohort: PreparedCohort) -> tuple[list, str]:
     Raises:
       UserError: summary.json is damaged.
     """
-    if not (evaluation / evaluate.SUMMARY).exists():
-        return [], f"{evaluation} has no {evaluate.SUMMARY}."
+    if not (evaluation / summary.FILE).exists():
+        return [], f"{evaluation} has no {summary.FILE}."
     cases = evaluated.ranked_cases(evaluation)
     if not cases:
         return [], f"{evaluation} has no volume with a figure."
@@ -59,7 +65,7 @@ def triptych(evaluation: Path, cohort: PreparedCohort) -> tuple[list, str]:
 def _picture(name: str, evaluation: Path, cohort: PreparedCohort) -> Any:
     if Path(name).name != name:
         raise errors.UserError(f"{evaluation}: {name!r} is no volume's name.")
-    (view,) = evaluate.evaluated_views(cohort, cohort.volume(name), [evaluation])
+    (view,) = evaluation_pictures.views_of(cohort, cohort.volume(name), [evaluation])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "case.png"
         overlays.draw_levels(view, path)

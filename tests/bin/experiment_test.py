@@ -65,7 +65,13 @@ def test_one_cell_and_again(flags, tmp_path):
     assert (
         "Stage finetune" in (folder / "cells/n1_draw0_seed0_random/log.txt").read_text()
     )
+    # Versions are those that trained it, not those that look at it.
+    record = folder / cell["run"] / "config.json"
+    content = json.loads(record.read_text())
+    content["versions"]["tensorflow"] = "0.1"
+    record.write_text(json.dumps(content))
     again = running.run("experiment", *wanted)
+    assert read_results(tmp_path)["versions"] == content["versions"]
     assert "1 of 1 tasks are done already" in again.stderr
     assert again.stdout == first.stdout
     other = running.run("experiment", *wanted, "--learning_rate=0.1")
@@ -84,6 +90,8 @@ def test_one_cell_and_again(flags, tmp_path):
         (["--sizes=one"], "--sizes must be whole numbers"),
         (["--global_strategy=gr"], "in an experiment --methods says it"),
         (["--split_seed=3"], "in an experiment --draws says it"),
+        (["--cpus_per_task=2"], "--cpus_per_task says nothing with --engine=local"),
+        (["--engine=ray", "--jobs=2"], "--jobs says nothing with --engine=ray"),
         (["--shard=2/2"], "--shard must be K/N"),
         (["--draws=1", "--sizes=9"], "10 subjects wanted, but only 5"),
     ],
@@ -104,6 +112,15 @@ def test_dry_run_says_what_is_shared_and_how_long(flags, tmp_path):
     assert "Cells, 8:" in result.stdout
     assert re.search(r"11 tasks to do, about \d+ min", result.stdout)
     assert not (tmp_path / "exp").exists()
+
+
+def test_failed_cells_are_no_success(flags, tmp_path):
+    # Ten partitions are more than a volume has slices: that encoder fails.
+    wanted = flags("--methods=gr@global_.num_partitions=10", "--sizes=1", "--draws=1")
+    result = running.run("experiment", *wanted)
+    assert result.returncode == 1
+    last = result.stderr.strip().splitlines()[-1]
+    assert f"1 of 1 cells have no result: {tmp_path / 'exp'}/table.md says why" in last
 
 
 @pytest.mark.slow
@@ -171,7 +188,8 @@ def test_a_failing_cell_and_a_killed_experiment(flags, tmp_path):
     process.wait()
     _wait_for(lambda: not _is_held(tmp_path / "exp"))
     result = running.run("experiment", *wanted)
-    assert result.returncode == 0, result.stderr
+    assert result.returncode == 1, result.stderr
+    assert "2 of 6 cells have no result" in result.stderr
     assert "tasks are done already" in result.stderr
     states = {}
     for cell in read_results(tmp_path)["cells"]:

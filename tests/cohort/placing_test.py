@@ -1,11 +1,11 @@
-"""Labels cropped to their content, as 3D Slicer saves segmentations by default."""
+"""Labels cropped to their content, as 3D Slicer saves them, or with other axes."""
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
 from dscl_tf import config
-from dscl_tf.cohort import cases, integrity, placing
+from dscl_tf.cohort import cases, check_report, integrity, placing
 from tests.cohort import making
 
 TURNED = sitk.Euler3DTransform((0, 0, 0), 0.2, 0.1, 0.3).GetMatrix()
@@ -78,14 +78,74 @@ def test_a_label_beside_the_grid_is_refused_with_slicers_option(case, change):
     assert str(case.image) in problem.cure
 
 
-def test_labels_of_the_same_size_correspond_by_index(case):
-    def moved(label):
-        label.SetOrigin((0, 0, 0))
-        return label
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda label: sitk.Flip(label, (False, True, False), False),
+        lambda label: sitk.Flip(label, (True, True, True), False),
+        lambda label: sitk.PermuteAxes(label, (1, 0, 2)),
+        lambda label: sitk.Flip(
+            sitk.PermuteAxes(label, (2, 0, 1)), (True, False, True)
+        ),
+    ],
+)
+def test_a_whole_label_with_other_axes_is_laid_by_its_header(case, change):
+    whole = sitk.ReadImage(str(case.label))
+    rewrite(case, change)
+    found = cases.read_raw_label(case)
+    np.testing.assert_array_equal(*map(sitk.GetArrayFromImage, (found, whole)))
+    np.testing.assert_allclose(found.GetDirection(), TURNED, atol=1e-6)
+    checked = check(case)
+    assert checked.problems == () and checked.facts.is_label_turned
+    dataset = cases.Dataset("folder", case.image.parent, (case,), None)
+    report = check_report.make([checked], dataset, 4)
+    assert "turned labels    1 of 1" in check_report.summary(report, None, 4)
 
-    rewrite(case, moved)
+
+def test_a_square_label_with_swapped_rows_and_columns_is_turned_back(tmp_path):
+    values = making.labels((5, 12, 12))
+    image = making.image_of(making.intensities(shape=(5, 12, 12)))
+    label = sitk.PermuteAxes(making.image_of(values), (1, 0, 2))
+    assert label.GetSize() == image.GetSize()
+    found = placing.placed(sitk.Cast(label, sitk.sitkInt32), image)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(found), values)
+
+
+def _header_lost(label):
+    bare = sitk.GetImageFromArray(sitk.GetArrayFromImage(label))
+    bare.SetSpacing(label.GetSpacing())
+    return bare
+
+
+def _flipped_elsewhere(label):
+    label = sitk.Flip(label, (False, True, False), False)
+    label.SetOrigin(np.add(label.GetOrigin(), 0.7).tolist())
+    return label
+
+
+def _axes_flipped_in_the_header_alone(label):
+    # Its voxels would lie beside the image.
+    label.SetDirection((np.reshape(TURNED, (3, 3)) * [1, -1, 1]).ravel().tolist())
+    return label
+
+
+@pytest.mark.parametrize(
+    "change", [_header_lost, _flipped_elsewhere, _axes_flipped_in_the_header_alone]
+)
+def test_labels_of_the_same_size_that_lie_elsewhere_correspond_by_index(case, change):
+    rewrite(case, change)
     label = cases.read_raw_label(case)
     assert placing.placed(label, sitk.ReadImage(str(case.image))) is label
+    checked = check(case)
+    assert not checked.facts.is_label_turned
+    assert {each.field for each in checked.problems} <= {"origin (mm)", "direction"}
+    assert checked.problems and "voxel by voxel" in checked.problems[0].cure
+
+
+def test_a_label_with_its_images_axes_is_left_as_it_is(case):
+    label = cases.read_raw_label(case)
+    assert placing.placed(label, sitk.ReadImage(str(case.image))) is label
+    assert not check(case).facts.is_label_turned
 
 
 def test_a_frame_of_a_4d_file_has_a_cropped_label(tmp_path):

@@ -176,6 +176,37 @@ def test_another_rule_is_another_cohort(tmp_path):
         preparation.prepare(request_for(tmp_path, labelled_slices="with_structures"))
 
 
+def test_another_number_of_classes_makes_labels_again(tmp_path):
+    rule = {"labelled_slices": "with_structures"}
+    output = prepare(tmp_path, [sparse_labels(), sparse_labels((2,))], **rule)
+    (output / prepared.INDEX).unlink()  # As after a kill.
+    third = sparse_labels()
+    third[1, 10:12, 5:9] = 3
+    making.write(tmp_path / "images" / "p2.nii.gz", making.intensities(2))
+    making.write(tmp_path / "labels" / "p2.nii.gz", third)
+    cohort = prepared.PreparedCohort.open(
+        preparation.prepare(request_for(tmp_path, **rule))
+    )
+    assert cohort.unknown == 4
+    found = {
+        name: np.unique(cohort.label(name)).tolist() for name in ("p0", "p1", "p2")
+    }
+    assert found == {"p0": [0, 1, 2, 4], "p1": [0, 1, 2, 4], "p2": [0, 1, 2, 3, 4]}
+
+
+def test_parts_of_before_unknown_values_are_made_again_the_same(tmp_path):
+    rule = {"labelled_slices": "with_structures"}
+    output = prepare(tmp_path, [sparse_labels(), None], **rule)
+    before = (output / prepared.INDEX).read_text()
+    for path in (output / "parts").iterdir():
+        part = json.loads(path.read_text())
+        part.pop("unknown", None)
+        path.write_text(json.dumps(part))
+    (output / prepared.INDEX).unlink()
+    preparation.prepare(request_for(tmp_path, **rule))
+    assert (output / prepared.INDEX).read_text() == before
+
+
 def test_nnunets_ignore_label(tmp_path):
     base = miniatures.nnunet(tmp_path)
     named = {"background": 0, "PZ": 1, "TZ": 2, "ignore": 3}

@@ -108,6 +108,13 @@ def test_bad_flags_are_named(values, message):
         build(**{"source": "a", "output": "b", **values})
 
 
+def test_a_report_goes_with_a_check():
+    with pytest.raises(
+        errors.UserError, match=r"--report=r\.json goes with --check_only"
+    ):
+        build(source="a", output="b", report="r.json")
+
+
 def test_output_is_not_needed_for_checking():
     assert build(source="a", output=None, check_only=True).output is None
 

@@ -46,7 +46,6 @@ REACH = [
     ("panel_every", "7", "encoder", "runtime.panel_every", 7),
     ("num_probe_volumes", "3", "encoder", "num_probe", 3),
     ("split", "s.json", "encoder", "split.file", "s.json"),
-    ("split_name", "tr1", "encoder", "split.name", "tr1"),
     ("num_train_volumes", "8", "finetune", "split.num_train", 8),
     ("num_validation_volumes", "0", "finetune", "split.num_validation", 0),
     ("num_test_volumes", "9", "finetune", "split.num_test", 9),
@@ -208,6 +207,38 @@ def test_pretext_with_a_named_contrastive_strategy_is_refused(parse):
         run.stage_configs()
 
 
+def test_a_draw_of_a_file_is_named(parse):
+    parse("--split=s.json", "--split_name=tr1")
+    split = run.stage_configs()[0].split
+    assert (split.file, split.name) == ("s.json", "tr1")
+    # As after a preset that names them.
+    parse("--split=s.json", "--split_name=tr1", "--split=", "--num_train_volumes=8")
+    split = run.stage_configs()[0].split
+    assert (split.file, split.name, split.num_train) == (None, None, 8)
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["--split_name=tr1"], "--split_name=tr1 names a draw of a file: give --split"),
+        *(
+            (["--split=s.json", f"--{flag}=1"], f"--{flag} says nothing beside --split")
+            for flag in (
+                "num_train_volumes",
+                "num_validation_volumes",
+                "num_test_volumes",
+                "num_pretrain_volumes",
+                "split_seed",
+            )
+        ),
+    ],
+)
+def test_flags_that_would_say_nothing_are_refused(parse, arguments, said):
+    parse(*arguments)
+    with pytest.raises(errors.UserError, match=said):
+        run.stage_configs()
+
+
 def test_every_flag_is_tested():
     names = {
         flag.name
@@ -215,7 +246,8 @@ def test_every_flag_is_tested():
         for flag in FLAGS.get_flags_for_module(module.__name__)
     }
     elsewhere = {flag for flag in names if flag.startswith(("self_training", "pseudo"))}
-    other = {"stage", "init", "dry_run", "max_hours"}  # Tested by their binaries.
+    # Tested below, and by their binaries.
+    other = {"split_name", "stage", "init", "dry_run", "max_hours"}
     assert names - other - elsewhere == {
         flag for flag, *_ in [*REACH, *REACH_OF_PRETEXT]
     }
@@ -396,6 +428,24 @@ def test_a_default_recipe_is_taken_unless_one_is_given(parse):
         binary.parse(["binary", *NEEDED, *given], training.GROUPS, "", recipe="best")
         assert finetune_config().consistency.is_on is expected
         absl_flags.FLAGS.unparse_flags()
+
+
+def test_presets_and_recipes_may_be_two_words(parse_all):
+    parse_all("--preset", "quick", "--recipe", "paper")
+    found = finetune_config()
+    assert found.batch_size == 12 and not found.consistency.is_on
+
+
+@pytest.mark.parametrize("name", ["preset=quick", "recipe=best"])
+def test_presets_and_recipes_in_flagfiles_are_refused(
+    parse_all, capsys, tmp_path, name
+):
+    (tmp_path / "mine.flags").write_text(f"--{name}\n")
+    with pytest.raises(SystemExit) as ended:
+        parse_all(f"--flagfile={tmp_path / 'mine.flags'}")
+    assert ended.value.code == 1
+    said = capsys.readouterr().err
+    assert f"Write --{name.partition('=')[0]}=NAME on the command line" in said
 
 
 def test_help_names_the_default_recipe():

@@ -88,7 +88,10 @@ def test_surface_dice_on_demand(evaluated, model, cohort_folder, tmp_path):
     assert low["NSD"] == pytest.approx(np.mean(np.array(forth + back) <= 2))
     # Another tolerance is another evaluation, the same one is not.
     again = dataclasses.replace(settings, nsd_tolerance_mm=3.0)
-    assert evaluate.evaluate(model, again)["nsd_tolerance_mm"] == 3.0
+    with pytest.raises(errors.UserError, match="of another nsd tolerance mm: choose"):
+        evaluate.evaluate(model, again)
+    new = dataclasses.replace(again, overwrite=True)
+    assert evaluate.evaluate(model, new)["nsd_tolerance_mm"] == 3.0
     before = (tmp_path / "summary.json").stat().st_mtime_ns
     evaluate.evaluate(model, again)
     assert (tmp_path / "summary.json").stat().st_mtime_ns == before
@@ -151,6 +154,41 @@ def test_finished_evaluation_is_not_repeated(evaluated, model, cohort_folder, tm
     assert not (output / "cases.csv").exists()
     evaluate.evaluate(model, dataclasses.replace(settings, overwrite=True))
     assert (output / "cases.csv").exists()
+
+
+def test_another_evaluation_is_replaced_when_that_is_asked_for(
+    evaluated, model, cohort_folder, tmp_path
+):
+    output = tmp_path / "evaluation"
+    shutil.copytree(evaluated[0], output)
+    (output / "masks" / "mine.nii.gz").touch()
+    lists = {"pretrain": [], "train": ["p1"], "validation": [], "test": ["p2"]}
+    (tmp_path / "split.json").write_text(json.dumps(lists))
+    split = config.SplitConfig(file=str(tmp_path / "split.json"))
+    settings = evaluate.EvaluationConfig(str(cohort_folder), str(output), split=split)
+    before = (output / "summary.json").read_bytes()
+    with pytest.raises(errors.UserError, match="of another subset, volumes: choose"):
+        evaluate.evaluate(model, settings)
+    assert (output / "summary.json").read_bytes() == before
+    new = dataclasses.replace(settings, overwrite=True)
+    assert evaluate.evaluate(model, new)["volumes"] == ["p2"]
+    # Nothing of the former one lies among the new files, and what is not its stays.
+    masks = {path.name for path in (output / "masks").iterdir()}
+    assert masks == {"p2.nii.gz", "mine.nii.gz"}
+    assert [path.name for path in (output / "overlays").iterdir()] == ["p2.png"]
+
+
+def test_pictures_of_a_finished_evaluation_are_drawn(
+    evaluated, model, cohort_folder, tmp_path
+):
+    settings = evaluate.EvaluationConfig(
+        str(cohort_folder), str(tmp_path), "all", pictures=False
+    )
+    evaluate.evaluate(model, settings)
+    assert not (tmp_path / "contact_sheet.png").exists()
+    evaluate.evaluate(model, dataclasses.replace(settings, pictures=True))
+    for name in ("contact_sheet.png", "overlays/p1.png", "overlays/p2.png"):
+        assert (tmp_path / name).read_bytes() == (evaluated[0] / name).read_bytes()
 
 
 def _choose(model, cohort_folder, subset, split=None):

@@ -11,7 +11,14 @@ import SimpleITK as sitk
 
 from dscl_tf import errors, files
 from dscl_tf.cohort import preparation, prepared
-from dscl_tf.inference import evaluate, evaluated, export, predict, predictor
+from dscl_tf.inference import (
+    evaluate,
+    evaluated,
+    evaluation_pictures,
+    export,
+    predict,
+    predictor,
+)
 from dscl_tf.inference.ensembles import combined
 from dscl_tf.training import records, run_folder
 from tests.inference import conftest
@@ -88,7 +95,7 @@ def test_summary_says_what_the_pair_of_files_says(model, cohort, tmp_path):
     rows = list(csv.DictReader((tmp_path / "cases.csv").open()))
     assert [row["label"] for row in rows] == ["85", "255"] * 2
     # Who draws the masks later reads them so.
-    (view,) = evaluate.evaluated_views(cohort, cohort.volume("p1"), [tmp_path])
+    (view,) = evaluation_pictures.views_of(cohort, cohort.volume("p1"), [tmp_path])
     assert set(np.unique(view.prediction)) == {0, 1, 2}
 
 
@@ -98,7 +105,9 @@ def test_masks_of_classes_have_classes_for_keys(model, cohort, tmp_path):
     )
     evaluate.evaluate(model, settings)
     settings = dataclasses.replace(settings, mask_values="classes")
-    content = evaluate.evaluate(model, settings)  # It is not the same evaluation.
+    with pytest.raises(errors.UserError, match="of another mask values"):
+        evaluate.evaluate(model, settings)
+    content = evaluate.evaluate(model, dataclasses.replace(settings, overwrite=True))
     assert content["label_names"] == {"1": "low", "2": "high"}
     mask = sitk.ReadImage(str(tmp_path / "masks" / "p1.nii.gz"))
     assert set(np.unique(sitk.GetArrayFromImage(mask))) == {0, 1, 2}

@@ -9,7 +9,13 @@ import SimpleITK as sitk
 
 from dscl_tf import config, stages
 from dscl_tf.cohort import preparation, prepared
-from dscl_tf.inference import case_views, evaluate, overlays, predictor
+from dscl_tf.inference import (
+    case_views,
+    evaluate,
+    evaluation_pictures,
+    overlays,
+    predictor,
+)
 from tests.cohort import making
 
 IGNORED = 9
@@ -86,7 +92,7 @@ def test_figures_are_of_the_known_voxels(evaluated):
 
 def test_the_pictures_show_what_nobody_labelled(evaluated, tmp_path):
     cohort = prepared.PreparedCohort.open(evaluated / "prepared")
-    (view,) = evaluate.evaluated_views(
+    (view,) = evaluation_pictures.views_of(
         cohort, cohort.volume("p0"), [evaluated / "test"]
     )
     assert set(np.unique(view.truth)) <= {0, 1, 2}

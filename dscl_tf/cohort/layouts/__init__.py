@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Optional
 
 from dscl_tf import errors, files
-from dscl_tf.cohort import formats, nifti_headers
+from dscl_tf.cohort import formats, nifti_headers, subjects
 from dscl_tf.cohort.cases import Case, Dataset, Request
 from dscl_tf.cohort.layouts import (
     acdc,
@@ -48,6 +48,7 @@ FORMATS = tuple(sorted(_MODULES))
 _AUTO = ("nnunet", "decathlon", "acdc", "mmwhs")
 _PLAIN = ("folder", "dicom")
 _WITH_CHANNELS = ("decathlon", "nnunet")
+_WITHOUT_SUBJECTS = ("decathlon", "folder", "nnunet")  # Each case is one.
 _LOG = logging.getLogger(__name__)
 
 
@@ -74,9 +75,13 @@ def find(request: Request, layout: str = "auto") -> Dataset:
     dataset = read(root, request, why)
     if not dataset.cases:
         listing.refuse_faults([str(fault) for fault in dataset.faults])
-    left_out = _left_out(dataset, _MODULES[name].OTHERS)
-    dataset = dataclasses.replace(dataset, faults=(*dataset.faults, *left_out))
+    more = _left_out(dataset, _MODULES[name].OTHERS)
     _check_names(dataset)
+    if request.subject_pattern is not None:
+        dataset = subjects.by_pattern(dataset, request.subject_pattern)
+    elif name in _WITHOUT_SUBJECTS:
+        more += subjects.doubts(dataset)
+    dataset = dataclasses.replace(dataset, faults=(*dataset.faults, *more))
     paths = [path for case in dataset.cases for path in case.files]
     files.require_utf8(paths)
     _LOG.info("%s: the layout is %s, since %s.", dataset.root, dataset.format, why)
@@ -168,6 +173,12 @@ def _check_request(request: Request, name: str) -> None:
         raise errors.UserError(
             f"--channels={','.join(request.channels)}: the layout {name} has one image "
             "of each subject; leave --channels out, or see --format."
+        )
+    if request.subject_pattern is not None and name not in _WITHOUT_SUBJECTS:
+        raise errors.UserError(
+            f"--subject_pattern={request.subject_pattern}: the layout {name} tells "
+            "itself which volumes are one patient's; leave --subject_pattern out, or "
+            "see --format."
         )
     if request.acdc_frames != "ED" and name != "acdc":
         raise errors.UserError(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import re
 from collections.abc import Collection, Sequence
 from typing import Optional
 
@@ -9,7 +10,7 @@ from dscl_tf import errors
 from dscl_tf.cohort import file_channels, formats
 from dscl_tf.cohort.cases import Case, Dataset, Request
 from dscl_tf.cohort.layouts import listing
-from dscl_tf.cohort.problems import Problem
+from dscl_tf.cohort.problems import WARNING, Problem
 
 EXPECTED = (
     f"folder: volumes ({', '.join(formats.SUFFIXES)}) in the folder itself; "
@@ -17,6 +18,10 @@ EXPECTED = (
 )
 OTHERS = None
 _IMAGES, _LABELS = "images", "labels"
+_LABEL_END = re.compile(
+    r"(?P<image>.+)[-_. ](seg|segmentation|labels?|labelmap|masks?|gt)", re.IGNORECASE
+)
+_SHOWN = 4  # Names that a message lists.
 
 
 def recognise(folder: pathlib.Path) -> str:
@@ -57,13 +62,28 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
         if all(paths)
     )
     faults += [
-        listing.label_without_image(name, path, str(root / path.name))
+        listing.label_without_image(name, path, f"{root / name}.*")
         for name, path in sorted(labels.items())
         if name not in images
     ]
+    faults += _labels_among(images)
     return Dataset(
         "folder", root, cases, None, why=why, faults=tuple(faults), channels=channels
     )
+
+
+def _labels_among(images: Collection[str]) -> list[Problem]:
+    """A warning if images are called as label maps of others."""
+    matches = {name: _LABEL_END.fullmatch(name) for name in sorted(images)}
+    found = {n: m["image"] for n, m in matches.items() if m and m["image"] in images}
+    if not found:
+        return []
+    names = list(found)
+    more = f" and {len(names) - _SHOWN} more" * (len(names) > _SHOWN)
+    cure = "if they are labels, move them to a folder of their own, each called as its "
+    cure += f"image ({found[names[0]]}), and give that folder as --labels"
+    what = f"{', '.join(names[:_SHOWN])}{more}, taken for images", "images alone", cure
+    return [Problem(WARNING, "", "all images", "name", *what)]
 
 
 def _later(paths: Sequence[pathlib.Path]) -> tuple[tuple[pathlib.Path, None], ...]:
@@ -81,7 +101,7 @@ def _has_images(folder: pathlib.Path) -> bool:
 def labels_by_name(
     root: pathlib.Path, labels: Optional[pathlib.Path], images: Collection[str]
 ) -> dict[str, pathlib.Path]:
-    """The label volumes of a folder by name without suffix.
+    """The label volumes of a folder by name without suffix, or without .seg.nrrd.
 
     Args:
       root: of the images.
@@ -89,13 +109,14 @@ def labels_by_name(
       images: the images' names.
 
     Raises:
-      UserError: it is no folder, or none of its labels has the name of an image.
+      UserError: it is no folder, two have the same name, or none has the name of an
+        image.
     """
     if not labels:
         return {}
     if not labels.is_dir():
         raise errors.UserError(f"--labels={labels} is not a folder.")
-    found = listing.images_by_name(labels)
+    found = _without_seg(labels, images)
     if not set(found) & set(images):
         shown = ", ".join(sorted(found)[:5]) or "-"
         longer = [i for i in images for n in found if i.startswith((f"{n}_", f"{n}-"))]
@@ -104,4 +125,19 @@ def labels_by_name(
             f"{shown} ({len(found)} labels in all)."
             + (f" If {longer[0]} is a channel, see --channels." if longer else "")
         )
+    return found
+
+
+def _without_seg(
+    folder: pathlib.Path, images: Collection[str]
+) -> dict[str, pathlib.Path]:
+    """The volumes in a folder by name; 3D Slicer's NAME.seg.nrrd is called NAME."""
+    found: dict[str, pathlib.Path] = {}
+    for stem, path in listing.images_by_name(folder).items():
+        name = stem
+        if formats.is_segmentation(path.name) and stem not in images:
+            name = stem[: -len(formats.SEGMENTATION)]
+        if name in found:
+            raise listing.two_of_a_name(name, found[name], path)
+        found[name] = path
     return found

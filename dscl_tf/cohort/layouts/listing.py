@@ -66,12 +66,19 @@ def images_by_name(folder: pathlib.Path) -> dict[str, pathlib.Path]:
             continue
         name = formats.strip_suffix(path.name)
         if name in found:
-            raise errors.UserError(
-                f"{folder} has two volumes called {name!r}: {found[name].name} and "
-                f"{path.name}; keep one."
-            )
+            raise two_of_a_name(name, found[name], path)
         found[name] = path
     return found
+
+
+def two_of_a_name(
+    name: str, one: pathlib.Path, other: pathlib.Path
+) -> errors.UserError:
+    """The error of two volumes of a folder with the same name."""
+    return errors.UserError(
+        f"{one.parent} has two volumes called {name!r}: {one.name} and {other.name}; "
+        "keep one."
+    )
 
 
 def with_suffix(folder: pathlib.Path, name: str) -> Optional[pathlib.Path]:

@@ -1,5 +1,6 @@
 """Folders of DICOM series, good and bad."""
 
+import dataclasses
 import json
 import pathlib
 import sys
@@ -195,7 +196,8 @@ def test_prepared_with_labels_as_nifti(tmp_path):
         preparation.prepare(made)
 
 
-def test_a_label_whose_rows_a_converter_turned_round_is_a_warning(tmp_path):
+def test_a_label_whose_rows_a_converter_turned_round_is_turned_back(tmp_path, caplog):
+    caplog.set_level("INFO")
     values, label = miniatures.subject(3)
     dicom_making.write_series(tmp_path / "images/p1", values.astype(int))
     (case,) = find(tmp_path / "images").cases
@@ -206,8 +208,13 @@ def test_a_label_whose_rows_a_converter_turned_round_is_a_warning(tmp_path):
     made = preparation.PreparationConfig(
         str(tmp_path), str(tmp_path / "out"), settings=SETTINGS, num_workers=1
     )
-    _, report = preparation.check(made)
-    assert {"origin (mm)", "direction"} <= {each.field for each in report.problems}
+    turned_back = prepared.PreparedCohort.open(preparation.prepare(made))
+    assert "Labels: 1 of 1, with flipped or permuted axes" in caplog.text
+    assert "The check found" not in caplog.text
+    miniatures.write(truth, tmp_path / "labels" / f"{case.name}.nii.gz")
+    other = dataclasses.replace(made, output=str(tmp_path / "other"))
+    plain = prepared.PreparedCohort.open(preparation.prepare(other))
+    assert turned_back.content_id == plain.content_id
 
 
 def test_a_label_of_no_series_is_a_row(tmp_path):

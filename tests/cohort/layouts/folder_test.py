@@ -61,6 +61,24 @@ def test_two_files_of_one_name_are_refused(plain):
         find(plain / "images")
 
 
+@pytest.mark.parametrize(
+    "end", ["_seg", "-seg", ".seg", "_label", "_labels", "_Mask", "_gt", "-GT"]
+)
+def test_labels_beside_their_images_are_said(plain, end):
+    for name in ("p1", "p2"):
+        making.write(plain / f"images/{name}{end}.nrrd", making.labels())
+    (fault,) = find(plain / "images", labels=plain / "labels").faults
+    assert not fault.is_error and fault.case == ""
+    assert fault.found == f"p1{end}, p2{end}, taken for images"
+    assert "image (p1), and give that folder as --labels" in fault.cure
+
+
+def test_names_that_end_like_labels_alone_are_images(plain):
+    for name in ("p7_seg", "mask", "p1_segmented", "p1seg"):
+        making.write(plain / f"images/{name}.nrrd", making.intensities())
+    assert find(plain / "images").faults == ()
+
+
 def test_what_is_no_dataset_is_named(plain):
     with pytest.raises(errors.UserError, match=r"--source=.*typo does not exist"):
         find(plain / "typo")

@@ -1,0 +1,72 @@
+"""Names of structures that 3D Slicer's segmentations (.seg.nrrd) have in their headers.
+
+Fields of such a file: Segment0_Name, Segment0_LabelValue, Segment1_Name, ...
+"""
+
+import itertools
+import pathlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Optional
+
+from dscl_tf.cohort import formats, volumes
+from dscl_tf.cohort.problems import WARNING, Problem
+
+# Voxel value to its names, each with the first file that has it.
+Said = Mapping[int, Mapping[str, pathlib.Path]]
+
+
+def read(labels: Sequence[pathlib.Path]) -> Said:
+    """The names that label files have for their values; empty unless all have some.
+
+    Args:
+      labels: files that can be read.
+    """
+    said: dict[int, dict[str, pathlib.Path]] = {}
+    for path in labels:
+        segments = list(_segments(path)) if formats.is_segmentation(path.name) else []
+        if not segments:
+            return {}
+        for value, name in segments:
+            names = said.setdefault(value, {})
+            if name.lower() not in map(str.lower, names):
+                names[name] = path
+    return said
+
+
+def _segments(path: pathlib.Path) -> Iterable[tuple[int, str]]:
+    header = volumes.read_header(path)
+    for number in itertools.count():
+        fields = [f"Segment{number}_{key}" for key in ("LabelValue", "Name")]
+        if not all(map(header.HasMetaDataKey, fields)):
+            return
+        value, name = (header.GetMetaData(field).strip() for field in fields)
+        if value.isascii() and value.isdigit() and len(value) <= 9 and name:
+            yield int(value), name
+
+
+def of_values(said: Said, values: Sequence[int]) -> Optional[tuple[str, ...]]:
+    """A name for each value; None if any has none or several, or two have one."""
+    names = [list(said.get(value, ())) for value in values]
+    found = [each[0] for each in names if len(each) == 1]
+    lowered = {name.lower() for name in found} - {"background"}
+    return tuple(found) if len(lowered) == len(values) > 0 else None
+
+
+def conflicts(said: Said) -> list[Problem]:
+    """A row for each value that files have different names for."""
+    cure = "3D Slicer numbers segments in the order they were made: give each structure"
+    cure += " one label value in all files"
+    return [
+        Problem(
+            WARNING,
+            "",
+            "all labels",
+            "segments",
+            f"{value} is "
+            + ", ".join(f"{name} in {path.name}" for name, path in names.items()),
+            "one name a value",
+            cure,
+        )
+        for value, names in sorted(said.items())
+        if len(names) > 1
+    ]
