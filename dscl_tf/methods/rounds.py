@@ -86,28 +86,30 @@ def with_rounds(
     Raises:
       UserError: as `finetune_rounds`; or no stage is fine-tuning, which `first` is for.
     """
-    if first is not None:
-        earlier = [each.stage for each in stages if each.stage != "finetune"]
-        if len(earlier) == len(stages):
-            raise _nothing_goes_on(first)
-        if earlier:
-            _LOG.info(
-                "Left out: %s. Fine-tuning goes on from %s.", ", ".join(earlier), first
-            )
     expanded: list[config.StageConfig] = []
+    left_out: list[str] = []
     for stage in stages:
         if stage.stage == "finetune":
             expanded += finetune_rounds(stage, num_rounds, first)
         elif first is None:
             expanded.append(stage)
+        else:
+            left_out.append(stage.stage)
+    if not expanded and first is not None:
+        raise _nothing_goes_on(first)
+    if left_out:
+        _LOG.info(
+            "Left out: %s. Fine-tuning goes on from %s.", ", ".join(left_out), first
+        )
     return expanded
 
 
 def _nothing_goes_on(first: str) -> errors.UserError:
-    needing = [k for k, kind in registered.METHODS.items() if kind.needs_first_round]
+    kinds = registered.METHODS.values()
+    flags = [kind.unlabelled_flag for kind in kinds if kind.needs_first_round]
     return errors.UserError(
         f"--self_training_first={first}: nothing goes on from that run. Fine-tune with "
-        f"--self_training_rounds or with {' or '.join(needing)}, or leave the flag out."
+        f"--self_training_rounds, {' or '.join(flags)}, or leave the flag out."
     )
 
 

@@ -33,3 +33,16 @@ def test_it_stops_after_its_hours_and_goes_on(tiny_folder, tmp_path):
     flags[1] += "2"
     done = running.run("train", *flags, "--encoder_steps=2", "--max_hours=1")
     assert done.returncode == 0, done.stderr
+
+
+def test_what_a_flagfile_asks_for_is_not_dropped(tiny_folder, tmp_path):
+    (tmp_path / "own.flags").write_text("--copy_paste_weight=1\n")
+    flags = [f"--prepared={tiny_folder}", "--workdir=w", "--stage=finetune"]
+    flags += ["--num_train_volumes=3", "--num_validation_volumes=2"]
+    flags += ["--global_strategy=none", "--local_strategy=none"]
+    flags += ["--num_test_volumes=1", "--filters=4,6,8", "--flagfile=own.flags"]
+    refused = running.run("train", *flags, cwd=tmp_path)
+    assert refused.returncode == 1
+    assert "without what --consistency_weight stands for" in refused.stderr
+    assert "Error: --copy_paste_weight needs unlabelled volumes" in refused.stderr
+    assert not (tmp_path / "w").exists()
