@@ -112,7 +112,7 @@ def prepare_growth(folder: str, num_volumes: int) -> dict:
     image.SetSpacing([2.0, 2.0, 8.0])
     sitk.WriteImage(image, str(source / "case000000.nii.gz"))
     for number in range(1, num_volumes):
-        (source / f"case{number:06d}.nii.gz").hardlink_to(source / "case000000.nii.gz")
+        os.link(source / "case000000.nii.gz", source / f"case{number:06d}.nii.gz")
     before = resident_mib()[0]
     start = time.perf_counter()
     settings = PreprocessingConfig((16, 16), 2.0, bias_correction=False)

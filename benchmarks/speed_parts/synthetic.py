@@ -1,5 +1,6 @@
 """A prepared cohort of noise, for timing: no cohort on disk needs to be shared."""
 
+import os
 import pathlib
 
 import numpy as np
@@ -30,8 +31,8 @@ def write(
             np.save(image, rng.uniform(0, 1.2, shape).astype(np.float32))
             np.save(label, rng.integers(0, NUM_CLASSES, shape).astype(np.uint8))
         else:
-            image.hardlink_to(_path(folder, number % 8, "image"))
-            label.hardlink_to(_path(folder, number % 8, "label"))
+            os.link(_path(folder, number % 8, "image"), image)
+            os.link(_path(folder, number % 8, "label"), label)
     index = prepared.Index(
         format=prepared.FORMAT,
         content_id=f"noise-{size_px}-{num_volumes}-{num_slices}",

@@ -89,7 +89,7 @@ def test_the_batch_shows_what_is_said_of_it(first):
     assert not names & {*opened.split.train, *opened.split.validation}
     partner = others["rows_partner"].numpy()
     assert sorted(partner) == [0, 1, 2] and (partner != np.arange(3)).all()
-    # In a box both views of a pair show the same place of the same slice.
+    # What a box shows is tested in loss_test.py.
     box = others["rows_box_1"].numpy()
     assert box.any(axis=(1, 2)).all() and not box.all(axis=(1, 2)).any()
 

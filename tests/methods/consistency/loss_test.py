@@ -1,0 +1,158 @@
+"""The loss of consistency, value by value, and the views that it is of."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dscl_tf.methods.consistency import loss, views
+from dscl_tf.methods.consistency.settings import ConsistencyConfig
+from dscl_tf.training import steps
+
+NUM_CLASSES = 3
+SHAPE = (2, 4, 4)
+
+
+@pytest.fixture
+def batch():
+    """Two slices that are each other's partners; the second view has no box."""
+    rng = np.random.default_rng(0)
+    # Sharp enough for some pixels to be known, and others not.
+    said = tf.constant(2 * rng.normal(size=(*SHAPE, NUM_CLASSES)), tf.float32)
+    shown = rng.normal(size=(2 * len(said), *SHAPE[1:], NUM_CLASSES))
+    forgot = tf.constant(rng.normal(size=said.shape), tf.float32)
+    box = np.zeros(SHAPE, bool)
+    box[0, 1:3, :2] = box[1, :3, 3:] = True
+    others = {
+        "image": tf.zeros([*SHAPE, 1]),
+        "volume": tf.constant([0, 1]),
+        "step": tf.constant(5),
+        "rows_partner": tf.constant([1, 0]),
+        "rows_box_1": tf.constant(box),
+        "rows_box_2": tf.zeros(SHAPE, tf.bool),
+    }
+    content = {f"{loss.STREAM}/{name}": each for name, each in others.items()}
+    content[steps.logits_of(loss.STREAM)] = tf.constant(shown, tf.float32)
+    return content, said, forgot
+
+
+def softmax(logits):
+    powers = np.exp(logits - logits.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
+
+
+def dice_loss(logits, labels):
+    """1 minus the mean soft Dice of the classes, over pixels that are known."""
+    known = labels < NUM_CLASSES
+    p, truth = softmax(logits)[known], np.eye(NUM_CLASSES)[labels[known]]
+    return 1 - np.mean(2 * np.minimum(p, truth).sum(0) / (p + truth).sum(0))
+
+
+def labels_of(said, confidence):
+    """The class of each pixel, and the same with NUM_CLASSES where it is not known."""
+    p = softmax(said.numpy())
+    chosen = p.argmax(-1)
+    return chosen, np.where(p.max(-1) >= confidence, chosen, NUM_CLASSES)
+
+
+@pytest.mark.parametrize("third_view", [False, True])
+def test_the_value_by_hand(batch, third_view):
+    content, said, forgot = batch
+    settings = ConsistencyConfig(
+        0.8, ramp_steps=10, confidence=0.7, feature_dropout=0.5 * third_view
+    )
+    found = loss.consistency_loss(lambda image: said, lambda _: forgot, settings)
+    found = found(content)
+    chosen, known = labels_of(said, 0.7)
+    assert 0 < np.mean(known == NUM_CLASSES) < 1
+    # In its box a view is the partner's slice, so are its labels.
+    box = content[f"{loss.STREAM}/rows_box_1"].numpy()
+    mixed = np.where(box, known[::-1], known)
+    assert (mixed != known).any()
+    first, second = np.split(content[steps.logits_of(loss.STREAM)].numpy(), 2)
+    expected = (dice_loss(first, mixed) + dice_loss(second, known)) / 2
+    if third_view:
+        expected = (expected + dice_loss(forgot.numpy(), known)) / 2
+    assert float(found["consistency_loss"]) == pytest.approx(expected, rel=1e-4)
+    # Half of the ramp is behind.
+    assert float(found["loss"]) == pytest.approx(0.8 * 0.5 * expected, rel=1e-4)
+    share = np.sum((chosen > 0) & (known == chosen)) / np.sum(chosen > 0)
+    assert float(found["known_foreground"]) == pytest.approx(share)
+
+
+def test_the_ramp_ends_at_the_weight(batch):
+    content, said, forgot = batch
+    settings = ConsistencyConfig(0.8, ramp_steps=4, confidence=0.7)
+    found = loss.consistency_loss(lambda image: said, lambda _: forgot, settings)
+    found = found(content)
+    assert float(found["loss"]) == pytest.approx(0.8 * float(found["consistency_loss"]))
+
+
+def test_labels_are_no_way_for_gradients(batch):
+    _, said, _ = batch
+    with tf.GradientTape() as tape:
+        tape.watch(said)
+        chosen, known = loss.hard_labels(said, 0.7)
+        total = tf.reduce_sum(tf.cast(chosen + known, tf.float32))
+    assert tape.gradient(total, said) is None
+
+
+@pytest.fixture(scope="module")
+def viewed():
+    """Views of slices that tell themselves apart by their intensity."""
+    levels = tf.constant([1.0, 10.0, 100.0, 1000.0])[:, None, None, None]
+    batch = {"image": levels * tf.ones([4, 48, 48, 1])}
+    transform = tf.function(views.make(False, 0.0, 1.0))
+    return transform(batch, tf.constant([3, 4]))
+
+
+def test_a_box_shows_the_partners_view_and_the_rest_its_own(viewed):
+    partner = viewed["rows_partner"].numpy()
+    assert sorted(partner) == [0, 1, 2, 3] and (partner != np.arange(4)).all()
+    for number in views.NUMBERS:
+        image = viewed[f"rows_strong_{number}"].numpy()[..., 0]
+        box = viewed[f"rows_box_{number}"].numpy()
+        for row in range(4):
+            # Factors of brightness are 0.5 to 1.5: the decade tells the slice. The
+            # borders of weak views may be darker, since warps show what is outside.
+            inside, outside = image[row][box[row]], image[row][~box[row]]
+            assert np.floor(np.log10(inside.max() / 0.45)) == partner[row]
+            assert np.floor(np.log10(outside.max() / 0.45)) == row
+
+
+def test_weak_views_keep_intensities(viewed):
+    weak = viewed["image"].numpy()[:, 16:32, 16:32, 0]
+    for row, level in enumerate((1, 10, 100, 1000)):
+        np.testing.assert_allclose(weak[row], level, rtol=1e-5)
+
+
+def test_boxes_are_of_the_stated_areas_and_whole():
+    boxes = views.draw_boxes(tf.constant([1, 2]), 400, (40, 60), 0.5).numpy()
+    drawn = boxes[boxes.any(axis=(1, 2))]
+    assert 160 < len(drawn) < 240
+    shares = []
+    for box in drawn:
+        rows, columns = box.any(axis=1), box.any(axis=0)
+        assert (box == rows[:, None] & columns).all()  # One rectangle.
+        for side in (rows, columns):
+            filled = np.flatnonzero(side)
+            assert len(filled) == filled[-1] - filled[0] + 1
+        shares.append(box.mean())
+    # 2 to 40 % of the image, but for the rounding of sides.
+    assert 0.012 < min(shares) < 0.06 and 0.34 < max(shares) < 0.43
+
+
+def test_intensities_change_by_factors_within_their_range():
+    images = tf.ones([600, 8, 8, 1])  # Contrast and blur change nothing here.
+    found = views.change_intensity(images, tf.constant([5, 6])).numpy()[:, 0, 0, 0]
+    same = np.isclose(found, 1)
+    assert 0.15 < same.mean() < 0.25
+    assert found.min() > 0.499 and found.max() < 1.501
+    assert found.min() < 0.52 and found.max() > 1.48
+    rng = np.random.default_rng(0)
+    two = tf.constant(rng.random([300, 16, 16, 2]), tf.float32)
+    changed = views.change_intensity(two, tf.constant([5, 6])).numpy()
+    spread = changed.std(axis=(1, 2)) / changed.mean(axis=(1, 2))
+    # Contrast moves the spread either way; channels are drawn each by itself.
+    usual = two.numpy().std() / two.numpy().mean()
+    assert (spread < 0.9 * usual).any() and (spread > 1.1 * usual).any()
+    assert not np.allclose(spread[:, 0], spread[:, 1], rtol=0.2)
