@@ -142,6 +142,14 @@ def test_statistics_of_perfect_embeddings():
     np.testing.assert_allclose(terms["negative_similarity"], 0, atol=1e-6)
 
 
+def test_embeddings_of_all_directions_are_spread():
+    ids = reference.make_ids(20, 10, [1, 2])
+    rng = np.random.default_rng(0)
+    embeddings = rng.normal(size=[400, 16]).astype(np.float32)
+    terms = losses.global_contrastive_terms(embeddings, ids, "gr")
+    np.testing.assert_allclose(terms["embedding_std"], 1, rtol=0.02)
+
+
 def test_positional_pairs_by_hand():
     # Slices at 0, 0.3 and 0.35 of their volumes, each in two views.
     position = np.array([0, 0.3, 0.35, 0, 0.3, 0.35], np.float32)

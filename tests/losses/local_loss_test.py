@@ -245,3 +245,34 @@ def test_refuses_other_strategies():
     regions, _ = make_regions(3, "all")
     with pytest.raises(ValueError, match="none"):
         losses.local_contrastive_loss(features, ids, "none", regions)
+
+
+def test_what_is_reported_by_hand():
+    # Maps a and b of one slice, two regions of a pixel: a has the directions (1, 0) and
+    # (0, 1); b (1, 0) and (0.8, 0.6).
+    ids = {
+        "image": tf.constant([0, 0]),
+        "volume": tf.constant([0, 0]),
+        "partition": tf.constant([0, 0]),
+        "view": tf.constant([1, 2]),
+    }
+    features = np.array([[[[3, 0], [0, 2]]], [[[1, 0], [4, 3]]]], np.float32)
+    regions = losses.LocalRegions(1, np.array([[0, 0], [0, 1]]))
+    terms = losses.local_contrastive_terms(features, ids, "lr", regions)
+    # Positives: 1 and 0.6, from either side.
+    np.testing.assert_allclose(terms["positive_similarity"], 0.8, rtol=1e-6)
+    # The other region in the other map: 0.8 and 0 from a, 0 and 0.8 from b.
+    np.testing.assert_allclose(terms["negative_similarity"], 0.4, rtol=1e-6)
+    # Only b's second region has a negative that is nearer than its positive: 0.8.
+    np.testing.assert_allclose(terms["top1"], 0.75, rtol=1e-6)
+    np.testing.assert_allclose(terms["chance"], np.log(3), rtol=1e-6)
+
+
+def test_regions_of_all_directions_are_spread():
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=[2, 32, 32, 16]).astype(np.float32)
+    _, ids = make_batch("lr", num_partitions=1)
+    ids = {name: values[:2] for name, values in ids.items()}
+    regions = losses.LocalRegions(1, local_regions.grid_corners((32, 32), 1, 13))
+    terms = losses.local_contrastive_terms(features, ids, "lr", regions)
+    np.testing.assert_allclose(terms["embedding_std"], 1, rtol=0.05)
