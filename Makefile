@@ -5,6 +5,7 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3.10
 VENV ?= .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
+VERSION := import sys; print(*sys.version_info[:2])
 
 .PHONY: help setup demo test test-stack test-all lint clean
 
@@ -17,6 +18,10 @@ help:
 	@echo "make clean     remove $(VENV) and demo_run"
 
 setup: $(READY)
+ifeq ($(origin PYTHON),command line)
+	@if [ "$$($(PYTHON) -c '$(VERSION)')" != "$$($(RUN) -c '$(VERSION)')" ]; then echo "Error: $(VENV) has\
+	 another Python than $(PYTHON); name a folder for that one, VENV=.venv-other, or make clean." >&2; exit 1; fi
+endif
 
 # Again only when what is installed changed, so that an existing .venv costs nothing.
 $(READY): requirements.txt setup.py pyproject.toml
@@ -47,7 +52,7 @@ test: lint
 # What depends on the versions of Python, TensorFlow and Keras: for a second Python.
 test-stack: lint
 	@$(PYTEST) -m "not slow and not real" tests/networks tests/losses tests/pipeline \
-	  tests/training tests/stages tests/stacks tests/inference/export_test.py tests/bin
+	  tests/training tests/stages tests/methods tests/stacks tests/inference/export_test.py tests/bin
 
 test-all: lint
 	@$(RUN) -m pip install --quiet --disable-pip-version-check -e '.[test]'

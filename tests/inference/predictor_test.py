@@ -111,9 +111,10 @@ def test_bfloat16_rounds_and_leaves_float32_as_it_was(mixed_run, slices):
     exact = predictor.open_predictor(folder)
     before = exact.probabilities(slices)
     coarse = predictor.open_predictor(folder, "mixed_bfloat16").probabilities(slices)
-    # Where the processor has no bfloat16, TensorFlow leaves float32.
-    assert np.abs(coarse - before).max() < 0.05
-    assert runtime.cpu_has_bfloat16() == bool(np.abs(coarse - before).max() > 0)
+    # TensorFlow may round where the processor has no bfloat16, too.
+    difference = np.abs(coarse - before).max()
+    assert difference < 0.05
+    assert difference > 0 or not runtime.cpu_has_bfloat16()
     np.testing.assert_array_equal(exact.probabilities(slices), before)
 
 

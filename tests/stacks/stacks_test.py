@@ -1,4 +1,4 @@
-"""What one stack of TensorFlow and Keras wrote, the other reads and goes on with."""
+"""What one stack of TensorFlow and Keras wrote, the other reads."""
 
 import shutil
 import subprocess
@@ -36,7 +36,7 @@ def test_it_predicts_the_same(made, kind):
     assert opened.label_names == making.LABELS
 
 
-def test_its_training_goes_on(made):
+def test_its_weights_and_its_optimizer_are_read(made):
     folder, expected = made
     expected.pop("probabilities")
     model = making.new_model()
