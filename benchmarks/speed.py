@@ -146,9 +146,10 @@ def peers() -> dict[str, list[str]]:
 
 def measure(commands: dict[str, list[str]]) -> dict:
     """Takes turns; {stage: {contender: the answers' content, gathered}}."""
-    processes = {name: protocol.Contender(cmd) for name, cmd in commands.items()}
     results: dict = {}
     for stage in _STAGES.value:
+        # New ones, since a process' peak of memory is that of its whole life.
+        processes = {name: protocol.Contender(cmd) for name, cmd in commands.items()}
         rows = results[stage] = {}
         for turn in range(_ROUNDS.value):
             for name in protocol.in_turn(processes, turn):
@@ -156,8 +157,8 @@ def measure(commands: dict[str, list[str]]) -> dict:
                 answer = processes[name].run(stage, _STEPS.value + 2)
                 protocol.add_turn(rows, name, answer, warm_up=2)
             print(f"{stage}: turn {turn + 1} of {_ROUNDS.value}", file=sys.stderr)
-    for process in processes.values():
-        process.close()
+        for process in processes.values():
+            process.close()
     return results
 
 

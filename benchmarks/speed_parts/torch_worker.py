@@ -93,6 +93,8 @@ def encoder_step(size: int, count: int):
 def decoder_step(size: int, count: int):
     """L_l of L^R, l = 3, 13 regions of 3x3, all other regions as negatives."""
     encoder, decoder = Encoder().requires_grad_(False).eval(), Decoder(3)
+    # It is not among the modules that are trained, which `make_step` lays out so.
+    encoder.to(memory_format=torch.channels_last)
     channels = FILTERS[2]
     head = nn.Sequential(
         conv_norm_relu(channels, channels, 1),
