@@ -13,7 +13,7 @@ from tensorboard.backend.event_processing import event_accumulator
 from dscl_tf import config, errors, stages
 from dscl_tf.cohort import preparation
 from dscl_tf.training import checkpoints, loop, place_probe, run_folder
-from tests import interrupting
+from tests import interrupting, weights
 from tests.small_stage import small_stage
 
 
@@ -63,16 +63,6 @@ def cohort(tmp_path_factory) -> pathlib.Path:
     )
 
 
-def variables_of(folder: str) -> dict:
-    """Every variable of a run's final checkpoint, by name."""
-    path = str(run_folder.RunFolder(folder).final_checkpoint())
-    return {
-        name: tf.train.load_variable(path, name)
-        for name, _ in tf.train.list_variables(path)
-        if "OBJECT_GRAPH" not in name and "save_counter" not in name
-    }
-
-
 def metrics_of(folder: str, names=("train/loss", "validation/mean")) -> list:
     with (pathlib.Path(folder) / "metrics.csv").open() as file:
         return [row for row in csv.reader(file) if row[1] in names]
@@ -106,7 +96,10 @@ def test_all_stages_one_after_the_other(chain, caplog):
     assert segmenter.label_names == ("background", "class 1", "class 2")
     assert segmenter.model(np.zeros([1, 16, 16, 1], np.float32)).shape == (1, 16, 16, 3)
     # The decoder stage froze the encoder: weights and BatchNorm statistics.
-    before, after = variables_of(chain[0].workdir), variables_of(chain[1].workdir)
+    before, after = (
+        weights.weights_of(chain[0].workdir),
+        weights.weights_of(chain[1].workdir),
+    )
     shared = [name for name in before if name.startswith("parts/encoder/")]
     assert len(shared) == 3 * 2 * 5
     for name in shared:

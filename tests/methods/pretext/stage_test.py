@@ -1,10 +1,8 @@
-import csv
-
 import pytest
 
 from dscl_tf import config, errors, stages
 from dscl_tf.training import run_folder
-from tests import weights
+from tests import curves, weights
 
 TASKS = [task for task in config.PretextTask if task.value != "none"]
 
@@ -23,11 +21,6 @@ def pretext_stage(make_stage):
     return make
 
 
-def losses_of(folder) -> list[float]:
-    with (folder / "metrics.csv").open() as file:
-        return [float(row[2]) for row in csv.reader(file) if row[1] == "train/loss"]
-
-
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.value)
 def test_its_own_loss_falls_and_finetuning_takes_it_over(
     pretext_stage, make_stage, tmp_path, task, caplog
@@ -37,7 +30,7 @@ def test_its_own_loss_falls_and_finetuning_takes_it_over(
     first = pretext_stage(tmp_path / "pretext", task, num_steps=120, runtime=runtime)
     finetune = make_stage("finetune", tmp_path / "finetune", 1, init=first.workdir)
     folders = stages.run([first, finetune])
-    found = losses_of(folders[0])
+    found = curves.of_training(folders[0], "loss")
     assert found[-1] < 0.8 * found[0]
     taken = [line.split() for line in caplog.text.splitlines() if "taken over" in line]
     names = {line[0] for line in taken if len(line) > 4}
