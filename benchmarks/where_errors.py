@@ -33,8 +33,6 @@ def main() -> None:
     """Prints the tables; draws, if that is wanted."""
     if not _INPUT.value or not _PREPARED.value:
         raise errors.UserError("--evaluations and --prepared are needed.")
-    # Here, since it brings TensorFlow, whose notices `binary.run` has turned off.
-
     found = [case for folder in _INPUT.value for case in _cases(pathlib.Path(folder))]
     names = found[0][1].label_names
     print(_by_structure([view for _, view in found], names))
@@ -65,14 +63,14 @@ def _draw(ordered: Sequence[tuple], folder: pathlib.Path) -> None:
 
 def _cases(folder: pathlib.Path) -> list[tuple]:
     """(mean Dice, view) of each volume of an evaluation."""
+    # Here, since it brings TensorFlow, whose notices `binary.run` has turned off.
     from dscl_tf.cohort.prepared import PreparedCohort
     from dscl_tf.inference import evaluated, evaluation_pictures
 
     cohort = PreparedCohort.open(_PREPARED.value)
-    return [
-        (dice, *evaluation_pictures.views_of(cohort, cohort.volume(name), [folder]))
-        for name, dice in evaluated.ranked_cases(folder)
-    ]
+    masks = evaluation_pictures.MaskViews(cohort, [folder])
+    ranked = evaluated.ranked_cases(folder)
+    return [(dice, *masks.of(name)) for name, dice in ranked]
 
 
 def _by_structure(views: Sequence, names: Sequence[str]) -> str:

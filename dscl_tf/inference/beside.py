@@ -38,9 +38,10 @@ def draw(evaluation: pathlib.Path, other: pathlib.Path, cohort_folder: str) -> N
             f"{len(below)}; {', '.join(differing[:3])} in one alone: evaluate both "
             "models on the same volumes."
         )
+    masks = evaluation_pictures.MaskViews(cohort, folders)
     rows: list[list[case_views.Thumbnail]] = [[], []]
     for name in _chosen(below):
-        views = evaluation_pictures.views_of(cohort, cohort.volume(name), folders)
+        views = masks.of(name)
         index = _middle(views)
         for row, of_cases, view in zip(rows, dice, views):
             row.append(case_views.thumbnail(view, of_cases[name], index))

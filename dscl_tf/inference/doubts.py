@@ -65,7 +65,6 @@ def warn_of_field(
     longer = [it > own + settings.spacing_mm for it, own in zip(image_mm, field_mm)]
     if not any(longer):
         return
-    found = voxels > 0
     # A prepared pixel or a voxel, whichever is larger, counts as the edge.
     edges = [
         np.abs(np.arange(n) - (n - 1) / 2) * mm
@@ -77,14 +76,11 @@ def warn_of_field(
     at_edge[:, edges[1] & longer[1]] = True
     cut = np.unique(voxels[:, at_edge])
     names = ", ".join(label_names[label] for label in cut if label)
-    if names or not found.any():
+    what = f"{names} at the edge of the field" if names else "no structure found"
+    if names or not voxels.any():
         _LOG.warning(
             "%s: %s: the model sees the middle %.0f x %.0f mm of slices of %.0f x "
             "%.0f mm, and calls the rest background. If the anatomy lies beyond, crop "
             "the image around it, so that it is in the middle.",
-            *(
-                path,
-                f"{names} at the edge of the field" if names else "no structure found",
-            ),
-            *(*field_mm, *image_mm),
+            *(path, what, *field_mm, *image_mm),
         )

@@ -1,10 +1,11 @@
 """Compares a segmenter's masks with the truth, at the original resolution."""
 
+import contextlib
 import dataclasses
 import logging
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Optional
 
 import SimpleITK as sitk
@@ -21,6 +22,7 @@ from dscl_tf.cohort import (
 from dscl_tf.config import masks
 from dscl_tf.inference import (
     beside,
+    case_views,
     evaluated,
     evaluation_pictures,
     log_tables,
@@ -55,11 +57,11 @@ def evaluate(
 ) -> dict[str, Any]:
     """Evaluates, and writes what came of it into the output folder.
 
-    That is masks/, cases.csv and, as the mark of a whole evaluation, summary.json;
-    then overlays/ and contact_sheet.png. Volumes are predicted from their prepared
-    arrays, which gives what `predict` gives for the original files. A finished
-    evaluation of the same model, volumes and figures is not repeated; pictures that
-    it lacks are drawn.
+    That is masks/, overlays/, contact_sheet.png, cases.csv and, as the last, hence
+    the mark of a whole evaluation, summary.json. Volumes are predicted from their
+    prepared arrays, which gives what `predict` gives for the original files. A
+    finished evaluation of the same model, volumes and figures is not repeated;
+    pictures that it lacks are drawn.
 
     Returns:
       The content of summary.json (see `summary.summarise`).
@@ -86,20 +88,20 @@ def evaluate(
     if cohort.label_values is not None:
         # What the masks say, and the keys of structures.
         identity["mask_values"] = list(values)
-    content = _finished(output, identity, settings.overwrite)
-    if content:
+    finished = _finished(output, identity, settings.overwrite)
+    if finished:
         _LOG.info("%s already holds this evaluation.", output)
-    else:
-        files.require_writable(output)
-        _remove_former(output)
-        results = _evaluate_all(predictor, cohort, chosen, settings, values)
-        summary.write_table(results, cohort.label_names, output / "cases.csv", values)
-        tolerance_mm = settings.nsd_tolerance_mm
-        content = summary.summarise(results, cohort.label_names, tolerance_mm, values)
-        content |= identity
-        files.write_json(output / SUMMARY, content)
-    if settings.pictures:
-        evaluation_pictures.draw(cohort, chosen, output)
+        if settings.pictures:
+            evaluation_pictures.draw_missing(cohort, output)
+        return finished
+    files.require_writable(output)
+    _remove_former(output)
+    results = _evaluate_all(predictor, cohort, chosen, settings, values)
+    summary.write_table(results, cohort.label_names, output / "cases.csv", values)
+    tolerance_mm = settings.nsd_tolerance_mm
+    content = summary.summarise(results, cohort.label_names, tolerance_mm, values)
+    content |= identity
+    files.write_json(output / SUMMARY, content)
     return content
 
 
@@ -202,18 +204,17 @@ def _finished(
 
 def _remove_former(output: pathlib.Path) -> None:
     """The files of the evaluation that is there, lest they lie among the new ones."""
-    if not (output / SUMMARY).is_file():
-        return
-    names = evaluated.case_dice(output)
-    (output / SUMMARY).unlink()
-    of_cases = [("masks", ".nii.gz"), (evaluation_pictures.FOLDER, ".png")]
-    for folder, suffix in of_cases:
-        for name in names:
-            if pathlib.PurePath(name).name != name:
-                continue  # Nothing that this software has written.
-            (output / folder / f"{name}{suffix}").unlink(missing_ok=True)
-    for name in (evaluation_pictures.SHEET, beside.FILE):
+    names: Iterable[str] = ()
+    if (output / SUMMARY).is_file():
+        # Of a damaged one nobody knows which files are its.
+        with contextlib.suppress(errors.UserError):
+            names = evaluated.case_dice(output)
+    for name in (SUMMARY, evaluation_pictures.SHEET, beside.FILE):
         (output / name).unlink(missing_ok=True)
+    # Names of another kind this software has not written.
+    for name in (each for each in names if pathlib.PurePath(each).name == each):
+        (output / "masks" / f"{name}.nii.gz").unlink(missing_ok=True)
+        (output / evaluation_pictures.FOLDER / f"{name}.png").unlink(missing_ok=True)
 
 
 def _evaluate_all(
@@ -224,8 +225,9 @@ def _evaluate_all(
     values: Sequence[int],
 ) -> list[summary.CaseResult]:
     results, output = [], pathlib.Path(settings.output)
+    pictures = evaluation_pictures.Pictures(output) if settings.pictures else None
     for number, volume in enumerate(chosen, 1):
-        _, truth = originals.read(cohort, volume)
+        image, truth = originals.read(cohort, volume)
         originals.check_truth(cohort, volume, truth)
         mask = _segment(predictor, cohort, volume)
         mask_file = output / "masks" / f"{volume.name}.nii.gz"
@@ -234,8 +236,12 @@ def _evaluate_all(
         tolerance_mm = settings.nsd_tolerance_mm
         result = _compare(cohort, volume, truth, mask, mask_file, tolerance_mm)
         results.append(result)
+        if pictures:
+            pictures.add(_view(cohort, volume, image, truth, mask), result.dice)
         line = log_tables.case_line(result, cohort.label_names)
         _LOG.info("%d/%d %s", number, len(chosen), line)
+    if pictures:
+        pictures.finish()
     return results
 
 
@@ -243,6 +249,13 @@ def _values(cohort: prepared.PreparedCohort, mask_values: str) -> tuple[int, ...
     """The voxel value of each class in masks, as in the truth that they lie beside."""
     values = label_values.of_classes(cohort.label_values, cohort.num_classes)
     return label_values.of_masks(mask_values, values)
+
+
+def _view(cohort, volume, image, truth, mask) -> case_views.CaseView:
+    orientation = cohort.settings.orientation
+    return case_views.case_view(
+        volume.name, image, truth, mask, cohort.label_names, orientation
+    )
 
 
 def _left_out(cohort, volume, truth: sitk.Image) -> summary.LeftOut:

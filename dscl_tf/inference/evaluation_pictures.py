@@ -2,6 +2,7 @@
 
 import pathlib
 from collections.abc import Sequence
+from typing import Optional
 
 import SimpleITK as sitk
 
@@ -13,69 +14,90 @@ SHEET = "contact_sheet.png"
 FOLDER = "overlays"
 
 
-def draw(
-    cohort: prepared.PreparedCohort,
-    chosen: Sequence[prepared.PreparedVolume],
-    evaluation: pathlib.Path,
-) -> None:
-    """Draws each volume, and as the last the contact sheet; not where that is there.
+class Pictures:
+    """The pictures of an evaluation, volume by volume."""
 
-    Args:
-      cohort: that the evaluation was on.
-      chosen: its volumes.
-      evaluation: its folder, finished; the pictures go there.
+    def __init__(self, evaluation: pathlib.Path):
+        """Draws nothing yet; `evaluation` is the folder that they go to."""
+        self._folder = evaluation
+        self._thumbnails: list[case_views.Thumbnail] = []
+
+    def add(self, view: case_views.CaseView, dice: Optional[float]) -> None:
+        """Draws a volume, whose mean Dice is `dice`."""
+        overlays.draw_case(view, self._folder / FOLDER / f"{view.name}.png")
+        self._thumbnails.append(case_views.thumbnail(view, dice))
+
+    def finish(self) -> None:
+        """Draws the contact sheet, the mark of all pictures."""
+        overlays.draw_sheet(self._thumbnails, self._folder / SHEET)
+
+
+def draw_missing(cohort: prepared.PreparedCohort, evaluation: pathlib.Path) -> None:
+    """Draws a finished evaluation, if its contact sheet is not there.
 
     Raises:
-      UserError: as `views_of`.
+      UserError: as `MaskViews`.
     """
     if (evaluation / SHEET).is_file():
         return
-    dice = evaluated.case_dice(evaluation)
-    thumbnails = []
-    for volume in chosen:
-        (view,) = views_of(cohort, volume, [evaluation])
-        overlays.draw_case(view, evaluation / FOLDER / f"{volume.name}.png")
-        thumbnails.append(case_views.thumbnail(view, dice[volume.name]))
-    overlays.draw_sheet(thumbnails, evaluation / SHEET)
+    pictures, masks = Pictures(evaluation), MaskViews(cohort, [evaluation])
+    for name, dice in evaluated.case_dice(evaluation).items():
+        (view,) = masks.of(name)
+        pictures.add(view, dice)
+    pictures.finish()
 
 
-def views_of(
-    cohort: prepared.PreparedCohort,
-    volume: prepared.PreparedVolume,
-    evaluations: Sequence[files.PathLike],
-) -> list[case_views.CaseView]:
-    """A volume with the mask that each evaluation wrote of it, to be drawn.
+class MaskViews:
+    """Volumes with the masks that evaluations wrote of them, to be drawn."""
 
-    Args:
-      cohort: that the evaluations were on.
-      volume: one of it, with a label.
-      evaluations: their folders.
+    def __init__(
+        self,
+        cohort: prepared.PreparedCohort,
+        evaluations: Sequence[files.PathLike],
+    ):
+        """Reads what the masks' voxels say.
 
-    Raises:
-      UserError: an original file or a mask is missing or has changed, or a
-        summary.json is damaged.
-    """
-    originals.check_there([volume])
-    image, truth = originals.read(cohort, volume)
-    found = [_mask(cohort, volume, pathlib.Path(each)) for each in evaluations]
-    orientation, names = cohort.settings.orientation, cohort.label_names
-    return case_views.case_views(volume.name, image, truth, found, names, orientation)
+        Args:
+          cohort: that the evaluations were on.
+          evaluations: their folders.
 
+        Raises:
+          UserError: a summary.json is missing or damaged.
+        """
+        self._cohort = cohort
+        count = len(cohort.label_names)
+        self._values = {
+            folder: label_values.of_classes(evaluated.mask_values(folder), count)
+            for folder in map(pathlib.Path, evaluations)
+        }
 
-def _mask(
-    cohort: prepared.PreparedCohort,
-    volume: prepared.PreparedVolume,
-    evaluation: pathlib.Path,
-) -> sitk.Image:
-    mask_file = evaluation / "masks" / f"{volume.name}.nii.gz"
-    mask_values = evaluated.mask_values(evaluation)
-    values = label_values.of_classes(mask_values, len(cohort.label_names))
-    pairs = tuple((value, k) for k, value in enumerate(values))
-    mask = cases.to_classes(volumes.read_label(mask_file), pairs, mask_file)
-    if mask.GetSize() != tuple(volume.size):
-        raise errors.UserError(
-            f"{mask_file}: size: found {mask.GetSize()}, expected "
-            f"{tuple(volume.size)} as the image of {volume.name}: evaluate again."
-        )
-    mask.CopyInformation(originals.blank(volume))
-    return mask
+    def of(self, name: str) -> list[case_views.CaseView]:
+        """A labelled volume, with the mask of each evaluation.
+
+        Raises:
+          UserError: an original file or a mask is missing or has changed.
+        """
+        volume = self._cohort.volume(name)
+        originals.check_there([volume])
+        image, truth = originals.read(self._cohort, volume)
+        masks = [self._mask(volume, *each) for each in self._values.items()]
+        orientation = self._cohort.settings.orientation
+        names = self._cohort.label_names
+        return case_views.case_views(name, image, truth, masks, names, orientation)
+
+    def _mask(
+        self,
+        volume: prepared.PreparedVolume,
+        evaluation: pathlib.Path,
+        values: Sequence[int],
+    ) -> sitk.Image:
+        mask_file = evaluation / "masks" / f"{volume.name}.nii.gz"
+        pairs = tuple((value, k) for k, value in enumerate(values))
+        mask = cases.to_classes(volumes.read_label(mask_file), pairs, mask_file)
+        if mask.GetSize() != tuple(volume.size):
+            raise errors.UserError(
+                f"{mask_file}: size: found {mask.GetSize()}, expected "
+                f"{tuple(volume.size)} as the image of {volume.name}: evaluate again."
+            )
+        mask.CopyInformation(originals.blank(volume))
+        return mask

@@ -65,7 +65,7 @@ def triptych(evaluation: Path, cohort: PreparedCohort) -> tuple[list, str]:
 def _picture(name: str, evaluation: Path, cohort: PreparedCohort) -> Any:
     if Path(name).name != name:
         raise errors.UserError(f"{evaluation}: {name!r} is no volume's name.")
-    (view,) = evaluation_pictures.views_of(cohort, cohort.volume(name), [evaluation])
+    (view,) = evaluation_pictures.MaskViews(cohort, [evaluation]).of(name)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "case.png"
         overlays.draw_levels(view, path)

@@ -178,6 +178,25 @@ def test_another_evaluation_is_replaced_when_that_is_asked_for(
     assert [path.name for path in (output / "overlays").iterdir()] == ["p2.png"]
 
 
+def test_a_damaged_or_interrupted_evaluation_is_replaced(
+    evaluated, model, cohort_folder, tmp_path
+):
+    output = tmp_path / "evaluation"
+    shutil.copytree(evaluated[0], output)
+    settings = evaluate.EvaluationConfig(
+        str(cohort_folder), str(output), "all", overwrite=True
+    )
+    (output / "summary.json").write_text("{")
+    (output / "contact_sheet.png").write_bytes(b"old")
+    assert evaluate.evaluate(model, settings)["volumes"] == ["p1", "p2"]
+    # As after a kill in an evaluation of another model.
+    (output / "summary.json").unlink()
+    (output / "contact_sheet.png").write_bytes(b"old")
+    evaluate.evaluate(model, dataclasses.replace(settings, overwrite=False))
+    sheet = (output / "contact_sheet.png").read_bytes()
+    assert sheet == (evaluated[0] / "contact_sheet.png").read_bytes()
+
+
 def test_pictures_of_a_finished_evaluation_are_drawn(
     evaluated, model, cohort_folder, tmp_path
 ):

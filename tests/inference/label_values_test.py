@@ -95,7 +95,7 @@ def test_summary_says_what_the_pair_of_files_says(model, cohort, tmp_path):
     rows = list(csv.DictReader((tmp_path / "cases.csv").open()))
     assert [row["label"] for row in rows] == ["85", "255"] * 2
     # Who draws the masks later reads them so.
-    (view,) = evaluation_pictures.views_of(cohort, cohort.volume("p1"), [tmp_path])
+    (view,) = evaluation_pictures.MaskViews(cohort, [tmp_path]).of("p1")
     assert set(np.unique(view.prediction)) == {0, 1, 2}
 
 

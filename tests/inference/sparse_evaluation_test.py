@@ -92,9 +92,7 @@ def test_figures_are_of_the_known_voxels(evaluated):
 
 def test_the_pictures_show_what_nobody_labelled(evaluated, tmp_path):
     cohort = prepared.PreparedCohort.open(evaluated / "prepared")
-    (view,) = evaluation_pictures.views_of(
-        cohort, cohort.volume("p0"), [evaluated / "test"]
-    )
+    (view,) = evaluation_pictures.MaskViews(cohort, [evaluated / "test"]).of("p0")
     assert set(np.unique(view.truth)) <= {0, 1, 2}
     assert view.unknown[[0, 2, 4]].all() and not view.unknown[[1, 3]].all()
     # What is found where nobody labelled is no mistake.
