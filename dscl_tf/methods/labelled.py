@@ -5,8 +5,8 @@ from typing import Optional
 
 import numpy as np
 
-from dscl_tf import config, errors
 from dscl_tf.cohort import sparse
+from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.methods.method import MoreLabels
 from dscl_tf.pipeline import batches, sampling
 from dscl_tf.pipeline.batches import PseudoLabelled
@@ -14,22 +14,9 @@ from dscl_tf.pipeline.streams import BatchChange, Stream
 from dscl_tf.training.stage_context import StageContext
 
 
-def require_true_labels(stage: config.StageConfig, flag: str) -> None:
-    """Refuses self-training beside a method that takes every label for a person's.
-
-    Args:
-      stage: of fine-tuning.
-      flag: of the method.
-
-    Raises:
-      UserError: half of the labelled slices would have pseudo-labels.
-    """
-    if stage.finetune.pseudo_labels.as_targets:
-        raise errors.UserError(
-            f"{flag} does not go with --self_training_rounds: it needs labels of a "
-            "person, but half of each labelled batch would have pseudo-labels. Leave "
-            "one of them out."
-        )
+def known_slices(cohort: PreparedCohort, names: Sequence[str]) -> list[np.ndarray]:
+    """Which slices of each labelled volume somebody labelled, bool [Q] each."""
+    return [sparse.is_labelled(cohort.label(name), cohort.unknown) for name in names]
 
 
 def labelled_batches(
@@ -55,7 +42,7 @@ def labelled_batches(
     cohort, names = context.cohort, context.split.train
     # Partitions do not matter here, so volumes of any number of slices will do.
     table = sampling.slice_table(cohort, names, num_partitions=1)
-    known = [sparse.is_labelled(cohort.label(n), cohort.unknown) for n in names]
+    known = known_slices(cohort, names)
     table = sampling.of_slices(table, known)  # Refused without any.
     pseudo: Optional[PseudoLabelled] = None
     if more is not None:

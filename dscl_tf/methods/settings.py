@@ -33,6 +33,8 @@ class MethodSettings:
     unlabelled_flag: ClassVar[str] = ""
     # Whether these must be of volumes that have no label in the run.
     needs_volumes: ClassVar[bool] = False
+    # Whether it takes every label for a person's, so that pseudo-labels do not do.
+    needs_true_labels: ClassVar[bool] = False
     # Whether it learns from labels that an earlier run gives.
     uses_pseudo_labels: ClassVar[bool] = False
     # Whether it goes on from a run without it, or not at all.

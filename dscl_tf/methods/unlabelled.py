@@ -5,8 +5,9 @@ import zlib
 import numpy as np
 import tensorflow as tf
 
-from dscl_tf.cohort import sparse, splits
+from dscl_tf.cohort import splits
 from dscl_tf.cohort.prepared import PreparedCohort
+from dscl_tf.methods import labelled
 from dscl_tf.pipeline import augmentation, sampling, streams
 from dscl_tf.training.stage_context import StageContext
 
@@ -80,4 +81,4 @@ def _beside_labelled_ones(
     cohort: PreparedCohort, split: splits.Split
 ) -> list[np.ndarray]:
     """Which slices of each training volume have no label, bool [Q]."""
-    return [~sparse.is_labelled(cohort.label(n), cohort.unknown) for n in split.train]
+    return [~known for known in labelled.known_slices(cohort, split.train)]

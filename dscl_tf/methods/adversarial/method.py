@@ -2,24 +2,12 @@
 
 import tensorflow as tf
 
-from dscl_tf import config
-from dscl_tf.cohort.prepared import PreparedCohort
-from dscl_tf.methods import labelled, opponents, unlabelled
+from dscl_tf.methods import opponents, unlabelled
 from dscl_tf.methods.method import AddedLoss, Method
 from dscl_tf.pipeline import streams
 from dscl_tf.training import distribution, steps
 from dscl_tf.training.distribution import Devices
 from dscl_tf.training.stage_context import StageContext
-
-
-def check(stage: config.StageConfig, cohort: PreparedCohort) -> None:
-    """Refuses self-training beside it.
-
-    Raises:
-      UserError: labelled slices would be unlabelled ones.
-    """
-    del cohort
-    labelled.require_true_labels(stage, stage.finetune.adversarial.unlabelled_flag)
 
 
 def added(context: StageContext, unet: tf.keras.Model) -> list[AddedLoss]:
@@ -67,14 +55,14 @@ def adversarial_loss(
 
     def loss(batch: steps.Batch) -> steps.Scalars:
         others = streams.part_of(batch, unlabelled.STREAM)
-        known = _shown(batch["image"], batch[steps.LOGITS])
+        labelled = _shown(batch["image"], batch[steps.LOGITS])
         image = others["image"]
         guessed = _shown(image, unet(image, training=True))
         total = others["volume"].shape[0]
         terms = opponents.judgement_losses(discriminator(guessed, training=True), True)
         fooling = steps.mean_over_batch(terms, total, devices)
         lost, accuracy = opponents.contest(
-            discriminator, known, guessed, total, devices
+            discriminator, labelled, guessed, total, devices
         )
         return {
             "loss": weight * fooling,
@@ -92,4 +80,4 @@ def _shown(image: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     return tf.concat([image, probabilities], axis=-1)
 
 
-METHOD = Method(check=check, losses=added)
+METHOD = Method(losses=added)

@@ -17,6 +17,7 @@ class AdversarialConfig(MethodSettings):
     )
     uses_unlabelled = True
     unlabelled_flag = "--adversarial_weight"
+    needs_true_labels = True
 
     def __post_init__(self):
         checks.require(self.weight >= 0, "weight", self.weight, "at least 0")

@@ -6,8 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from dscl_tf import config, losses
-from dscl_tf.cohort.prepared import PreparedCohort
-from dscl_tf.methods import labelled, teacher, unlabelled
+from dscl_tf.methods import teacher, unlabelled
 from dscl_tf.methods.copy_paste.settings import CopyPasteConfig
 from dscl_tf.methods.method import AddedLoss, Method
 from dscl_tf.pipeline import streams
@@ -17,16 +16,6 @@ from dscl_tf.training.distribution import Devices
 from dscl_tf.training.stage_context import StageContext
 
 STREAM = "copy_paste"
-
-
-def check(stage: config.StageConfig, cohort: PreparedCohort) -> None:
-    """Refuses self-training beside it.
-
-    Raises:
-      UserError: labelled slices would be unlabelled ones.
-    """
-    del cohort
-    labelled.require_true_labels(stage, stage.finetune.copy_paste.unlabelled_flag)
 
 
 def added(context: StageContext, unet: tf.keras.Model) -> list[AddedLoss]:
@@ -144,4 +133,4 @@ def _panel(batch: steps.Batch) -> np.ndarray:
     return panels.image_panel({name: each.numpy() for name, each in columns.items()})
 
 
-METHOD = Method(check=check, prepare=teacher.require_first_round, losses=added)
+METHOD = Method(prepare=teacher.require_first_round, losses=added)

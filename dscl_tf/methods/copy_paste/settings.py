@@ -14,6 +14,7 @@ class CopyPasteConfig(TaughtSettings):
     box_fraction: float = 2 / 3  # Sides of the box by those of the slice.
 
     unlabelled_flag = "--copy_paste_weight"
+    needs_true_labels = True
     term = Term(
         "copy_paste",
         "Copy-paste",

@@ -21,8 +21,10 @@ def check(stage: config.StageConfig, cohort: PreparedCohort) -> None:
     One that is still to be trained, by a stage before, is of the same cohort.
 
     Raises:
-      UserError: naming the run, and what it has and should have; or there is none.
+      UserError: naming the run, and what it has and should have; or there is none; or
+        another method needs true labels.
     """
+    _require_no_true_labels(stage.finetune)
     teacher = stage.finetune.pseudo_labels.teacher
     if teacher is None:
         raise errors.UserError(
@@ -46,6 +48,18 @@ def check(stage: config.StageConfig, cohort: PreparedCohort) -> None:
             "labels, size of slices): use a teacher trained on this cohort."
         )
     channels.require_same(teacher, record.preprocessing, cohort.folder, cohort.settings)
+
+
+def _require_no_true_labels(finetune: config.FinetuneConfig) -> None:
+    if not finetune.pseudo_labels.as_targets:
+        return
+    for method in finetune.methods_on.values():
+        if method.needs_true_labels:
+            raise errors.UserError(
+                f"{method.unlabelled_flag} does not go with --self_training_rounds: it "
+                "needs labels of a person, but half of each labelled batch would have "
+                "pseudo-labels. Leave one of them out."
+            )
 
 
 def say_other_preprocessing(teacher: str, cohort: PreparedCohort) -> None:
