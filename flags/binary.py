@@ -31,7 +31,7 @@ EXIT_INTERRUPTED = interruptions.EXIT_INTERRUPTED
 # Flagfiles that are shipped: settings of datasets, and of the whole training.
 _PRESETS = pathlib.Path(__file__).parent / "presets"
 _RECIPES = pathlib.Path(__file__).parent / "recipes"
-_SHORTHANDS = {"preset": _PRESETS, "recipe": _RECIPES}
+_FOLDERS = {"preset": _PRESETS, "recipe": _RECIPES}  # By the flags that name them.
 _HELP = {"--help", "-help", "-h", "-?", "--helpfull", "--helpshort"}
 
 
@@ -131,10 +131,10 @@ def _expand(argv: Sequence[str], groups: Sequence[ModuleType]) -> list[str]:
 
     A recipe comes before all others, wherever it stands: presets override it, too.
     """
-    words = [_flagfile_of(word, "preset", _PRESETS) for word in _in_one_word(argv)]
+    words = [_flagfile_of(word, "preset") for word in _in_one_word(argv)]
     if not _has_recipes(groups):
         return words
-    words = [_flagfile_of(word, "recipe", _RECIPES) for word in words]
+    words = [_flagfile_of(word, "recipe") for word in words]
     first = [word for word in words[1:] if word.startswith(f"--flagfile={_RECIPES}")]
     return [words[0], *first, *(word for word in words[1:] if word not in first)]
 
@@ -143,7 +143,7 @@ def _in_one_word(argv: Sequence[str]) -> list[str]:
     """With `--preset NAME` as --preset=NAME, as absl takes its own flags."""
     words: list[str] = []
     for word in argv:
-        if words and words[-1] in [f"--{name}" for name in _SHORTHANDS]:
+        if words and words[-1] in [f"--{flag}" for flag in _FOLDERS]:
             words[-1] += f"={word}"
         else:
             words.append(word)
@@ -155,7 +155,8 @@ def _has_recipes(groups: Sequence[ModuleType]) -> bool:
     return any(module.__name__.endswith(".finetuning") for module in groups)
 
 
-def _flagfile_of(word: str, flag: str, folder: pathlib.Path) -> str:
+def _flagfile_of(word: str, flag: str) -> str:
+    folder = _FOLDERS[flag]
     if not word.startswith(f"--{flag}="):
         return word
     name = word.partition("=")[2]

@@ -44,10 +44,12 @@ def gather(
     """
     states = _states(root, plan)
     cells = [_cell(root, cell, states[cell.task.name]) for cell in plan.cells]
+    done = [task for task in plan.tasks if states[task.name]["state"] == "done"]
+    to_come = plan.cells[0].task.records[-1].versions
     return {
         "format": FORMAT,
         "name": plan.grid.name,
-        "versions": worker.versions_of(root, plan.tasks),
+        "versions": worker.versions_of(done) or to_come,
         "cohort": {
             "id": cohort.content_id,
             "prepared": str(pathlib.Path(cohort.folder).resolve()),

@@ -49,18 +49,10 @@ def seconds_of(root: pathlib.Path, task: Task) -> Optional[float]:
     return _said(root, task.name, "seconds")
 
 
-def versions_of(root: pathlib.Path, tasks: Sequence[Task]) -> dict[str, str]:
-    """Versions of software by name, several where finished tasks differ.
-
-    Args:
-      root: folder of the experiment.
-      tasks: one at least; if none is done, versions are those that would train it.
-    """
-    done = [
-        stage.workdir for task in tasks if is_done(root, task) for stage in task.stages
-    ]
-    found = [run_folder.RunFolder(each).read_record().versions for each in done]
-    found = found or [tasks[0].records[-1].versions]
+def versions_of(tasks: Sequence[Task]) -> dict[str, str]:
+    """Versions of software by name, several where tasks differ; all are done."""
+    runs = [run_folder.RunFolder(s.workdir) for task in tasks for s in task.stages]
+    found = [run.read_record().versions for run in runs]
     names = dict.fromkeys(itertools.chain.from_iterable(found))
     said = {n: dict.fromkeys(each[n] for each in found if n in each) for n in names}
     return {name: ", ".join(numbers) for name, numbers in said.items()}
