@@ -8,6 +8,7 @@ from typing import Optional
 
 from dscl_tf import config, errors
 from dscl_tf.methods import registered
+from dscl_tf.methods.pseudo_labels.settings import PseudoLabelConfig
 from dscl_tf.training.run_folder import RunFolder
 
 _LOG = logging.getLogger(__name__)
@@ -55,23 +56,15 @@ def finetune_rounds(
         rounds.append(_without_teacher(stage))
         before = rounds[0].workdir
     for number in range(1, num_rounds + 1):
+        is_last = number == num_rounds
+        folder = stage.workdir if is_last else _folder(stage.workdir, number)
         labels = dataclasses.replace(
             stage.finetune.pseudo_labels,
             teacher=before if has_teachers else None,
             round=earlier + number,
         )
-        rounds.append(
-            dataclasses.replace(
-                stage,
-                workdir=stage.workdir
-                if number == num_rounds
-                else _folder(stage.workdir, number),
-                init=before,
-                optimizer=_optimizer_of_round(stage),
-                finetune=dataclasses.replace(stage.finetune, pseudo_labels=labels),
-            )
-        )
-        before = rounds[-1].workdir
+        rounds.append(_after(stage, before, folder, labels))
+        before = folder
     return rounds
 
 
@@ -119,6 +112,22 @@ def _without_teacher(stage: config.StageConfig) -> config.StageConfig:
         stage,
         workdir=_folder(stage.workdir, 0),
         finetune=stage.finetune.without(later),
+    )
+
+
+def _after(
+    stage: config.StageConfig,
+    before: str,
+    folder: str,
+    labels: PseudoLabelConfig,
+) -> config.StageConfig:
+    """A round that goes on from the run `before`."""
+    return dataclasses.replace(
+        stage,
+        workdir=folder,
+        init=before,
+        optimizer=_optimizer_of_round(stage),
+        finetune=dataclasses.replace(stage.finetune, pseudo_labels=labels),
     )
 
 

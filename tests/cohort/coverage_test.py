@@ -7,13 +7,10 @@ import numpy as np
 import pytest
 
 from dscl_tf import config
-from dscl_tf.cohort import parallel, preparation, prepared
+from dscl_tf.cohort import preparation, prepared
 from tests.cohort import making
 
-
-@pytest.fixture(autouse=True)
-def in_process(monkeypatch):
-    monkeypatch.setattr(parallel, "run_all", making.run_all_here)
+pytestmark = pytest.mark.usefixtures("in_process")
 
 
 def request_for(folder, size_px, spacing_mm):

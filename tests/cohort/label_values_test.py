@@ -9,7 +9,7 @@ import pytest
 import SimpleITK as sitk
 
 from dscl_tf import config, errors, files
-from dscl_tf.cohort import label_values, parallel, preparation, prepared
+from dscl_tf.cohort import label_values, preparation, prepared
 from tests.cohort import making
 
 SETTINGS = config.PreprocessingConfig(
@@ -18,8 +18,7 @@ SETTINGS = config.PreprocessingConfig(
 
 
 @pytest.fixture(autouse=True)
-def in_process(monkeypatch, caplog):
-    monkeypatch.setattr(parallel, "run_all", making.run_all_here)
+def said(in_process, caplog):
     caplog.set_level(logging.INFO)
 
 

@@ -16,10 +16,10 @@ _SETTINGS = config.PreprocessingConfig(
 
 
 @pytest.fixture(autouse=True)
-def in_process(monkeypatch, request):
-    """Runs all in this process, since starting one takes long; see `processes`."""
+def where(request):
+    """In this process, unless a test asks for `processes`."""
     if "processes" not in request.fixturenames:
-        monkeypatch.setattr(parallel, "run_all", making.run_all_here)
+        request.getfixturevalue("in_process")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from dscl_tf import config, errors
-from dscl_tf.cohort import layouts, parallel, preparation, prepared
+from dscl_tf.cohort import layouts, preparation, prepared
 from dscl_tf.inference import mask_files, structures
 from tests import dicom_making, miniatures
 from tests.cohort import making
@@ -16,8 +16,7 @@ ORGANS = ("background", "RV", "MYO", "LV")
 
 
 @pytest.fixture(autouse=True)
-def in_process(monkeypatch, caplog):
-    monkeypatch.setattr(parallel, "run_all", making.run_all_here)
+def said(in_process, caplog):
     caplog.set_level(logging.INFO)
 
 

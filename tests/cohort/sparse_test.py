@@ -7,17 +7,14 @@ import numpy as np
 import pytest
 
 from dscl_tf import config, errors
-from dscl_tf.cohort import check_report, geometry, parallel, preparation, prepared
+from dscl_tf.cohort import check_report, geometry, preparation, prepared
 from tests import miniatures
 from tests.cohort import making
 
+pytestmark = pytest.mark.usefixtures("in_process")
+
 SHAPE = (5, 14, 12)
 INSIDE = np.s_[:, 1:15, 2:14]  # Of the prepared slices: where the image is.
-
-
-@pytest.fixture(autouse=True)
-def in_process(monkeypatch):
-    monkeypatch.setattr(parallel, "run_all", making.run_all_here)
 
 
 def sparse_labels(slices=(1, 3)):
