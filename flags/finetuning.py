@@ -36,8 +36,8 @@ _AVERAGE = flags.DEFINE_float(
 _LARGEST = flags.DEFINE_bool(
     "largest_component",
     _DEFAULT.largest_component,
-    "Masks keep only the largest connected piece of those structures whose Dice rises "
-    "by it on the validation volumes.",
+    "Masks keep only one connected piece of those structures, or of all together, "
+    "whose Dice rises by it on the validation volumes.",
 )
 _KIND = flags.DEFINE_enum(
     "augmentation",

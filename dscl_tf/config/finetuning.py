@@ -65,7 +65,7 @@ class FinetuneConfig(registered.Registered):
     loss: LossKind = dataclasses.field(default=LossKind.DICE, metadata=checks.LATER)
     # Of the average of weights that is validated and is the result; 0: they themselves.
     average_decay: float = dataclasses.field(default=0.0, metadata=checks.LATER)
-    # Masks keep the largest piece of the structures that gain by it in validation.
+    # Masks keep one piece of the structures that gain by it in validation.
     largest_component: bool = dataclasses.field(default=False, metadata=checks.LATER)
     # The learning rate falls to 0 on a cosine, whatever it does in other stages.
     cosine: bool = dataclasses.field(default=False, metadata=checks.LATER)

@@ -32,7 +32,7 @@ def load(runs: Sequence[pathlib.Path], last: bool = False) -> Segmenter:
 def combined(members: Sequence[Segmenter]) -> Segmenter:
     """A segmenter whose probabilities are the mean of its members'.
 
-    Masks keep the largest piece of the structures of which most members' do.
+    Masks keep one piece of the structures of which most members' do.
 
     Args:
       members: of the same preprocessing and labels.

@@ -65,7 +65,7 @@ class Predictor:
           batch_size: slices a call; every call has as many. None: for the machine.
           precision: one of `precisions.PRECISIONS`; auto is bfloat16 on a processor
             that multiplies it, else float32.
-          largest_component: labels of which masks keep the largest piece alone.
+          largest_component: as `components.keep_largest` takes them.
           label_values: C voxel values; None: the classes.
 
         Raises:

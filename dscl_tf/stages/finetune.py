@@ -159,9 +159,11 @@ def conclude(context: StageContext, checkpoint: pathlib.Path) -> dict[str, Any]:
         [shown.predict(name) for name in names],
         cohort.num_classes,
     )
+    said = dict(enumerate(cohort.label_names))
+    said[components.ALL_STRUCTURES] = "all structures together"
     _LOG.info(
-        "Masks keep the largest piece of: %s.",
-        ", ".join(cohort.label_names[label] for label in found) or "no structure",
+        "Masks keep one piece of: %s.",
+        ", ".join(said[label] for label in found) or "no structure",
     )
     return {"largest_component": list(found)}
 

@@ -24,7 +24,7 @@ class Segmenter:
     model: tf.keras.Model  # float32 [N, H, W, channels] to logits [N, H, W, C].
     preprocessing: config.PreprocessingConfig
     label_names: tuple[str, ...]
-    # Labels of which a mask keeps the largest connected piece alone.
+    # Labels of which a mask keeps one piece alone; 0: of all together.
     largest_component: tuple[int, ...] = ()
     # The voxel value of each class in masks' files; None: the classes.
     label_values: Optional[tuple[int, ...]] = None
@@ -123,16 +123,18 @@ class RunFolder:
     def largest_component(self, num_classes: int) -> tuple[int, ...]:
         """The labels of which a finished run found that masks keep one piece alone.
 
+        0 stands for all structures together (`inference.components`).
+
         Raises:
           UserError: they are no labels of its structures.
         """
         found = (self.read_result() or {}).get("largest_component", [])
         if not isinstance(found, list) or not all(
-            type(each) is int and 0 < each < num_classes for each in found
+            type(each) is int and 0 <= each < num_classes for each in found
         ):
             raise errors.UserError(
                 f"{self.result_file}: largest_component must be a list of labels from "
-                f"1 to {num_classes - 1}, found {found!r}."
+                f"0 to {num_classes - 1}, found {found!r}."
             )
         return tuple(found)
 

@@ -55,6 +55,40 @@ def test_structures_are_chosen_that_gain_by_it():
     assert components.chosen([truth], [np.zeros_like(truth)], 4) == ()
 
 
+def heart_and_wall():
+    """1, 2 and 3 side by side, of 1 a larger piece apart, with a speck of 2 in it."""
+    truth = np.zeros([3, 12, 20], np.uint8)
+    truth[:, 2:5, 1:4] = 1
+    truth[:, 2:5, 4:6] = 2
+    truth[:, 2:5, 6:8] = 3
+    predicted = truth.copy()
+    predicted[:, 4, 1:4] = 0
+    predicted[:, 6:12, 12:20] = 1  # More voxels than all that is true.
+    predicted[0, 8, 15] = 2
+    return truth, predicted
+
+
+def test_of_all_together_the_piece_with_most_structures_is_left():
+    truth, predicted = heart_and_wall()
+    heart = np.where(truth != 0, predicted, 0)
+    assert (predicted != 0).sum() > 3 * (heart != 0).sum()
+    found = kept(predicted, [components.ALL_STRUCTURES])
+    np.testing.assert_array_equal(found, heart)
+    # It comes first: the piece of 1 that is the larger one by itself is gone by then.
+    np.testing.assert_array_equal(kept(predicted, [0, 1]), heart)
+    assert (kept(predicted, [1])[truth == 1] != 1).all()
+    empty = np.zeros_like(truth)
+    np.testing.assert_array_equal(kept(empty, [0, 1]), empty)
+
+
+def test_all_together_are_chosen_where_no_structure_loses():
+    truth, predicted = heart_and_wall()
+    assert components.chosen([truth], [predicted], 4) == (0, 2)
+    # Two that lie apart are no one piece, though the mean is higher without the wall.
+    truth[2, 10:, :2] = predicted[2, 10:, :2] = 3
+    assert components.chosen([truth], [predicted], 4) == (2,)
+
+
 def test_a_run_and_its_export_keep_the_same_pieces(segmenter, replace, tmp_path):
     one_piece = replace(segmenter, largest_component=(1,))
     labels = conftest.blocks()
@@ -93,7 +127,7 @@ def test_fine_tuning_finds_them_and_the_run_keeps_them(make_stage, tmp_path):
     assert tuple(found) == expected
 
 
-@pytest.mark.parametrize("found", [[0], [2], ["1"], 1, [True]])
+@pytest.mark.parametrize("found", [[-1], [2], ["1"], 1, [True]])
 def test_a_result_with_other_labels_is_refused(make_stage, tmp_path, found):
     stage = make_stage("finetune", tmp_path / "run", 1)
     folder = stages.run([stage])[0]
@@ -101,7 +135,7 @@ def test_a_result_with_other_labels_is_refused(make_stage, tmp_path, found):
     (folder / "result.json").write_text(
         json.dumps({**result, "largest_component": found})
     )
-    with pytest.raises(errors.UserError, match="must be a list of labels from 1 to 1"):
+    with pytest.raises(errors.UserError, match="must be a list of labels from 0 to 1"):
         run_folder.load_segmenter(folder)
 
 
