@@ -137,7 +137,7 @@ def figures_of(size):
 def test_the_short_page_says_what_the_cells_say(size):
     shown = rows_of((DOCS / "results.md").read_text("utf-8"), size)
     found = figures_of(size)
-    assert len(shown) == len(found)
+    assert len(shown) == len(found) == len(SHOWN)
     for (_, _, dice, gain), row in zip(shown, found):
         assert dice == f"{row['mean']:.3f} ± {row['std']:.3f}"
         versus = row["versus_random"]
@@ -157,8 +157,19 @@ def test_the_readme_says_what_the_cells_say(size):
 
 
 def test_the_draws_are_counted_as_they_are():
-    count = {3: "three", 4: "four", 5: "five"}[len(SHOWN_OF["grid"]["draws"])]
-    assert f"first {count} of\ntheir draws" in (DOCS / "results.md").read_text("utf-8")
+    counts = {row["size"]: row["n"] for row in SHOWN_OF["table"]}
+    assert counts == {1: 5, 2: 5, 8: 3, "all": 1}
+    text = (DOCS / "results.md").read_text("utf-8")
+    assert "all of their draws:\nfive of one and two volumes, three of eight." in text
+
+
+def test_all_labelled_volumes_are_shown_with_as_many_steps():
+    (row,) = (row for row in SHOWN_OF["table"] if row["method"].endswith("=5200"))
+    dice = f"{row['mean']:.3f}"
+    ((_, _, shown, _),) = rows_of((DOCS / "results.md").read_text("utf-8"), 77)
+    assert shown == dice
+    for page in (DOCS.parent / "README.md", DOCS / "results/test-patients.md"):
+        assert f"have {dice}" in page.read_text("utf-8").replace("\n ", "")
 
 
 def test_the_pages_are_short_enough_to_be_read():
