@@ -55,6 +55,12 @@ _DROPOUT = flags.DEFINE_float(
     0,
     0.99,
 )
+_ONE_PIECE = flags.DEFINE_bool(
+    "consistency_one_piece",
+    _DEFAULT.one_piece,
+    "Labels of weak views keep one piece of all structures together, if each labelled "
+    "slice has one.",
+)
 
 
 def settings() -> ConsistencyConfig:
@@ -66,5 +72,6 @@ def settings() -> ConsistencyConfig:
         teacher_decay=_DECAY.value,
         cutmix_probability=_CUTMIX.value,
         feature_dropout=_DROPOUT.value,
+        one_piece=_ONE_PIECE.value,
         steps_factor=_STEPS.value,
     )

@@ -100,6 +100,7 @@ REACH = [
             ("teacher_decay", "teacher_decay", "0.9", 0.9),
             ("cutmix", "cutmix_probability", "0.4", 0.4),
             ("feature_dropout", "feature_dropout", "0.2", 0.2),
+            ("one_piece", "one_piece", "true", True),
         )
     ),
     *(

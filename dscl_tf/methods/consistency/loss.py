@@ -4,7 +4,7 @@ from typing import Callable
 
 import tensorflow as tf
 
-from dscl_tf.methods.consistency import views
+from dscl_tf.methods.consistency import pieces, views
 from dscl_tf.methods.consistency.settings import ConsistencyConfig
 from dscl_tf.pipeline import streams
 from dscl_tf.pipeline.streams import Batch
@@ -29,7 +29,7 @@ def consistency_loss(
       teach: from images [n, H, W, channels] to logits [n, H, W, C], by who labels.
       forget: from the unlabelled batch to the segmenter's logits of weak views with
         features dropped; asked only where the settings want it.
-      settings: weight, confidence, whether features are dropped.
+      settings: weight, confidence, pieces, whether features are dropped.
       devices: what computes it.
 
     Returns:
@@ -40,7 +40,7 @@ def consistency_loss(
 
     def loss(batch: steps.Batch) -> steps.Scalars:
         others = streams.part_of(batch, STREAM)
-        chosen, known = hard_labels(teach(others["image"]), settings.confidence)
+        chosen, known = hard_labels(teach(others["image"]), settings)
         targets = targets_of(known, others, devices)
         logits = tf.split(batch[steps.logits_of(STREAM)], len(targets))
         of_views = [
@@ -64,20 +64,27 @@ def consistency_loss(
     return loss
 
 
-def hard_labels(logits: tf.Tensor, confidence: float) -> tuple[tf.Tensor, tf.Tensor]:
-    """The most probable class, and the same where it is probable enough.
+def hard_labels(
+    logits: tf.Tensor, settings: ConsistencyConfig
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The most probable class, and what is learned from it.
 
     Args:
       logits: floating [n, H, W, C].
-      confidence: least probability to be known.
+      settings: least probability of what is known, and whether what lies apart from a
+        slice's main piece is background.
 
     Returns:
       Both int32 [n, H, W]; the second is C where it is not known. No gradient.
     """
     probabilities = tf.nn.softmax(tf.cast(tf.stop_gradient(logits), tf.float32))
     chosen = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
-    is_known = tf.reduce_max(probabilities, axis=-1) >= confidence
-    return chosen, tf.where(is_known, chosen, logits.shape[-1])
+    is_known = tf.reduce_max(probabilities, axis=-1) >= settings.confidence
+    known = tf.where(is_known, chosen, logits.shape[-1])
+    if settings.one_piece:
+        is_apart = (chosen > 0) & ~pieces.main_piece(chosen, logits.shape[-1])
+        known = tf.where(is_apart, 0, known)
+    return chosen, known
 
 
 def targets_of(

@@ -1,18 +1,23 @@
 """Consistency as a part of fine-tuning."""
 
+import dataclasses
+import logging
 from typing import Callable
 
 import numpy as np
 import tensorflow as tf
 
 from dscl_tf.methods import teacher, unlabelled
-from dscl_tf.methods.consistency import views
+from dscl_tf.methods.consistency import pieces, views
 from dscl_tf.methods.consistency.loss import STREAM, consistency_loss, hard_labels
+from dscl_tf.methods.consistency.settings import ConsistencyConfig
 from dscl_tf.methods.method import AddedLoss, Method
 from dscl_tf.pipeline import streams
 from dscl_tf.pipeline.streams import Batch
 from dscl_tf.training import panels, steps
 from dscl_tf.training.stage_context import StageContext
+
+_LOG = logging.getLogger(__name__)
 
 
 def added(context: StageContext, unet: tf.keras.Model) -> list[AddedLoss]:
@@ -22,7 +27,7 @@ def added(context: StageContext, unet: tf.keras.Model) -> list[AddedLoss]:
       UserError: there are no unlabelled volumes.
     """
     finetune = context.config.finetune
-    settings = finetune.consistency
+    settings = _with_pieces(context, finetune.consistency)
     taught = teacher.make(context, unet, settings.teacher_decay, "teacher")
     transform = views.make(
         finetune.augmentation.flip,
@@ -38,9 +43,24 @@ def added(context: StageContext, unet: tf.keras.Model) -> list[AddedLoss]:
             parts=taught.parts,
             along={STREAM: _strong_views},
             followers=taught.followers,
-            pictures={"consistency": _panel(taught.teach, settings.confidence)},
+            pictures={"consistency": _panel(taught.teach, settings)},
         )
     ]
+
+
+def _with_pieces(
+    context: StageContext, settings: ConsistencyConfig
+) -> ConsistencyConfig:
+    """With one piece of each slice only where the labelled slices have one."""
+    if not settings.one_piece:
+        return settings
+    names = (*context.split.train, *context.split.validation)
+    labels = (context.cohort.label(name) for name in names)
+    if pieces.are_one_piece(labels, context.cohort.num_classes):
+        _LOG.info("Pseudo-labels keep one piece of each slice, as its labels are.")
+        return settings
+    _LOG.info("Pseudo-labels keep all pieces: labelled slices have several, too.")
+    return dataclasses.replace(settings, one_piece=False)
 
 
 def _strong_views(batch: Batch) -> tf.Tensor:
@@ -78,11 +98,13 @@ def forgetful(unet: tf.keras.Model, rate: float) -> Callable[[Batch], tf.Tensor]
     return forget
 
 
-def _panel(teach: Callable, confidence: float) -> Callable[[steps.Batch], np.ndarray]:
+def _panel(
+    teach: Callable, settings: ConsistencyConfig
+) -> Callable[[steps.Batch], np.ndarray]:
     def draw(batch: steps.Batch) -> np.ndarray:
         others = streams.part_of(batch, STREAM)
         logits = teach(others["image"])
-        _, known = hard_labels(logits, confidence)
+        _, known = hard_labels(logits, settings)
         shade = known[..., None] / logits.shape[-1]  # The brightest: unknown.
         columns = {"weak view": others["image"], "its label": shade}
         for number in views.NUMBERS:

@@ -15,6 +15,8 @@ class ConsistencyConfig(TaughtSettings):
     cutmix_probability: float = 0.5
     # Share of features dropped in a third view; 0: there is none.
     feature_dropout: float = 0.0
+    # Labels keep one piece of each slice, if labelled slices have one.
+    one_piece: bool = dataclasses.field(default=False, metadata=checks.LATER)
 
     unlabelled_flag = "--consistency_weight"
     term = Term(

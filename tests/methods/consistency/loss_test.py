@@ -91,9 +91,29 @@ def test_labels_are_no_way_for_gradients(batch):
     _, said, _ = batch
     with tf.GradientTape() as tape:
         tape.watch(said)
-        chosen, known = loss.hard_labels(said, 0.7)
+        chosen, known = loss.hard_labels(said, ConsistencyConfig(confidence=0.7))
         total = tf.reduce_sum(tf.cast(chosen + known, tf.float32))
     assert tape.gradient(total, said) is None
+
+
+def test_what_lies_apart_from_the_main_piece_is_background():
+    labels = np.zeros((1, 8, 10), int)
+    labels[0, 1:4, 1:4], labels[0, 1:4, 4:6], labels[0, 6:8, 6:] = 1, 2, 1
+    said = np.eye(NUM_CLASSES)[labels] * 9.0
+    said[0, 1, 1] = 0.1, 0.2, 0.0  # Of the main piece, and not known.
+    said[0, 7, 9] = 0.1, 0.2, 0.0  # Of the other one.
+    settings = ConsistencyConfig(confidence=0.7, one_piece=True)
+    chosen, known = loss.hard_labels(tf.constant(said, tf.float32), settings)
+    np.testing.assert_array_equal(chosen, labels)
+    expected = labels.copy()
+    expected[0, 1, 1], expected[0, 6:] = NUM_CLASSES, 0
+    np.testing.assert_array_equal(known, expected)
+    _, known = loss.hard_labels(
+        tf.constant(said, tf.float32), ConsistencyConfig(confidence=0.7)
+    )
+    expected = labels.copy()
+    expected[0, 1, 1] = expected[0, 7, 9] = NUM_CLASSES
+    np.testing.assert_array_equal(known, expected)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,5 @@
 import dataclasses
+import logging
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import tensorflow as tf
 
 from dscl_tf import config, errors, stages
 from dscl_tf.methods import rounds
-from dscl_tf.methods.consistency import loss, method
+from dscl_tf.methods.consistency import loss, method, pieces
 from dscl_tf.methods.consistency.settings import ConsistencyConfig
 from dscl_tf.methods.copy_paste.settings import CopyPasteConfig
 from dscl_tf.pipeline import streams
@@ -53,6 +54,29 @@ def test_it_learns_from_unlabelled_slices(first):
     assert run_folder.load_segmenter(folder).model.output_shape[-1] == 2
     final = run_folder.RunFolder(folder).final_checkpoint()
     assert "teacher" in checkpoints.variables_by_part(final)
+
+
+@pytest.mark.parametrize("one_piece", [True, False])
+def test_labelled_slices_decide_whether_labels_are_one_piece(
+    first, one_piece, monkeypatch, caplog
+):
+    found = []
+    monkeypatch.setattr(
+        pieces,
+        "are_one_piece",
+        lambda labels, n: found.append((*labels, n)) or one_piece,
+    )
+    caplog.set_level(logging.INFO)
+    name = f"piece_{one_piece}"
+    folder = stages.run([first(name, 1, confidence=0.5, one_piece=True)])[0]
+    said = "one piece of each slice" if one_piece else "all pieces"
+    assert f"Pseudo-labels keep {said}" in caplog.text
+    # Of one labelled volume and one to validate on, of two classes.
+    ((*labels, num_classes),) = found
+    assert len(labels) == 2 and num_classes == 2
+    # What was asked for stays in the record: the same command goes on.
+    record = run_folder.RunFolder(folder).read_record()
+    assert record.config.finetune.consistency.one_piece
 
 
 def test_the_teacher_follows_the_segmenter(first):
