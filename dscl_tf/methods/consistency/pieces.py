@@ -74,9 +74,8 @@ def are_one_piece(labels: Iterable[np.ndarray], num_classes: int) -> bool:
     """
     outside, total = 0, 0
     for volume in labels:
-        values = np.asarray(volume, np.int32)
-        known = tf.constant(np.where(values == num_classes, 0, values))
-        is_main = main_piece(known, num_classes).numpy()
+        known = np.where(np.equal(volume, num_classes), 0, volume).astype(np.int32)
+        is_main = main_piece(tf.constant(known), num_classes).numpy()
+        outside += np.count_nonzero((known > 0) & ~is_main)
         total += np.count_nonzero(known)
-        outside += np.count_nonzero(known) - np.count_nonzero(is_main)
     return total > 0 and outside <= _TOLERANCE * total
