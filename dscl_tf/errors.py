@@ -8,5 +8,10 @@ class UserError(Exception):
     """
 
 
+def extra_needed(what: str, extra: str) -> UserError:
+    """The error that `what` needs the packages of an extra of setup.py."""
+    return UserError(f"{what}: pip install '.[{extra}]' in the checkout of dscl_tf.")
+
+
 class Interrupted(Exception):
     """A signal asked the run to stop; its state has been saved."""

@@ -49,6 +49,6 @@ def unseen(num_seen: int, folder: pathlib.Path = _DRIVER) -> Optional[str]:
         return None
     return (
         f"The driver has {len(there)} NVIDIA GPU(s), but TensorFlow sees none and "
-        "computes on the CPU: pip install 'dscl_tf[cuda]' brings the CUDA libraries "
-        "(docs/gpu.md); or hide them (CUDA_VISIBLE_DEVICES=-1)."
+        "computes on the CPU: pip install '.[cuda]' in the checkout of dscl_tf "
+        "brings the CUDA libraries (docs/gpu.md); or hide it (CUDA_VISIBLE_DEVICES=-1)."
     )

@@ -49,7 +49,7 @@ _WRITE_DICOM_SEG = flags.DEFINE_boolean(
     "write_dicom_seg",
     False,
     "Of DICOM series: write NAME.seg.dcm, a DICOM segmentation object, beside each "
-    "mask. It is of the series' patient and study (pip install 'dscl_tf[dicom]').",
+    "mask. It is of the series' patient and study (the extra dicom).",
 )
 
 

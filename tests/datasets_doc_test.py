@@ -22,6 +22,7 @@ DATASETS = {
     "DICOM": miniatures.dicom,
     "Several channels": miniatures.channels,
     "A folder": lambda root: miniatures.folder(root, 4, 3),
+    "Three labelled": lambda root: miniatures.folder(root, 6, 3),
     "Labels of some slices": miniatures.few_slices,
     "Labels with an ignore": miniatures.nnunet_ignore,
 }
@@ -58,8 +59,9 @@ def test_the_commands_of_the_document(tmp_path, title, lines):
     for name, flags in lines:
         done = running.run(name, *flags.split(), *SMALLER[name], cwd=tmp_path)
         assert done.returncode == 0, f"dscl-{name} {flags}\n{done.stderr[-2000:]}"
-    (summary,) = tmp_path.glob("runs/*/test/summary.json")
-    assert json.loads(summary.read_text())
+    summaries = list(tmp_path.glob("runs/*/test/summary.json"))
+    assert len(summaries) == sum(name == "evaluate" for name, _ in lines)
+    assert all(json.loads(summary.read_text()) for summary in summaries)
 
 
 def test_every_dataset_has_its_commands():

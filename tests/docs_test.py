@@ -1,5 +1,6 @@
-"""The pages can be read, and their links lead somewhere."""
+"""The pages can be read, their links lead somewhere, their scripts can be called."""
 
+import os
 import pathlib
 import re
 
@@ -39,3 +40,15 @@ def test_every_page_is_linked():
         for link in _LINK.findall(page.read_text("utf-8"))
     }
     assert [page.name for page in PAGES[1:] if page not in linked] == []
+
+
+def test_scripts_that_pages_call_can_be_called():
+    called = {
+        ROOT / script
+        for page in PAGES
+        for script in re.findall(
+            r"^\(?`?(benchmarks/\w+\.py)", page.read_text("utf-8"), re.MULTILINE
+        )
+    }
+    assert ROOT / "benchmarks" / "paired.py" in called
+    assert [path.name for path in sorted(called) if not os.access(path, os.X_OK)] == []

@@ -33,9 +33,7 @@ def pydicom_for(what: str) -> ModuleType:
     try:
         import pydicom
     except ImportError:
-        raise errors.UserError(
-            f"{what} needs pydicom: pip install 'dscl_tf[dicom]'."
-        ) from None
+        raise errors.extra_needed(f"{what} needs pydicom", "dicom") from None
     return pydicom
 
 

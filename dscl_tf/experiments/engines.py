@@ -91,9 +91,7 @@ class RayEngine:
         try:
             import ray
         except ImportError:
-            raise errors.UserError(
-                "--engine=ray needs Ray: pip install 'dscl_tf[ray]'."
-            ) from None
+            raise errors.extra_needed("--engine=ray needs Ray", "ray") from None
         self._ray, self._root, self._pictures = ray, root, settings.pictures
         ray.init(ignore_reinit_error=True, log_to_driver=False)
         resources = ray.cluster_resources()

@@ -39,9 +39,9 @@ def require() -> tuple[Any, Any]:
         import highdicom
         import pydicom
     except ImportError as error:
-        raise errors.UserError(
-            f"--write_dicom_seg needs highdicom and pydicom ({error.name} is missing): "
-            "pip install 'dscl_tf[dicom]'."
+        raise errors.extra_needed(
+            f"--write_dicom_seg needs highdicom and pydicom ({error.name} is missing)",
+            "dicom",
         ) from None
     # It tells of each object that it copies from, by UIDs, which no log is to have.
     logging.getLogger("highdicom").setLevel(logging.WARNING)

@@ -47,10 +47,7 @@ def _document(folder: pathlib.Path) -> str:
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in _EXTRA:
             raise
-        raise errors.UserError(
-            f"The report needs {error.name}, which is not installed: "
-            "pip install 'dscl_tf[report]'."
-        ) from None
+        raise errors.extra_needed(f"The report needs {error.name}", "report") from None
     kind = experiment if (folder / results_json.FILE).exists() else run
     text = page.whole(*kind.sections(folder))
     # JSON can hold halves of characters, which no file can.

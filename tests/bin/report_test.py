@@ -42,5 +42,5 @@ def test_what_is_not_installed_is_said_in_one_sentence(tmp_path, monkeypatch, na
     result = running.run("report", f"--input={tmp_path}")
     assert running.is_one_sentence(result)
     assert f"needs {name}" in result.stderr
-    assert "pip install 'dscl_tf[report]'" in result.stderr
+    assert "pip install '.[report]'" in result.stderr
     assert not (tmp_path / "report.html").exists()

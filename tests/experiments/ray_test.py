@@ -53,5 +53,5 @@ def test_without_ray_it_is_said(tmp_path, monkeypatch):
     from dscl_tf import errors
 
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(errors.UserError, match=r"pip install 'dscl_tf\[ray\]'"):
+    with pytest.raises(errors.UserError, match=r"pip install '\.\[ray\]'"):
         engines.make(tmp_path, config.EngineConfig(engine="ray"))

@@ -378,6 +378,28 @@ def test_presets_parse(parse, path):
     assert found == ["encoder", "decoder", "finetune"]
 
 
+def test_a_small_cohort_is_trained_as_what_was_measured():
+    """The preset for cohorts of one's own has no setting that ACDC's has not."""
+    small, acdc = (
+        {
+            line
+            for line in (PRESETS[0].parent / f"{name}.flags").read_text().splitlines()
+            if line.startswith("--") and not line.startswith("--undefok")
+        }
+        for name in ("small", "acdc_small")
+    )
+    assert small < acdc
+    others = {line.split("=")[0] for line in acdc - small}
+    assert others == {
+        "--spacing_mm",
+        "--bias_correction",
+        "--num_partitions",
+        "--split",
+        "--split_name",
+        "--position_threshold",
+    }
+
+
 @pytest.fixture
 def parse_all(parse):
     """Parses a command line with presets and recipes, as the binary does."""

@@ -364,7 +364,7 @@ def test_what_is_missing_is_said_before_any_work(tmp_path, monkeypatch):
         dicom_inputs.require_series([tmp_path / "a.nii.gz"])
     dicom_inputs.require_series(paths)
     monkeypatch.setitem(sys.modules, "highdicom", None)
-    with pytest.raises(errors.UserError, match=r"pip install 'dscl_tf\[dicom\]'"):
+    with pytest.raises(errors.UserError, match=r"pip install '\.\[dicom\]'"):
         dicom_inputs.require_series(paths)
 
 

@@ -88,7 +88,7 @@ def test_frames_without_pydicom_say_how_to_install_it(tmp_path, monkeypatch):
     dicom_making.write_enhanced(tmp_path / "enhanced.dcm", voxels())
     monkeypatch.setitem(sys.modules, "pydicom", None)
     ((field, found, _),) = faults(tmp_path)
-    assert field == "file" and "pip install 'dscl_tf[dicom]'" in found
+    assert field == "file" and "pip install '.[dicom]'" in found
 
 
 def test_series_side_by_side_and_below_are_cases_with_stable_names(tmp_path):
