@@ -43,7 +43,7 @@ def make(folder: pathlib.Path, number: int) -> Sample:
     """Writes one volume, as the phantom's scanner takes it."""
     import SimpleITK as sitk
 
-    from dscl_tf.cohort import phantom, volumes
+    from dscl_tf.cohort import image_writing, phantom
     from dscl_tf.cohort.phantom import acquisition
 
     rng = np.random.default_rng([7, number])
@@ -56,7 +56,7 @@ def make(folder: pathlib.Path, number: int) -> Sample:
     image = sitk.GetImageFromArray(acquisition.acquire(values, scan, rng))
     image.SetSpacing([scan.pixel_mm, scan.pixel_mm, scan.thickness_mm])
     path = folder / f"case{number:03d}.nii.gz"
-    volumes.write_image(image, path)
+    image_writing.write_image(image, path)
     return Sample(path, acquisition.sensitivity(scan), values > 0.25)
 
 

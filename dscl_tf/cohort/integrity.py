@@ -135,17 +135,18 @@ def _check_same_extent(case: Case, image, label) -> Iterator[Problem]:
     if placing.goes_by_header(label, image):
         return  # Cropped or turned, and laid where it belongs when it is read.
     cure = f"use the label that was drawn on {case.image}"
-    if label.GetSize()[:3] != image.GetSize()[:3]:
+    axes = _axes_in_common(label.GetSize(), image.GetSize())
+    if label.GetSize()[:axes] != image.GetSize()[:axes]:
         cure += (
             ", on its grid (3D Slicer: that image as the reference volume of the "
             'Segment Editor, and "Crop to effective extent" off when saving)'
         )
     for field, found, expected, tolerance in (
-        ("size", label.GetSize()[:3], image.GetSize()[:3], 0),
+        ("size", label.GetSize()[:axes], image.GetSize()[:axes], 0),
         (
             "spacing (mm)",
-            label.GetSpacing()[:3],
-            image.GetSpacing()[:3],
+            label.GetSpacing()[:axes],
+            image.GetSpacing()[:axes],
             grids.SPACING_TOLERANCE_MM,
         ),
     ):
@@ -160,6 +161,12 @@ def _check_same_extent(case: Case, image, label) -> Iterator[Problem]:
                 grids.numbers(expected),
                 cure,
             )
+
+
+def _axes_in_common(*sizes: Sequence[int]) -> int:
+    """Three; two, where one file is 2-D and the other has one slice."""
+    flat, deep = sorted(sizes, key=len)
+    return 2 if len(flat) == 2 and list(deep[2:3]) == [1] else 3
 
 
 def _check_voxels(
@@ -212,7 +219,8 @@ def _facts(image: sitk.Image, counts: dict[int, int]) -> Facts:
     values = np.ascontiguousarray(sitk.GetArrayViewFromImage(image))
     return Facts(
         size=image.GetSize(),
-        spacing_mm=tuple(round(value, 4) for value in image.GetSpacing()),
+        # Six digits of it, as headers have: a tiny one is not to become 0.
+        spacing_mm=tuple(float(f"{value:.6g}") for value in image.GetSpacing()),
         direction=tuple(round(value, 6) for value in image.GetDirection()),
         voxels_id=hashlib.sha256(values.tobytes()).hexdigest()[:16],
         label_voxels=tuple(sorted(counts.items())),

@@ -5,6 +5,7 @@ space twice, by qform and by sform. ITK warns of each file whose sform has anoth
 than the voxels, which is nearly every one of ACDC.
 """
 
+import gzip
 import logging
 import os
 import pathlib
@@ -20,6 +21,9 @@ from dscl_tf.cohort import formats
 
 _TOLERANCE = 0.02  # Of scales and direction cosines: far above rounding.
 _TOLERANCE_MM = 0.5  # Of the first voxel's position.
+_PLACE = ("qform_code", "quatern_b", "quatern_c", "quatern_d")
+_PLACE += ("qoffset_x", "qoffset_y", "qoffset_z")
+_PLACE += ("sform_code", "srow_x", "srow_y", "srow_z")
 _COPY_AGAIN = "copy or download it again"
 _LOG = logging.getLogger(__name__)
 
@@ -118,6 +122,29 @@ def _fault_of_place(header: nibabel.Nifti1Header) -> Optional[tuple[str, str]]:
             found = "numbers that are NaN or infinite"
             return f"{name}: found {found}, expected a place", _COPY_AGAIN
     return None
+
+
+def copy_place(source: pathlib.Path, target: pathlib.Path) -> None:
+    """Gives a NIfTI file the qform and the sform of another one; else does nothing.
+
+    ITK reads one of the two, and writes it as both. A viewer that reads the other one
+    would lay a mask beside its scan.
+
+    Args:
+      source: an image.
+      target: a file of the same geometry, which is changed.
+    """
+    place, own = _read(source), _read(target)
+    if not all(isinstance(each, nibabel.Nifti1Header) for each in (place, own)):
+        return
+    for field in _PLACE:
+        own[field] = place[field]
+    own["pixdim"][0] = place["pixdim"][0]  # The qform's handedness.
+    is_packed = formats.kind_of(target).is_packed
+    with formats.unpacked(target) as content:
+        whole = content.read()
+    whole = own.binaryblock + whole[len(own.binaryblock) :]
+    target.write_bytes(gzip.compress(whole) if is_packed else whole)
 
 
 def _read(path: pathlib.Path) -> Union[nibabel.Nifti1Header, int, None]:

@@ -6,7 +6,7 @@ import pathlib
 import shutil
 from typing import Any, Callable, Optional
 
-from dscl_tf import errors, files
+from dscl_tf import errors, files, locks
 from dscl_tf.cohort import (
     cases,
     check_report,
@@ -67,27 +67,53 @@ def prepare(config: PreparationConfig) -> pathlib.Path:
       The folder of the prepared cohort.
 
     Raises:
-      UserError: nothing to prepare, other settings in the folder, or bad cases: all
-        are named, before any is prepared.
+      UserError: nothing to prepare, other settings in the folder, another process
+        that prepares there, or bad cases: all are named, before any is prepared.
     """
     config, dataset = _found(config)
     output = pathlib.Path(config.output)
     request = requests.describe(config.settings, config.label_names, dataset)
+    if _is_done(config, output, request):
+        return output
+    files.require_writable(output)
+    dataset, report = _check(config, dataset)
+    dataset = _without_bad(config, dataset, report)
+    # Nothing is left in the folder by what the check refuses, no lock either.
+    with locks.held(output, "--output"):
+        # Another process may have come before.
+        if not _is_done(config, output, request):
+            _prepare(config, dataset, report, output, request)
+    return output
+
+
+def _is_done(config: PreparationConfig, output: pathlib.Path, request: dict) -> bool:
+    """Whether the folder holds the whole cohort.
+
+    Raises:
+      UserError: it holds another one that is not to be replaced, or something else.
+    """
     changed = _changes(output, request)
     if changed and not config.overwrite:
         raise errors.UserError(
             f"--output={output} holds a cohort prepared otherwise: {changed}. Choose "
             "another --output, or replace it with --overwrite."
         )
-    if not changed and _is_whole(output):
-        _LOG.info("%s is already prepared with these settings.", output)
-        return output
-    files.require_writable(output)
-    dataset, report = _check(config, dataset)
-    dataset = _without_bad(config, dataset, report)
+    if changed or not _is_whole(output):
+        return False
+    _LOG.info("%s is already prepared with these settings.", output)
+    return True
+
+
+def _prepare(
+    config: PreparationConfig,
+    dataset: Dataset,
+    report: Report,
+    output: pathlib.Path,
+    request: dict,
+) -> None:
     # Found once, before any case is prepared, so that all are turned alike.
     settings = dataclasses.replace(config.settings, orientation=report.orientation)
-    _clear(output, everything=bool(changed))
+    _clear(output, everything=bool(_changes(output, request)))
     files.write_json(output / "request.json", request)
     found = parallel.run_all(
         parts.prepare_case,
@@ -99,7 +125,6 @@ def prepare(config: PreparationConfig) -> pathlib.Path:
     skipped = report.bad_cases(config.strict)
     files.write_json(output / CHECK, check_report.to_json(report, skipped))
     index_writing.write_index(output, settings, dataset, list(found.values()), request)
-    return output
 
 
 def _without_bad(

@@ -85,12 +85,10 @@ def _draw(cohort: PreparedCohort, config: SplitConfig) -> dict[str, list[str]]:
     candidates = sorted(name for name in pretrain if name in labelled)
     wanted = config.num_train + config.num_validation
     if len(candidates) < wanted:
-        raise _too_few(
-            "--num_train_volumes and --num_validation_volumes",
-            wanted,
-            len(candidates),
-            cohort,
-        )
+        flag = "--num_train_volumes and --num_validation_volumes"
+        # Some labelled ones may be among those that are not pre-trained on.
+        enough = sum(name in labelled for name in rest) >= wanted
+        raise _too_few(flag, wanted, len(candidates), cohort, enough)
     drawn = np.random.default_rng([config.seed, 1]).permutation(len(candidates))
     chosen = [candidates[k] for k in drawn[:wanted]]
     return {
@@ -101,11 +99,21 @@ def _draw(cohort: PreparedCohort, config: SplitConfig) -> dict[str, list[str]]:
     }
 
 
-def _too_few(flag: str, wanted: int, found: int, cohort: PreparedCohort):
+def _too_few(
+    flag: str,
+    wanted: int,
+    found: int,
+    cohort: PreparedCohort,
+    outside_pretraining: bool = False,
+) -> errors.UserError:
+    kind, cure = "labelled, and not for testing", "set fewer aside with "
+    cure += "--num_test_volumes"
+    if outside_pretraining:
+        kind += ", and among those to pre-train on"
+        cure = "pre-train on more with --num_pretrain_volumes"
     return errors.UserError(
         f"{flag}: {wanted} subjects wanted, but only {found} of {cohort.folder} are "
-        "left for that (labelled, and not for testing): ask for fewer, or set fewer "
-        "aside with --num_test_volumes."
+        f"left for that ({kind}): ask for fewer, or {cure}."
     )
 
 

@@ -1,9 +1,8 @@
-"""Image files in and out, through SimpleITK."""
+"""Image files as volumes, through SimpleITK; `image_writing` is the other way."""
 
 import contextlib
 import os
 import pathlib
-import tempfile
 import zlib
 from collections.abc import Iterator
 from typing import Optional, Union
@@ -14,7 +13,6 @@ import SimpleITK as sitk
 from dscl_tf import errors, files
 from dscl_tf.cohort import dicom_series, formats, nifti_headers, whole_numbers
 
-HEADER_SUFFIXES = (".nhdr", ".mhd")  # The voxels are in a file of their own.
 _CHUNK = 2**22  # Bytes; a multiple of the width of every voxel type.
 # NIfTI's codes of float voxels to NumPy's.
 _NIFTI_FLOATS = {16: "f4", 64: "f8"}
@@ -23,7 +21,6 @@ _RIGHT_ANGLE = 0.02
 # Larger headers are a damaged file or not for this machine: 2^31 voxels are 8 GiB.
 MAX_VOXELS = 2**31
 
-_FLOATS = (sitk.sitkFloat32, sitk.sitkFloat64)
 # ITK repeats the same header warning for nearly every ACDC file.
 sitk.ProcessObject.SetGlobalWarningDisplay(False)
 
@@ -159,49 +156,6 @@ def read_label(path: files.PathLike) -> sitk.Image:
     return whole_numbers.as_whole(_read(pathlib.Path(path)), path)
 
 
-def write_image(image: sitk.Image, path: files.PathLike) -> None:
-    """Writes an image in the format of the path's suffix, whole or not at all.
-
-    Raises:
-      UserError: the file cannot be written.
-    """
-    path = pathlib.Path(path)
-    files.require_utf8([path])
-    if formats.suffix_of(path.name) in HEADER_SUFFIXES:
-        _write_in_two(image, path)
-        return
-    with files.atomic_path(path, formats.lower_suffix(path.name)) as partial:
-        _write(image, partial, path)
-
-
-def _write_in_two(image: sitk.Image, path: pathlib.Path) -> None:
-    """Writes a header that names a second file with the voxels; the header last."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as folder:
-            header = pathlib.Path(folder) / formats.lower_suffix(path.name)
-            _write(image, header, path)
-            voxels = [file for file in header.parent.iterdir() if file != header]
-            for file in voxels:
-                os.replace(file, path.parent / file.name)
-            os.replace(header, path)
-    except OSError as error:
-        raise files.cannot_write(path, error) from error
-
-
-def _write(image: sitk.Image, partial: pathlib.Path, path: pathlib.Path) -> None:
-    try:
-        sitk.WriteImage(image, str(partial), useCompression=True)
-        # On a full disk ITK's NIfTI writer leaves a cut file without a word.
-        written = sitk.ReadImage(str(partial))
-    except RuntimeError as error:
-        raise files.cannot_write(path, RuntimeError(_reason(error))) from None
-    pixels = (sitk.GetArrayViewFromImage(each) for each in (image, written))
-    if not np.array_equal(*pixels, equal_nan=image.GetPixelID() in _FLOATS):
-        cut = RuntimeError("the file does not hold what was written")
-        raise files.cannot_write(path, cut)
-
-
 def _read(path: pathlib.Path, fourth: Optional[int] = None) -> sitk.Image:
     if formats.is_dicom(path):
         return dicom_series.read(path)
@@ -310,7 +264,7 @@ def _scan(
 
 
 def _unreadable(path: pathlib.Path, error: Exception) -> errors.UserError:
-    reason = _reason(error)
+    reason = reason_of(error)
     cure = "is it whole, and NIfTI, NRRD or MetaImage?"
     if "orthonormal" in reason:
         cure = (
@@ -320,7 +274,7 @@ def _unreadable(path: pathlib.Path, error: Exception) -> errors.UserError:
     return errors.UserError(f"Cannot read {path} ({reason}): {cure}")
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """ITK's own words: the last line of its long message."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

@@ -5,7 +5,8 @@ import SimpleITK as sitk
 
 from dscl_tf import errors, files
 
-_OFF = 1e-3  # From a whole number, at most.
+_OFF = 1e-3  # From a whole number, at most, and its part of the number itself:
+_OFF_BY_SLOPE = 2e-5
 _SHOWN = 8  # Values that a message names.
 
 
@@ -40,8 +41,9 @@ def as_whole(image: sitk.Image, path: files.PathLike) -> sitk.Image:
     values = sitk.GetArrayViewFromImage(image)
     if np.issubdtype(values.dtype, np.integer):
         return sitk.Cast(image, sitk.sitkInt32)
-    # A slope in a header, such as 1.0000153, leaves whole numbers a little off.
-    is_whole = np.isclose(values, np.round(values), rtol=0, atol=_OFF)
+    # A slope in a header, such as 1.0000153, leaves whole numbers a little off, large
+    # ones more.
+    is_whole = np.isclose(values, np.round(values), rtol=_OFF_BY_SLOPE, atol=_OFF)
     is_whole &= np.isfinite(values)
     if not is_whole.all():
         raise _error(path, values[~is_whole])

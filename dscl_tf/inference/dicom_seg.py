@@ -88,7 +88,11 @@ def write(
         )
     values = _numbered(mask, structures, target)
     try:
-        sources = [pydicom.dcmread(p, stop_before_pixels=True) for p in found.files]
+        # GDCM reads files without the preamble of part 10, too.
+        sources = [
+            pydicom.dcmread(path, stop_before_pixels=True, force=True)
+            for path in found.files
+        ]
         pixels = _as_stored(values, found.slices, sources)
         made = _segmentation(sources, pixels, structures)
     # What of a header highdicom cannot use, it raises as many kinds of errors.

@@ -5,19 +5,19 @@ import dataclasses
 import logging
 import os
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Optional
 
 import SimpleITK as sitk
 
-from dscl_tf import config, errors, files
+from dscl_tf import config, errors, files, locks
 from dscl_tf.cohort import (
     channels,
+    image_writing,
     label_values,
     prepared,
     sparse,
     splits,
-    volumes,
 )
 from dscl_tf.config import masks
 from dscl_tf.inference import (
@@ -35,6 +35,7 @@ from dscl_tf.training import run_folder
 
 SUBSETS = ("test", "validation", "train", "all")
 SUMMARY = summary.FILE
+TABLE = "cases.csv"
 _LOG = logging.getLogger(__name__)
 
 
@@ -95,9 +96,22 @@ def evaluate(
             evaluation_pictures.draw_missing(cohort, output)
         return finished
     files.require_writable(output)
-    _remove_former(output)
-    results = _evaluate_all(predictor, cohort, chosen, settings, values)
-    summary.write_table(results, cohort.label_names, output / "cases.csv", values)
+    with locks.held(output, "--output"):
+        _remove_former(output, [volume.name for volume in cohort.volumes])
+        results = _evaluate_all(predictor, cohort, chosen, settings, values)
+        return _summarise(results, cohort, settings, values, identity)
+
+
+def _summarise(
+    results: Sequence[summary.CaseResult],
+    cohort: prepared.PreparedCohort,
+    settings: EvaluationConfig,
+    values: Sequence[int],
+    identity: dict[str, Any],
+) -> dict[str, Any]:
+    """Writes the table, and as the last file the summary."""
+    output = pathlib.Path(settings.output)
+    summary.write_table(results, cohort.label_names, output / TABLE, values)
     tolerance_mm = settings.nsd_tolerance_mm
     content = summary.summarise(results, cohort.label_names, tolerance_mm, values)
     content |= identity
@@ -202,14 +216,19 @@ def _finished(
     return content if "intervals" in content else None
 
 
-def _remove_former(output: pathlib.Path) -> None:
-    """The files of the evaluation that is there, lest they lie among the new ones."""
-    names: Iterable[str] = ()
+def _remove_former(output: pathlib.Path, names: Sequence[str]) -> None:
+    """The files of the evaluation that is there, lest they lie among the new ones.
+
+    Args:
+      output: its folder.
+      names: of the cohort's volumes: one that was killed left masks and no summary.
+    """
+    names = set(names)
     if (output / SUMMARY).is_file():
         # Of a damaged one nobody knows which files are its.
         with contextlib.suppress(errors.UserError):
-            names = evaluated.case_dice(output)
-    for name in (SUMMARY, evaluation_pictures.SHEET, beside.FILE):
+            names.update(evaluated.case_dice(output))
+    for name in (SUMMARY, TABLE, evaluation_pictures.SHEET, beside.FILE):
         (output / name).unlink(missing_ok=True)
     # Names of another kind this software has not written.
     for name in (each for each in names if pathlib.PurePath(each).name == each):
@@ -232,7 +251,7 @@ def _evaluate_all(
         mask = _segment(predictor, cohort, volume)
         mask_file = output / "masks" / f"{volume.name}.nii.gz"
         said = label_values.in_values(mask, values)
-        volumes.write_image(said, mask_file)
+        image_writing.write_image(said, mask_file, volume.image_file)
         tolerance_mm = settings.nsd_tolerance_mm
         result = _compare(cohort, volume, truth, mask, mask_file, tolerance_mm)
         results.append(result)

@@ -14,7 +14,7 @@ from typing import Optional
 import SimpleITK as sitk
 
 from dscl_tf import errors, files
-from dscl_tf.cohort import dicom_series, formats, volumes
+from dscl_tf.cohort import dicom_series, formats, image_writing
 from dscl_tf.config import masks
 from dscl_tf.inference.structures import Structure
 
@@ -71,7 +71,7 @@ def check_target(target: pathlib.Path, source: files.PathLike) -> None:
     Raises:
       UserError: its voxels would be in a second file.
     """
-    if formats.suffix_of(target.name) in volumes.HEADER_SUFFIXES:
+    if formats.suffix_of(target.name) in image_writing.HEADER_SUFFIXES:
         raise errors.UserError(
             f"{source} keeps its voxels in a second file, so its mask could not appear "
             "whole: convert it to .mha, .nrrd or .nii.gz first, or ask for "
@@ -80,7 +80,10 @@ def check_target(target: pathlib.Path, source: files.PathLike) -> None:
 
 
 def write(
-    mask: sitk.Image, target: pathlib.Path, structures: Sequence[Structure]
+    mask: sitk.Image,
+    target: pathlib.Path,
+    structures: Sequence[Structure],
+    source: Optional[files.PathLike] = None,
 ) -> None:
     """Writes a mask in the format of the target's suffix, whole or not at all.
 
@@ -88,13 +91,14 @@ def write(
       mask: of integers, 2-D or 3-D.
       target: the file. A `.seg.nrrd` is 3-D, with the structures as segments.
       structures: that the mask may have.
+      source: the image; if both are NIfTI, the mask has its qform and sform.
 
     Raises:
       UserError: the file cannot be written.
     """
     if target.name.endswith(".seg.nrrd"):
         mask = _segmentation(mask, structures)
-    volumes.write_image(mask, target)
+    image_writing.write_image(mask, target, source)
 
 
 def _segmentation(mask: sitk.Image, structures: Sequence[Structure]) -> sitk.Image:

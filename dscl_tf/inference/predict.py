@@ -9,6 +9,7 @@ from typing import Any, Optional, Union
 
 import numpy as np
 import SimpleITK as sitk
+import tensorflow as tf
 
 from dscl_tf import errors, files
 from dscl_tf.cohort import formats, grids, label_values, volumes
@@ -26,6 +27,8 @@ from dscl_tf.inference.structures import Structure, structures
 
 # nnU-Net's file of one channel of a case.
 _CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>[0-9]{4})\.[^0-9].*")
+# What one input fails by and the next may not. SimpleITK's errors are RuntimeErrors.
+_OF_ONE_INPUT = (errors.UserError, RuntimeError, MemoryError, tf.errors.OpError)
 _SHOWN = 8  # Channels that a message lists.
 _LOG = logging.getLogger(__name__)
 
@@ -198,8 +201,7 @@ def predict_files(
         which = cases.get(path, channel)
         try:
             mask = _make(predictor, path, target, missing, which, values)
-        # SimpleITK's own errors are RuntimeErrors.
-        except (errors.UserError, RuntimeError) as error:
+        except _OF_ONE_INPUT as error:
             failures.append(_reason(path, error))
             _LOG.error("No mask: %s", failures[-1])
             continue
@@ -239,11 +241,11 @@ def _make(
     if target in missing:
         mask_files.check_target(target, path)
         if isinstance(which, CaseInput):
-            mask = segment_case(predictor, which)
+            mask, source = segment_case(predictor, which), which.images[0][0]
         else:
-            mask = segment_file(predictor, path, which)
+            mask, source = segment_file(predictor, path, which), path
         mask = label_values.in_values(mask, values)
-        mask_files.write(mask, target, named)
+        mask_files.write(mask, target, named, source)
     else:
         mask = volumes.read_label(target)
     for each in missing:

@@ -10,7 +10,7 @@ import pytest
 import SimpleITK as sitk
 
 from dscl_tf import errors
-from dscl_tf.cohort import formats, layouts, nifti_headers, volumes
+from dscl_tf.cohort import formats, image_writing, layouts, nifti_headers, volumes
 from tests import miniatures
 from tests.cohort import making
 
@@ -55,7 +55,7 @@ def test_suffixes_in_capitals_are_read_and_written(tmp_path, suffix):
     path = (tmp_path / f"a{suffix.lower()}").rename(tmp_path / f"a{suffix}")
     assert volumes.read_header(path).GetSize() == image.GetSize()
     same(volumes.read_label(path), image)
-    volumes.write_image(image, tmp_path / "out" / f"b{suffix}")
+    image_writing.write_image(image, tmp_path / "out" / f"b{suffix}")
     same(volumes.read_label(tmp_path / "out" / f"b{suffix}"), image)
     assert (tmp_path / "out" / f"b{suffix}").exists()
     assert not list(tmp_path.rglob(".partial*"))

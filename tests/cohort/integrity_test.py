@@ -96,6 +96,20 @@ def test_a_label_that_lies_elsewhere_is_a_warning(check, changes, field, found):
     assert (problem.field, problem.found) == (field, found)
 
 
+@pytest.mark.parametrize("flat", ["image", "label"])
+def test_a_file_of_one_slice_may_have_two_axes_or_three(tmp_path, flat):
+    case = Case("a", "a", tmp_path / "image.nii", tmp_path / "label.nii")
+    for name, values in (
+        ("image", making.intensities()[:1]),
+        ("label", making.labels()[:1]),
+    ):
+        image = making.image_of(values, origin=(0, 0, 0))
+        sitk.WriteImage(
+            image[..., 0] if name == flat else image, tmp_path / f"{name}.nii"
+        )
+    assert integrity.check_case(case, dataset_of(), 4, SETTINGS).problems == ()
+
+
 def test_unexpected_values_are_counted(check):
     label = making.labels().astype(np.int16)
     label[0, 0, :3] = 4

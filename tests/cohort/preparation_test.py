@@ -1,12 +1,13 @@
 import dataclasses
 import json
 import os
+import pathlib
 import re
 
 import numpy as np
 import pytest
 
-from dscl_tf import config, errors
+from dscl_tf import config, errors, locks
 from dscl_tf.cohort import parallel, preparation, prepared, preprocessing
 from tests.cohort import making
 
@@ -49,12 +50,37 @@ def request_for(source, **changes):
 
 
 def state_of(folder):
-    """Every file with its time of change and content."""
+    """Every file with its time of change and content, but for the lock."""
     return {
         path.relative_to(folder): (path.stat().st_mtime_ns, path.read_bytes())
         for path in folder.rglob("*")
-        if path.is_file()
+        if path.is_file() and path.name != ".lock"
     }
+
+
+def test_two_preparations_in_one_folder_are_refused(source):
+    request = request_for(source)
+    refused = pytest.raises(errors.UserError, match=r"is in use by process.* --output")
+    with locks.held(request.output, "--output"), refused:
+        preparation.prepare(request)
+    assert not (pathlib.Path(request.output) / "request.json").exists()
+    preparation.prepare(request)
+
+
+def test_what_another_process_has_prepared_meanwhile_is_kept(source, monkeypatch):
+    request, without_bad = request_for(source), preparation._without_bad
+    states = []
+
+    def comes_between(*arguments):
+        if not states:
+            states.append("begun")
+            preparation.prepare(request)
+            states.append(state_of(pathlib.Path(request.output)))
+        return without_bad(*arguments)
+
+    monkeypatch.setattr(preparation, "_without_bad", comes_between)
+    preparation.prepare(request)
+    assert state_of(pathlib.Path(request.output)) == states[1]
 
 
 def test_a_cohort_and_its_index(source):

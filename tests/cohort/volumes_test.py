@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from dscl_tf import errors
-from dscl_tf.cohort import formats, volumes, whole_numbers
+from dscl_tf.cohort import formats, image_writing, volumes, whole_numbers
 from tests.cohort import making
 
 
@@ -16,7 +16,7 @@ def test_what_is_written_is_read(tmp_path, suffix):
     turned = [[0, 1, 0], [-1, 0, 0], [0, 0, 1]]
     image = making.image_of(making.labels(), direction=turned)
     path = tmp_path / "new" / f"mask{suffix}"
-    volumes.write_image(image, path)
+    image_writing.write_image(image, path)
     found = volumes.read_label(path)
     assert found.GetPixelID() == sitk.sitkInt32
     np.testing.assert_array_equal(sitk.GetArrayFromImage(found), making.labels())
@@ -31,7 +31,7 @@ def test_what_is_written_is_read(tmp_path, suffix):
 def test_a_failed_write_leaves_nothing(tmp_path, suffix):
     complex_label = sitk.Image([2, 2, 2], sitk.sitkLabelUInt8)
     with pytest.raises(errors.UserError, match=r"Cannot write .*mask"):
-        volumes.write_image(complex_label, tmp_path / f"mask{suffix}")
+        image_writing.write_image(complex_label, tmp_path / f"mask{suffix}")
     assert os.listdir(tmp_path) == []
 
 
@@ -39,7 +39,7 @@ def test_a_failed_write_leaves_nothing(tmp_path, suffix):
 def test_a_file_in_place_of_the_folder_is_named(tmp_path, suffix):
     (tmp_path / "file").touch()
     with pytest.raises(errors.UserError, match=r"Cannot write"):
-        volumes.write_image(
+        image_writing.write_image(
             making.image_of(making.labels()), tmp_path / "file" / f"mask{suffix}"
         )
 
@@ -222,6 +222,13 @@ def test_whole_numbers_by_a_slope_are_labels(tmp_path):
     path = making.write(tmp_path / "a.mha", values * 1.0000153 - 1e-5)
     found = sitk.GetArrayFromImage(volumes.read_label(path))
     np.testing.assert_array_equal(found, making.labels())
+
+
+def test_large_values_by_a_slope_are_labels(tmp_path):
+    values = 850 * (making.labels() > 0).astype(np.float64)  # As those of MM-WHS.
+    path = making.write(tmp_path / "a.mha", values * 1.0000153)
+    found = sitk.GetArrayFromImage(volumes.read_label(path))
+    np.testing.assert_array_equal(found, values)
 
 
 def test_odd_label_values_are_listed(tmp_path):

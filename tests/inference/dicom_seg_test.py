@@ -126,6 +126,19 @@ def test_mask_and_object_of_a_series_have_its_geometry(model, tmp_path, axes):
     assert made.Modality == "SEG" and made.SegmentationType == "BINARY"
 
 
+def test_files_without_the_preamble_of_part_10(model, tmp_path):
+    paths = dicom_making.write_series(tmp_path / "in/p1", voxels(blocks()))
+    for path in paths:
+        whole, start = path.read_bytes(), 132  # Preamble and "DICM".
+        start += 12 + int.from_bytes(whole[start + 8 : start + 12], "little")
+        path.unlink()
+        path.with_suffix(".dcm").write_bytes(whole[start:])
+    assert run(model, tmp_path / "in", tmp_path / "out", write_dicom_seg=True) == 1
+    (mask,) = (tmp_path / "out").glob("*.nii.gz")
+    (made,) = (tmp_path / "out").glob("*.seg.dcm")
+    check_same(made, sitk.ReadImage(str(mask)))
+
+
 def test_highdicom_reads_the_same(model, tmp_path):
     truth = blocks()
     paths = dicom_making.write_series(tmp_path / "in", voxels(truth))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from dscl_tf import config, errors
+from dscl_tf import config, errors, locks
 from dscl_tf.cohort import prepared
 from dscl_tf.inference import evaluate, predict, predictor
 from tests.inference import conftest
@@ -195,6 +195,30 @@ def test_a_damaged_or_interrupted_evaluation_is_replaced(
     evaluate.evaluate(model, dataclasses.replace(settings, overwrite=False))
     sheet = (output / "contact_sheet.png").read_bytes()
     assert sheet == (evaluated[0] / "contact_sheet.png").read_bytes()
+
+
+def test_of_a_killed_evaluation_of_other_volumes_nothing_is_left(
+    evaluated, model, cohort_folder, tmp_path
+):
+    output = tmp_path / "evaluation"
+    shutil.copytree(evaluated[0], output)
+    (output / "summary.json").unlink()  # It is written last.
+    lists = {"pretrain": [], "train": ["p1"], "validation": [], "test": ["p2"]}
+    (tmp_path / "split.json").write_text(json.dumps(lists))
+    split = config.SplitConfig(file=str(tmp_path / "split.json"))
+    settings = evaluate.EvaluationConfig(str(cohort_folder), str(output), split=split)
+    assert evaluate.evaluate(model, settings)["volumes"] == ["p2"]
+    assert [path.name for path in (output / "masks").iterdir()] == ["p2.nii.gz"]
+    assert [path.name for path in (output / "overlays").iterdir()] == ["p2.png"]
+    assert "p1" not in (output / "cases.csv").read_text()
+
+
+def test_two_evaluations_in_one_folder_are_refused(model, cohort_folder, tmp_path):
+    settings = evaluate.EvaluationConfig(str(cohort_folder), str(tmp_path), "all")
+    refused = pytest.raises(errors.UserError, match="is in use by process")
+    with locks.held(tmp_path, "--output"), refused:
+        evaluate.evaluate(model, settings)
+    assert not (tmp_path / "masks").exists()
 
 
 def test_pictures_of_a_finished_evaluation_are_drawn(

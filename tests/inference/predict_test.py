@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 
+import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -10,6 +11,7 @@ import SimpleITK as sitk
 from dscl_tf import errors
 from dscl_tf.cohort import volumes
 from dscl_tf.inference import predict, predictor
+from tests import miniatures
 from tests.inference import conftest
 
 OBLIQUE = (0.8, 0.6, 0, 0.6, -0.8, 0, 0, 0, -1)
@@ -125,6 +127,52 @@ def test_existing_masks_are_kept_and_said(model, dataset, tmp_path, caplog):
     assert "exists and is kept" in caplog.text
     assert _run(model, source, output, overwrite=True) == 1
     assert mask.read_bytes() != b"mine"
+
+
+@pytest.mark.parametrize(
+    "codes, rows",
+    [
+        ((1, 4), [0, -3, 0, 20, 4, 0, 0, -9, 0, 0, 8, 5]),  # sform: an atlas's space.
+        ((0, 0), [0] * 12),
+        ((1, 1), [-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0]),  # As ACDC's.
+    ],
+)
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.nii"])
+def test_a_mask_lies_on_its_scan_for_viewers_of_qform_and_sform(
+    model, tmp_path, name, codes, rows
+):
+    path = tmp_path / name
+    conftest.write_volume(path, conftest.as_image(conftest.blocks()))
+    miniatures.set_sform(path, rows, codes)
+    _run(model, path, tmp_path / "out")
+    target = tmp_path / "out" / name
+    image, mask = nibabel.load(path), nibabel.load(target)
+    np.testing.assert_array_equal(mask.affine, image.affine)
+    for get in ("get_qform", "get_sform"):
+        for found, expected in zip(
+            getattr(mask, get)(coded=True), getattr(image, get)(coded=True)
+        ):
+            np.testing.assert_array_equal(found, expected)
+    assert np.count_nonzero(mask.get_fdata())
+    _same_geometry(
+        volumes.read_header(tmp_path / "out" / name), volumes.read_header(path)
+    )
+
+
+def test_one_input_without_memory_stops_no_other(model, tmp_path, monkeypatch):
+    for name in ("a.nii.gz", "b.nii.gz"):
+        conftest.write_volume(tmp_path / name, conftest.as_image(conftest.blocks()))
+    segment, errors_of = predict.segment_file, iter([MemoryError("of a")])
+
+    def failing(*arguments):
+        for error in errors_of:
+            raise error
+        return segment(*arguments)
+
+    monkeypatch.setattr(predict, "segment_file", failing)
+    with pytest.raises(errors.UserError, match=r"1 of 2 inputs have no mask.*of a"):
+        _run(model, tmp_path, tmp_path / "out")
+    assert (tmp_path / "out" / "b.nii.gz").exists()
 
 
 def test_an_output_that_cannot_be_written_is_said_before_the_model_opens(tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import errors, files
-from dscl_tf.cohort import parallel, volumes
+from dscl_tf.cohort import image_writing, parallel
 from dscl_tf.cohort.phantom import acquisition, anatomy
 from dscl_tf.cohort.phantom.subject import GROUPS, Subject, draw_subject
 
@@ -138,8 +138,8 @@ def _write_subject(number: int, root: pathlib.Path, seed: int) -> None:
     """Writes one subject; Info.cfg last, since readers find the subject by it."""
     made = make_subject(seed, number)
     image, label, info = _paths(root, number)
-    volumes.write_image(made.image, image)
-    volumes.write_image(made.label, label)
+    image_writing.write_image(made.image, image)
+    image_writing.write_image(made.label, label)
     lines = [f"{key}: {value}" for key, value in made.info.items()]
     files.write_text(info, "\n".join(lines) + "\n")
 

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from dscl_tf import config, errors
-from dscl_tf.cohort import integrity, layouts, preparation, volumes
+from dscl_tf.cohort import image_writing, integrity, layouts, preparation, volumes
 from dscl_tf.inference import predict
 from tests import miniatures
 from tests.cohort import making
@@ -114,7 +114,7 @@ def test_names_that_are_not_utf8_are_refused_while_listing(tmp_path, layout):
 def test_a_name_that_is_not_utf8_is_refused_wherever_it_is_used(tmp_path):
     path = tmp_path / os.fsdecode(b"b\xfc.nii.gz")
     image = making.image_of(making.labels())
-    for use in (volumes.read_image, lambda p: volumes.write_image(image, p)):
+    for use in (volumes.read_image, lambda p: image_writing.write_image(image, p)):
         with pytest.raises(errors.UserError, match=r"b\\xfc\.nii\.gz is not UTF-8"):
             use(path)
     path.touch()
