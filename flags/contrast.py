@@ -155,8 +155,12 @@ def chosen() -> list[str]:
 
 def view_config() -> config.ViewConfig:
     """The random views' settings."""
+    side = _CROP.value
+    # As far from either border as the default's crops, in units of the room left.
+    room = (1 - side) / (1 - _VIEW.crop_fraction)
     return config.ViewConfig(
-        crop_fraction=_CROP.value,
+        crop_fraction=side,
+        crop_start=tuple(room * each for each in _VIEW.crop_start),
         brightness=_BRIGHTNESS.value,
         contrast=(1 - _CONTRAST.value, 1 + _CONTRAST.value),
     )

@@ -86,7 +86,8 @@ class StageConfig:
         """The seed of batches, below 2^31.
 
         Each stage and each round of fine-tuning has draws of its own: the slices of a
-        step would else be those of the same step of the stage before.
+        step would else be those of the same step of the stage before. Only the encoder
+        and the first fine-tuning, which draw from other volumes, share the seed itself.
         """
         number = self.finetune.draw_number if self.stage == "finetune" else 0
         if self.stage in ("encoder", "finetune") and not number:

@@ -170,6 +170,7 @@ def _open(
     _check_runs(stage.other_runs, stage, cohort, split)
     _check_methods(stage, cohort)
     record = records.make_record(stage, cohort, split)
+    record = dataclasses.replace(record, computing=_computing(stage, devices))
     devices.check_same(records.fingerprint(record), "their settings or cohorts")
     run = RunFolder(stage.workdir)
     lengthening.check(run, record)
@@ -184,8 +185,31 @@ def _open(
             return
         with run.log_file():
             _LOG.info("Stage %s in %s.", stage.stage, run.path)
+            _warn_of_other_computing(run.read_record().computing, record.computing)
             begun = runtime.start(stage.runtime, stage.seed, stage.optimizer.num_steps)
             yield StageContext(stage, cohort, split, run, begun, devices)
+
+
+def _computing(stage: config.StageConfig, devices: Devices) -> records.Computing:
+    chosen = runtime.resolve(stage.runtime, stage.optimizer.num_steps)
+    return records.Computing(chosen.precision, chosen.jit, devices.num_replicas)
+
+
+def _warn_of_other_computing(
+    begun: Optional[records.Computing], now: records.Computing
+) -> None:
+    """Says that a run goes on otherwise than it began: its numbers are others then."""
+    if begun is not None and begun != now:
+        _LOG.warning(
+            "The run began in %s, XLA %s, on %d device(s), and goes on in %s, XLA %s, "
+            "on %d: what it learns is as good, but not the same to the bit.",
+            begun.precision,
+            "on" if begun.jit else "off",
+            begun.num_devices,
+            now.precision,
+            "on" if now.jit else "off",
+            now.num_devices,
+        )
 
 
 def _is_over(run: RunFolder, record: records.RunRecord) -> bool:

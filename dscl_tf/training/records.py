@@ -55,6 +55,15 @@ class Lengthening:
 
 
 @dataclasses.dataclass(frozen=True)
+class Computing:
+    """What a run's settings came to on the machine that began it."""
+
+    precision: str  # A Keras mixed-precision policy.
+    jit: bool  # Whether XLA compiles the training step.
+    num_devices: int  # That share each batch.
+
+
+@dataclasses.dataclass(frozen=True)
 class RunRecord:
     """What `config.json` of a run holds."""
 
@@ -67,6 +76,7 @@ class RunRecord:
     # The voxel value of each class in masks' files; None: the classes.
     label_values: Optional[tuple[int, ...]] = None
     lengthened: tuple[Lengthening, ...] = ()  # In order.
+    computing: Optional[Computing] = None  # None: an earlier version did not say.
 
     def volumes_learned_from(self) -> set[str]:
         """Names of the volumes that shaped its weights, by training or choosing."""
@@ -105,6 +115,8 @@ def to_json(record: RunRecord) -> dict:
         del content["label_values"]  # As before there was such a mapping.
     if not record.lengthened:
         del content["lengthened"]
+    if record.computing is None:
+        del content["computing"]
     return content
 
 
@@ -135,6 +147,7 @@ def from_json(content: Mapping[str, Any], where: str) -> RunRecord:
     later = {
         "label_values": tuple[int, ...],
         "lengthened": tuple[Lengthening, ...],
+        "computing": Computing,
     }
     hints.update({name: kind for name, kind in later.items() if name in content})
     for name, kind in hints.items():
@@ -203,6 +216,7 @@ def fingerprint(record: RunRecord) -> int:
         _set(settings, path, None)
     del settings["prepared"], settings["workdir"], settings["runtime"]["command"]
     del content["versions"]
+    content.pop("computing", None)  # The devices themselves see to that.
     return zlib.crc32(json.dumps(content, sort_keys=True).encode())
 
 

@@ -218,6 +218,20 @@ def test_a_draw_of_a_file_is_named(parse):
     assert (split.file, split.name, split.num_train) == (None, None, 8)
 
 
+@pytest.mark.parametrize("side, start", [(0.25, (0.0815, 0.5625)), (1.0, (0.0, 0.0))])
+def test_crops_of_any_side_lie_about_the_middle(parse, side, start):
+    default = config.ViewConfig()
+    parse()
+    assert run.stage_configs()[0].views == default
+    parse(f"--crop_fraction={side}")
+    views = run.stage_configs()[0].views
+    assert views.crop_start == pytest.approx(start, abs=1e-4)
+    # Of the room that a crop leaves, as much is before it as by default.
+    for found, expected in zip(views.crop_start, default.crop_start):
+        share = expected / (1 - default.crop_fraction)
+        assert found == pytest.approx(share * (1 - side))
+
+
 @pytest.mark.parametrize(
     "arguments, said",
     [

@@ -176,9 +176,15 @@ def test_a_run_goes_on_in_another_precision(
     with pytest.raises(errors.UserError, match="stopped here"):
         stages.run([in_precision(before)])
     monkeypatch.setattr(checkpoints.Checkpoints, "save", save)
+    record = json.loads((pathlib.Path(stage.workdir) / "config.json").read_text())
+    assert record["computing"] == {"precision": before, "jit": False, "num_devices": 1}
     with caplog.at_level(logging.INFO):
         stages.run([in_precision(after)])
     assert "Going on at step 2 of 4" in caplog.text
+    said = (
+        f"The run began in {before}, XLA off, on 1 device(s), and goes on in {after},"
+    )
+    assert said in caplog.text
     assert "Cannot restore" not in caplog.text
     assert len(metrics_of(stage.workdir)) == 4
 

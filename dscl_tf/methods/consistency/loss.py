@@ -35,7 +35,8 @@ def consistency_loss(
     Returns:
       A function to "loss", weighted; "consistency_loss", unweighted; and
       "known_foreground", the share of pixels, of those where the teacher sees a
-      structure, of which it is confident.
+      structure, that are learned from as such: of which it is confident, and that are
+      not apart from the main piece, where that counts.
     """
 
     def loss(batch: steps.Batch) -> steps.Scalars:
@@ -51,7 +52,9 @@ def consistency_loss(
             # To each other the three count as in UniMatch.
             third = steps.loss_of_labels(forget(others), known, devices)
             lost = 0.5 * (lost + third)
-        ramp = tf.cast(others["step"], tf.float32) / max(settings.ramp_steps, 1)
+        # Without steps to rise in, it has its weight from the first one on.
+        step, rise = tf.cast(others["step"], tf.float32), settings.ramp_steps
+        ramp = step / rise if rise else 1.0
         structures = tf.stack([chosen > 0, (chosen > 0) & (chosen == known)])
         pixels = tf.reduce_sum(tf.cast(structures, tf.float32), axis=[1, 2, 3])
         total, confident = tf.unstack(devices.sum(pixels))

@@ -79,9 +79,11 @@ def test_the_value_by_hand(batch, third_view):
     assert float(found["known_foreground"]) == pytest.approx(share)
 
 
-def test_the_ramp_ends_at_the_weight(batch):
+@pytest.mark.parametrize("ramp_steps, step", [(4, 5), (0, 0)])
+def test_the_ramp_ends_at_the_weight(batch, ramp_steps, step):
     content, said, forgot = batch
-    settings = ConsistencyConfig(0.8, ramp_steps=4, confidence=0.7)
+    content = {**content, f"{loss.STREAM}/step": tf.constant(step)}
+    settings = ConsistencyConfig(0.8, ramp_steps=ramp_steps, confidence=0.7)
     found = loss.consistency_loss(lambda image: said, lambda _: forgot, settings)
     found = found(content)
     assert float(found["loss"]) == pytest.approx(0.8 * float(found["consistency_loss"]))
