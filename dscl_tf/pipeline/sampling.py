@@ -146,6 +146,19 @@ def sample_slices(
     return rng.choice(total, num_slices, replace=total < num_slices)
 
 
+def check_halves(num_slices: int) -> None:
+    """Refuses batches of which one slice would be all.
+
+    Raises:
+      UserError: one slice has no halves.
+    """
+    if num_slices < 2:
+        raise errors.UserError(
+            f"A batch of {num_slices} slice has no room for labelled and for "
+            "pseudo-labelled ones: use --finetune_batch_size of 2 or more."
+        )
+
+
 def sample_halves(
     table: SliceTable, num_first: int, num_slices: int, rng: np.random.Generator
 ) -> np.ndarray:
@@ -166,11 +179,7 @@ def sample_halves(
     Raises:
       UserError: one slice has no halves.
     """
-    if num_slices < 2:
-        raise errors.UserError(
-            f"A batch of {num_slices} slice has no room for labelled and for "
-            "pseudo-labelled ones: use --finetune_batch_size of 2 or more."
-        )
+    check_halves(num_slices)
     num_others, count = len(table.volume) - num_first, num_slices // 2
     first = rng.choice(num_first, num_slices - count, num_first < num_slices - count)
     others = num_first + rng.choice(num_others, count, num_others < count)

@@ -5,7 +5,7 @@ import logging
 from dscl_tf import config, errors, networks
 from dscl_tf.cohort import probe_volumes
 from dscl_tf.cohort.prepared import PreparedCohort
-from dscl_tf.pipeline import batches, crops, sampling
+from dscl_tf.pipeline import batches, sampling
 from dscl_tf.pipeline.streams import Stream
 from dscl_tf.training import (
     loop,
@@ -33,14 +33,8 @@ def check(stage: config.StageConfig) -> None:
             "The decoder stage needs a pre-trained encoder: train --stage=encoder "
             "into the same --workdir first, or name its run with --init."
         )
-    stage.network.check_blocks(stage.local.num_blocks)
-    size_px = PreparedCohort.open(stage.prepared).settings.size_px
-    level = stage.network.num_blocks - stage.local.num_blocks
-    map_size = (size_px[0] >> level, size_px[1] >> level)
-    if stage.local.views is config.LocalViews.CROPS:
-        crops.check(stage.local, map_size)
-    else:
-        stage_regions.make_regions(stage, map_size)
+    cohort = PreparedCohort.open(stage.prepared)
+    stage_regions.check(stage, cohort.settings.size_px)
 
 
 def assemble(context: StageContext) -> Assembly:

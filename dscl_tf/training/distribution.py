@@ -85,7 +85,8 @@ class Devices:
         """A function that gives all replicas the mean of their moving statistics.
 
         The mean of moving averages is the moving average of the means, so it changes
-        nothing of what comes after.
+        nothing of what comes after; but where the segmenter itself teaches (by
+        --consistency_teacher_decay=0, and without --sync_batch_norm).
         """
         del models
         return lambda: None

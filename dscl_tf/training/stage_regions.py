@@ -4,7 +4,23 @@ from typing import Callable
 
 from dscl_tf import config, errors, losses
 from dscl_tf.losses import regions as local_regions
+from dscl_tf.pipeline import crops
 from dscl_tf.training import steps
+
+
+def check(stage: config.StageConfig, size_px: tuple[int, int]) -> None:
+    """Refuses regions that do not fit the slices of a cohort.
+
+    Raises:
+      UserError: too few blocks, or a feature map too small for regions or crops.
+    """
+    stage.network.check_blocks(stage.local.num_blocks)
+    level = stage.network.num_blocks - stage.local.num_blocks
+    map_size = (size_px[0] >> level, size_px[1] >> level)
+    if stage.local.views is config.LocalViews.CROPS:
+        crops.check(stage.local, map_size)
+    else:
+        make_regions(stage, map_size)
 
 
 def region_source(

@@ -12,6 +12,7 @@ from tensorboard.backend.event_processing import event_accumulator
 
 from dscl_tf import config, errors, stages
 from dscl_tf.cohort import preparation
+from dscl_tf.methods.joint.settings import JointConfig
 from dscl_tf.training import checkpoints, loop, place_probe, run_folder
 from tests import interrupting, weights
 from tests.small_stage import small_stage
@@ -294,6 +295,16 @@ def test_regions_that_do_not_fit_are_refused_before_the_encoder_is_trained(
     local = dataclasses.replace(decoder.local, **changes)
     with pytest.raises(errors.UserError, match=message):
         stages.run([encoder, dataclasses.replace(decoder, local=local)])
+    assert not pathlib.Path(encoder.workdir).exists()
+
+
+def test_joint_regions_that_do_not_fit_are_refused_before_any_work(make_small_stage):
+    encoder = make_small_stage("encoder")
+    joint = config.FinetuneConfig(joint=JointConfig(local_weight=1.0))
+    stage = make_small_stage("finetune", finetune=joint)
+    local = dataclasses.replace(stage.local, num_blocks=1, region_size=3)
+    with pytest.raises(errors.UserError, match="use --local_crop_side above"):
+        stages.run([encoder, dataclasses.replace(stage, local=local)])
     assert not pathlib.Path(encoder.workdir).exists()
 
 

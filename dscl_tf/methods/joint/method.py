@@ -16,19 +16,18 @@ _GLOBAL_SALT, _LOCAL_SALT = 101, 102
 
 
 def check(stage: config.StageConfig, cohort: PreparedCohort) -> None:
-    """Refuses a weight of a loss that there is not.
+    """Refuses a weight of a loss that there is not, or that does not fit the slices.
 
     Raises:
-      UserError: no strategy, or too few blocks.
+      UserError: no strategy, too few blocks, or too small maps.
     """
-    del cohort
     joint = stage.finetune.joint
     if joint.global_weight and stage.global_.strategy is config.GlobalStrategy.NONE:
         raise _no_strategy("global")
     if joint.local_weight:
         if stage.local.strategy is config.LocalStrategy.NONE:
             raise _no_strategy("local")
-        stage.network.check_blocks(stage.local.num_blocks)
+        stage_regions.check(stage, cohort.settings.size_px)
 
 
 def added(context: StageContext, unet: tf.keras.Model) -> list[AddedLoss]:

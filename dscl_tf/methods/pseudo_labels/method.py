@@ -8,6 +8,7 @@ from dscl_tf.cohort import channels
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.methods.method import Method, MoreLabels
 from dscl_tf.methods.pseudo_labels import labels
+from dscl_tf.pipeline import sampling
 from dscl_tf.training import records
 from dscl_tf.training.run_folder import RunFolder
 from dscl_tf.training.stage_context import StageContext
@@ -22,9 +23,11 @@ def check(stage: config.StageConfig, cohort: PreparedCohort) -> None:
 
     Raises:
       UserError: naming the run, and what it has and should have; or there is none; or
-        another method needs true labels.
+        another method needs true labels; or batches have no room for these.
     """
-    _require_no_true_labels(stage.finetune)
+    if stage.finetune.pseudo_labels.as_targets:
+        _require_no_true_labels(stage.finetune)
+        sampling.check_halves(stage.finetune.batch_size)
     teacher = stage.finetune.pseudo_labels.teacher
     if teacher is None:
         raise errors.UserError(
@@ -51,8 +54,6 @@ def check(stage: config.StageConfig, cohort: PreparedCohort) -> None:
 
 
 def _require_no_true_labels(finetune: config.FinetuneConfig) -> None:
-    if not finetune.pseudo_labels.as_targets:
-        return
     for method in finetune.methods_on.values():
         if method.needs_true_labels:
             raise errors.UserError(
