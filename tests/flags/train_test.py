@@ -431,7 +431,7 @@ def test_the_best_recipe_sets_the_training(parse_all):
     parse_all("--recipe=best")
     found = finetune_config()
     assert found.methods_on == {"consistency": found.consistency}
-    assert found.consistency.steps_factor == 3
+    assert found.consistency.steps_factor == 3 and found.consistency.one_piece
     assert found.augmentation.kind is config.AugmentationKind.STRONGEST
     assert found.loss is config.LossKind.DICE_CE
     assert found.cosine and found.largest_component
