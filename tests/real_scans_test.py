@@ -43,7 +43,10 @@ def brain() -> dict:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> pathlib.Path:
     kept = os.environ.get("DSCL_REAL_SCANS_FOLDER")
-    return pathlib.Path(kept) if kept else tmp_path_factory.mktemp("real")
+    if not kept:
+        return tmp_path_factory.mktemp("real")
+    pathlib.Path(kept).mkdir(parents=True, exist_ok=True)
+    return pathlib.Path(kept)
 
 
 def make_volume(brain: dict, number: int) -> tuple[sitk.Image, sitk.Image]:
