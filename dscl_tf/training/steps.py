@@ -127,13 +127,35 @@ def decoder_loss(
       num_pairs: ordered positive pairs in a batch, where they are known.
     """
 
-    def loss(batch: Batch) -> Scalars:
+    def maps_of(images: tf.Tensor) -> tf.Tensor:
         # Deviation: the released code normalises here by batch statistics.
-        levels = encoder(batch["image"], training=False)
-        features = head(decoder(levels, training=True), training=True)
+        levels = encoder(images, training=False)
+        return head(decoder(levels, training=True), training=True)
+
+    return local_loss(maps_of, config, regions_of, devices, num_pairs)
+
+
+def local_loss(
+    maps_of: Callable[[tf.Tensor], tf.Tensor],
+    config: LocalConfig,
+    regions_of: Callable[[Batch], losses.LocalRegions],
+    devices: Devices = distribution.ONE,
+    num_pairs: Optional[int] = None,
+) -> LossFunction:
+    """L_l of any feature maps.
+
+    Args:
+      maps_of: from images [n, H, W, channels] to maps [n, h, w, C].
+      config: strategy and temperature.
+      regions_of: from a batch to its regions.
+      devices: what computes it.
+      num_pairs: ordered positive pairs in a batch, where they are known.
+    """
+
+    def loss(batch: Batch) -> Scalars:
         ids = batches.loss_ids(batch)
         return losses.local_contrastive_terms(
-            devices.gather(features, ids["view"].shape[0]),
+            devices.gather(maps_of(batch["image"]), ids["view"].shape[0]),
             ids,
             config.strategy,
             regions_of(batch),

@@ -5,7 +5,7 @@ import math
 
 import tensorflow as tf
 
-from dscl_tf.pipeline import intensity, strong
+from dscl_tf.pipeline import boxes, intensity, strong
 from dscl_tf.pipeline.streams import Batch, BatchChange
 
 # What UniMatch and its like warp by, and a little scale, shift and elasticity.
@@ -106,11 +106,5 @@ def draw_boxes(
     limits = tf.constant(tuple(size), tf.float32)
     extents = tf.minimum(extents, limits)
     starts = tf.random.stateless_uniform([count, 2], seeds[2]) * (limits - extents)
-    ends = starts + extents
     chosen = tf.random.stateless_uniform([count], seeds[3]) < probability
-
-    def inside(axis: int) -> tf.Tensor:
-        middles = tf.range(size[axis], dtype=tf.float32) + 0.5
-        return (middles >= starts[:, axis, None]) & (middles < ends[:, axis, None])
-
-    return inside(0)[:, :, None] & inside(1)[:, None, :] & chosen[:, None, None]
+    return boxes.inside(starts, starts + extents, size) & chosen[:, None, None]

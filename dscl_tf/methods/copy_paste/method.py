@@ -9,7 +9,7 @@ from dscl_tf import config, losses
 from dscl_tf.methods import teacher, unlabelled
 from dscl_tf.methods.copy_paste.settings import CopyPasteConfig
 from dscl_tf.methods.method import AddedLoss, Method
-from dscl_tf.pipeline import streams
+from dscl_tf.pipeline import boxes, streams
 from dscl_tf.pipeline.streams import Batch, BatchChange
 from dscl_tf.training import distribution, panels, steps
 from dscl_tf.training.distribution import Devices
@@ -60,16 +60,10 @@ def with_boxes(fraction: float) -> BatchChange:
         count, *size = batch["image"].shape[:3]
         # Others than the warps', which are of this seed, too.
         seed = tf.random.experimental.stateless_fold_in(seed, 0x637062)
-        sides = [round(fraction * extent) for extent in size]
-        room = tf.constant([e - s + 1 for e, s in zip(size, sides)], tf.float32)
-        drawn = tf.random.stateless_uniform([count, 2], seed) * room
-        starts = tf.cast(tf.floor(drawn), tf.int32)
-
-        def inside(axis: int) -> tf.Tensor:
-            offset = tf.range(size[axis])[None] - starts[:, axis, None]
-            return (offset >= 0) & (offset < sides[axis])
-
-        box = inside(0)[:, :, None] & inside(1)[:, None, :]
+        sides = tf.constant([round(fraction * extent) for extent in size], tf.float32)
+        room = tf.constant(tuple(size), tf.float32) - sides + 1
+        starts = tf.floor(tf.random.stateless_uniform([count, 2], seed) * room)
+        box = boxes.inside(starts, starts + sides, size)
         is_odd = (tf.range(count) % 2 == 1)[:, None, None]
         return {**batch, "rows_labelled": tf.math.logical_xor(box, is_odd)}
 

@@ -4,7 +4,7 @@ from typing import Optional
 
 import tensorflow as tf
 
-from dscl_tf import config, errors, losses, networks
+from dscl_tf import config, errors, networks
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.methods.method import AddedLoss, Method
 from dscl_tf.pipeline import batches, sampling, streams
@@ -95,19 +95,15 @@ def added_local(context: StageContext, unet: tf.keras.Model) -> Optional[AddedLo
     num_pairs = batches.num_local_pairs(table, local)
     encoder, decoder = (unet.get_layer(name) for name in ("encoder", "decoder"))
 
-    def loss(batch: steps.Batch) -> steps.Scalars:
-        batch = streams.part_of(batch, "local")
-        levels = encoder(batch["image"], training=True)
+    def maps_of(images: tf.Tensor) -> tf.Tensor:
+        levels = encoder(images, training=True)
         features = networks.apply_blocks(decoder, levels, local.num_blocks, True)
-        ids = batches.loss_ids(batch)
-        terms = losses.local_contrastive_terms(
-            context.devices.gather(head(features, training=True), ids["view"].shape[0]),
-            ids,
-            local.strategy,
-            regions_of(batch),
-            local.temperature,
-            num_pairs,
-        )
+        return head(features, training=True)
+
+    of_batch = steps.local_loss(maps_of, local, regions_of, context.devices, num_pairs)
+
+    def loss(batch: steps.Batch) -> steps.Scalars:
+        terms = of_batch(streams.part_of(batch, "local"))
         return {
             "loss": weight * terms["loss"],
             "local_loss": terms["loss"],

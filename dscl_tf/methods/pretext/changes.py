@@ -8,7 +8,7 @@ import tensorflow as tf
 from dscl_tf import errors
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.methods.pretext.settings import PretextConfig, PretextTask
-from dscl_tf.pipeline import sampling
+from dscl_tf.pipeline import boxes, sampling
 from dscl_tf.pipeline.sampling import SliceTable
 from dscl_tf.pipeline.streams import Batch, Stream
 
@@ -105,13 +105,10 @@ def random_boxes(
     draw = [shape[0], config.num_boxes, 2]
     side = tf.random.stateless_uniform(draw, seeds[0], *config.box_fraction)
     start = tf.random.stateless_uniform(draw, seeds[1]) * (1 - side)
-    inside = []
-    for axis, extent in enumerate(shape[1:3]):
-        middle = (tf.range(extent, dtype=tf.float32) + 0.5) / extent
-        low = start[..., axis, None]
-        inside.append((middle >= low) & (middle < low + side[..., axis, None]))
-    boxes = inside[0][..., :, None] & inside[1][..., None, :]  # [N, boxes, H, W]
-    return tf.cast(tf.reduce_any(boxes, axis=1), tf.float32)[..., None]
+    size = tf.constant(tuple(shape[1:3]), tf.float32)
+    # [N, boxes, H, W].
+    hidden = boxes.inside(start * size, (start + side) * size, shape[1:3])
+    return tf.cast(tf.reduce_any(hidden, axis=1), tf.float32)[..., None]
 
 
 def swap_patches(
