@@ -97,6 +97,10 @@ def evaluate(
         return finished
     files.require_writable(output)
     with locks.held(output, "--output"):
+        # Another process may have come before.
+        finished = _finished(output, identity, settings.overwrite)
+        if finished:
+            return finished
         _remove_former(output, [volume.name for volume in cohort.volumes])
         results = _evaluate_all(predictor, cohort, chosen, settings, values)
         return _summarise(results, cohort, settings, values, identity)
