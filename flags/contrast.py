@@ -1,8 +1,9 @@
 """The contrastive losses, their batches and their views."""
 
 from absl import flags
+from dscl_flags import binary
 
-from dscl_tf import config
+from dscl_tf import config, errors
 
 _GLOBAL, _LOCAL, _VIEW = (
     config.GlobalConfig(),
@@ -141,6 +142,26 @@ def local_config() -> config.LocalConfig:
         crop_side=(_LOCAL_CROP_SIDE.value, 1.0),
         num_regions=_NUM_REGIONS.value,
     )
+
+
+def refuse_unused() -> None:
+    """Refuses what was typed for the local stage and would say nothing.
+
+    What a preset says is passed over: it is for both kinds of views.
+
+    Raises:
+      UserError: a flag of the other kind of views.
+    """
+    views = config.LocalViews(_LOCAL_VIEWS.value)
+    of_crops, of_intensity = (_LOCAL_CROP_SIDE, _NUM_REGIONS), (_GRID, _NUM_NEGATIVES)
+    is_crops = views is config.LocalViews.CROPS
+    for flag in of_intensity if is_crops else of_crops:
+        if binary.is_given(f"--{flag.name}"):
+            other = [each.value for each in config.LocalViews if each is not views]
+            raise errors.UserError(
+                f"--{flag.name} is of --local_views={other[0]} and says nothing with "
+                f"--local_views={views.value}: leave it out, or change the views."
+            )
 
 
 def chosen() -> list[str]:

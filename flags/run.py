@@ -128,6 +128,7 @@ def stage_configs() -> list[config.StageConfig]:
     Raises:
       UserError: flags that are missing or contradict each other.
     """
+    contrast.refuse_unused()
     shared = _shared_config()
     if _INIT.value and pseudo_labels.first_round():
         raise errors.UserError(

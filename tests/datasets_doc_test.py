@@ -30,7 +30,7 @@ DATASETS = {
 SMALLER = {
     "prepare": ["--size_px=32", "--num_workers=2", "--bias_iterations=1"],
     "train": ["--encoder_steps=2", "--decoder_steps=2", "--finetune_steps=2"]
-    + ["--filters=4,6,8", "--num_blocks=1", "--region_grid=2", "--region_size=1"]
+    + ["--filters=4,6,8", "--num_blocks=1", "--region_size=1"]
     + ["--finetune_batch_size=4", "--validate_every=2"],
     "evaluate": [],
     "predict": [],

@@ -254,6 +254,27 @@ def test_flags_that_would_say_nothing_are_refused(parse, arguments, said):
         run.stage_configs()
 
 
+@pytest.mark.parametrize(
+    "views, flag",
+    [
+        ("crops", "--num_negatives=5"),
+        ("crops", "--region_grid=4"),
+        ("intensity", "--num_regions=9"),
+        ("intensity", "--local_crop_side=0.8"),
+    ],
+)
+def test_flags_of_the_other_local_views_are_refused(parse, monkeypatch, views, flag):
+    def typed(*arguments):
+        monkeypatch.setattr("sys.argv", ["dscl-train", *arguments])
+        parse(*arguments)
+        return run.stage_configs()
+
+    with pytest.raises(errors.UserError, match=rf"{flag.split('=')[0]} is of --local_"):
+        typed(f"--local_views={views}", flag)
+    other = "intensity" if views == "crops" else "crops"
+    typed(f"--local_views={other}", flag)
+
+
 def test_every_flag_is_tested():
     names = {
         flag.name
