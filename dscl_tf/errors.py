@@ -8,9 +8,14 @@ class UserError(Exception):
     """
 
 
+def how_to_install(extra: str) -> str:
+    """The command that installs the packages of an extra of setup.py."""
+    return f"pip install '.[{extra}]' in the checkout of dscl_tf"
+
+
 def extra_needed(what: str, extra: str) -> UserError:
-    """The error that `what` needs the packages of an extra of setup.py."""
-    return UserError(f"{what}: pip install '.[{extra}]' in the checkout of dscl_tf.")
+    """The error that `what` needs the packages of an extra."""
+    return UserError(f"{what}: {how_to_install(extra)}.")
 
 
 class Interrupted(Exception):

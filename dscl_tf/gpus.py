@@ -4,6 +4,8 @@ import os
 import pathlib
 from typing import Optional
 
+from dscl_tf import errors
+
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 _DRIVER = pathlib.Path("/proc/driver/nvidia/gpus")  # A folder for each GPU.
 
@@ -49,6 +51,6 @@ def unseen(num_seen: int, folder: pathlib.Path = _DRIVER) -> Optional[str]:
         return None
     return (
         f"The driver has {len(there)} NVIDIA GPU(s), but TensorFlow sees none and "
-        "computes on the CPU: pip install '.[cuda]' in the checkout of dscl_tf "
-        "brings the CUDA libraries (docs/gpu.md); or hide it (CUDA_VISIBLE_DEVICES=-1)."
+        f"computes on the CPU: {errors.how_to_install('cuda')} brings the CUDA "
+        "libraries (docs/gpu.md); or hide them (CUDA_VISIBLE_DEVICES=-1)."
     )

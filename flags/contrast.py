@@ -152,15 +152,16 @@ def refuse_unused() -> None:
     Raises:
       UserError: a flag of the other kind of views.
     """
-    views = config.LocalViews(_LOCAL_VIEWS.value)
-    of_crops, of_intensity = (_LOCAL_CROP_SIDE, _NUM_REGIONS), (_GRID, _NUM_NEGATIVES)
-    is_crops = views is config.LocalViews.CROPS
-    for flag in of_intensity if is_crops else of_crops:
-        if binary.is_given(f"--{flag.name}"):
-            other = [each.value for each in config.LocalViews if each is not views]
+    flags_of = {"grid": _GRID, "num_negatives": _NUM_NEGATIVES}
+    flags_of |= {"crop_side": _LOCAL_CROP_SIDE, "num_regions": _NUM_REGIONS}
+    settings = local_config()
+    (other,) = set(config.LocalViews) - {settings.views}
+    for name in (flags_of[field].name for field in settings.unused):
+        if binary.is_given(f"--{name}"):
             raise errors.UserError(
-                f"--{flag.name} is of --local_views={other[0]} and says nothing with "
-                f"--local_views={views.value}: leave it out, or change the views."
+                f"--{name} is of --local_views={other.value} and says nothing with "
+                f"--local_views={settings.views.value}: leave it out, or change the "
+                "views."
             )
 
 

@@ -49,12 +49,12 @@ def test_gpus_that_tensorflow_does_not_see_are_named_with_the_cure(
 ):
     assert not tf.config.list_physical_devices("GPU")
     with caplog.at_level(logging.WARNING):
-        runtime.start(config.RuntimeConfig(precision="float32"), 0, 1)
+        runtime.start(runtime.Runtime("float32", jit=False), 0)
     assert "2 NVIDIA GPU(s), but TensorFlow sees none" in caplog.text
     assert ".[cuda]" in caplog.text
     caplog.clear()
     monkeypatch.setenv(gpus.VISIBLE, "-1")
-    runtime.start(config.RuntimeConfig(precision="float32"), 0, 1)
+    runtime.start(runtime.Runtime("float32", jit=False), 0)
     assert "NVIDIA" not in caplog.text
     assert gpus.unseen(1, two) is None
 

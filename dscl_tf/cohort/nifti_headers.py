@@ -21,9 +21,15 @@ from dscl_tf.cohort import formats
 
 _TOLERANCE = 0.02  # Of scales and direction cosines: far above rounding.
 _TOLERANCE_MM = 0.5  # Of the first voxel's position.
-_PLACE = ("qform_code", "quatern_b", "quatern_c", "quatern_d")
-_PLACE += ("qoffset_x", "qoffset_y", "qoffset_z")
-_PLACE += ("sform_code", "srow_x", "srow_y", "srow_z")
+_QUATERNION, _OFFSET = (
+    ("quatern_b", "quatern_c", "quatern_d"),
+    ("qoffset_x", "qoffset_y", "qoffset_z"),
+)
+# The fields of an image's place, beside each one's code.
+_PLACE = {
+    "qform": (*_QUATERNION, *_OFFSET),
+    "sform": ("srow_x", "srow_y", "srow_z"),
+}
 _COPY_AGAIN = "copy or download it again"
 _LOG = logging.getLogger(__name__)
 
@@ -111,12 +117,7 @@ def _fault_of_place(header: nibabel.Nifti1Header) -> Optional[tuple[str, str]]:
             f"field pixdim: found voxels of {found} mm, expected sizes above 0",
             "correct the header from the original's",
         )
-    place = {
-        "qform": ["quatern_b", "quatern_c", "quatern_d"]
-        + ["qoffset_x", "qoffset_y", "qoffset_z"],
-        "sform": ["srow_x", "srow_y", "srow_z"],
-    }
-    for name, fields in place.items():
+    for name, fields in _PLACE.items():
         values = np.hstack([header[field] for field in fields])
         if header[f"{name}_code"] > 0 and not np.isfinite(values).all():
             found = "numbers that are NaN or infinite"
@@ -137,14 +138,17 @@ def copy_place(source: pathlib.Path, target: pathlib.Path) -> None:
     place, own = _read(source), _read(target)
     if not all(isinstance(each, nibabel.Nifti1Header) for each in (place, own)):
         return
-    for field in _PLACE:
-        own[field] = place[field]
+    for name, fields in _PLACE.items():
+        for field in (f"{name}_code", *fields):
+            own[field] = place[field]
     own["pixdim"][0] = place["pixdim"][0]  # The qform's handedness.
     is_packed = formats.kind_of(target).is_packed
     with formats.unpacked(target) as content:
         whole = content.read()
     whole = own.binaryblock + whole[len(own.binaryblock) :]
-    target.write_bytes(gzip.compress(whole) if is_packed else whole)
+    # As ITK packs it: at zlib's own level, and without the time of day.
+    packed = gzip.compress(whole, 6, mtime=0) if is_packed else whole
+    target.write_bytes(packed)
 
 
 def _read(path: pathlib.Path) -> Union[nibabel.Nifti1Header, int, None]:

@@ -86,9 +86,17 @@ def _draw(cohort: PreparedCohort, config: SplitConfig) -> dict[str, list[str]]:
     wanted = config.num_train + config.num_validation
     if len(candidates) < wanted:
         flag = "--num_train_volumes and --num_validation_volumes"
-        # Some labelled ones may be among those that are not pre-trained on.
-        enough = sum(name in labelled for name in rest) >= wanted
-        raise _too_few(flag, wanted, len(candidates), cohort, enough)
+        if sum(name in labelled for name in rest) < wanted:
+            raise _too_few(flag, wanted, len(candidates), cohort)
+        # There are enough, but too few of them were drawn to pre-train on.
+        raise _too_few(
+            flag,
+            wanted,
+            len(candidates),
+            cohort,
+            kind="labelled, not for testing, and among those to pre-train on",
+            cure="pre-train on more with --num_pretrain_volumes",
+        )
     drawn = np.random.default_rng([config.seed, 1]).permutation(len(candidates))
     chosen = [candidates[k] for k in drawn[:wanted]]
     return {
@@ -104,13 +112,9 @@ def _too_few(
     wanted: int,
     found: int,
     cohort: PreparedCohort,
-    outside_pretraining: bool = False,
+    kind: str = "labelled, and not for testing",
+    cure: str = "set fewer aside with --num_test_volumes",
 ) -> errors.UserError:
-    kind, cure = "labelled, and not for testing", "set fewer aside with "
-    cure += "--num_test_volumes"
-    if outside_pretraining:
-        kind += ", and among those to pre-train on"
-        cure = "pre-train on more with --num_pretrain_volumes"
     return errors.UserError(
         f"{flag}: {wanted} subjects wanted, but only {found} of {cohort.folder} are "
         f"left for that ({kind}): ask for fewer, or {cure}."

@@ -275,6 +275,6 @@ def _unreadable(path: pathlib.Path, error: Exception) -> errors.UserError:
 
 
 def reason_of(error: Exception) -> str:
-    """ITK's own words: the last line of its long message."""
+    """The last line of a message: ITK's own words, and all that a UserError says."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

@@ -5,7 +5,7 @@ import SimpleITK as sitk
 
 from dscl_tf import errors, files
 
-_OFF = 1e-3  # From a whole number, at most, and its part of the number itself:
+_OFF = 1e-3  # From a whole number, at most; large ones by this part of theirs, too.
 _OFF_BY_SLOPE = 2e-5
 _SHOWN = 8  # Values that a message names.
 
@@ -36,7 +36,8 @@ def as_whole(image: sitk.Image, path: files.PathLike) -> sitk.Image:
       int32 image.
 
     Raises:
-      LabelValuesError: values that are further from whole numbers than 0.001.
+      LabelValuesError: values that are further from whole numbers than 0.001 and 2e-5
+        of the number.
     """
     values = sitk.GetArrayViewFromImage(image)
     if np.issubdtype(values.dtype, np.integer):

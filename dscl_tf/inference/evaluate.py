@@ -35,7 +35,6 @@ from dscl_tf.training import run_folder
 
 SUBSETS = ("test", "validation", "train", "all")
 SUMMARY = summary.FILE
-TABLE = "cases.csv"
 _LOG = logging.getLogger(__name__)
 
 
@@ -115,7 +114,7 @@ def _summarise(
 ) -> dict[str, Any]:
     """Writes the table, and as the last file the summary."""
     output = pathlib.Path(settings.output)
-    summary.write_table(results, cohort.label_names, output / TABLE, values)
+    summary.write_table(results, cohort.label_names, output / summary.TABLE, values)
     tolerance_mm = settings.nsd_tolerance_mm
     content = summary.summarise(results, cohort.label_names, tolerance_mm, values)
     content |= identity
@@ -232,7 +231,7 @@ def _remove_former(output: pathlib.Path, names: Sequence[str]) -> None:
         # Of a damaged one nobody knows which files are its.
         with contextlib.suppress(errors.UserError):
             names.update(evaluated.case_dice(output))
-    for name in (SUMMARY, TABLE, evaluation_pictures.SHEET, beside.FILE):
+    for name in (SUMMARY, summary.TABLE, evaluation_pictures.SHEET, beside.FILE):
         (output / name).unlink(missing_ok=True)
     # Names of another kind this software has not written.
     for name in (each for each in names if pathlib.PurePath(each).name == each):

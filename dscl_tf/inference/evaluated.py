@@ -51,7 +51,7 @@ def case_figures(evaluation: pathlib.Path, column: str) -> list[CaseFigure]:
     Raises:
       UserError: cases.csv is damaged.
     """
-    path = evaluation / "cases.csv"
+    path = evaluation / summary.TABLE
     rows = csv_columns.read(path, ("volume", "structure"), (column,), lacking="")
     return [CaseFigure(*row) for row in rows if math.isfinite(row[-1])]
 
@@ -68,7 +68,7 @@ def case_volumes_ml(evaluation: pathlib.Path) -> list[tuple[str, str, float, flo
     Raises:
       UserError: cases.csv is damaged.
     """
-    path, texts = evaluation / "cases.csv", ("volume", "structure")
+    path, texts = evaluation / summary.TABLE, ("volume", "structure")
     columns = ("volume_ref_ml", "volume_pred_ml")
     rows = csv_columns.read(path, texts, columns, lacking="")
     return [row for row in rows if all(map(math.isfinite, row[2:]))]

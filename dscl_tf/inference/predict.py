@@ -322,7 +322,5 @@ def _describe(mask: sitk.Image, named: Sequence[Structure]) -> str:
 
 
 def _reason(path: pathlib.Path, error: Exception) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    # What SimpleITK has to say comes last; a UserError has one line.
-    reason = lines[-1].strip() if lines else type(error).__name__
+    reason = volumes.reason_of(error)
     return reason if str(path) in reason else f"{path}: {reason}"

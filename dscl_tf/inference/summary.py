@@ -23,6 +23,7 @@ from dscl_tf.cohort import label_values
 from dscl_tf.inference import metrics, volume_bias
 
 FILE = "summary.json"
+TABLE = "cases.csv"
 _COUNTS = ("TP", "FP", "FN", "TN", "n_pred", "n_ref")
 _BOUNDED = ("Dice", "IoU", "NSD", "HD95_mm", "ASSD_mm")  # That have intervals.
 _VOLUMES = ("volume_ref_ml", "volume_pred_ml", "volume_difference_ml")

@@ -68,7 +68,9 @@ def begin(context: StageContext, step: int) -> None:
     except OSError as error:
         raise files.cannot_write(run.result_file, error) from error
     lengthened = (*before.lengthened, Lengthening(at_step=step, from_steps=steps))
-    record = dataclasses.replace(record, lengthened=lengthened)
+    record = dataclasses.replace(
+        record, lengthened=lengthened, computing=before.computing
+    )
     files.write_json(run.config_file, records.to_json(record))
     _LOG.info(
         "Lengthened at step %d, from %d to %d steps.",

@@ -170,8 +170,10 @@ def _open(
     _check_runs(stage.other_runs, stage, cohort, split)
     _check_methods(stage, cohort)
     record = records.make_record(stage, cohort, split)
-    record = dataclasses.replace(record, computing=_computing(stage, devices))
     devices.check_same(records.fingerprint(record), "their settings or cohorts")
+    chosen = runtime.resolve(stage.runtime, stage.optimizer.num_steps)
+    computing = records.Computing(chosen.precision, chosen.jit, devices.num_replicas)
+    record = dataclasses.replace(record, computing=computing)
     run = RunFolder(stage.workdir)
     lengthening.check(run, record)
     finished = _is_over(run, record)
@@ -185,14 +187,9 @@ def _open(
             return
         with run.log_file():
             _LOG.info("Stage %s in %s.", stage.stage, run.path)
-            _warn_of_other_computing(run.read_record().computing, record.computing)
-            begun = runtime.start(stage.runtime, stage.seed, stage.optimizer.num_steps)
-            yield StageContext(stage, cohort, split, run, begun, devices)
-
-
-def _computing(stage: config.StageConfig, devices: Devices) -> records.Computing:
-    chosen = runtime.resolve(stage.runtime, stage.optimizer.num_steps)
-    return records.Computing(chosen.precision, chosen.jit, devices.num_replicas)
+            _warn_of_other_computing(run.read_record().computing, computing)
+            runtime.start(chosen, stage.seed)
+            yield StageContext(stage, cohort, split, run, chosen, devices)
 
 
 def _warn_of_other_computing(
@@ -201,14 +198,10 @@ def _warn_of_other_computing(
     """Says that a run goes on otherwise than it began: its numbers are others then."""
     if begun is not None and begun != now:
         _LOG.warning(
-            "The run began in %s, XLA %s, on %d device(s), and goes on in %s, XLA %s, "
-            "on %d: what it learns is as good, but not the same to the bit.",
-            begun.precision,
-            "on" if begun.jit else "off",
-            begun.num_devices,
-            now.precision,
-            "on" if now.jit else "off",
-            now.num_devices,
+            "The run began in %s, and goes on in %s: what it learns is as good, but "
+            "not the same to the bit.",
+            begun,
+            now,
         )
 
 

@@ -80,10 +80,8 @@ def assemble(context: StageContext) -> Assembly:
             "local_head": head,
         },
         players={"loss": decoder.trainable_variables + head.trainable_variables},
-        loss=steps.decoder_loss(
-            encoder,
-            decoder,
-            head,
+        loss=steps.local_loss(
+            steps.decoder_maps(encoder, decoder, head),
             local,
             regions_of,
             context.devices,

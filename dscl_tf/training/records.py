@@ -62,6 +62,10 @@ class Computing:
     jit: bool  # Whether XLA compiles the training step.
     num_devices: int  # That share each batch.
 
+    def __str__(self) -> str:
+        xla = "on" if self.jit else "off"
+        return f"{self.precision}, XLA {xla}, on {self.num_devices} device(s)"
+
 
 @dataclasses.dataclass(frozen=True)
 class RunRecord:
@@ -216,7 +220,6 @@ def fingerprint(record: RunRecord) -> int:
         _set(settings, path, None)
     del settings["prepared"], settings["workdir"], settings["runtime"]["command"]
     del content["versions"]
-    content.pop("computing", None)  # The devices themselves see to that.
     return zlib.crc32(json.dumps(content, sort_keys=True).encode())
 
 

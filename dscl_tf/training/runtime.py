@@ -113,18 +113,8 @@ def devices(config: RuntimeConfig) -> Devices:
     return distribution.start(config.distribution)
 
 
-def start(config: RuntimeConfig, seed: int, num_steps: int) -> Runtime:
-    """Sets the process's precision policy and the seed of initial weights.
-
-    Args:
-      config: what was asked for.
-      seed: of the run.
-      num_steps: of the run.
-
-    Raises:
-      UserError: an unknown choice.
-    """
-    runtime = resolve(config, num_steps)
+def start(runtime: Runtime, seed: int) -> None:
+    """Sets the process's precision policy and the seed of initial weights."""
     promise_float32()
     tf.keras.mixed_precision.set_global_policy(runtime.precision)
     tf.keras.utils.set_random_seed(seed)
@@ -137,4 +127,3 @@ def start(config: RuntimeConfig, seed: int, num_steps: int) -> Runtime:
     unseen = gpus.unseen(len(tf.config.list_physical_devices("GPU")))
     if unseen:
         _LOG.warning("%s", unseen)
-    return runtime

@@ -106,33 +106,17 @@ def encoder_loss(
     return loss
 
 
-def decoder_loss(
-    encoder: tf.keras.Model,
-    decoder: tf.keras.Model,
-    head: tf.keras.Model,
-    config: LocalConfig,
-    regions_of: Callable[[Batch], losses.LocalRegions],
-    devices: Devices = distribution.ONE,
-    num_pairs: Optional[int] = None,
-) -> LossFunction:
-    """L_l of g2(d_l(e(x))), the encoder frozen with its moving statistics.
-
-    Args:
-      encoder: e.
-      decoder: d_l.
-      head: g2.
-      config: strategy and temperature.
-      regions_of: from a batch to its regions.
-      devices: what computes it.
-      num_pairs: ordered positive pairs in a batch, where they are known.
-    """
+def decoder_maps(
+    encoder: tf.keras.Model, decoder: tf.keras.Model, head: tf.keras.Model
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """g2(d_l(e(x))) of images x, the encoder frozen with its moving statistics."""
 
     def maps_of(images: tf.Tensor) -> tf.Tensor:
         # Deviation: the released code normalises here by batch statistics.
         levels = encoder(images, training=False)
         return head(decoder(levels, training=True), training=True)
 
-    return local_loss(maps_of, config, regions_of, devices, num_pairs)
+    return maps_of
 
 
 def local_loss(
@@ -142,7 +126,7 @@ def local_loss(
     devices: Devices = distribution.ONE,
     num_pairs: Optional[int] = None,
 ) -> LossFunction:
-    """L_l of any feature maps.
+    """L_l of feature maps (section 3.3).
 
     Args:
       maps_of: from images [n, H, W, channels] to maps [n, h, w, C].

@@ -94,7 +94,8 @@ def test_only_the_labelled_are_drawn_for_training_and_testing():
         ({"num_test": 2, "num_pretrain": 7}, "--num_pretrain_volumes: 7 .* only 6"),
         (
             {"num_test": 2, "num_train": 5, "num_validation": 2},
-            "--num_train_volumes and --num_validation_volumes: 7 .* 6 .* set fewer",
+            "--num_train_volumes and --num_validation_volumes: 7 .* only 6 .* "
+            "set fewer",
         ),
         (
             {"num_test": 2, "num_pretrain": 3, "num_train": 2, "num_validation": 2},

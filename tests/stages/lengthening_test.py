@@ -81,6 +81,8 @@ def test_it_ends_as_if_it_had_had_all_steps_from_the_start(
     assert lengthened == [{"at_step": 2, "from_steps": 2}]
     assert file_of(longer, "result.json")["steps"] == 4
     assert "lengthened" not in file_of(whole, "config.json")
+    computing = file_of(whole, "config.json")["computing"]
+    assert file_of(longer, "config.json")["computing"] == computing
     # And it is a finished run like any other.
     caplog.clear()
     stages.run([longer])

@@ -94,9 +94,8 @@ def build(case, devices, sync, parts=None):
     head = networks.build_local_head(network, (*SIZE, 3))
     settings = config.LocalConfig(strategy=config.LocalStrategy(case))
     regions = local_regions.make_regions(SIZE, 2, 3, 2)
-    loss = steps.decoder_loss(
-        encoder, decoder, head, settings, lambda batch: regions, devices
-    )
+    maps_of = steps.decoder_maps(encoder, decoder, head)
+    loss = steps.local_loss(maps_of, settings, lambda batch: regions, devices)
     variables = decoder.trainable_variables + head.trainable_variables
     return loss, variables, [encoder, decoder, head]
 
@@ -113,7 +112,8 @@ def build_plain(strategy, devices):
         def regions_of(batch):
             return losses.LocalRegions(2, batch["corners"]) if is_crops else regions
 
-        loss = steps.decoder_loss(*models, settings, regions_of, devices)
+        maps_of = steps.decoder_maps(*models)
+        loss = steps.local_loss(maps_of, settings, regions_of, devices)
     else:
         layers = [tf.keras.layers.Flatten(), tf.keras.layers.Dense(4)]
         models = [lambda images, training: [images], tf.keras.Sequential(layers)]

@@ -71,19 +71,19 @@ def test_bad_values(choice, message):
 
 def test_float32_is_not_rounded_to_tf32():
     experimental = tf.config.experimental
-    settings = config.RuntimeConfig(precision="float32", jit="off")
-    for promise in (lambda: runtime.start(settings, 0, 1), runtime.promise_float32):
+    chosen = runtime.Runtime(precision="float32", jit=False)
+    for promise in (lambda: runtime.start(chosen, 0), runtime.promise_float32):
         experimental.enable_tensor_float_32_execution(True)
         promise()
         assert not experimental.tensor_float_32_execution_enabled()
 
 
 def test_start_sets_policy_and_seed():
-    settings = config.RuntimeConfig(precision="mixed_bfloat16", jit="off")
+    chosen = runtime.Runtime(precision="mixed_bfloat16", jit=False)
     draws = []
     try:
         for seed in (5, 5, 6):
-            runtime.start(settings, seed, 1)
+            runtime.start(chosen, seed)
             draws.append(float(tf.random.normal([])))
         assert tf.keras.mixed_precision.global_policy().name == "mixed_bfloat16"
     finally:

@@ -54,7 +54,8 @@ def build(stage):
     decoder = networks.build_decoder(NETWORK, SIZE, 1)
     shape = decoder.output.shape[1:]
     head = networks.build_local_head(NETWORK, shape)
-    loss = steps.decoder_loss(encoder, decoder, head, LOCAL, regions_of)
+    maps_of = steps.decoder_maps(encoder, decoder, head)
+    loss = steps.local_loss(maps_of, LOCAL, regions_of)
     variables = decoder.trainable_variables + head.trainable_variables
     return loss, variables, [encoder, decoder]
 
