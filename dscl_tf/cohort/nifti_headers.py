@@ -21,13 +21,10 @@ from dscl_tf.cohort import formats
 
 _TOLERANCE = 0.02  # Of scales and direction cosines: far above rounding.
 _TOLERANCE_MM = 0.5  # Of the first voxel's position.
-_QUATERNION, _OFFSET = (
-    ("quatern_b", "quatern_c", "quatern_d"),
-    ("qoffset_x", "qoffset_y", "qoffset_z"),
-)
 # The fields of an image's place, beside each one's code.
 _PLACE = {
-    "qform": (*_QUATERNION, *_OFFSET),
+    "qform": ("quatern_b", "quatern_c", "quatern_d")
+    + ("qoffset_x", "qoffset_y", "qoffset_z"),
     "sform": ("srow_x", "srow_y", "srow_z"),
 }
 _COPY_AGAIN = "copy or download it again"
