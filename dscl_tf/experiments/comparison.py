@@ -33,6 +33,7 @@ _OF_ROUNDS = tuple(
 )
 # Settings that the experiment itself gives each run.
 _OF_EXPERIMENT = ("stage", "prepared", "workdir", "init", "seed", "split")
+_STAGES = ("encoder", "decoder", "pretext", "finetune")
 _WORDS = {"true": True, "false": False, "none": None}
 _NO_PART = {
     "encoder": ("finetune", "local", "pretext"),
@@ -67,7 +68,7 @@ class Method:
     local: Optional[str]  # One of LOCALS.
     added: tuple[str, ...]  # Of ADDED.
     all_labelled: bool  # The benchmark: every labelled volume is for training.
-    settings: tuple[tuple[str, Any], ...]  # Dotted path in StageConfig, value.
+    settings: tuple[tuple[str, Any], ...]  # Paths as `replaced` has them, values.
 
     @property
     def group(self) -> str:
@@ -101,12 +102,9 @@ class Method:
         )
 
     def settings_of(self, stage: str) -> dict[str, Any]:
-        """Those of its settings that may matter to a stage of pre-training."""
-        return {
-            path: value
-            for path, value in self.settings
-            if path.partition(".")[0] not in _NO_PART[stage]
-        }
+        """Those of its settings that may matter to a stage, last those of it alone."""
+        kept = [each for each in self.settings if _matters(each[0], stage)]
+        return dict(sorted(kept, key=lambda each: each[0] != _in_stage(each[0])))
 
     @property
     def key(self) -> tuple:
@@ -208,6 +206,19 @@ def from_json(content: Any) -> Method:
     return dataclasses.replace(made, name=name, settings=made.settings + settings)
 
 
+def _matters(path: str, stage: str) -> bool:
+    group = path.partition(".")[0]
+    if path != _in_stage(path):
+        return group == stage
+    return group not in _NO_PART.get(stage, ())
+
+
+def _in_stage(path: str) -> str:
+    """The path in StageConfig, without the stage that it is for alone."""
+    stage, _, inner = path.partition(".")
+    return inner if stage in _STAGES and inner.startswith("optimizer.") else path
+
+
 def _folder_name(text: str) -> str:
     return re.sub(r"[^\w+@.=-]", "_", text)
 
@@ -256,14 +267,15 @@ def replaced(stage: config.StageConfig, settings: Mapping[str, Any]):
 
     Args:
       stage: the settings before.
-      settings: values, as JSON has them, by dotted path in StageConfig.
+      settings: values, as JSON has them, by dotted path in StageConfig, which
+        `optimizer` may have a stage before.
 
     Raises:
       UserError: there is no such path, or the value does not fit.
     """
     content = config_json.to_json(stage)
     for path, value in settings.items():
-        inner, names = content, path.split(".")
+        inner, names = content, _in_stage(path).split(".")
         for name in names[:-1]:
             inner = inner.get(name) if isinstance(inner, dict) else None
         if not isinstance(inner, dict) or names[-1] not in inner:

@@ -211,7 +211,7 @@ class _Maker:
             wanted = comparison.ADDED[term]
             given = {path: _value(self._strengths, path) for path in wanted}
             found.update(given if any(given.values()) else wanted)
-        return {**found, **dict(method.settings)}
+        return {**found, **method.settings_of("finetune")}
 
     def _pretrain(self, method, split, pool: tuple[str, ...], seed: int) -> list[Task]:
         """The tasks of the method's weights, in order."""

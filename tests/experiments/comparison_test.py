@@ -19,6 +19,26 @@ def test_terms_of_a_name():
     assert comparison.parse("benchmark").all_labelled
 
 
+def test_optimizer_settings_of_one_stage():
+    found = comparison.parse(
+        "gd+lr@decoder.optimizer.num_steps=5@optimizer.num_steps=3"
+        "@finetune.optimizer.learning_rate=0.1"
+    )
+    stages = {
+        kind: comparison.replaced(
+            config.StageConfig(kind, "", ""), found.settings_of(kind)
+        ).optimizer
+        for kind in ("encoder", "decoder", "finetune")
+    }
+    assert {kind: each.num_steps for kind, each in stages.items()} == {
+        "encoder": 3,
+        "decoder": 5,
+        "finetune": 3,
+    }
+    assert stages["finetune"].learning_rate == 0.1
+    assert stages["encoder"].learning_rate == stages["decoder"].learning_rate == 1e-3
+
+
 @pytest.mark.parametrize(
     "text, said",
     [
@@ -32,6 +52,9 @@ def test_terms_of_a_name():
         ("gd@global_.num_partitions", "must be PATH=VALUE"),
         ("gd@global_.num_partitions=six", "expected int"),
         ("gd@global_.num_partitions=1", "at least 2"),
+        ("gd@finetune.optimizer.steps=6", "no such setting"),
+        ("gd@encoder.global_.num_partitions=6", "no such setting"),
+        ("gd@decoder.optimizer.num_steps=0", "at least 1"),
         ("gd@seed=3", "'seed': a method changes single settings"),
         ("gd@split.num_test=3", "the grid says the volumes"),
     ],

@@ -74,6 +74,30 @@ def test_a_sweep_of_the_decoder_shares_the_encoder(expand):
     ]
 
 
+def test_steps_of_one_stage_leave_what_comes_before_shared(expand):
+    found = expand(
+        [
+            "gd+lr",
+            "gd+lr@finetune.optimizer.num_steps=7",
+            "gd+lr@decoder.optimizer.num_steps=7",
+            "gd+lr@encoder.optimizer.num_steps=7",
+        ],
+        draws=1,
+    )
+    steps = {task.name: task.stages[0].optimizer.num_steps for task in found.tasks}
+    given = steps["pretraining/gd_seed0/encoder"]
+    longer = [name for name, number in steps.items() if number == 7]
+    assert longer == [
+        "pretraining/gd_seed0/decoder_lr@decoder.optimizer.num_steps=7",
+        "pretraining/gd@encoder.optimizer.num_steps=7_seed0/encoder",
+        "cells/n1_draw0_seed0_gd+lr@finetune.optimizer.num_steps=7",
+    ]
+    assert set(steps.values()) == {given, 7}
+    assert len(found.pretraining) == 5
+    by_name = {task.name: task for task in found.tasks}
+    assert by_name[longer[2]].needs[-1] == "pretraining/gd_seed0/decoder_lr"
+
+
 def test_methods_of_finetuning_and_their_strengths(expand):
     found = expand(["random", "mixup", "adversarial", "joint"], draws=1)
     cells = {cell.method.name: cell.task.stages[0].finetune for cell in found.cells}
