@@ -33,6 +33,8 @@ def contenders() -> dict[str, list[str]]:
         for precision in ("auto", "float32"):
             flags_of = [f"--kind={kind}", f"--precision={precision}"]
             found[f"{kind}, {precision}"] = [*command, *flags_of]
+    alone = ["env", "TF_ENABLE_ONEDNN_OPTS=0", *command, "--kind=run"]
+    found["run, float32, without oneDNN"] = [*alone, "--precision=float32"]
     return found
 
 

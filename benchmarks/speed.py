@@ -40,6 +40,9 @@ _LATER = flags.DEFINE_string(
 _KERAS = flags.DEFINE_bool(
     "plain_keras", False, "Whether to time a U-Net in Keras' own layers, too."
 )
+_EIGEN = flags.DEFINE_bool(
+    "without_onednn", False, "Whether to time this project without oneDNN, too."
+)
 _OTHER = flags.DEFINE_string(
     "other_checkout",
     None,
@@ -49,8 +52,8 @@ _OUTPUT = flags.DEFINE_string("output", None, "JSON file for all timings.")
 
 USAGE = """
 benchmarks/speed.py [--plain_keras] [--torch_python=PYTHON,PYTHON]
-  [--later_python=PYTHON] [--other_checkout=DIR] [--size_px=192] [--rounds=5]
-  [--steps=10]
+  [--later_python=PYTHON] [--without_onednn] [--other_checkout=DIR]
+  [--size_px=192] [--rounds=5] [--steps=10]
 
 Prints a table: median step time, its spread, images/s and how many times as fast as
 this project's own float32, for each stage. Contenders take turns within one run, since
@@ -80,6 +83,9 @@ def contenders(folder: pathlib.Path) -> dict[str, list[str]]:
         version = pythons.version_of("later_python", _LATER.value, "tensorflow")
         command = ["env", f"PYTHONPATH={_PARTS.parents[1]}", _LATER.value, *worker]
         found[f"ours, TensorFlow {version}"] = [*command, precision]
+    if _EIGEN.value:
+        alone = ["env", "TF_ENABLE_ONEDNN_OPTS=0", *ours]
+        found["ours, without oneDNN"] = [*alone, precision]
     if _OTHER.value:
         # Its own worker, which knows its own stages.
         other = pathlib.Path(_OTHER.value).resolve()
