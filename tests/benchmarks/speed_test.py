@@ -44,7 +44,7 @@ def test_one_command_times_all_contenders():
     size = ("--size_px=32", "--stages=encoder", "--rounds=1", "--steps=1")
     # This Python, and this checkout, stand for the others.
     others = (f"--later_python={sys.executable}", f"--other_checkout={ROOT}")
-    done = speed(*size, *others, "--plain_keras")
+    done = speed(*size, *others, "--plain_keras", "--without_onednn")
     assert done.returncode == 0, done.stderr
     rows = [
         line.split(" | ")[1]
@@ -55,8 +55,9 @@ def test_one_command_times_all_contenders():
         "float32",
         "ours",
         "ours, batch in memory",
+        "ours, without oneDNN",
         "other checkout",
         "plain Keras, float32",
         "plain Keras, bfloat16",
     ]
-    assert len(rows) == 7
+    assert len(rows) == 8
