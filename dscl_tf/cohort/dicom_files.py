@@ -27,6 +27,7 @@ _START = 2**14  # Bytes of a file that are searched for these two tags.
 _CLASS, _UID_OF_SERIES = b"\x02\x00\x02\x00UI", b"\x20\x00\x0e\x00UI"
 _PATIENT, _PATIENT_NAME, _STUDY = "0010|0020", "0010|0010", "0020|000d"
 _SERIES, _INSTANCE, _TYPE = "0020|000e", "0008|0018", "0008|0008"
+_PHOTOMETRIC = "0028|0004"
 _NUMBER, _THICKNESS = "0020|0011", ("0018|0088", "0018|0050")
 _POSITION, _AXES, _PIXEL_MM = "0020|0032", "0020|0037", "0028|0030"
 # What tells apart slices that lie at one place, and carries no name of a patient.
@@ -71,6 +72,7 @@ class Found:
     origin: Origin
     slices: list[Slice]
     placeless: int = 0  # Images without a place in space, or in colour.
+    inverted: int = 0  # Files that GDCM inverts (MONOCHROME1: low values are bright).
     unread: Optional[pathlib.Path] = None  # A file whose frames cannot be told.
     fault: str = ""  # Why.
 
@@ -162,6 +164,7 @@ def _add(series: dict[str, Found], path: pathlib.Path, reader) -> None:
     has_frames = reader.HasMetaDataKey("0028|0008") and not _text(reader, _POSITION)
     origin = _origin(reader, has_frames)
     found = series.setdefault(origin.uid, Found(origin, []))
+    found.inverted += _text(reader, _PHOTOMETRIC) == "MONOCHROME1"
     if reader.GetNumberOfComponents() != 1:
         found.placeless += 1
         return

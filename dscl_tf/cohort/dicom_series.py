@@ -114,6 +114,10 @@ def _series(folder: pathlib.Path, found: Found) -> Series:
     if found.placeless:
         what = f"{found.placeless} images in colour or without a place in space"
         warnings.append(Finding("slices", what, "slices", "they are left out"))
+    if found.inverted:
+        what = f"MONOCHROME1 in {found.inverted} files (low values are bright)"
+        cure = "values are inverted, and Hounsfield units lost; of CT, leave it out"
+        warnings.append(Finding("photometric", what, "MONOCHROME2", cure))
     return Series(
         **identity,
         path=stack.slices[0].path,

@@ -148,6 +148,26 @@ def test_numbers_that_are_none_are_no_place(tmp_path):
     assert "1 images in colour or without a place" in fault.found
 
 
+def test_a_series_whose_low_values_are_bright_is_said(tmp_path):
+    paths = dicom_making.write_series(tmp_path, voxels())
+    (plain,) = find(tmp_path).cases
+    before = sitk.GetArrayFromImage(volumes.read_image(plain.image))
+    for path in paths[:2]:
+        ds = pydicom.dcmread(path)
+        ds.PhotometricInterpretation = "MONOCHROME1"
+        dicom_making.save(ds, path)
+    (tmp_path / "notes.txt").touch()  # The folder has changed: it is read again.
+    dataset = find(tmp_path)
+    (problem,) = dataset.faults
+    assert problem.severity == "warning" and problem.field == "photometric"
+    assert "MONOCHROME1 in 2 files" in problem.found
+    assert "values are inverted" in problem.cure
+    after = sitk.GetArrayFromImage(volumes.read_image(dataset.cases[0].image))
+    # What the row says is what GDCM does: these two, and no other slice.
+    assert np.all(np.diff((before + after)[:2].ravel()) == 0)
+    np.testing.assert_array_equal(after[2:], before[2:])
+
+
 def test_nothing_of_a_patient_is_written(tmp_path, caplog):
     caplog.set_level("DEBUG")
     source, output = tmp_path / "source", tmp_path / "prepared"
