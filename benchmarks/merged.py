@@ -9,7 +9,7 @@ import result_files
 from absl import flags
 from dscl_flags import binary
 
-from dscl_tf import errors, files
+from dscl_tf import errors, files, results_json
 
 _INPUT = flags.DEFINE_list("input", [], "Files results.json, two or more.")
 _OUTPUT = flags.DEFINE_string("output", None, "File to write; may be one of them.")
@@ -98,10 +98,8 @@ def _unique(found: Iterable[dict], key: Sequence[str]) -> list[dict]:
 
 def _place(cell: Mapping, order: Sequence[str]) -> tuple:
     """Where dscl-experiment has it: by seed, draw, size and method."""
-    size = cell["size"]
-    last = isinstance(size, str)  # All labelled volumes.
-    where = (last, 0 if last else size)
-    return (cell["seed"], cell["draw"], *where, order.index(cell["method"]))
+    size = results_json.size_order(cell["size"])
+    return (cell["seed"], cell["draw"], size, order.index(cell["method"]))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """results.json of an experiment: the format that is written, checked and read."""
 
+import math
 import pathlib
-from typing import Any
+from typing import Any, Union
 
 from dscl_tf import errors, files, json_forms
 from dscl_tf.json_forms import MAYBE, NUMBER, Each, Either, Word
@@ -49,6 +50,11 @@ _FORM = {
         }
     ],
 }
+
+
+def size_order(size: Union[int, str]) -> float:
+    """Where a number of labelled volumes stands among others: ALL is last."""
+    return math.inf if size == ALL else size
 
 
 def read(path: pathlib.Path) -> dict[str, Any]:

@@ -33,12 +33,13 @@ _OF_ROUNDS = tuple(
 )
 # Settings that the experiment itself gives each run.
 _OF_EXPERIMENT = ("stage", "prepared", "workdir", "init", "seed", "split")
-_STAGES = ("encoder", "decoder", "pretext", "finetune")
 _WORDS = {"true": True, "false": False, "none": None}
-_NO_PART = {
+# Groups of settings that a stage has no use for.
+_NO_PART: dict[str, tuple[str, ...]] = {
     "encoder": ("finetune", "local", "pretext"),
     "decoder": ("finetune", "pretext"),
     "pretext": ("finetune", "global_", "local", "views"),
+    "finetune": (),
 }
 _TITLES = {
     RANDOM: "Random init.",
@@ -210,13 +211,13 @@ def _matters(path: str, stage: str) -> bool:
     group = path.partition(".")[0]
     if path != _in_stage(path):
         return group == stage
-    return group not in _NO_PART.get(stage, ())
+    return group not in _NO_PART[stage]
 
 
 def _in_stage(path: str) -> str:
     """The path in StageConfig, without the stage that it is for alone."""
     stage, _, inner = path.partition(".")
-    return inner if stage in _STAGES and inner.startswith("optimizer.") else path
+    return inner if stage in _NO_PART and inner.startswith("optimizer.") else path
 
 
 def _folder_name(text: str) -> str:

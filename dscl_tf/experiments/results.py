@@ -12,8 +12,8 @@ from typing import Any, Optional
 
 from dscl_tf import files, results_json, statistics
 from dscl_tf.cohort.prepared import PreparedCohort
-from dscl_tf.experiments import draws, worker
 from dscl_tf.experiments import plan as plans
+from dscl_tf.experiments import worker
 from dscl_tf.experiments.plan import Cell, Plan, Task
 
 FORMAT, RESULTS = results_json.FORMAT, results_json.FILE
@@ -158,7 +158,8 @@ def table_rows(
     sizes = dict.fromkeys(cell["size"] for cell in cells)
     methods = dict.fromkeys(cell["method"] for cell in cells)
     for size, method in itertools.product(
-        sorted(sizes, key=_size_order), sorted(methods, key=list(order).index)
+        sorted(sizes, key=results_json.size_order),
+        sorted(methods, key=list(order).index),
     ):
         own = by_draw(cells, size, method)
         if not own:
@@ -174,10 +175,6 @@ def table_rows(
         row["paper"] = paper.get(method, {}).get(str(size))
         found.append(row)
     return found
-
-
-def _size_order(size) -> float:
-    return math.inf if size == draws.ALL else size
 
 
 def by_draw(cells: Sequence[Mapping], size, method: str) -> dict:

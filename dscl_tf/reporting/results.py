@@ -7,7 +7,6 @@ from typing import Any, NamedTuple, Optional
 
 from dscl_tf import results_json
 from dscl_tf.reporting import figures, words
-from dscl_tf.results_json import ALL
 
 RANDOM = "random"
 EVERY = "All methods"
@@ -64,7 +63,7 @@ class Results(NamedTuple):
     def sizes(self) -> list:
         """Numbers of labelled volumes that have cells or results; "all" last."""
         found = {each.size for each in self.cells} | {r["size"] for r in self.table}
-        return sorted(found, key=lambda size: math.inf if size == ALL else size)
+        return sorted(found, key=results_json.size_order)
 
     @property
     def structures(self) -> list[str]:
