@@ -35,15 +35,16 @@ exports the model.
 def commands(root: str) -> list[list[str]]:
     """The commands of the demo, in order."""
     train = ["train", "--preset=phantom", "--num_train_volumes=2"]
-    train += [f"--prepared={root}/prepared"]
+    # Smaller batches and fewer steps than the preset and the recipe have: a demo is to
+    # be quick on any processor.
+    train += [f"--prepared={root}/prepared", "--finetune_batch_size=6"]
     evaluate = ["evaluate", f"--prepared={root}/prepared"]
     return [
         ["phantom", f"--output={root}/raw", "--num_subjects=48"],
         ["prepare", "--preset=phantom", f"--source={root}/raw"]
         + [f"--output={root}/prepared"],
-        # Fewer steps than the preset and the recipe have: a demo is to be quick.
-        [*train, f"--workdir={root}/pretrained"]
-        + ["--encoder_steps=1000", "--consistency_steps_factor=1.5"],
+        [*train, f"--workdir={root}/pretrained", "--encoder_steps=400"]
+        + ["--decoder_steps=200", "--consistency_steps_factor=0.75"],
         [*train, f"--workdir={root}/random", "--recipe=paper"]
         + ["--global_strategy=none", "--local_strategy=none"],
         [*evaluate, f"--model={root}/random", f"--output={root}/random/test"],
