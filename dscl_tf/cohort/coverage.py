@@ -1,6 +1,7 @@
 """What the prepared grid leaves of structures: its field and pixels may be too few."""
 
 import dataclasses
+import logging
 import math
 from collections.abc import Mapping, Sequence
 
@@ -14,6 +15,7 @@ from dscl_tf.cohort.integrity import Facts
 from dscl_tf.cohort.problems import WARNING, Problem
 from dscl_tf.config import PreprocessingConfig
 
+_LOG = logging.getLogger(__name__)
 # Of a structure's volume: less than this beyond the grid is a voxel at an edge.
 _MOST_OUTSIDE = 0.005
 _LEAST_LEFT = 0.5  # Of what lies inside; nearest voxels keep nearly all as a rule.
@@ -153,9 +155,27 @@ def _cure_of_thin(every: Sequence[Coverage], settings: PreprocessingConfig) -> s
     return f"--spacing_mm={pixel_mm:g} with {_size(field_mm, pixel_mm)}"
 
 
+def warn_of_size(settings: PreprocessingConfig) -> None:
+    """Says before any work that the default U-Net cannot be trained on such slices."""
+    multiple = _multiple_px()
+    if any(extent % multiple for extent in settings.size_px):
+        field_mm = [extent * settings.spacing_mm for extent in settings.size_px]
+        _LOG.warning(
+            "--size_px=%s: the default U-Net needs multiples of %d, such as %s; on "
+            "this size dscl-train needs fewer levels (--filters).",
+            ",".join(map(str, settings.size_px)),
+            multiple,
+            _size(field_mm, settings.spacing_mm),
+        )
+
+
+def _multiple_px() -> int:
+    return 2 ** config.NetworkConfig().num_blocks
+
+
 def _size(field_mm: Sequence[float], spacing_mm: float) -> str:
     """The flag of a size that the default U-Net can halve at each level."""
-    multiple = 2 ** config.NetworkConfig().num_blocks
+    multiple = _multiple_px()
     extents = [
         math.ceil(mm / spacing_mm / multiple - 1e-6) * multiple for mm in field_mm
     ]

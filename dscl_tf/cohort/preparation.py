@@ -177,6 +177,7 @@ def _found(config: PreparationConfig) -> tuple[PreparationConfig, Dataset]:
 
 def _check(config: PreparationConfig, dataset: Dataset) -> tuple[Dataset, Report]:
     """The dataset with its label values, and all that is wrong with it."""
+    coverage.warn_of_size(config.settings)
     _LOG.info("Checking %d volumes.", len(dataset.cases))
     found = parallel.run_all(
         integrity.check_case,
@@ -225,8 +226,7 @@ def _not_covered(
 ) -> list[Problem]:
     """Structures that the prepared grid, which is known only now, clips or loses."""
     found = _of_labels("Structures", coverage.measure, config, dataset, report)
-    settings = dataclasses.replace(config.settings, orientation=report.orientation)
-    return coverage.problems(found, dataset, settings)
+    return coverage.problems(found, dataset, config.settings)
 
 
 def _of_labels(

@@ -75,3 +75,22 @@ def test_classes_are_those_of_the_files_although_the_grid_loses_one(tmp_path):
     cohort = prepared.PreparedCohort.open(folder)
     assert cohort.label_names == ("background", "class 1", "class 2")
     assert set(np.unique(cohort.label("p"))) == {0, 1}
+
+
+@pytest.mark.parametrize(
+    "size_px, said",
+    [
+        ((64, 64), None),
+        ((48, 64), "--size_px=48,64: the default U-Net needs multiples of 32, such as"),
+    ],
+)
+def test_a_size_that_the_default_network_cannot_halve_is_said(
+    tmp_path, caplog, size_px, said
+):
+    preparation.check(request_for(tmp_path, size_px, 1.5))
+    assert (said in caplog.text) if said else ("multiples" not in caplog.text)
+    if said:
+        (cure,) = re.findall(r"such as --size_px=([\d,]+);", caplog.text)
+        extents = [int(extent) for extent in cure.split(",")]
+        assert all(extent % 32 == 0 for extent in extents)
+        assert extents[0] * 1.5 >= 48 * 1.5  # No smaller field than was asked for.
