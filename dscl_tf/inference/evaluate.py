@@ -1,6 +1,5 @@
 """Compares a segmenter's masks with the truth, at the original resolution."""
 
-import contextlib
 import dataclasses
 import logging
 import os
@@ -17,23 +16,21 @@ from dscl_tf.cohort import (
     label_values,
     prepared,
     sparse,
-    splits,
 )
 from dscl_tf.config import masks
 from dscl_tf.inference import (
-    beside,
     case_views,
-    evaluated,
     evaluation_pictures,
+    former,
     log_tables,
     metrics,
     originals,
+    subsets,
     summary,
 )
 from dscl_tf.inference import predictor as predictors
-from dscl_tf.training import run_folder
 
-SUBSETS = ("test", "validation", "train", "all")
+SUBSETS = subsets.SUBSETS
 SUMMARY = summary.FILE
 _LOG = logging.getLogger(__name__)
 
@@ -74,7 +71,7 @@ def evaluate(
     cohort = prepared.PreparedCohort.open(settings.prepared)
     _check_fit(predictor, cohort)
     values = _values(cohort, settings.mask_values)
-    chosen = choose_volumes(predictor, cohort, settings)
+    chosen = subsets.choose(predictor, cohort, settings.subset, settings.split)
     originals.check_orientation(predictor, cohort, chosen)
     originals.check_there(chosen)
     output = pathlib.Path(settings.output)
@@ -94,15 +91,17 @@ def evaluate(
         if settings.pictures:
             evaluation_pictures.draw_missing(cohort, output)
         return finished
+    former.require_removable(output, cohort, settings.overwrite)
     files.require_writable(output)
     with locks.held(output, "--output"):
         # Another process may have come before.
         finished = _finished(output, identity, settings.overwrite)
         if finished:
             return finished
-        _remove_former(output, [volume.name for volume in cohort.volumes])
-        results = _evaluate_all(predictor, cohort, chosen, settings, values)
-        return _summarise(results, cohort, settings, values, identity)
+        with former.begun(output):
+            former.remove(output, cohort)
+            results = _evaluate_all(predictor, cohort, chosen, settings, values)
+            return _summarise(results, cohort, settings, values, identity)
 
 
 def _summarise(
@@ -120,57 +119,6 @@ def _summarise(
     content |= identity
     files.write_json(output / SUMMARY, content)
     return content
-
-
-def choose_volumes(
-    predictor: predictors.Predictor,
-    cohort: prepared.PreparedCohort,
-    settings: EvaluationConfig,
-) -> list[prepared.PreparedVolume]:
-    """The labelled volumes of a subset, in the order of the cohort.
-
-    Raises:
-      UserError: if there is none, or the subset of an unknown split is wanted.
-    """
-    wanted = [volume.name for volume in cohort.volumes]
-    if settings.subset != "all":
-        wanted = getattr(_split(predictor, cohort, settings), settings.subset)
-    missing = set(wanted) - {volume.name for volume in cohort.volumes}
-    if missing:
-        raise errors.UserError(
-            f"The run's {settings.subset} volume {min(missing)} is not in the cohort "
-            f"{cohort.folder}: evaluate on the cohort that it was trained on, or give "
-            "--split or --subset=all."
-        )
-    chosen = [each for each in cohort.volumes if each.name in set(wanted)]
-    labelled = [volume for volume in chosen if volume.has_label]
-    if not labelled:
-        raise errors.UserError(
-            f"The subset {settings.subset!r} of {cohort.folder} has {len(chosen)} "
-            "volumes and none with a label to compare with: choose another --subset."
-        )
-    if len(labelled) < len(chosen):
-        count = len(chosen) - len(labelled)
-        _LOG.info("%d volumes have no label and are left out.", count)
-    return labelled
-
-
-def _split(predictor, cohort, settings: EvaluationConfig) -> splits.Split:
-    if settings.split is not None:
-        return splits.resolve(cohort, settings.split)
-    if not predictor.runs:
-        raise errors.UserError(
-            f"An exported model does not know its {settings.subset} volumes: give "
-            "--split=FILE or --subset=all."
-        )
-    found = [run_folder.RunFolder(run).read_record().split for run in predictor.runs]
-    first = getattr(found[0], settings.subset)
-    if any(getattr(split, settings.subset) != first for split in found):
-        raise errors.UserError(
-            f"The runs of the ensemble have other {settings.subset} volumes: give "
-            "--split=FILE, or name runs of one split."
-        )
-    return found[0]
 
 
 def _check_fit(
@@ -217,26 +165,6 @@ def _finished(
         )
     # What an earlier version evaluated lacks figures.
     return content if "intervals" in content else None
-
-
-def _remove_former(output: pathlib.Path, names: Sequence[str]) -> None:
-    """The files of the evaluation that is there, lest they lie among the new ones.
-
-    Args:
-      output: its folder.
-      names: of the cohort's volumes: one that was killed left masks and no summary.
-    """
-    names = set(names)
-    if (output / SUMMARY).is_file():
-        # Of a damaged one nobody knows which files are its.
-        with contextlib.suppress(errors.UserError):
-            names.update(evaluated.case_dice(output))
-    for name in (SUMMARY, summary.TABLE, evaluation_pictures.SHEET, beside.FILE):
-        (output / name).unlink(missing_ok=True)
-    # Names of another kind this software has not written.
-    for name in (each for each in names if pathlib.PurePath(each).name == each):
-        (output / "masks" / f"{name}.nii.gz").unlink(missing_ok=True)
-        (output / evaluation_pictures.FOLDER / f"{name}.png").unlink(missing_ok=True)
 
 
 def _evaluate_all(

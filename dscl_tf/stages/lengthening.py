@@ -5,8 +5,7 @@ import logging
 
 from dscl_tf import errors, files, locks
 from dscl_tf.config import OptimizerConfig
-from dscl_tf.stages import predecessors
-from dscl_tf.training import optimizers, records
+from dscl_tf.training import ancestry, optimizers, records
 from dscl_tf.training.records import Lengthening, RunRecord
 from dscl_tf.training.run_folder import RunFolder
 from dscl_tf.training.stage_context import StageContext
@@ -137,6 +136,6 @@ def _goes_on_from(run: RunFolder, earlier: RunFolder) -> bool:
     places = [
         place.resolve()
         for other in run.read_record().config.other_runs
-        for place in predecessors.places_of(other, run)
+        for place in ancestry.places_of(other, run)
     ]
     return earlier.path.resolve() in places

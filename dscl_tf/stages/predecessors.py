@@ -1,7 +1,6 @@
 """Whether a stage may go on from an earlier run."""
 
 import logging
-import os
 import pathlib
 
 from dscl_tf import errors
@@ -9,6 +8,7 @@ from dscl_tf.cohort import channels
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.cohort.splits import Split
 from dscl_tf.config import NormKind
+from dscl_tf.training import ancestry
 from dscl_tf.training.run_folder import RunFolder
 
 _LOG = logging.getLogger(__name__)
@@ -32,48 +32,20 @@ def check(
       UserError: naming the run and the volumes.
     """
     level = logging.WARNING if is_said else logging.DEBUG
-    run = RunFolder(init)
-    run.final_checkpoint()
-    before = run.read_record()
-    if before.cohort_id != cohort.content_id:
-        _LOG.log(
-            level,
-            "%s was trained on another prepared cohort (or other settings of it); "
-            "whether it has seen the test volumes cannot be checked.",
-            init,
-        )
-        return
-    leaked = sorted(before.volumes_learned_from() & set(split.test))
-    if leaked:
-        raise errors.UserError(
-            f"{init} was trained on {len(leaked)} volumes that are for testing now "
-            f"({', '.join(leaked[:5])}): use the split of that run."
-        )
-    for earlier in before.config.other_runs:
-        places = [
-            place
-            for place in places_of(earlier, run)
-            if RunFolder(place).config_file.exists()
-        ]
-        if places:
-            check(places[0], cohort, split, is_said)
-        else:
+    RunFolder(init).final_checkpoint()
+    for seen in ancestry.seen_by(init, cohort.content_id):
+        if seen.unknown:
             _LOG.log(
                 level,
-                "%s went on from %s, which is not there any more: whether that has "
-                "seen the test volumes cannot be checked.",
-                init,
-                earlier,
+                "%s; whether it has seen the test volumes cannot be checked.",
+                seen.unknown,
             )
-
-
-def places_of(earlier: str, run: RunFolder) -> list[pathlib.Path]:
-    """Where a run may be that another one took over.
-
-    They may have moved together, so the place as seen from the other comes first.
-    """
-    before = os.path.relpath(earlier, run.read_record().config.workdir)
-    return [run.path / before, pathlib.Path(earlier)]
+        leaked = sorted(seen.volumes & set(split.test))
+        if leaked:
+            raise errors.UserError(
+                f"{seen.run} was trained on {len(leaked)} volumes that are for testing "
+                f"now ({', '.join(leaked[:5])}): use the split of that run."
+            )
 
 
 def check_channels(init: pathlib.Path, cohort: PreparedCohort) -> None:

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from dscl_tf import config, errors, locks
 from dscl_tf.cohort import prepared
-from dscl_tf.inference import evaluate, predict, predictor
+from dscl_tf.inference import evaluate, former, predict, predictor, subsets
 from tests.inference import conftest
 
 
@@ -191,6 +191,7 @@ def test_a_damaged_or_interrupted_evaluation_is_replaced(
     assert evaluate.evaluate(model, settings)["volumes"] == ["p1", "p2"]
     # As after a kill in an evaluation of another model.
     (output / "summary.json").unlink()
+    (output / former.BEGUN).touch()
     (output / "contact_sheet.png").write_bytes(b"old")
     evaluate.evaluate(model, dataclasses.replace(settings, overwrite=False))
     sheet = (output / "contact_sheet.png").read_bytes()
@@ -203,6 +204,7 @@ def test_of_a_killed_evaluation_of_other_volumes_nothing_is_left(
     output = tmp_path / "evaluation"
     shutil.copytree(evaluated[0], output)
     (output / "summary.json").unlink()  # It is written last.
+    (output / former.BEGUN).touch()
     lists = {"pretrain": [], "train": ["p1"], "validation": [], "test": ["p2"]}
     (tmp_path / "split.json").write_text(json.dumps(lists))
     split = config.SplitConfig(file=str(tmp_path / "split.json"))
@@ -236,8 +238,7 @@ def test_pictures_of_a_finished_evaluation_are_drawn(
 
 def _choose(model, cohort_folder, subset, split=None):
     cohort = prepared.PreparedCohort.open(cohort_folder)
-    settings = evaluate.EvaluationConfig(str(cohort_folder), "", subset, split)
-    return [each.name for each in evaluate.choose_volumes(model, cohort, settings)]
+    return [each.name for each in subsets.choose(model, cohort, subset, split)]
 
 
 def test_subsets(model, mixed_run, cohort_folder, tmp_path):
@@ -259,9 +260,8 @@ def test_run_of_another_cohort(mixed_run, cohort_folder):
     run = predictor.open_predictor(mixed_run[0])
     cohort = prepared.PreparedCohort.open(cohort_folder)
     cohort.volumes = cohort.volumes[:1]
-    settings = evaluate.EvaluationConfig(str(cohort_folder), "", "test")
     with pytest.raises(errors.UserError, match="volume p2 is not in the cohort"):
-        evaluate.choose_volumes(run, cohort, settings)
+        subsets.choose(run, cohort, "test")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,58 @@
+"""A run and those that it took over: what they have seen, it has seen."""
+
+import dataclasses
+import os
+import pathlib
+
+from dscl_tf import files
+from dscl_tf.training.run_folder import RunFolder
+
+
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    """What a run was trained on, as far as it can be told."""
+
+    run: pathlib.Path
+    volumes: frozenset[str] = frozenset()  # Names of those that shaped its weights.
+    unknown: str = ""  # Why they cannot be told, as a sentence without its stop.
+
+
+def seen_by(run: files.PathLike, cohort_id: str) -> list[Seen]:
+    """What a run and those that it took over have seen of a cohort.
+
+    Their splits may have been others.
+
+    Args:
+      run: its folder.
+      cohort_id: of the prepared cohort; names in other cohorts mean nothing.
+
+    Raises:
+      UserError: a folder that is no run.
+    """
+    folder = RunFolder(run)
+    record = folder.read_record()
+    if record.cohort_id != cohort_id:
+        why = "was trained on another prepared cohort (or other settings of it)"
+        return [Seen(folder.path, unknown=f"{folder.path} {why}")]
+    found = [Seen(folder.path, frozenset(record.volumes_learned_from()))]
+    for earlier in record.config.other_runs:
+        there = [
+            place
+            for place in places_of(earlier, folder)
+            if RunFolder(place).config_file.exists()
+        ]
+        if there:
+            found += seen_by(there[0], cohort_id)
+        else:
+            why = f"went on from {earlier}, which is not there any more"
+            found.append(Seen(folder.path, unknown=f"{folder.path} {why}"))
+    return found
+
+
+def places_of(earlier: str, run: RunFolder) -> list[pathlib.Path]:
+    """Where a run may be that another one took over.
+
+    They may have moved together, so the place as seen from the other comes first.
+    """
+    before = os.path.relpath(earlier, run.read_record().config.workdir)
+    return [run.path / before, pathlib.Path(earlier)]
