@@ -25,7 +25,7 @@ class GridConfig:
 
 @dataclasses.dataclass(frozen=True)
 class EngineConfig:
-    """How tasks are computed; it does not change what comes of them."""
+    """How tasks are computed; it changes what comes of them by rounding alone."""
 
     engine: str = "local"  # One of ENGINES.
     jobs: int = 1  # Tasks at once on this machine.

@@ -42,6 +42,10 @@ class AugmentationConfig:
         default=AugmentationKind.PAPER, metadata=checks.LATER
     )
 
+    def __post_init__(self):
+        step = self.rotation_step_deg
+        checks.require(step > 0, "rotation_step_deg", step, "above 0 (360: none)")
+
     @property
     def unused(self) -> tuple[str, ...]:
         """Settings without effect."""

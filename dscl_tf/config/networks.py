@@ -31,6 +31,10 @@ class NetworkConfig:
             len(self.filters) >= 2, "filters", self.filters, "two levels or more"
         )
         checks.require(min(self.filters) >= 1, "filters", self.filters, "all positive")
+        momentum = self.batch_norm_momentum
+        checks.require(
+            0 <= momentum < 1, "batch_norm_momentum", momentum, "0 or more, below 1"
+        )
 
     @property
     def unused(self) -> tuple[str, ...]:

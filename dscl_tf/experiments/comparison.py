@@ -32,7 +32,7 @@ _OF_ROUNDS = tuple(
     if kind.term.in_rounds
 )
 # Settings that the experiment itself gives each run.
-_OF_EXPERIMENT = ("stage", "prepared", "workdir", "init", "seed", "split")
+_OF_EXPERIMENT = ("stage", "prepared", "workdir", "init", "seed", "split", "runtime")
 _WORDS = {"true": True, "false": False, "none": None}
 # Groups of settings that a stage has no use for.
 _NO_PART: dict[str, tuple[str, ...]] = {
@@ -256,8 +256,8 @@ def _checked(path: str, value: Any) -> Any:
     if group in _OF_EXPERIMENT or isinstance(value, dict):
         raise errors.UserError(
             f"Setting {path!r}: a method changes single settings of network, views, "
-            "global_, local, pretext, finetune or optimizer; the grid says the volumes "
-            "and seeds, --prepared and --workdir the folders."
+            "global_, local, pretext, finetune or optimizer; volumes and seeds are "
+            "the grid's, and flags say where the folders are and how to compute."
         )
     replaced(config.StageConfig("finetune", "", ""), {path: value})
     return tuple(value) if isinstance(value, list) else value

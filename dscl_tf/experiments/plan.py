@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Optional
 
-from dscl_tf import config
+from dscl_tf import config, errors
 from dscl_tf.cohort import splits
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.experiments import comparison, draws
@@ -194,9 +194,16 @@ class _Maker:
             self._grid.num_rounds if method.in_rounds else 0,
             first.stages[-1].workdir if first else None,
         )
+        key = (method.key, size, draw, seed)
+        before = self._finetuned.get(name)
+        if before is not None and self._by_content.get(key) is not before:
+            raise errors.UserError(
+                f"A method {method.name!r} of the grid has the name of another one's "
+                'first round, which differs in its settings: give it another "name".'
+            )
         task = make_task(self._cohort, name, stages, needed)
         self._finetuned[name] = task
-        self._by_content[method.key, size, draw, seed] = task
+        self._by_content[key] = task
         return Cell(method, size, draw, seed, task)
 
     def _first_round(self, method: Method, size: Size, draw: int, seed: int) -> Task:

@@ -21,15 +21,19 @@ class Pictures:
         """Draws nothing yet; `evaluation` is the folder that they go to."""
         self._folder = evaluation
         self._thumbnails: list[case_views.Thumbnail] = []
+        self._count = 0
 
     def add(self, view: case_views.CaseView, dice: Optional[float]) -> None:
         """Draws a volume, whose mean Dice is `dice`."""
         overlays.draw_case(view, self._folder / FOLDER / f"{view.name}.png")
-        self._thumbnails.append(case_views.thumbnail(view, dice))
+        # Those that the sheet has no place for are not kept.
+        found = [*self._thumbnails, case_views.thumbnail(view, dice)]
+        self._thumbnails = overlays.shown_first(found)
+        self._count += 1
 
     def finish(self) -> None:
         """Draws the contact sheet, the mark of all pictures."""
-        overlays.draw_sheet(self._thumbnails, self._folder / SHEET)
+        overlays.draw_sheet(self._thumbnails, self._folder / SHEET, self._count)
 
 
 def draw_missing(cohort: prepared.PreparedCohort, evaluation: pathlib.Path) -> None:

@@ -91,7 +91,13 @@ def _write(
     module = predictor.serving_module(segmenter)
     module.settings = tf.saved_model.Asset(str(settings_file))
     tf.saved_model.save(module, str(folder / "export"), signatures=module.serve)
-    if output.exists():
-        os.replace(output, folder / "replaced")
-    os.replace(folder / "export", output)
-    shutil.rmtree(folder / "replaced", ignore_errors=True)
+    replaced = folder / "replaced"
+    try:
+        if output.exists():
+            os.replace(output, replaced)
+        os.replace(folder / "export", output)
+    except BaseException:
+        if replaced.exists() and not output.exists():
+            os.replace(replaced, output)
+        raise
+    shutil.rmtree(replaced, ignore_errors=True)

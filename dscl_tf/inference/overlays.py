@@ -4,7 +4,8 @@ import functools
 import logging
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Optional
 
 import numpy as np
 import SimpleITK as sitk
@@ -79,15 +80,25 @@ def draw_levels(view: CaseView, path: files.PathLike) -> None:
     _save(figure, path)
 
 
-def draw_sheet(thumbnails: Sequence[Thumbnail], path: files.PathLike) -> None:
+def shown_first(thumbnails: Iterable[Thumbnail]) -> list[Thumbnail]:
+    """As many as a sheet has places for, the lowest Dice first."""
+    ordered = sorted(thumbnails, key=lambda each: (each.dice is None, each.dice or 0))
+    return ordered[:_SHEET_LIMIT]
+
+
+def draw_sheet(
+    thumbnails: Sequence[Thumbnail],
+    path: files.PathLike,
+    num_cases: Optional[int] = None,
+) -> None:
     """Draws the contact sheet of all cases, the lowest Dice first.
 
     Args:
       thumbnails: one per case; of very many the lowest 200 are drawn, and it is said.
       path: the PNG to write, whole or not at all.
+      num_cases: of how many cases they are the lowest; None: they are all.
     """
-    ordered = sorted(thumbnails, key=lambda each: (each.dice is None, each.dice or 0))
-    drawn = ordered[:_SHEET_LIMIT]
+    drawn = shown_first(thumbnails)
     columns = min(len(drawn), max(4, math.ceil(math.sqrt(1.6 * len(drawn)))))
     rows = math.ceil(len(drawn) / columns)
     figure, grid = _figure(drawn[0].view, rows, columns, 0.3, (0.1, 0.65, 0.4))
@@ -97,7 +108,9 @@ def draw_sheet(thumbnails: Sequence[Thumbnail], path: files.PathLike) -> None:
         panel.set_title(_heading(thumbnail), color=_TEXT, fontsize=7, pad=3)
     for panel in panels[len(drawn) :]:
         panel.set_axis_off()
-    figure.suptitle(_sheet_title(len(drawn), len(ordered)), color=_TEXT, fontsize=11)
+    figure.suptitle(
+        _sheet_title(len(drawn), num_cases or len(thumbnails)), color=_TEXT, fontsize=11
+    )
     is_sparse = any(each.view.unknown is not None for each in drawn)
     _legend(figure, drawn[0].view.label_names, is_sparse)
     _save(figure, path)

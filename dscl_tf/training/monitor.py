@@ -80,10 +80,11 @@ class Monitor:
 def _keep_rows_up_to(path: pathlib.Path, last_step: int) -> None:
     rows = []
     if path.exists():
-        with path.open(newline="", encoding="utf-8") as file:
+        # A power cut may leave zeros or half a character at the end.
+        with path.open(newline="", encoding="utf-8", errors="replace") as file:
             rows = [
                 row
-                for row in csv.reader(file)
+                for row in csv.reader(line.replace("\0", "") for line in file)
                 if len(row) == len(_FIELDS)
                 and row[0].isdigit()
                 and int(row[0]) <= last_step

@@ -56,6 +56,9 @@ def test_optimizer_settings_of_one_stage():
         ("gd@encoder.global_.num_partitions=6", "no such setting"),
         ("gd@decoder.optimizer.num_steps=0", "at least 1"),
         ("gd@seed=3", "'seed': a method changes single settings"),
+        ("gd@runtime.log_every=0", "'runtime.log_every': a method changes single"),
+        ("gd@finetune.augmentation.rotation_step_deg=0", "must be above 0"),
+        ("gd@network.batch_norm_momentum=1.0", "must be 0 or more, below 1"),
         ("gd@split.num_test=3", "the grid says the volumes"),
     ],
 )

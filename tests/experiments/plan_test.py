@@ -145,6 +145,22 @@ def test_first_rounds_without_a_cell_of_their_own(expand):
     assert {task.name: task.stages for task in grown.tasks} == before
 
 
+def test_a_row_named_as_the_first_round_of_another_is_refused(bases, tmp_path):
+    own = {"finetune.batch_size": 4}
+    rows = [{"name": "random", "method": "random", "settings": own}, "self_training"]
+    for methods in (rows, rows[::-1]):
+        grid = plan.Grid(
+            "own", tuple(map(comparison.from_json, methods)), (1,), (0,), (0,), 1
+        )
+        with pytest.raises(errors.UserError, match="'random' of the grid has the name"):
+            plan.make_plan(grid, bases, tmp_path)
+
+
+def test_a_row_that_is_the_first_round_of_one_before_it_is_shared(expand):
+    found = expand(["self_training", "random"], draws=1)
+    assert [task.name for task in found.tasks].count("cells/n1_draw0_seed0_random") == 1
+
+
 def test_benchmark_has_all_labelled_volumes(expand):
     # Six volumes: one for testing, one for validation, four left.
     found = expand(["random", "benchmark"], sizes=(1, 2), draws=1)

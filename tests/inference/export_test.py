@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import os
+import pathlib
 import subprocess
 import sys
 
@@ -85,6 +87,26 @@ def test_other_export_needs_overwrite(segmenter, replace, tmp_path):
         export.export_model(other, folder)
     assert export.export_model(other, folder, overwrite=True)
     assert predictor.open_predictor(folder).label_names == ("background", "a", "b")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["export"]
+
+
+def test_the_export_before_is_put_back_if_the_new_one_cannot_be_put_in_place(
+    segmenter, replace, tmp_path, monkeypatch
+):
+    folder = tmp_path / "export"
+    export.export_model(segmenter, folder)
+    put = os.replace
+
+    def interrupted(source, target):
+        if pathlib.Path(source).name == "export" and target == folder:
+            raise KeyboardInterrupt
+        put(source, target)
+
+    monkeypatch.setattr(export.os, "replace", interrupted)
+    other = replace(segmenter, label_names=("background", "a", "b"))
+    with pytest.raises(KeyboardInterrupt):
+        export.export_model(other, folder, overwrite=True)
+    assert predictor.open_predictor(folder).label_names == segmenter.label_names
     assert [entry.name for entry in tmp_path.iterdir()] == ["export"]
 
 

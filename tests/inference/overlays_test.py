@@ -5,7 +5,7 @@ import pytest
 from matplotlib import image as images
 
 from dscl_tf import palette
-from dscl_tf.inference import case_views, overlays
+from dscl_tf.inference import case_views, evaluation_pictures, overlays
 
 NAMES = ("background", "RV", "LV")
 
@@ -72,6 +72,24 @@ def test_sheet_of_cases(tmp_path, count):
     ]
     overlays.draw_sheet(thumbnails, tmp_path / "sheet.png")
     assert images.imread(tmp_path / "sheet.png").ndim == 3
+
+
+def test_of_very_many_cases_the_lowest_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(overlays, "_SHEET_LIMIT", 2)
+    drawn = []
+    monkeypatch.setattr(
+        overlays, "draw_sheet", lambda shown, path, count: drawn.append((shown, count))
+    )
+    truth = np.zeros((3, 24, 24), np.uint8)
+    truth[1, 4:14, 4:14] = 1
+    pictures = evaluation_pictures.Pictures(tmp_path)
+    for number, dice in enumerate([0.9, None, 0.2, 0.5]):
+        pictures.add(_view(truth, truth, f"p{number}"), dice)
+        assert len(pictures._thumbnails) <= 2
+    pictures.finish()
+    ((shown, count),) = drawn
+    assert ([each.dice for each in shown], count) == ([0.2, 0.5], 4)
+    assert overlays._sheet_title(2, 4).startswith("The lowest 2 of 4")
 
 
 def test_empty_case_is_drawn(tmp_path):

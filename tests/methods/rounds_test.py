@@ -122,7 +122,9 @@ def test_pseudo_labels_are_the_teachers_known_answers(stage, tiny_cohort):
     found = rounds.finetune_rounds(stage, 1)
     stages.run(found)
     teacher = run_folder.load_segmenter(found[0].workdir).model
-    for path in pathlib.Path(stage.workdir, "pseudo_labels").glob("*.npy"):
+    paths = list(pathlib.Path(stage.workdir, "pseudo_labels").glob("*.npy"))
+    assert paths
+    for path in paths:
         images = np.asarray(tiny_cohort.image(path.stem))[..., None]
         maps = tf.nn.softmax(teacher(images, training=False)).numpy()
         labels = np.load(path)

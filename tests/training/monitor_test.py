@@ -31,6 +31,19 @@ def test_rows_after_the_resumed_step_are_dropped(tmp_path):
     ]
 
 
+def test_a_run_goes_on_after_a_power_cut_damaged_its_last_rows(tmp_path):
+    monitor = monitors.Monitor(tmp_path, 0)
+    monitor.scalars(1, {"validation/ŕ": 0.5})
+    monitor.close()
+    with (tmp_path / "metrics.csv").open("ab") as file:
+        file.write(b"2,train/loss,0.5\n" + bytes(20) + "3,validation/ŕ".encode()[:-1])
+    monitors.Monitor(tmp_path, 2).close()
+    assert rows(tmp_path)[1:] == [
+        ["1", "validation/ŕ", "0.5"],
+        ["2", "train/loss", "0.5"],
+    ]
+
+
 def test_names_with_commas_survive_a_resume(tmp_path):
     for first in (0, 1):
         monitor = monitors.Monitor(tmp_path, first)

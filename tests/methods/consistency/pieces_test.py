@@ -63,6 +63,11 @@ def test_labelled_slices_say_whether_structures_are_one_piece():
     apart = whole.copy()
     apart[0, 38:, 38:] = 2
     assert not pieces.are_one_piece([whole, apart], 3)
+    # They are taken some at once; each counts.
+    many = np.concatenate([whole] * 7)
+    assert pieces.are_one_piece([many], 3)
+    many[-2, 38:, 25:] = 2
+    assert not pieces.are_one_piece([many], 3)
     # Nothing is known of what nobody labelled, and nothing of a volume of background.
     unknown = np.full_like(whole, 3)
     unknown[0] = whole[0]
