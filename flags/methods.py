@@ -3,7 +3,10 @@
 import dataclasses
 import importlib
 
-from dscl_tf import config
+from absl import flags
+from dscl_flags import binary, pseudo_labels
+
+from dscl_tf import config, errors
 from dscl_tf.methods import registered
 
 # A method's module has its name, and `settings`, which makes its settings.
@@ -16,3 +19,28 @@ def added_to(finetune: config.FinetuneConfig) -> config.FinetuneConfig:
     """The fine-tuning stage's settings with those of the methods."""
     given = {name: module.settings() for name, module in MODULES.items()}
     return dataclasses.replace(finetune, **given)
+
+
+def refuse_unused(finetune: config.FinetuneConfig) -> None:
+    """Refuses what was typed for a method that is off and would say nothing.
+
+    What presets and recipes say is passed over, and what leaves a default as it is.
+
+    Raises:
+      UserError: a flag of a method that is off.
+    """
+    on = finetune.methods_on
+    in_rounds = any(each.needs_first_round for each in on.values())
+    takes_labels = any(each.uses_pseudo_labels for each in on.values())
+    for name in MODULES.keys() - on.keys():
+        if name == "pseudo_labels" and (pseudo_labels.num_rounds() or takes_labels):
+            continue
+        first, *others = flags.FLAGS.get_flags_for_module(MODULES[name].__name__)
+        for flag in others:
+            is_used = in_rounds and flag.name == "self_training_first"
+            is_said = binary.is_given(f"--{flag.name}") and flag.value != flag.default
+            if is_said and not is_used:
+                raise errors.UserError(
+                    f"--{flag.name} says nothing where its method is off: turn it on "
+                    f"by --{first.name}, or leave it out."
+                )

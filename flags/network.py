@@ -1,6 +1,7 @@
 """The networks."""
 
 from absl import flags
+from dscl_flags import binary
 
 from dscl_tf import config, errors
 
@@ -56,3 +57,17 @@ def network_config() -> config.NetworkConfig:
         batch_norm_momentum=_BATCH_NORM_MOMENTUM.value,
         sync_batch_norm=_SYNC_BATCH_NORM.value,
     )
+
+
+def refuse_unused(settings: config.NetworkConfig) -> None:
+    """Refuses what was typed for batch normalisation where there is none.
+
+    Raises:
+      UserError: a flag of it; a preset's is passed over.
+    """
+    for flag in (_BATCH_NORM_MOMENTUM.name, _SYNC_BATCH_NORM.name):
+        if flag in settings.unused and binary.is_given(f"--{flag}"):
+            raise errors.UserError(
+                f"--{flag} says nothing with --norm={settings.norm.value}: leave one "
+                "of them out."
+            )

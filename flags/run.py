@@ -130,6 +130,8 @@ def stage_configs() -> list[config.StageConfig]:
     """
     contrast.refuse_unused()
     shared = _shared_config()
+    methods.refuse_unused(shared.finetune)
+    network.refuse_unused(shared.network)
     if _INIT.value and pseudo_labels.first_round():
         raise errors.UserError(
             "--init and --self_training_first both name the run that fine-tuning "

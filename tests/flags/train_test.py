@@ -275,6 +275,33 @@ def test_flags_of_the_other_local_views_are_refused(parse, monkeypatch, views, f
     typed(f"--local_views={other}", flag)
 
 
+@pytest.mark.parametrize(
+    "flags, said",
+    [
+        (["--consistency_confidence=0.8"], "turn it on by --consistency_weight"),
+        (["--pixels_per_class=9"], "turn it on by --class_contrast_weight"),
+        (["--latent_units=9"], "turn it on by --learned_augmentation"),
+        (["--copy_paste_box=0.5"], "turn it on by --copy_paste_weight"),
+        (["--pseudo_keep_fraction=0.5"], "turn it on by --self_training_rounds"),
+        (["--self_training_first=r"], "turn it on by --self_training_rounds"),
+        (["--norm=instance", "--batch_norm_momentum=0.9"], "with --norm=instance"),
+        (["--consistency_weight=0", "--noconsistency_one_piece"], None),
+        (["--consistency_weight=0.5", "--consistency_confidence=0.8"], None),
+        (["--consistency_weight=0.5", "--self_training_first=r"], None),
+        (["--self_training_rounds=1", "--pseudo_confidence=0.8"], None),
+        (["--norm=batch", "--batch_norm_momentum=0.9"], None),
+    ],
+)
+def test_flags_of_what_is_off_are_refused(parse, monkeypatch, flags, said):
+    monkeypatch.setattr("sys.argv", ["dscl-train", *flags])
+    parse(*flags)
+    if said is None:
+        assert run.stage_configs()
+    else:
+        with pytest.raises(errors.UserError, match=f"says nothing.*{said}"):
+            run.stage_configs()
+
+
 def test_every_flag_is_tested():
     names = {
         flag.name
