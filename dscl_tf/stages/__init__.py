@@ -38,10 +38,15 @@ def run(stages: Sequence[config.StageConfig]) -> list[pathlib.Path]:
 
     Raises:
       UserError: a mistake in the settings or the cohort.
-      Interrupted: by a signal, after saving.
+      Interrupted: by a signal, after saving; where it came during the last step of a
+        stage, before the next one. The last stage has nothing to be interrupted then.
     """
     check(stages)
-    return [lifecycle.run(stage, _STAGES[stage.stage]) for stage in stages]
+    last = len(stages) - 1
+    return [
+        lifecycle.run(stage, _STAGES[stage.stage], is_last=number == last)
+        for number, stage in enumerate(stages)
+    ]
 
 
 def check(stages: Sequence[config.StageConfig]) -> None:

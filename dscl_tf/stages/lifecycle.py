@@ -7,7 +7,7 @@ from typing import Any, Callable
 
 import tensorflow as tf
 
-from dscl_tf import config, config_json
+from dscl_tf import config, config_json, errors
 from dscl_tf.stages import lengthening, opening
 from dscl_tf.training import handover, loop, optimizers, run_folder, steps
 from dscl_tf.training.assembly import Assembly
@@ -32,12 +32,18 @@ class Stage:
     )
 
 
-def run(stage: config.StageConfig, kind: Stage) -> pathlib.Path:
+def run(stage: config.StageConfig, kind: Stage, is_last: bool = True) -> pathlib.Path:
     """Runs a stage, or goes on with it, or finds it finished; its run folder.
+
+    Args:
+      stage: its settings.
+      kind: what it does.
+      is_last: whether no other stage follows, which a signal would keep from starting.
 
     Raises:
       UserError: a mistake in the settings or the cohort.
-      Interrupted: by a signal, after saving.
+      Interrupted: by a signal, after saving; or, during the last step of a stage that
+        is not the last one, after finishing it.
     """
     with opening.open_stage(stage) as context:
         if context is not None:
@@ -46,7 +52,7 @@ def run(stage: config.StageConfig, kind: Stage) -> pathlib.Path:
             tf.keras.utils.set_random_seed(stage.seed)
             with context.devices.scope():
                 assembly = kind.assemble(context)
-            saved = fit(context, assembly)
+            saved, stopped_by = fit(context, assembly)
             if context.devices.is_chief:
                 found = kind.conclude(context, saved.result())
                 context.run.finish(
@@ -54,14 +60,21 @@ def run(stage: config.StageConfig, kind: Stage) -> pathlib.Path:
                 )
             # The next stage looks for this one's result.
             context.devices.barrier()
+            if stopped_by and not is_last:
+                raise errors.Interrupted(
+                    f"{stopped_by} at step {int(saved.step)}, the last one: "
+                    f"{stage.workdir} is finished. Start the same command again for "
+                    "what follows."
+                )
     return pathlib.Path(stage.workdir)
 
 
-def fit(context: StageContext, assembly: Assembly) -> Checkpoints:
+def fit(context: StageContext, assembly: Assembly) -> tuple[Checkpoints, str]:
     """Trains to the last step, from the newest checkpoint or from `config.init`.
 
     Returns:
-      The checkpoints; their `result()` is what to hand over.
+      The checkpoints, whose `result()` is what to hand over; and who asked to stop
+      during the last step, as of `loop.train`.
 
     Raises:
       UserError: nothing fits of what is to be taken over, or a loss is not finite.
@@ -99,10 +112,10 @@ def fit(context: StageContext, assembly: Assembly) -> Checkpoints:
         context.runtime.input_device,
     )
     try:
-        loop.train(training)
+        stopped_by = loop.train(training)
     finally:
         monitor.close()
-    return saved
+    return saved, stopped_by
 
 
 def _take_over(before: run_folder.RunFolder, assembly: Assembly) -> None:

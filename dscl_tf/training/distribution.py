@@ -28,9 +28,6 @@ _KINDS = ("none", "mirrored", "multi_worker")
 # replica needs, as all do whose names begin so; ids are needed by all.
 _DIVIDED = ("image", "label")
 _OF_ROWS = "rows_"
-# Workers look together, at the cost of waiting for each other, whether one of them
-# was asked to stop.
-_STEPS_BETWEEN_STOPS = 10
 # What a collective operation fails with when a worker of it has gone.
 _LOST = (
     tf.errors.AbortedError,
@@ -51,6 +48,7 @@ class Devices:
 
     is_chief = True  # Whether this process writes the run folder.
     num_replicas = 1
+    steps_between_stops = 1  # After so many all look whether one was asked to stop.
 
     def scope(self) -> contextlib.AbstractContextManager:
         """Variables made within live on all devices."""
@@ -91,9 +89,8 @@ class Devices:
         del models
         return lambda: None
 
-    def stop_now(self, done: int, asked: bool) -> bool:
-        """Whether all processes stop after step `done`; `asked` is of this one."""
-        del done
+    def any_asked(self, asked: bool) -> bool:
+        """Whether any process was asked to stop; `asked` is of this one."""
         return asked
 
     def chiefs(self, value: float) -> float:
@@ -210,6 +207,8 @@ class Replicas(Devices):
 class Workers(Replicas):
     """The devices of several processes, each with its own `TF_CONFIG`."""
 
+    steps_between_stops = 10  # To look together is to wait for each other.
+
     def __init__(self, strategy: tf.distribute.MultiWorkerMirroredStrategy):
         """Replicas on the devices of all workers of `strategy`."""
         super().__init__(strategy)
@@ -231,8 +230,8 @@ class Workers(Replicas):
         num_local = len(self._strategy.experimental_local_results(values))
         return float(self._reduce(values)) / num_local
 
-    def stop_now(self, done: int, asked: bool) -> bool:
-        return done % _STEPS_BETWEEN_STOPS == 0 and self._total(float(asked)) > 0
+    def any_asked(self, asked: bool) -> bool:
+        return self._total(float(asked)) > 0
 
     def chiefs(self, value: float) -> float:
         return self._total(value if self.is_chief else 0.0)

@@ -17,6 +17,11 @@ class StopRequest:
     def __bool__(self) -> bool:
         return bool(self.signal_name)
 
+    @property
+    def by(self) -> str:
+        """Who asked, once it is known that one of a run's processes was asked."""
+        return self.signal_name or "A signal to another worker"
+
     def __call__(self, number: int, frame: object) -> None:
         self.signal_name = signal.Signals(number).name
 

@@ -44,17 +44,19 @@ class Training:
     input_device: Optional[str] = None  # As of `runtime.Runtime`.
 
 
-def train(training: Training) -> int:
+def train(training: Training) -> str:
     """Trains from the newest checkpoint to the last step.
 
     Returns:
-      The number of steps taken in all.
+      Who asked to stop during the last step, when nothing was left to be stopped but
+      what comes after; "": nobody.
 
     Raises:
-      Interrupted: by a signal, after saving.
+      Interrupted: by a signal before the last step, after saving.
       NotFiniteError: with the step and what its batch was made of.
     """
     config, checkpoints = training.config, training.checkpoints
+    devices = training.devices
     first, last = int(checkpoints.step), config.optimizer.num_steps
     if first:
         _LOG.info("Going on at step %d of %d.", first, last)
@@ -72,18 +74,20 @@ def train(training: Training) -> int:
             for hook in training.hooks:
                 if done == last or done % hook.every == 0:
                     hook.action(done)
-            stopping = training.devices.stop_now(done, bool(stop))
+            looks = done < last and done % devices.steps_between_stops == 0
+            stopping = looks and devices.any_asked(bool(stop))
             if done == last or stopping or done % config.runtime.checkpoint_every == 0:
                 meter.check_finite(done)
                 checkpoints.save(done)
-                training.devices.barrier()
-            if stopping and done < last:
-                by = stop.signal_name or "A signal to another worker"
+                devices.barrier()
+            if stopping:
                 raise errors.Interrupted(
-                    f"{by} at step {done} of {last}, saved in "
+                    f"{stop.by} at step {done} of {last}, saved in "
                     f"{config.workdir}. Start the same command again to go on."
                 )
-    return last
+    # The signals act as before again, so none is missed between this and what follows.
+    # Workers look together here as well, whatever the number of steps.
+    return stop.by if devices.any_asked(bool(stop)) else ""
 
 
 class _Meter:

@@ -150,7 +150,7 @@ def test_one_device_gives_back_what_it_is_given():
     assert one is distribution.ONE
     assert one.gather(rows, 1) is rows and one.sum(rows) is rows
     assert one.sum_gradients([rows])[0] is rows
-    assert one.stop_now(3, True) and not one.stop_now(3, False)
+    assert one.any_asked(True) and not one.any_asked(False)
     assert one.chiefs(0.5) == 0.5 and one.is_chief and one.num_replicas == 1
 
 

@@ -9,7 +9,14 @@ import pytest
 import tensorflow as tf
 
 from dscl_tf import errors
-from dscl_tf.training import checkpoints, finiteness, interruption, loop, monitor
+from dscl_tf.training import (
+    checkpoints,
+    distribution,
+    finiteness,
+    interruption,
+    loop,
+    monitor,
+)
 
 
 class FakeStream:
@@ -69,7 +76,7 @@ def test_hooks_reports_and_checkpoints(make_training, tmp_path):
     training, taken = make_training(
         lambda step: {"loss": float(step)}, hooks=hooks, log_every=2, checkpoint_every=4
     )
-    assert loop.train(training) == 6
+    assert loop.train(training) == ""
     assert taken == [0, 1, 2, 3, 4, 5]
     assert seen == [4, 6]
     rows = (tmp_path / "metrics.csv").read_text().splitlines()
@@ -125,20 +132,81 @@ def test_signal_saves_and_stops(make_training, kind):
         loop.train(training)
     assert taken == [0, 1, 2]
     again, taken = make_training(lambda step: {"loss": 1.0})
-    assert loop.train(again) == 6
+    assert loop.train(again) == ""
     assert taken == [3, 4, 5]
     finished, taken = make_training(lambda step: {"loss": 1.0})
-    assert loop.train(finished) == 6 and taken == []
+    assert loop.train(finished) == "" and taken == []
 
 
-def test_signal_at_the_last_step_is_no_interruption(make_training):
+@pytest.mark.parametrize("moment", ["step", "hook", "save"])
+def test_signal_at_the_last_step_is_no_interruption_but_told(
+    make_training, moment, monkeypatch
+):
+    def signal_at(now):
+        if now == moment:
+            os.kill(os.getpid(), signal.SIGTERM)
+
     def scalars_of(step):
         if step == 5:
+            signal_at("step")
+        return {"loss": 1.0}
+
+    training, taken = make_training(
+        scalars_of, hooks=[loop.Hook(6, lambda done: signal_at("hook"))]
+    )
+    save = training.checkpoints.save
+
+    def save_and_signal(done):
+        save(done)
+        if done == 6:
+            signal_at("save")
+
+    monkeypatch.setattr(training.checkpoints, "save", save_and_signal)
+    assert loop.train(training) == "SIGTERM"
+    assert len(taken) == 6
+
+
+class FakeWorker(distribution.Devices):
+    """One of several that look together; `answers` are the others'."""
+
+    steps_between_stops = distribution.Workers.steps_between_stops
+
+    def __init__(self, taken, answers):
+        self.looked, self._taken, self._answers = [], taken, answers
+
+    def any_asked(self, asked):
+        self.looked.append((len(self._taken), asked))
+        return asked or self._answers[len(self._taken)]
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "told"),
+    [
+        (None, {10: False, 12: False}, ""),
+        (11, {10: False, 12: False}, "SIGTERM"),
+        (None, {10: False, 12: True}, "A signal to another worker"),
+    ],
+)
+def test_workers_look_together_every_ten_steps_and_after_the_last(
+    make_training, own, others, told
+):
+    def scalars_of(step):
+        if step + 1 == own:
             os.kill(os.getpid(), signal.SIGTERM)
         return {"loss": 1.0}
 
-    training, _ = make_training(scalars_of)
-    assert loop.train(training) == 6
+    training, taken = make_training(scalars_of, num_steps=12)
+    worker = FakeWorker(taken, others)
+    assert loop.train(dataclasses.replace(training, devices=worker)) == told
+    # At the same steps whatever was asked: one that looked alone would wait for ever.
+    assert worker.looked == [(10, False), (12, own is not None)]
+
+
+def test_workers_look_once_after_a_last_step_that_is_a_tenth(make_training):
+    training, taken = make_training(lambda step: {"loss": 1.0}, num_steps=10)
+    worker = FakeWorker(taken, {10: True})
+    loop.train(dataclasses.replace(training, devices=worker))
+    assert worker.looked == [(10, False)]
 
 
 def test_handlers_are_given_back():
@@ -180,7 +248,7 @@ def test_skipped_steps_of_loss_scaling_are_counted_and_no_fault(
         num_steps=4,
         log_every=4,
     )
-    assert loop.train(training) == 4
+    loop.train(training)
     rows = (tmp_path / "metrics.csv").read_text().splitlines()
     assert "4,train/skipped_steps,0.5" in rows
     assert "4,train/grad_norm,4.0" in rows
