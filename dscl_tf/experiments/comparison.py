@@ -256,8 +256,8 @@ def _checked(path: str, value: Any) -> Any:
     if group in _OF_EXPERIMENT or isinstance(value, dict):
         raise errors.UserError(
             f"Setting {path!r}: a method changes single settings of network, views, "
-            "global_, local, pretext, finetune or optimizer; volumes and seeds are "
-            "the grid's, and flags say where the folders are and how to compute."
+            "global_, local, pretext, finetune or optimizer; the grid says the volumes "
+            "and seeds, flags say the folders and how to compute."
         )
     replaced(config.StageConfig("finetune", "", ""), {path: value})
     return tuple(value) if isinstance(value, list) else value
