@@ -65,8 +65,8 @@ def refuse_unused(settings: config.NetworkConfig) -> None:
     Raises:
       UserError: a flag of it; a preset's is passed over.
     """
-    for flag in (_BATCH_NORM_MOMENTUM.name, _SYNC_BATCH_NORM.name):
-        if flag in settings.unused and binary.is_given(f"--{flag}"):
+    for flag in settings.unused:
+        if binary.is_given(f"--{flag}"):
             raise errors.UserError(
                 f"--{flag} says nothing with --norm={settings.norm.value}: leave one "
                 "of them out."

@@ -157,25 +157,21 @@ def _cure_of_thin(every: Sequence[Coverage], settings: PreprocessingConfig) -> s
 
 def warn_of_size(settings: PreprocessingConfig) -> None:
     """Says before any work that the default U-Net cannot be trained on such slices."""
-    multiple = _multiple_px()
-    if any(extent % multiple for extent in settings.size_px):
+    network = config.NetworkConfig()
+    if not network.fits(settings.size_px):
         field_mm = [extent * settings.spacing_mm for extent in settings.size_px]
         _LOG.warning(
             "--size_px=%s: the default U-Net needs multiples of %d, such as %s; on "
             "this size dscl-train needs fewer levels (--filters).",
             ",".join(map(str, settings.size_px)),
-            multiple,
+            network.multiple_px,
             _size(field_mm, settings.spacing_mm),
         )
 
 
-def _multiple_px() -> int:
-    return 2 ** config.NetworkConfig().num_blocks
-
-
 def _size(field_mm: Sequence[float], spacing_mm: float) -> str:
     """The flag of a size that the default U-Net can halve at each level."""
-    multiple = _multiple_px()
+    multiple = config.NetworkConfig().multiple_px
     extents = [
         math.ceil(mm / spacing_mm / multiple - 1e-6) * multiple for mm in field_mm
     ]

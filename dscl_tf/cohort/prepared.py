@@ -47,6 +47,12 @@ class PreparedVolume:
     )
 
     @property
+    def original_files(self) -> tuple[str, ...]:
+        """Of the image, of its further channels, and of the label if there is one."""
+        more = [path for path, _ in self.more_images]
+        return tuple(p for p in (self.image_file, *more, self.label_file) if p)
+
+    @property
     def has_label(self) -> bool:
         """Whether it is labelled."""
         return self.label_file is not None

@@ -48,6 +48,15 @@ class NetworkConfig:
         """Decoder blocks of the whole U-Net: one less than its levels."""
         return len(self.filters) - 1
 
+    @property
+    def multiple_px(self) -> int:
+        """What the sides of slices are multiples of, to halve evenly at each level."""
+        return 2**self.num_blocks
+
+    def fits(self, size_px: tuple[int, int]) -> bool:
+        """Whether slices of that size halve evenly at each level."""
+        return not any(extent % self.multiple_px for extent in size_px)
+
     def check_blocks(self, num_blocks: int) -> None:
         """Raises UserError unless the U-Net has `num_blocks` decoder blocks."""
         if not 1 <= num_blocks <= self.num_blocks:
@@ -58,10 +67,10 @@ class NetworkConfig:
 
     def check_size(self, size_px: tuple[int, int]) -> None:
         """Raises UserError unless `size_px` halves evenly at each level."""
-        multiple = 2**self.num_blocks
-        if any(extent % multiple for extent in size_px):
+        if not self.fits(size_px):
             raise errors.UserError(
                 f"The prepared slices are {size_px[0]}x{size_px[1]} pixels, but a "
-                f"U-Net of {len(self.filters)} levels needs multiples of {multiple}: "
-                "prepare with another --size_px or use fewer levels (--filters)."
+                f"U-Net of {len(self.filters)} levels needs multiples of "
+                f"{self.multiple_px}: prepare with another --size_px or use fewer "
+                "levels (--filters)."
             )

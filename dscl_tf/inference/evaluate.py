@@ -30,7 +30,6 @@ from dscl_tf.inference import (
 )
 from dscl_tf.inference import predictor as predictors
 
-SUBSETS = subsets.SUBSETS
 SUMMARY = summary.FILE
 _LOG = logging.getLogger(__name__)
 
@@ -41,7 +40,7 @@ class EvaluationConfig:
 
     prepared: str  # Folder of the prepared cohort.
     output: str
-    subset: str = "test"  # One of SUBSETS; "all": every labelled volume.
+    subset: str = "test"  # One of `subsets.SUBSETS`; "all": every labelled volume.
     split: Optional[config.SplitConfig] = None  # None: the one the run recorded.
     overwrite: bool = False  # Evaluates again what has been evaluated.
     pictures: bool = True  # Writes overlays/ and contact_sheet.png.

@@ -77,8 +77,8 @@ def _files(output: pathlib.Path, cohort: prepared.PreparedCohort) -> list[pathli
 
 
 def _originals(cohort: prepared.PreparedCohort) -> set[pathlib.Path]:
-    found = set()
-    for volume in cohort.volumes:
-        paths = (volume.image_file, volume.label_file, *dict(volume.more_images))
-        found.update(pathlib.Path(path).resolve() for path in paths if path)
-    return found
+    return {
+        pathlib.Path(path).resolve()
+        for volume in cohort.volumes
+        for path in volume.original_files
+    }

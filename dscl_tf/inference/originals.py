@@ -39,8 +39,7 @@ def check_orientation(
 def check_there(chosen: Sequence[prepared.PreparedVolume]) -> None:
     """Refuses, before hours of work, volumes whose original files are missing."""
     for volume in chosen:
-        more = [path for path, _ in volume.more_images]
-        for path in (volume.image_file, *more, volume.label_file):
+        for path in volume.original_files:
             if not pathlib.Path(path).is_file():
                 raise errors.UserError(
                     f"The original file {path} of {volume.name} is missing: an "

@@ -86,13 +86,12 @@ def _check_unseen(predictor, cohort, subset: str, chosen) -> None:
         for seen in ancestry.seen_by(run, cohort.content_id)
     ]
     for seen in every if subset == "test" else ():
-        leaked = sorted(seen.volumes & names)
-        if leaked:
-            raise errors.UserError(
-                f"{seen.run} was trained on {len(leaked)} volumes that --split has for "
-                f"testing ({', '.join(leaked[:5])}): use the run's own split (without "
-                "--split), or --subset=all to evaluate on all volumes knowingly."
-            )
+        seen.refuse(
+            names,
+            "--split has for testing",
+            "use the run's own split (without --split), or --subset=all to evaluate on "
+            "all volumes knowingly",
+        )
     for unknown in dict.fromkeys(seen.unknown for seen in every if seen.unknown):
         _LOG.warning("%s; whether it has seen these cannot be checked.", unknown)
     count = len(names & {name for seen in every for name in seen.volumes})

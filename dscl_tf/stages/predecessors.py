@@ -40,12 +40,8 @@ def check(
                 "%s; whether it has seen the test volumes cannot be checked.",
                 seen.unknown,
             )
-        leaked = sorted(seen.volumes & set(split.test))
-        if leaked:
-            raise errors.UserError(
-                f"{seen.run} was trained on {len(leaked)} volumes that are for testing "
-                f"now ({', '.join(leaked[:5])}): use the split of that run."
-            )
+        which, cure = "are for testing now", "use the split of that run"
+        seen.refuse(split.test, which, cure)
 
 
 def check_channels(init: pathlib.Path, cohort: PreparedCohort) -> None:

@@ -3,8 +3,9 @@
 import dataclasses
 import os
 import pathlib
+from collections.abc import Collection
 
-from dscl_tf import files
+from dscl_tf import errors, files
 from dscl_tf.training.run_folder import RunFolder
 
 
@@ -15,6 +16,19 @@ class Seen:
     run: pathlib.Path
     volumes: frozenset[str] = frozenset()  # Names of those that shaped its weights.
     unknown: str = ""  # Why they cannot be told, as a sentence without its stop.
+
+    def refuse(self, tested: Collection[str], which: str, cure: str) -> None:
+        """Refuses volumes for testing that the run has learned from.
+
+        Raises:
+          UserError: "... volumes that `which` (their names): `cure`".
+        """
+        leaked = sorted(self.volumes.intersection(tested))
+        if leaked:
+            raise errors.UserError(
+                f"{self.run} was trained on {len(leaked)} volumes that {which} "
+                f"({', '.join(leaked[:5])}): {cure}."
+            )
 
 
 def seen_by(run: files.PathLike, cohort_id: str) -> list[Seen]:

@@ -49,9 +49,10 @@ def test_original_files_are_kept_whatever_is_asked_for(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "study")
     volume = types.SimpleNamespace(
         name="p1",
-        image_file=str(tmp_path / "image.nii.gz"),
-        label_file=str(tmp_path / "link" / "masks" / "p1.nii.gz"),
-        more_images=(),
+        original_files=(
+            str(tmp_path / "image.nii.gz"),
+            str(tmp_path / "link" / "masks" / "p1.nii.gz"),
+        ),
     )
     cohort = types.SimpleNamespace(volumes=[volume], folder=pathlib.Path("prepared"))
     (tmp_path / "study" / summary.FILE).touch()

@@ -76,7 +76,7 @@ def test_hooks_reports_and_checkpoints(make_training, tmp_path):
     training, taken = make_training(
         lambda step: {"loss": float(step)}, hooks=hooks, log_every=2, checkpoint_every=4
     )
-    assert loop.train(training) == ""
+    assert loop.train(training) == "" and int(training.checkpoints.step) == 6
     assert taken == [0, 1, 2, 3, 4, 5]
     assert seen == [4, 6]
     rows = (tmp_path / "metrics.csv").read_text().splitlines()
@@ -132,10 +132,11 @@ def test_signal_saves_and_stops(make_training, kind):
         loop.train(training)
     assert taken == [0, 1, 2]
     again, taken = make_training(lambda step: {"loss": 1.0})
-    assert loop.train(again) == ""
+    assert loop.train(again) == "" and int(again.checkpoints.step) == 6
     assert taken == [3, 4, 5]
     finished, taken = make_training(lambda step: {"loss": 1.0})
     assert loop.train(finished) == "" and taken == []
+    assert int(finished.checkpoints.step) == 6
 
 
 @pytest.mark.parametrize("moment", ["step", "hook", "save"])
@@ -163,7 +164,7 @@ def test_signal_at_the_last_step_is_no_interruption_but_told(
 
     monkeypatch.setattr(training.checkpoints, "save", save_and_signal)
     assert loop.train(training) == "SIGTERM"
-    assert len(taken) == 6
+    assert len(taken) == int(training.checkpoints.step) == 6
 
 
 class FakeWorker(distribution.Devices):
@@ -248,7 +249,7 @@ def test_skipped_steps_of_loss_scaling_are_counted_and_no_fault(
         num_steps=4,
         log_every=4,
     )
-    loop.train(training)
+    assert loop.train(training) == "" and int(training.checkpoints.step) == 4
     rows = (tmp_path / "metrics.csv").read_text().splitlines()
     assert "4,train/skipped_steps,0.5" in rows
     assert "4,train/grad_norm,4.0" in rows
