@@ -53,7 +53,8 @@ class Interruptions:
     def watch(self) -> None:
         """Ends the process when the main thread hears nothing, in a library for long.
 
-        Where another handler is set, as training does to save first, it waits.
+        Where another handler is set when a signal comes, as training does to save
+        first, that one ends the process.
         """
         ours, pythons = os.pipe()
         os.set_blocking(pythons, False)
@@ -62,7 +63,7 @@ class Interruptions:
 
     def _listen(self, pipe: int) -> None:
         while number := os.read(pipe, 1):
-            if number[0] not in SIGNALS:
+            if number[0] not in SIGNALS or signal.getsignal(number[0]) is not self:
                 continue
             time.sleep(_PATIENCE_S)
             if not self and signal.getsignal(number[0]) is self:

@@ -36,6 +36,14 @@ def made_another():
         time.sleep(120)
     except KeyboardInterrupt as error:
         raise ImportError("initialization failed") from error
+def saving():
+    from dscl_tf.training import interruption
+    with interruption.stop_request() as stop:
+        print("started", flush=True)
+        while not stop:
+            time.sleep(0.01)
+    time.sleep(4)  # Longer than a main thread that hears nothing may take.
+    print("recorded", flush=True)
 binary.run({main}, [], "usage")
 """
 
@@ -58,6 +66,18 @@ def test_it_ends_with_the_code_of_an_interruption(main, pauses_s, kind):
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 75
     assert errors == "Interrupted. Start the same command again to go on.\n"
+
+
+def test_what_caught_the_signal_has_time_to_record_its_work():
+    with subprocess.Popen(
+        [sys.executable, "-c", _BEFORE.replace("{main}", "saving")],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "started\n"
+        process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate(timeout=60)
+    assert (process.returncode, said) == (0, "recorded\n")
 
 
 def test_after_the_hours_what_trains_is_asked_to_save(caplog):
