@@ -205,6 +205,31 @@ def test_painting_mixes_by_cover():
     np.testing.assert_allclose(canvas.values, 0.5, rtol=1e-6)
 
 
+@pytest.mark.parametrize("number", (1, 5))
+def test_vessels_are_painted_as_on_the_whole_canvas(monkeypatch, number):
+    subject = draw_subject(np.random.default_rng(number), GROUPS[0])
+    axis = np.linspace(-150, 150, 60)
+    canvases = [
+        anatomy.Canvas(subject, axis, axis, np.linspace(0, 1, 5), 1.8) for _ in "12"
+    ]
+    lungs = np.ones_like(canvases[0].values)
+    anatomy._paint_vessels(canvases[0], lungs)
+    whole = (slice(None),) * 3
+    monkeypatch.setattr(anatomy.Canvas, "around", lambda self, *_: (self, whole))
+    anatomy._paint_vessels(canvases[1], lungs)
+    np.testing.assert_array_equal(canvases[0].values, canvases[1].values)
+    is_vessel = canvases[0].values > 0.4 * subject.tissues.blood  # Lungs are darker.
+    assert is_vessel.any(axis=(1, 2)).sum() >= 4
+
+
+def test_nothing_is_painted_around_a_place_outside():
+    canvas = make_canvas()
+    part, where = canvas.around((1000.0, 0.0), 5.0)
+    part.paint(np.ones_like(part.values), 0.4)
+    assert part.values.size == canvas.covers[0][where].size == 0
+    assert not canvas.values.any()
+
+
 def test_label_is_the_majority():
     covers = np.zeros([3, 1, 1, 4], np.float32)
     covers[:, 0, 0, 0] = (0.2, 0.2, 0.2)  # Background has the most.
