@@ -200,7 +200,9 @@ def serving_module(segmenter: run_folder.Segmenter) -> tf.Module:
     model = segmenter.model
     shape = model.input_shape[1:]
 
-    @tf.function(input_signature=[tf.TensorSpec([None, *shape], tf.float32, "image")])
+    signature = [tf.TensorSpec([None, *shape], tf.float32, "image")]
+
+    @tf.function(input_signature=signature, autograph=False)
     def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"probabilities": tf.nn.softmax(model(image, training=False))}
 

@@ -76,7 +76,7 @@ class Source(abc.ABC):
         found = _of_steps(lambda step: self.read(seed, step), first_step, num_steps)
         there = found.apply(tf.data.experimental.prefetch_to_device(device, 2))
         # Not by XLA, which has no kernel for warps.
-        change = tf.function(self.change)
+        change = tf.function(self.change, autograph=False)
         for each in there:
             with tf.device(device):
                 batch = change(each)
@@ -93,6 +93,8 @@ class Source(abc.ABC):
 
 def _of_steps(make: Callable, first_step: int, num_steps: int) -> tf.data.Dataset:
     """What is made of each step, in order, several at once."""
+    # AutoGraph has nothing to convert, here or in any step, but takes seconds to look.
+    make = tf.autograph.experimental.do_not_convert(make)
     return tf.data.Dataset.range(first_step, num_steps).map(
         make, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )

@@ -32,7 +32,7 @@ def follow(average: tf.keras.Model, source: tf.keras.Model, decay: float) -> Fol
     """
     pairs = list(zip(average.variables, source.variables))
 
-    @tf.function
+    @tf.function(autograph=False)
     def move(kept: tf.Tensor) -> None:
         for to_move, towards in pairs:
             to_move.assign(kept * to_move + (1.0 - kept) * towards)

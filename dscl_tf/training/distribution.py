@@ -56,7 +56,7 @@ class Devices:
 
     def compiled(self, step: Callable, jit: bool) -> Callable:
         """A function from a batch to a step's scalars, computed on all devices."""
-        return tf.function(step, jit_compile=jit)
+        return tf.function(step, jit_compile=jit, autograph=False)
 
     def gather(self, rows: tf.Tensor, total: int) -> tf.Tensor:
         """In a step: the rows of all replicas, in the order of the batch.
@@ -137,7 +137,7 @@ class Replicas(Devices):
         del jit
         local = self._strategy.experimental_local_results
 
-        @tf.function
+        @tf.function(autograph=False)
         def run(shards: Any) -> dict:
             results = self._strategy.run(step, args=(shards,))
             return {name: local(values)[0] for name, values in results.items()}
@@ -201,7 +201,7 @@ class Replicas(Devices):
 
         if not statistics:
             return lambda: None
-        return tf.function(lambda: self._strategy.run(average))
+        return tf.function(lambda: self._strategy.run(average), autograph=False)
 
 
 class Workers(Replicas):
@@ -215,7 +215,8 @@ class Workers(Replicas):
         self._reduce = tf.function(
             lambda values: strategy.reduce(
                 tf.distribute.ReduceOp.SUM, values, axis=None
-            )
+            ),
+            autograph=False,
         )
         resolver = strategy.cluster_resolver
         self.is_chief = resolver.task_type == "chief" or (

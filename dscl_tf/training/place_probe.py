@@ -94,7 +94,10 @@ class PlaceProbe:
         count = min(map(len, slices))
         self._first, self._other = slices[0][:count], slices[1][:count][::-1]
         self._terms = {
-            whole: tf.function(lambda a, b, whole=whole: pair_terms(stage, a, b, whole))
+            whole: tf.function(
+                lambda a, b, whole=whole: pair_terms(stage, a, b, whole),
+                autograph=False,
+            )
             for whole in (False, True)
         }
 

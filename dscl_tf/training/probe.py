@@ -37,6 +37,7 @@ class PartitionProbe:
         self._embed = tf.function(
             lambda images: head(encoder(images, training=False)[-1], training=False),
             input_signature=[tf.TensorSpec(shape, tf.float32)],
+            autograph=False,
         )
 
     def accuracy(self) -> float:

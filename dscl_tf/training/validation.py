@@ -24,6 +24,7 @@ class Validator:
         self._predict = tf.function(
             lambda images: tf.argmax(unet(images, training=False), -1, tf.int32),
             input_signature=[tf.TensorSpec(shape, tf.float32)],
+            autograph=False,
         )
 
     def predict(self, name: str) -> np.ndarray:

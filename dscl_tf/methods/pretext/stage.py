@@ -80,7 +80,7 @@ def _restoration(context: StageContext):
     )
     parts = run_folder.unet_parts(unet)
     parts[HEAD] = parts.pop("classifier")
-    restore = tf.function(lambda images: unet(images, training=False))
+    restore = tf.function(lambda images: unet(images, training=False), autograph=False)
     return parts, losses.restoration_loss(unet, context.devices), restore
 
 

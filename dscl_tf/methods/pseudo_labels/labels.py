@@ -177,7 +177,8 @@ def _label(
 
 def _predictor(model: tf.keras.Model) -> _Predict:
     @tf.function(
-        input_signature=[tf.TensorSpec([None, *model.input_shape[1:]], tf.float32)]
+        input_signature=[tf.TensorSpec([None, *model.input_shape[1:]], tf.float32)],
+        autograph=False,
     )
     def softmax(images: tf.Tensor) -> tf.Tensor:
         return tf.nn.softmax(model(images, training=False))
