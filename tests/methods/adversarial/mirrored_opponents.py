@@ -1,6 +1,6 @@
 """Fine-tunes with opponents on one device and on two.
 
-Run by adversarial_test.py in a process of its own, since logical devices can only be
+Run by stage_test.py in a process of its own, since logical devices can only be
 made before TensorFlow starts.
 
     python mirrored_opponents.py PREPARED FOLDER
