@@ -47,7 +47,7 @@ def pair_terms(
     side = (1.0, 1.0) if whole else stage.config.crop_side
     local = dataclasses.replace(stage.config, strategy=LocalStrategy.LR, crop_side=side)
     transform = batches.local_transform(local, stage.views, stage.map_size)
-    count = len(first)
+    count = first.shape[0]
     # The partners have their ids, so that the same places are drawn for both.
     ids = {k: tf.range(count) for k in ("image_id", "volume", "partition")}
     shown = [
