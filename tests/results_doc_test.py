@@ -107,6 +107,23 @@ def test_a_method_that_no_experiment_has_is_named():
     assert "--methods has mixup, expected" in done.stderr
 
 
+# Of the paper's Table 1 on ACDC, what is set against what.
+PAIRS = (("gd", "gd_minus"), ("gd+lr", "gd"), ("gr+lr", "gr"), ("gd+lr", "gr+lr"))
+
+
+@pytest.mark.parametrize("method, other", PAIRS)
+def test_paired_differences_of_table_1_are_those_of_the_cells(method, other):
+    content = COMMITTED["table1_acdc.json"]
+    titles = {each["name"]: each["title"] for each in content["grid"]["methods"]}
+    page = (DOCS / "results" / "paper-tables.md").read_text("utf-8")
+    for size in content["grid"]["sizes"]:
+        own, others = (
+            results.by_draw(content["cells"], size, name) for name in (method, other)
+        )
+        said = results.interval(results.paired(own, others))
+        assert f"| {size} | {titles[method]} | {titles[other]} | {said} |" in page
+
+
 def test_there_are_some():
     assert {"table1_phantom.json", "table2_phantom.json"} <= COMMITTED.keys()
 
