@@ -198,9 +198,8 @@ def serving_module(segmenter: run_folder.Segmenter) -> tf.Module:
       layers' own programs with every export.
     """
     model = segmenter.model
-    shape = model.input_shape[1:]
-
-    signature = [tf.TensorSpec([None, *shape], tf.float32, "image")]
+    shape = [None, *model.input_shape[1:]]
+    signature = [tf.TensorSpec(shape, tf.float32, "image")]
 
     @tf.function(input_signature=signature, autograph=False)
     def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
