@@ -11,12 +11,16 @@ from absl import flags
 from dscl_flags import binary
 from speed_parts import work
 
+from dscl_tf import errors
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 _TIMINGS = flags.DEFINE_string(
     "timings", None, "JSON file that benchmarks/speed.py wrote with --output."
 )
-_SIZE = flags.DEFINE_integer("size_px", 192, "Side of a slice, pixels.", 32)
+_SIZE = flags.DEFINE_integer(
+    "size_px", 192, "Side of a slice, pixels; that of the timings.", 32
+)
 
 USAGE = """
 benchmarks/limits.py [--timings=FILE] [--size_px=192]
@@ -54,6 +58,12 @@ def main() -> None:
     timings = {}
     if _TIMINGS.value:
         timings = json.loads(pathlib.Path(_TIMINGS.value).read_text())
+        timed_px = timings.pop("size_px", _SIZE.value)  # Older files do not say.
+        if timed_px != _SIZE.value:
+            raise errors.UserError(
+                f"{_TIMINGS.value} was timed at {timed_px} pixels, but --size_px is "
+                f"{_SIZE.value}: give --size_px={timed_px}."
+            )
     ceilings = work.measure_ceilings()
     for name, rate in ceilings.items():
         unit = "GB/s" if name == "memory" else "GFLOP/s"

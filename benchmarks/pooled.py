@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 
 import pooled_figure
+import pooled_gains
 import result_files
 from absl import flags
 from dscl_flags import binary
@@ -28,10 +29,12 @@ benchmarks/pooled.py --input=A/results.json[,B/results.json ...] [--size=1]
 Prints the table of the methods that all the experiments have, over the draws of all of
 them, and the gains of each draw, lowest Dice of random weights first. Each draw is
 compared with random weights on its own cohort and seed, so each experiment has another
-cohort or seed. With --figure draws the gains for each number of labelled volumes: a dot
-for each draw (filled: the first experiment), the mean and its 95 % interval.
+cohort or seed; seeds of one cohort's draw are averaged. A cohort that was prepared
+twice counts as two: give each once. With --figure draws the gains for each number of
+labelled volumes: a dot for each draw (filled: the first experiment), the mean and its
+95 % interval.
 """
-_RANDOM = "random"
+_RANDOM = pooled_gains.RANDOM
 
 
 def main() -> None:
@@ -51,7 +54,7 @@ def main() -> None:
     table = results.table_rows(cells, order, {})
     print(results.as_markdown({**read[0], "cells": cells, "table": table}))
     print()
-    print(as_markdown(cells, order))
+    print(pooled_gains.as_markdown(cells, order))
 
 
 def _of_size(read: Sequence[Mapping], size: int) -> tuple[list[dict], list[str]]:
@@ -60,7 +63,7 @@ def _of_size(read: Sequence[Mapping], size: int) -> tuple[list[dict], list[str]]
     Raises:
       UserError: there is nothing that can be compared.
     """
-    cells = pooled([content["cells"] for content in read], size)
+    cells = pooled_gains.pooled(read, size)
     shared = {cell["method"] for cell in cells}
     if _RANDOM not in shared:
         raise errors.UserError(
@@ -88,66 +91,13 @@ def _draw(read: Sequence[Mapping], path: pathlib.Path) -> None:
         cells, order = _of_size(read, size)
         tables[size] = results.table_rows(cells, order, {})
         each[size] = [
-            gains([cell for cell in content["cells"] if cell["size"] == size])
+            pooled_gains.gains(
+                [cell for cell in content["cells"] if cell["size"] == size]
+            )
             for content in read
         ]
         shown.update({name: titles[name] for name in order if name != _RANDOM})
     pooled_figure.draw(tables, each, shown, path)
-
-
-def pooled(experiments: Sequence[Sequence[Mapping]], size: int) -> list[dict]:
-    """The finished cells of one size, of the methods that every experiment has.
-
-    Args:
-      experiments: the cells of each.
-      size: number of labelled volumes.
-
-    Returns:
-      Cells whose draws are those of all experiments, numbered through.
-    """
-    done = [
-        [cell for cell in cells if cell["size"] == size and cell["dice"] is not None]
-        for cells in experiments
-    ]
-    shared = set.intersection(*({cell["method"] for cell in cells} for cells in done))
-    found, first = [], 0
-    for cells in done:
-        kept = [cell for cell in cells if cell["method"] in shared]
-        found += [{**cell, "draw": first + cell["draw"]} for cell in kept]
-        first += 1 + max((cell["draw"] for cell in kept), default=-1)
-    return found
-
-
-def gains(cells: Sequence[Mapping]) -> dict[str, list[float]]:
-    """Each draw's differences to random weights, by method, of one experiment."""
-    dice = _dice(cells)
-    found: dict[str, list[float]] = {}
-    for (method, *pair), value in sorted(dice.items()):
-        base = dice.get((_RANDOM, *pair))
-        if method != _RANDOM and base is not None:
-            found.setdefault(method, []).append(value - base)
-    return found
-
-
-def as_markdown(cells: Sequence[Mapping], order: Sequence[str]) -> str:
-    """Each draw's gains over random weights, lowest random weights first."""
-    dice = _dice(cells)
-    others = [method for method in order if method != _RANDOM]
-    lines = [f"| {_RANDOM} | {' | '.join(others)} |", "|---" * len(order) + "|"]
-    start = {key[1:]: value for key, value in dice.items() if key[0] == _RANDOM}
-    for pair, base in sorted(start.items(), key=lambda item: item[1]):
-        own = [dice.get((method, *pair)) for method in others]
-        shown = ["" if value is None else f"{value - base:+.3f}" for value in own]
-        lines.append(f"| {base:.3f} | {' | '.join(shown)} |")
-    return "\n".join(lines)
-
-
-def _dice(cells: Sequence[Mapping]) -> dict[tuple, float]:
-    return {
-        (cell["method"], cell["draw"], cell["seed"]): cell["dice"]
-        for cell in cells
-        if cell["dice"] is not None
-    }
 
 
 if __name__ == "__main__":

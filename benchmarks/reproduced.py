@@ -20,7 +20,8 @@ benchmarks/reproduced.py --input=NEW/results.json --reference=docs/results/NAME.
 
 Compares the cells that both have (method, labelled volumes, draw, seed), row by row:
 the means, how far single cells lie apart, and whether the new mean lies within the
-standard deviation over draws that the reference states. Exit code 1 if one does not.
+standard deviation over draws that the reference states (a row of one draw has none).
+Exit code 1 if one does not.
 """
 _KEY = ("method", "size", "draw", "seed")
 
@@ -44,7 +45,7 @@ def main() -> None:
     print(as_markdown(rows, {m["name"]: m["title"] for m in old["grid"]["methods"]}))
     if new["cohort"]["id"] != old["cohort"]["id"]:
         print("\nThe prepared cohorts differ, at least by rounding.")
-    outside = [row for row in rows if not row["within"]]
+    outside = [row for row in rows if row["within"] is False]
     if outside:
         said = ", ".join(f"{row['method']} with {row['size']}" for row in outside)
         raise errors.UserError(f"Not within the stated spread: {said}.")
@@ -79,7 +80,8 @@ def compare(
                 "std": std,
                 "apart": statistics.fmean(apart),
                 "most": max(apart),
-                "within": abs(new_mean - old_mean) <= (std or 0.0),
+                # One draw states no spread to hold it against.
+                "within": None if std is None else abs(new_mean - old_mean) <= std,
             }
         )
     return found
@@ -96,12 +98,13 @@ def as_markdown(rows: Sequence[Mapping], titles: Mapping[str, str]) -> str:
         "| labelled | method | n | before | again | cells apart: mean, most | within |",
         "|---" * 7 + "|",
     ]
+    words = {True: "yes", False: "no", None: "–"}
     for row in rows:
         deviation = "" if row["std"] is None else f" ± {row['std']:.3f}"
         lines.append(
             f"| {row['size']} | {titles[row['method']]} | {row['n']} | "
             f"{row['old']:.3f}{deviation} | {row['new']:.3f} | {row['apart']:.3f}, "
-            f"{row['most']:.3f} | {'yes' if row['within'] else 'no'} |"
+            f"{row['most']:.3f} | {words[row['within']]} |"
         )
     return "\n".join(lines)
 

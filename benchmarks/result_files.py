@@ -9,6 +9,8 @@ from dscl_tf import config_differences, errors, results_json
 
 # And what the grid itself sets for each cell.
 _NOT_DECISIVE = (*config_differences.LEFT_OUT, "init")
+# Of a split, what all draws have in common.
+_OF_ALL_DRAWS = ("num_validation", "num_test", "num_pretrain")
 
 
 def read_all(paths: Sequence[str]) -> list[dict[str, Any]]:
@@ -69,4 +71,15 @@ def _settings(content: Mapping) -> dict[str, Any]:
         for stage, each in found.items()
         if isinstance(each, dict)
     }
+    split = kept.get("finetune") and found["finetune"].get("split")
+    if isinstance(split, dict):
+        kept["split"] = _of_split(split)
     return config_differences.flat(kept)
+
+
+def _of_split(split: Mapping[str, Any]) -> dict[str, Any]:
+    """Which volumes an experiment's draws can take, wherever the file lies."""
+    if split.get("file"):
+        return {"file": pathlib.PurePath(split["file"]).name}
+    drawn = {name: split[name] for name in _OF_ALL_DRAWS if name in split}
+    return {"file": None, **drawn}

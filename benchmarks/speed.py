@@ -190,7 +190,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         results = measure(contenders(pathlib.Path(folder)))
     if _OUTPUT.value:
-        files.write_json(_OUTPUT.value, results)
+        files.write_json(_OUTPUT.value, {"size_px": _SIZE.value, **results})
     print(table(results))
     print(json.dumps({"steps": _STEPS.value, "rounds": _ROUNDS.value}))
 

@@ -5,6 +5,7 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
+import confusions
 import numpy as np
 from absl import flags
 from dscl_flags import binary
@@ -75,29 +76,16 @@ def _cases(folder: pathlib.Path) -> list[tuple]:
 
 def _by_structure(views: Sequence, names: Sequence[str]) -> str:
     count = len(names)
-    matrices = np.stack([_confusion(v.truth, v.prediction, count) for v in views])
-    # Volumes count alike, whatever their voxels.
-    called = _shares(matrices).mean(axis=0)
-    sizes = matrices.sum(axis=1) / np.maximum(matrices.sum(axis=2), 1)
+    matrices = np.stack([confusions.count(v.truth, v.prediction, count) for v in views])
     head = [f"called {name}" for name in names]
     head += ["size", "first third", "middle", "last third"]
     lines = [f"| structure | {' | '.join(head)} |", "|---" * (len(head) + 1) + "|"]
     for label in range(1, count):
-        cells = [f"{share:.0%}" for share in called[label]]
-        cells.append(f"{np.median(sizes[:, label]):.2f}")
+        called, size = confusions.called(matrices, label)
+        cells = [f"{share:.0%}" for share in called] + [f"{size:.2f}"]
         cells += [f"{dice:.3f}" for dice in _dice_by_third(views, label)]
         lines.append(f"| {names[label]} | {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def _confusion(truth: np.ndarray, found: np.ndarray, count: int) -> np.ndarray:
-    """Voxels [true class, found class]."""
-    pairs = truth.astype(np.int64) * count + found
-    return np.bincount(pairs.ravel(), minlength=count**2).reshape(count, count)
-
-
-def _shares(matrices: np.ndarray) -> np.ndarray:
-    return matrices / np.maximum(matrices.sum(axis=2, keepdims=True), 1)
 
 
 def _dice_by_third(views: Sequence, label: int) -> list[float]:

@@ -21,16 +21,17 @@ def main() -> None:
     """
     from dscl_tf import errors
     from dscl_tf.experiments import experiment as experiments
-    from dscl_tf.experiments import results
+    from dscl_tf.experiments import grids, results
 
     settings = experiment.experiment_config()
+    rows = grids.make_grid(settings.grid).methods
+    experiment.refuse_unused({term for row in rows for term in row.added})
     if run.is_dry():
         print(experiments.outline(settings))
         return
     interruptions.limit(run.max_hours())
-    content = experiments.run(settings)
+    content, failed = experiments.run(settings)
     print(results.as_markdown(content))
-    failed = [cell for cell in content["cells"] if cell["error"]]
     if failed:
         raise errors.UserError(
             f"{len(failed)} of {len(content['cells'])} cells have no result: "

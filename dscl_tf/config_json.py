@@ -3,6 +3,7 @@
 import dataclasses
 import enum
 import json
+import math
 import typing
 from typing import Any
 
@@ -56,6 +57,8 @@ def from_json(cls: Any, content: Any, where: str = "config") -> Any:
         return _tuple_from_json(arguments, content, where)
     if cls is float and isinstance(content, int) and not isinstance(content, bool):
         return float(content)
+    if cls is float and isinstance(content, float) and not math.isfinite(content):
+        raise errors.UserError(f"{where}: found {content}, expected a finite number.")
     if type(content) is not cls:
         raise errors.UserError(
             f"{where}: found {json.dumps(content)}, expected {cls.__name__}."

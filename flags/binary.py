@@ -7,6 +7,7 @@ that the same command goes on.
 
 import contextlib
 import logging
+import math
 import os
 import pathlib
 import signal
@@ -103,13 +104,17 @@ def parse(
         _fail(f"{error} See --help.")
     if len(rest) > 1:
         _fail(f"Unexpected argument {rest[1]!r}: flags are --name=value.")
+    for name, value in absl_flags.FLAGS.flag_values_dict().items():
+        if isinstance(value, float) and not math.isfinite(value):
+            _fail(f"--{name} must be a finite number, found {value}.")
     return rest
 
 
 def is_given(flag: str, argv: Optional[Sequence[str]] = None) -> bool:
     """Whether a flag stands on the command line, by default this process's."""
     words = sys.argv if argv is None else argv
-    return any(word == flag or word.startswith(f"{flag}=") for word in words[1:])
+    alone = (flag, flag.replace("--", "--no", 1))
+    return any(word in alone or word.startswith(f"{flag}=") for word in words[1:])
 
 
 def preset_names() -> list[str]:

@@ -1,10 +1,13 @@
 """The experiment: its grid, and how its tasks are computed."""
 
+from collections.abc import Collection
+
 from absl import flags
-from dscl_flags import run
+from dscl_flags import binary, methods, network, run
 
 from dscl_tf import config, errors
 from dscl_tf.config import experiment
+from dscl_tf.methods import registered
 
 _GRID = flags.DEFINE_string(
     "grid",
@@ -60,10 +63,17 @@ _PAPER = flags.DEFINE_enum(
 
 
 _SET_BY_GRID = {
-    "methods": ("stage", "init", "global_strategy", "local_strategy", "pretext"),
+    "methods": (
+        "stage",
+        "init",
+        "global_strategy",
+        "local_strategy",
+        "pretext",
+        "pseudo_targets",
+    ),
     "rounds": ("self_training_rounds", "self_training_first"),
     "sizes": ("num_train_volumes",),
-    "draws": ("split_seed",),
+    "draws": ("split_seed", "split_name"),
     "seeds": ("seed",),
 }
 
@@ -85,10 +95,11 @@ def experiment_config() -> config.ExperimentConfig:
         rounds=_ROUNDS.value,
     )
     bases = {stage: run.stage_config(stage) for stage in run.STAGES}
+    network.refuse_unused(bases["finetune"].network)
     return config.ExperimentConfig(
         grid=grid,
         bases=bases,
-        root=run.workdir(),
+        root=bases["finetune"].workdir,
         engine=config.EngineConfig(
             engine=_ENGINE.value,
             jobs=_JOBS.value,
@@ -105,10 +116,36 @@ def _refuse_what_the_grid_sets() -> None:
     """A flag that would be ignored in silence is a mistake."""
     for own, names in _SET_BY_GRID.items():
         for name in names:
-            if flags.FLAGS[name].present:
+            # A preset names a draw, for dscl-train.
+            is_typed = name != "split_name" or binary.is_given("--split_name")
+            if flags.FLAGS[name].present and is_typed:
                 raise errors.UserError(
                     f"--{name} is for dscl-train: in an experiment --{own} says it."
                 )
+
+
+def refuse_unused(terms: Collection[str]) -> None:
+    """Refuses what was typed for methods that no row has.
+
+    Args:
+      terms: of fine-tuning, of all rows.
+
+    Raises:
+      UserError: a flag that would be ignored in silence.
+    """
+    kinds = {k: it for k, it in registered.METHODS.items() if it.term.name in terms}
+    on = {name: kind() for name, kind in kinds.items()}
+    for flag, _ in methods.unused(on):
+        raise errors.UserError(
+            f"--{flag} says nothing, since no row of --methods has its method: add a "
+            "row with it, or leave the flag out."
+        )
+    in_rounds = any(kind.term.in_rounds for kind in kinds.values())
+    if binary.is_given("--rounds") and not in_rounds:
+        raise errors.UserError(
+            "--rounds says nothing: no row of --methods goes on from a first "
+            "fine-tuning. Leave it out."
+        )
 
 
 def _refuse_what_the_engine_has_not() -> None:

@@ -2,12 +2,14 @@
 
 import dataclasses
 import importlib
+from collections.abc import Iterator, Mapping
 
 from absl import flags
 from dscl_flags import binary, pseudo_labels
 
 from dscl_tf import config, errors
 from dscl_tf.methods import registered
+from dscl_tf.methods.settings import MethodSettings
 
 # A method's module has its name, and `settings`, which makes its settings.
 MODULES = {
@@ -24,23 +26,36 @@ def added_to(finetune: config.FinetuneConfig) -> config.FinetuneConfig:
 def refuse_unused(finetune: config.FinetuneConfig) -> None:
     """Refuses what was typed for a method that is off and would say nothing.
 
-    What presets and recipes say is passed over, and what leaves a default as it is.
-
     Raises:
       UserError: a flag of a method that is off.
     """
-    on = finetune.methods_on
+    for flag, first in unused(finetune.methods_on):
+        if flag != first:
+            raise errors.UserError(
+                f"--{flag} says nothing where its method is off: turn it on by "
+                f"--{first}, or leave it out."
+            )
+
+
+def unused(on: Mapping[str, MethodSettings]) -> Iterator[tuple[str, str]]:
+    """The flags that were typed for methods that are off.
+
+    What presets and recipes say is passed over, and what leaves a default as it is.
+
+    Args:
+      on: the methods that are on, by name.
+
+    Yields:
+      A flag, and the first of its method, which turns that on; this one, too.
+    """
     in_rounds = any(each.needs_first_round for each in on.values())
     takes_labels = any(each.uses_pseudo_labels for each in on.values())
     for name in MODULES.keys() - on.keys():
         if name == "pseudo_labels" and (pseudo_labels.num_rounds() or takes_labels):
             continue
-        first, *others = flags.FLAGS.get_flags_for_module(MODULES[name].__name__)
-        for flag in others:
+        of_method = flags.FLAGS.get_flags_for_module(MODULES[name].__name__)
+        for flag in of_method:
             is_used = in_rounds and flag.name == "self_training_first"
             is_said = binary.is_given(f"--{flag.name}") and flag.value != flag.default
             if is_said and not is_used:
-                raise errors.UserError(
-                    f"--{flag.name} says nothing where its method is off: turn it on "
-                    f"by --{first.name}, or leave it out."
-                )
+                yield flag.name, of_method[0].name

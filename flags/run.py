@@ -147,11 +147,6 @@ def stage_config(stage: str) -> config.StageConfig:
     )
 
 
-def workdir() -> str:
-    """Where runs go."""
-    return _shared_config().workdir
-
-
 def _shared_config() -> config.StageConfig:
     if not _PREPARED.value or not _WORKDIR.value:
         raise errors.UserError("--prepared=DIR and --workdir=DIR are needed.")

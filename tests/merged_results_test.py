@@ -98,6 +98,22 @@ def test_what_does_not_go_together_is_one_sentence(tmp_path, name, said):
     assert not (tmp_path / "x.json").exists()
 
 
+def test_other_volumes_or_rounds_are_refused(tmp_path):
+    content = json.loads(WHOLE.read_text(encoding="utf-8"))
+    content["grid"]["settings"]["finetune"]["split"]["num_test"] = 4
+    other = tmp_path / "split.json"
+    other.write_text(json.dumps(content), encoding="utf-8")
+    done = merged(tmp_path / "x.json", WHOLE, other)
+    assert running.is_one_sentence(done), done.stderr
+    assert "are of other settings: split.num_test is 16 and 4" in done.stderr
+    content = json.loads(WHOLE.read_text(encoding="utf-8"))
+    content["grid"]["methods"][-1]["settings"]["local.strategy"] = "ld"
+    other.write_text(json.dumps(content), encoding="utf-8")
+    done = merged(tmp_path / "x.json", WHOLE, other)
+    assert running.is_one_sentence(done), done.stderr
+    assert "split.json: gd+lr is {" in done.stderr
+
+
 def test_other_slices_are_refused(tmp_path):
     content = json.loads(WHOLE.read_text(encoding="utf-8"))
     larger = {**content["cohort"], "size_px": [192, 192]}

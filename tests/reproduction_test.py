@@ -48,6 +48,14 @@ def test_a_row_outside_is_named(tmp_path):
     assert "Traceback" not in done.stderr
 
 
+def test_a_row_of_one_draw_has_no_spread(tmp_path):
+    source = COMMITTED / "recipe_test_acdc.json"
+    done = reproduced(shifted(tmp_path / "new.json", source, 0.0001), source)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("| 0.000, 0.000 | – |") == 3
+    assert "| no |" not in done.stdout
+
+
 @pytest.mark.parametrize(
     "names, said",
     [

@@ -9,6 +9,7 @@ import logging
 import pathlib
 import re
 from collections.abc import Iterable, Sequence
+from typing import Optional
 
 import numpy as np
 
@@ -121,23 +122,27 @@ def _too_few(
     )
 
 
-def count_train(file: str) -> dict[str, int]:
+def count_train(file: str) -> dict[Optional[str], int]:
     """The subjects that each draw of a split file trains on, the benchmark's too.
 
     Args:
       file: path, or paper:NAME.
 
     Returns:
-      Counts by the draws' names, in the file's order; empty for a file of one draw.
+      Counts by the draws' names, in the file's order; None names that of a file whose
+      lists are of one draw.
 
     Raises:
       UserError: it cannot be read.
     """
     path = _path_of(file)
-    named = _named_draws(files.read_json_object(path, "split file"))
+    content = files.read_json_object(path, "split file")
+    found: dict[Optional[str], dict] = {**_named_draws(content)}
+    if "train" in content and "finetune" not in content:
+        found[None] = content
     return {
-        name: len(_strings(path, name, draw.get("train", [])))
-        for name, draw in named.items()
+        name: len(_strings(path, name or "train", draw.get("train", [])))
+        for name, draw in found.items()
     }
 
 

@@ -33,6 +33,7 @@ _OF_ROUNDS = tuple(
 )
 # Settings that the experiment itself gives each run.
 _OF_EXPERIMENT = ("stage", "prepared", "workdir", "init", "seed", "split", "runtime")
+_LONGEST_NAME = 180  # Bytes: folders' names have 255, with draw, size and seed.
 _WORDS = {"true": True, "false": False, "none": None}
 # Groups of settings that a stage has no use for.
 _NO_PART: dict[str, tuple[str, ...]] = {
@@ -156,7 +157,7 @@ def parse(text: str, title: Optional[str] = None) -> Method:
         local=local[0] if local else None,
         added=tuple(term for term in ADDED if term in terms),
         all_labelled=start == BENCHMARK,
-        settings=tuple(sorted(_setting(text, each) for each in settings)),
+        settings=_in_order(text, [_setting(text, each) for each in settings]),
     )
 
 
@@ -192,19 +193,20 @@ def from_json(content: Any) -> Method:
         or set(content) - allowed
         or not isinstance(content.get("method"), str)
         or not isinstance(content.get("settings", {}), dict)
+        or any(not isinstance(content.get(k, ""), str) for k in ("name", "title"))
     ):
         raise errors.UserError(
             f"A method of a grid is a name or an object with the keys "
-            f"{', '.join(sorted(allowed))}, found {content!r:.200}."
+            f"{', '.join(sorted(allowed))}, all texts but for settings, an object; "
+            f"found {content!r:.200}."
         )
     made = parse(content["method"], content.get("title"))
-    settings = tuple(
-        sorted(
-            (path, _checked(path, v)) for path, v in content.get("settings", {}).items()
-        )
-    )
-    name = _folder_name(str(content.get("name") or content["method"]))
-    return dataclasses.replace(made, name=name, settings=made.settings + settings)
+    more = [
+        (path, _checked(path, v)) for path, v in content.get("settings", {}).items()
+    ]
+    name = _folder_name(content.get("name") or content["method"])
+    settings = made.settings + _in_order(content["method"], more)
+    return dataclasses.replace(made, name=name, settings=settings)
 
 
 def _matters(path: str, stage: str) -> bool:
@@ -220,8 +222,25 @@ def _in_stage(path: str) -> str:
     return inner if stage in _NO_PART and inner.startswith("optimizer.") else path
 
 
+def _in_order(
+    text: str, settings: Sequence[tuple[str, Any]]
+) -> tuple[tuple[str, Any], ...]:
+    paths = [path for path, _ in settings]
+    twice = sorted({path for path in paths if paths.count(path) > 1})
+    if twice:
+        raise errors.UserError(f"Method {text!r} sets {', '.join(twice)} twice.")
+    return tuple(sorted(settings, key=lambda setting: setting[0]))
+
+
 def _folder_name(text: str) -> str:
-    return re.sub(r"[^\w+@.=-]", "_", text)
+    name = re.sub(r"[^\w+@.=-]", "_", text)
+    if len(name.encode()) > _LONGEST_NAME:
+        raise errors.UserError(
+            f"Method {text!r:.60} has a name of {len(name.encode())} characters, too "
+            f'many for a folder: give it in a grid file, with a "name" of at most '
+            f"{_LONGEST_NAME} (docs/experiments.md)."
+        )
+    return name
 
 
 def _title(terms: Sequence[str], settings: Sequence[str]) -> str:

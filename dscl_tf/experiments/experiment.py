@@ -2,9 +2,10 @@
 
 import logging
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
-from dscl_tf import config_json, locks
+from dscl_tf import config_json, errors, locks, stages
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.config import ExperimentConfig
 from dscl_tf.experiments import (
@@ -21,11 +22,12 @@ from dscl_tf.experiments.plan import Plan
 _LOG = logging.getLogger(__name__)
 
 
-def run(settings: ExperimentConfig) -> dict[str, Any]:
+def run(settings: ExperimentConfig) -> tuple[dict[str, Any], list[str]]:
     """Runs what is not done and gathers the results after each task.
 
     Returns:
-      The content of results.json.
+      The content of results.json, and the names of its cells that failed; of other
+      shards' cells nothing is said.
 
     Raises:
       UserError: a mistake in the settings, or another process has the folder.
@@ -33,22 +35,20 @@ def run(settings: ExperimentConfig) -> dict[str, Any]:
     """
     root = pathlib.Path(settings.root)
     planned = _plan(settings)
+    own = tasks_of_shard(planned, settings.shard)
+    _check(own, root)
     number, count = settings.shard
     name = root if count == 1 else root / f"shard_{number}_of_{count}"
     with locks.held(name, "--workdir"):
         engine = engines.make(root, settings.engine)
         # At once, so that a report of a grid that has grown knows what is missing.
         _write(settings, planned)
-        failed = running.run_all(
-            tasks_of_shard(planned, settings.shard),
-            root,
-            engine,
-            lambda: _write(settings, planned),
-        )
+        failed = running.run_all(own, root, engine, lambda: _write(settings, planned))
         content = _write(settings, planned)
     for task, reason in failed.items():
         _LOG.error("No result of %s: %s", task, reason)
-    return content
+    cells = [cell.task.name for cell in planned.cells]
+    return content, [name for name in cells if name in failed]
 
 
 def _plan(settings: ExperimentConfig) -> Plan:
@@ -56,19 +56,35 @@ def _plan(settings: ExperimentConfig) -> Plan:
     return plan.make_plan(grid, settings.bases, pathlib.Path(settings.root))
 
 
+def _check(tasks: Sequence[plan.Task], root: pathlib.Path) -> None:
+    """Refuses, before any work, what a task would be refused for after others' hours.
+
+    Raises:
+      UserError: naming the first task that cannot be run.
+    """
+    made = [stage.workdir for task in tasks for stage in task.stages]
+    for task in tasks:
+        if not worker.is_done(root, task):
+            try:
+                stages.check(task.stages, made)
+            except errors.UserError as error:
+                raise errors.UserError(f"{task.name}: {error}") from None
+
+
 def tasks_of_shard(planned: Plan, shard: tuple[int, int]) -> list[plan.Task]:
     """The tasks of every count-th draw, with those that they need.
 
-    Cells of a draw stay together, since some go on from others.
+    Cells of a draw stay together, since some go on from others, and so do all its
+    seeds: each shard then needs the same pre-training, which the first one makes.
 
     Args:
       planned: all tasks.
       shard: number, from 0, and count.
     """
     number, count = shard
-    points = sorted({(cell.draw, cell.seed) for cell in planned.cells})
-    own = set(points[number::count])
-    wanted = {c.task.name for c in planned.cells if (c.draw, c.seed) in own}
+    draws = sorted({cell.draw for cell in planned.cells})
+    own = set(draws[number::count])
+    wanted = {cell.task.name for cell in planned.cells if cell.draw in own}
     for task in reversed(planned.tasks):
         if task.name in wanted:
             wanted.update(task.needs)
@@ -94,12 +110,15 @@ def outline(settings: ExperimentConfig) -> str:
     root = pathlib.Path(settings.root)
     planned = _plan(settings)
     tasks = tasks_of_shard(planned, settings.shard)
-    lines = [f"Pre-training, {len(planned.pretraining)} runs:"]
-    for task in planned.pretraining:
-        users = sum(_uses(planned, cell.task, task.name) for cell in planned.cells)
+    _check(tasks, root)
+    cells = [cell for cell in planned.cells if cell.task in tasks]
+    pretraining = [task for task in planned.pretraining if task in tasks]
+    lines = [f"Pre-training, {len(pretraining)} runs:"]
+    for task in pretraining:
+        users = sum(_uses(planned, cell.task, task.name) for cell in cells)
         lines.append(f"  {_mark(root, task)} {task.name}, for {users} cells")
-    lines.append(f"Cells, {len(planned.cells)}:")
-    for cell in planned.cells:
+    lines.append(f"Cells, {len(cells)}:")
+    for cell in cells:
         after = f", after {', '.join(cell.task.needs)}" if cell.task.needs else ""
         lines.append(f"  {_mark(root, cell.task)} {cell.task.name}{after}")
     seconds = estimate.seconds_left(tasks, root)

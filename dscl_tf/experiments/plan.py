@@ -164,7 +164,6 @@ class _Maker:
         self._pretraining: dict[str, Task] = {}
         self._finetuned: dict[str, Task] = {}
         self._by_content: dict[tuple, Task] = {}
-        self._pools: list[tuple[str, ...]] = []
 
     @property
     def tasks(self) -> list[Task]:
@@ -180,8 +179,8 @@ class _Maker:
             seed=seed,
             split=self.splits[size][draw],
         )
-        split = splits.resolve(self._cohort, stage.split)
-        needs = self._pretrain(method, stage.split, split.pretrain, seed)
+        self._check_test(stage.split)
+        needs = self._pretrain(method, stage.split, seed)
         if needs:
             stage = dataclasses.replace(stage, init=needs[-1].stages[-1].workdir)
         needed = [task.name for task in needs]
@@ -220,18 +219,24 @@ class _Maker:
             found.update(given if any(given.values()) else wanted)
         return {**found, **method.settings_of("finetune")}
 
-    def _pretrain(self, method, split, pool: tuple[str, ...], seed: int) -> list[Task]:
+    def _check_test(self, split: config.SplitConfig) -> None:
+        """Refuses cells that could be trained, but not evaluated."""
+        test = splits.resolve(self._cohort, split).test
+        if not any(self._cohort.volume(name).has_label for name in test):
+            raise errors.UserError(
+                f"Cells are evaluated on the split's test volumes, but it has "
+                f"{len(test)}, none of them labelled: give --num_test_volumes of 1 or "
+                "more, or a --split whose test list has labelled subjects."
+            )
+
+    def _pretrain(self, method, split, seed: int) -> list[Task]:
         """The tasks of the method's weights, in order."""
         if method.initial == comparison.RANDOM:
             return []
-        if pool not in self._pools:
-            self._pools.append(pool)
         kind = "pretext" if method.initial in comparison.PRETEXTS else "encoder"
         field = "pretext.task" if kind == "pretext" else "global_.strategy"
         own = method.settings_of(kind)
         folder = f"pretraining/{_named(method.initial, own)}_seed{seed}"
-        number = self._pools.index(pool)
-        folder += f"_pool{number}" if number else ""
         shared = {"seed": seed, "split": split}
         found = [
             self._task(f"{folder}/{kind}", kind, {field: method.initial, **own}, shared)

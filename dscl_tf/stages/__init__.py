@@ -49,8 +49,12 @@ def run(stages: Sequence[config.StageConfig]) -> list[pathlib.Path]:
     ]
 
 
-def check(stages: Sequence[config.StageConfig]) -> None:
+def check(stages: Sequence[config.StageConfig], to_come: Sequence[str] = ()) -> None:
     """Refuses, before any work, what would be refused after hours of a stage before.
+
+    Args:
+      stages: their settings, in order.
+      to_come: folders of further runs that are made before them.
 
     Raises:
       UserError: a mistake in the settings or the cohort, a run to go on from that is
@@ -58,7 +62,8 @@ def check(stages: Sequence[config.StageConfig]) -> None:
     """
     for number, stage in enumerate(stages):
         _STAGES[stage.stage].check(stage)
-        opening.check(stage, [earlier.workdir for earlier in stages[:number]])
+        earlier = [each.workdir for each in stages[:number]]
+        opening.check(stage, [*to_come, *earlier])
 
 
 def assemble(context: StageContext) -> Assembly:

@@ -94,6 +94,16 @@ def test_one_cell_and_again(flags, tmp_path):
         (["--engine=ray", "--jobs=2"], "--jobs says nothing with --engine=ray"),
         (["--shard=2/2"], "--shard must be K/N"),
         (["--draws=1", "--sizes=9"], "10 subjects wanted, but only 5"),
+        # Before any work, not when the cells that train before it are done.
+        (["--num_test_volumes=0"], "it has 0, none of them labelled: give --num_test"),
+        (["--methods=gd+lr", "--num_blocks=9"], "num_blocks must be 1 to 2"),
+        # What would be ignored.
+        (["--split_name=b"], "in an experiment --draws says it"),
+        (["--nopseudo_targets"], "in an experiment --methods says it"),
+        (["--methods=gr", "--mixup_alpha=0.4"], "no row of --methods has its method"),
+        (["--methods=gr,mixup", "--rounds=3"], "--rounds says nothing"),
+        (["--norm=instance", "--batch_norm_momentum=0.5"], "nothing with --norm="),
+        (["--learning_rate=inf"], "--learning_rate must be a finite number"),
     ],
 )
 def test_mistakes_are_one_sentence(flags, tmp_path, more, said):

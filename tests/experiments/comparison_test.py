@@ -143,6 +143,29 @@ def test_grid_of_a_file(tmp_path):
         ('{"methods": ["gd"], "sizes": [1], "draws": true}', "found True"),
         ('{"methods": [3], "sizes": [1], "draws": 1}', "is a name or an object"),
         (
+            '{"methods": [{"method": "gd", "title": 5}], "sizes": [1], "draws": 1}',
+            "all texts but for settings",
+        ),
+        (
+            '{"methods": ["gd@global_.temperature=inf"], "sizes": [1], "draws": 1}',
+            "temperature: found inf, expected a finite number",
+        ),
+        (
+            '{"methods": ["gd@finetune.batch_size=4@finetune.batch_size=none"], '
+            '"sizes": [1], "draws": 1}',
+            "finetune.batch_size",
+        ),
+        (
+            '{"methods": ["gd@finetune.batch_size=4@finetune.batch_size=3"], '
+            '"sizes": [1], "draws": 1}',
+            "sets finetune.batch_size twice",
+        ),
+        (
+            '{"methods": [{"method": "gd", "name": "%s"}], "sizes": [1], "draws": 1}'
+            % ("x" * 181),
+            'give it in a grid file, with a "name" of at most 180',
+        ),
+        (
             '{"methods": ["gd"], "sizes": [1], "draws": 1, "x": 2}',
             "x is not known; a grid has",
         ),

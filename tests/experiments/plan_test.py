@@ -5,7 +5,7 @@ import pytest
 
 from dscl_tf import config, errors
 from dscl_tf.cohort import splits
-from dscl_tf.experiments import comparison, draws, grids, plan
+from dscl_tf.experiments import comparison, draws, experiment, grids, plan
 from dscl_tf.methods.mixup.settings import MixupConfig
 from tests.cohort import splits_test
 
@@ -213,6 +213,30 @@ def test_draws_of_a_file(expand, of_file):
         (2, 0): "tr2_c1",
         (draws.ALL, 0): splits.BENCHMARK,
     }
+
+
+def test_a_file_of_one_draw(expand, of_file):
+    path = pathlib.Path(of_file.file)
+    path.write_text(
+        '{"pretrain": ["p0", "p1", "p2"], "train": ["p0", "p2"], "validation": ["p1"], '
+        '"test": ["p5"]}'
+    )
+    listed = config.SplitConfig(file=str(path))
+    found = expand(["random"], sizes=(2,), draws=3, split=listed)
+    assert [cell.draw for cell in found.cells] == [0]
+    record = found.cells[0].task.records[0]
+    assert record.split.train == ("p0", "p2")
+    with pytest.raises(errors.UserError, match="trains on 1: set --sizes to some of 2"):
+        expand(["random"], sizes=(1,), split=listed)
+
+
+def test_shards_share_the_first_ones_pretraining(expand):
+    found = expand(["gd", "mixup"], draws=3, seeds=(0, 1))
+    shards = [experiment.tasks_of_shard(found, (k, 2)) for k in range(2)]
+    names = [{task.name for task in shard} for shard in shards]
+    assert names[0] | names[1] == {task.name for task in found.tasks}
+    needed = {task.name for task in found.pretraining}
+    assert len(needed) == 2 and needed == names[0] & names[1]
 
 
 def test_a_file_without_what_is_asked_for(expand, of_file):
