@@ -438,6 +438,9 @@ def test_presets_parse(parse, path):
     parse(f"--flagfile={path}")
     found = [stage.stage for stage in run.stage_configs()]
     assert found == ["encoder", "decoder", "finetune"]
+    # Rows of pretext tasks are compared with those of contrast at equal steps.
+    steps = {run.stage_config(k).optimizer.num_steps for k in ("encoder", "pretext")}
+    assert len(steps) == 1
 
 
 def test_a_small_cohort_is_trained_as_what_was_measured():
