@@ -66,11 +66,22 @@ class NetworkConfig:
             )
 
     def check_size(self, size_px: tuple[int, int]) -> None:
-        """Raises UserError unless `size_px` halves evenly at each level."""
+        """Raises UserError unless `size_px` halves evenly, to maps the norm can take.
+
+        A map of one pixel is its own mean: its instance norm is 0 whatever it shows.
+        """
         if not self.fits(size_px):
             raise errors.UserError(
                 f"The prepared slices are {size_px[0]}x{size_px[1]} pixels, but a "
                 f"U-Net of {len(self.filters)} levels needs multiples of "
                 f"{self.multiple_px}: prepare with another --size_px or use fewer "
                 "levels (--filters)."
+            )
+        is_one_pixel = set(size_px) == {self.multiple_px}
+        if self.norm is NormKind.INSTANCE and is_one_pixel:
+            raise errors.UserError(
+                f"The prepared slices are {size_px[0]}x{size_px[1]} pixels, so the "
+                f"last of the U-Net's {len(self.filters)} levels has maps of a single "
+                "pixel, of which --norm=instance leaves nothing: prepare with a larger "
+                "--size_px, use fewer levels (--filters), or --norm=batch."
             )

@@ -104,7 +104,7 @@ def augment(
       num_classes: values of the labels.
 
     Returns:
-      The same shapes and dtypes; outside of the image is 0, the background.
+      The same shapes and dtypes.
     """
     seeds = tf.random.split(seed, 2)
     images, labels = warp(images, labels, seeds[0], strength.warp, num_classes)
@@ -128,7 +128,8 @@ def warp(
       num_classes: values of the labels.
 
     Returns:
-      The same shapes and dtypes; outside of the image is 0, the background.
+      The same shapes and dtypes. What lies outside of the image is 0, the background;
+      for the elastic warp, what is at the border.
     """
     count, size = tf.shape(images)[0], images.shape[1:3]
     seeds = tf.random.split(seed, 5)

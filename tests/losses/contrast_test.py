@@ -15,8 +15,8 @@ def gradient_of_similarity(vector, other):
     return tape.gradient(similarity, vector).numpy()
 
 
-@pytest.mark.parametrize("length", [1e-2, 1.0, 1e3])
-def test_vectors_of_use_have_length_one(length):
+@pytest.mark.parametrize("length", [1e-5, 1e-2, 1.0, 1e3])
+def test_all_vectors_but_zero_have_length_one(length):
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(5, 8))
     vectors *= 1.001 * length / np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -104,13 +104,7 @@ def local_loss(
             for r in range(corners.shape[-2])
         )
 
-    def near(a, b):
-        # A threshold of 0.1, as the losses' default.
-        return abs(ids["position"][a] - ids["position"][b]) < 0.1
-
     def is_positive(a, b):
-        if strategy == "positional":
-            return near(a, b)
         if ids["image"][a] == ids["image"][b]:
             return _is_transformed_pair(ids["view"], a, b)
         return strategy == "ld" and _is_across(ids, a, b)

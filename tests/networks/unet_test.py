@@ -41,6 +41,15 @@ def test_paper_network_has_the_design_s_shape():
     assert not classifier.use_bias
 
 
+def test_batch_norm_is_as_it_is_set():
+    network = dataclasses.replace(
+        SMALL, batch_norm_momentum=0.9, batch_norm_epsilon=1e-4
+    )
+    layers = networks.build_encoder(network, (16, 16)).layers
+    norms = [each for each in layers if hasattr(each, "moving_variance")]
+    assert {(each.momentum, each.epsilon) for each in norms} == {(0.9, 1e-4)}
+
+
 def test_unet_gives_float32_logits_under_mixed_precision():
     tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
     try:
@@ -56,6 +65,14 @@ def test_unet_gives_float32_logits_under_mixed_precision():
 def test_refuses_sizes_that_do_not_halve():
     with pytest.raises(errors.UserError, match="multiples of 4"):
         networks.build_encoder(SMALL, (18, 16))
+
+
+def test_refuses_instance_norm_of_maps_of_one_pixel():
+    network = dataclasses.replace(SMALL, norm=config.NormKind.INSTANCE)
+    with pytest.raises(errors.UserError, match=r"4x4 pixels.*single pixel.*norm=batch"):
+        networks.build_encoder(network, (4, 4))
+    network.check_size((4, 8))
+    SMALL.check_size((4, 4))
 
 
 def test_refuses_more_blocks_than_there_are():

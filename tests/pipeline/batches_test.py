@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from dscl_tf import config, errors
 from dscl_tf.pipeline import batches, sampling
@@ -95,6 +96,27 @@ def test_ids(make_stream, tiny_cohort, strategy):
         assert partition == (0 if index < 3 else 1)
         is_shown_whole = view == 0 and strategy not in CROPS
         assert np.array_equal(image[..., 0], slices[index]) == is_shown_whole
+
+
+@pytest.mark.parametrize("kind", config.LocalViews)
+def test_transformed_views_of_a_slice_differ_from_each_other(kind):
+    # Crops of the whole slice, so that only intensities may differ.
+    settings = config.LocalConfig(
+        config.LocalStrategy.LD,
+        views=kind,
+        crop_side=(1.0, 1.0),
+        region_size=2,
+        num_regions=4,
+        **SHAPES,
+    )
+    images = np.random.default_rng(0).random([4, 16, 16, 1], np.float32)
+    numbers = tf.range(4)
+    ids = {"image_id": numbers, "volume": numbers // 2, "partition": numbers % 2}
+    transform = batches.local_transform(settings, config.ViewConfig(), (16, 16))
+    found = transform({"image": tf.constant(images), **ids}, tf.constant([1, 2]))
+    original, first, second = np.split(found["image"].numpy(), 3)
+    np.testing.assert_allclose(original, images, atol=1e-5)
+    assert (np.abs(first - second).mean(axis=(1, 2, 3)) > 0.01).all()
 
 
 class Ramps:

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from dscl_tf import config
-from dscl_tf.pipeline import augmentation, strong, warps
+from dscl_tf.pipeline import augmentation, intensity, strong, warps
 
 COUNT, SIDE = 48, 32
 KINDS = config.AugmentationKind
@@ -84,6 +84,43 @@ def test_how_much_is_changed_is_as_probable_as_it_says():
     assert abs(chosen.mean() - 0.25) < 0.03
     assert values[chosen].min() >= 0.5 and values[chosen].max() < 0.9
     assert abs(values[chosen].mean() - 0.7) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("name", "amount"),
+    [
+        ("noise_variance", 0.1),
+        ("blur_px", 0.8),
+        ("brightness", 1.4),
+        ("contrast", 0.7),
+        ("resolution", 0.5),
+        ("inverted_gamma", 1.4),
+        ("gamma", 1.4),
+    ],
+)
+def test_each_change_of_intensity_is_made_by_its_probability(name, amount):
+    textured = np.random.default_rng(0).random([3, SIDE, SIDE, 1], np.float32)
+    seed, amounts = tf.constant([2, 3]), tf.fill([3], amount)
+    functions = {
+        "noise_variance": lambda images, variance: intensity.noise(
+            images, tf.sqrt(variance), tf.random.split(seed, 8)[1]
+        ),
+        "blur_px": intensity.blur,
+        "resolution": intensity.low_resolution,
+    }
+    change = functions.get(name) or getattr(intensity, name)
+    never = {
+        each.name: strong.Change(0.0, amount, amount)
+        for each in dataclasses.fields(strong.IntensityRanges)
+    }
+    always = {**never, name: strong.Change(1.0, amount, amount)}
+    expected = change(tf.constant(textured), amounts).numpy()
+    assert np.abs(expected - textured).mean() > 0.01
+    for ranges, shown in ((never, textured), (always, expected)):
+        found = strong.change_intensity(
+            tf.constant(textured), seed, strong.IntensityRanges(**ranges)
+        )
+        np.testing.assert_allclose(found, shown, atol=1e-4)
 
 
 @pytest.mark.parametrize("settings", [STRONG, STRONGEST], ids=["strong", "strongest"])

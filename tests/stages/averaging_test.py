@@ -4,11 +4,11 @@ import dataclasses
 
 import numpy as np
 
-from dscl_tf import config, stages
+from dscl_tf import config, networks, stages
 from dscl_tf.methods import rounds
 from dscl_tf.methods.pseudo_labels.settings import PseudoLabelConfig
-from dscl_tf.training import run_folder
-from tests import interrupting, weights
+from dscl_tf.training import averaging, run_folder
+from tests import interrupting, small_stage, weights
 
 
 def averaged_stage(make_stage, folder, num_steps, decay=0.75):
@@ -42,6 +42,16 @@ def test_the_result_is_the_average_of_what_was_learned(make_stage, tmp_path):
     assert np.abs(found - third).max() > 1e-5
     model = run_folder.load_segmenter(folder).model
     np.testing.assert_array_equal(model.get_layer("classifier").get_weights()[0], found)
+
+
+def test_statistics_are_averaged_as_weights_are():
+    average, source = (
+        networks.build_unet(small_stage.TINY_NETWORK, (8, 8), 2) for _ in "12"
+    )
+    source(np.random.default_rng(0).random([2, 8, 8, 1], np.float32), training=True)
+    averaging.follow(average, source, 0.75).after_step(1)
+    for found, expected in zip(average.variables, source.variables):
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_interrupted_and_resumed_equals_uninterrupted(make_stage, tmp_path):

@@ -3,6 +3,7 @@ import dataclasses
 import json
 import logging
 import pathlib
+import types
 
 import numpy as np
 import pytest
@@ -10,10 +11,11 @@ import SimpleITK as sitk
 import tensorflow as tf
 from tensorboard.backend.event_processing import event_accumulator
 
-from dscl_tf import config, errors, stages
+from dscl_tf import config, errors, networks, stages
 from dscl_tf.cohort import preparation
 from dscl_tf.methods.joint.settings import JointConfig
-from dscl_tf.training import checkpoints, loop, place_probe, run_folder
+from dscl_tf.stages import finetune, opening
+from dscl_tf.training import checkpoints, loop, place_probe, run_folder, steps
 from tests import interrupting, weights
 from tests.small_stage import small_stage
 
@@ -106,6 +108,23 @@ def test_all_stages_one_after_the_other(chain, caplog):
     for name in shared:
         if "OPTIMIZER_SLOT" not in name:
             np.testing.assert_array_equal(before[name], after[name])
+
+
+@pytest.mark.parametrize("kind", config.LossKind)
+def test_fine_tuning_lowers_the_loss_that_was_chosen(make_small_stage, kind):
+    settings = config.FinetuneConfig(batch_size=3, loss=kind)
+    with opening.open_stage(make_small_stage("finetune", finetune=settings)) as opened:
+        assembly = finetune.assemble(opened)
+        batch = opened.batch_of(assembly.stream, 1)
+        parts = assembly.parts
+        levels = parts["encoder"](batch["image"], training=True)
+        decoder = types.SimpleNamespace(get_layer=parts.get)
+        features = networks.apply_blocks(decoder, levels, 2, training=True)
+        expected = steps.loss_of_labels(
+            parts["classifier"](features), batch["label"], opened.devices, kind
+        )
+        found = assembly.loss(batch)["loss"]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_finished_stages_are_not_run_again(chain, monkeypatch, caplog):

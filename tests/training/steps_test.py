@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -58,6 +60,31 @@ def build(stage):
     loss = steps.local_loss(maps_of, LOCAL, regions_of)
     variables = decoder.trainable_variables + head.trainable_variables
     return loss, variables, [encoder, decoder]
+
+
+@pytest.mark.parametrize("temperature", [0.1, 0.5])
+def test_losses_have_the_temperature_of_their_settings(batch_of, temperature):
+    rng = np.random.default_rng(0)
+    batch = batch_of["encoder"]
+    ids = batches.loss_ids(batch)
+    vectors = rng.normal(size=[len(ids["view"]), 4]).astype(np.float32)
+    settings = dataclasses.replace(GLOBAL, temperature=temperature)
+    loss = steps.encoder_loss(
+        lambda images, training: [images], lambda features, training: vectors, settings
+    )
+    expected = losses.global_contrastive_loss(
+        vectors, ids, GLOBAL.strategy, temperature
+    )
+    np.testing.assert_allclose(loss(batch)["loss"], expected, rtol=1e-5)
+    batch = batch_of["decoder"]
+    ids = batches.loss_ids(batch)
+    maps = rng.normal(size=[len(ids["view"]), *MAP_SIZE, 4]).astype(np.float32)
+    settings = dataclasses.replace(LOCAL, temperature=temperature)
+    loss = steps.local_loss(lambda images: maps, settings, regions_of)
+    expected = losses.local_contrastive_loss(
+        maps, ids, LOCAL.strategy, regions_of(batch), temperature
+    )
+    np.testing.assert_allclose(loss(batch)["loss"], expected, rtol=1e-5)
 
 
 def make(stage, jit=False, precision="float32"):

@@ -43,8 +43,8 @@ def change(
         return {**repeated, "image": together, "label": turns}
     if config.task is PretextTask.INPAINTING:
         # All channels at once: one would tell what is missing in another.
-        boxes = random_boxes(seed, images.shape, config)
-        weight = tf.broadcast_to(boxes, images.shape)
+        hidden = random_boxes(seed, images.shape, config)
+        weight = tf.broadcast_to(hidden, images.shape)
         changed = images * (1 - weight)
     else:
         weight = tf.ones_like(images)

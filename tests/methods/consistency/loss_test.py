@@ -141,6 +141,15 @@ def test_a_box_shows_the_partners_view_and_the_rest_its_own(viewed):
             assert np.floor(np.log10(outside.max() / 0.45)) == row
 
 
+def test_strong_views_are_drawn_apart(viewed):
+    first, second = (viewed[f"rows_strong_{k}"].numpy()[..., 0] for k in (1, 2))
+    boxes = [viewed[f"rows_box_{k}"].numpy() for k in (1, 2)]
+    for row in range(4):
+        own = ~boxes[0][row] & ~boxes[1][row]
+        assert (boxes[0][row] != boxes[1][row]).any()
+        assert not np.allclose(first[row][own], second[row][own], rtol=0.01)
+
+
 def test_weak_views_keep_intensities(viewed):
     weak = viewed["image"].numpy()[:, 16:32, 16:32, 0]
     for row, level in enumerate((1, 10, 100, 1000)):
@@ -178,3 +187,18 @@ def test_intensities_change_by_factors_within_their_range():
     usual = two.numpy().std() / two.numpy().mean()
     assert (spread < 0.9 * usual).any() and (spread > 1.1 * usual).any()
     assert not np.allclose(spread[:, 0], spread[:, 1], rtol=0.2)
+
+
+def test_half_of_the_strong_views_are_blurred():
+    rng = np.random.default_rng(0)
+    texture = tf.constant(rng.random([300, 16, 16, 1]), tf.float32)
+    changed = views.change_intensity(texture, tf.constant([5, 6]))
+
+    def roughness(images):
+        # Brightness and contrast change both in the same proportion.
+        return tf.image.total_variation(images) / tf.math.reduce_std(images, [1, 2, 3])
+
+    ratio = (roughness(changed) / roughness(texture)).numpy()
+    assert ratio.max() < 1.001
+    # Widths of less than about 0.4 of the 0.1 to 2 pixels cannot be seen.
+    assert 0.35 < (ratio < 0.95).mean() < 0.55
