@@ -27,6 +27,7 @@ _PLACE = {
     + ("qoffset_x", "qoffset_y", "qoffset_z"),
     "sform": ("srow_x", "srow_y", "srow_z"),
 }
+_UNIT_OF_LENGTH = 0b111  # Bits of xyzt_units; the others are of time.
 _COPY_AGAIN = "copy or download it again"
 _LOG = logging.getLogger(__name__)
 
@@ -126,7 +127,8 @@ def copy_place(source: pathlib.Path, target: pathlib.Path) -> None:
     """Gives a NIfTI file the qform and the sform of another one; else does nothing.
 
     ITK reads one of the two, and writes it as both. A viewer that reads the other one
-    would lay a mask beside its scan.
+    would lay a mask beside its scan. Voxel sizes and the unit of length go with them,
+    since ITK writes everything in mm.
 
     Args:
       source: an image.
@@ -139,6 +141,11 @@ def copy_place(source: pathlib.Path, target: pathlib.Path) -> None:
         for field in (f"{name}_code", *fields):
             own[field] = place[field]
     own["pixdim"][0] = place["pixdim"][0]  # The qform's handedness.
+    # A flat image need not have a size of its third axis.
+    sizes = place["pixdim"][1:4]
+    own["pixdim"][1:4] = np.where(sizes > 0, sizes, own["pixdim"][1:4])
+    kept = own["xyzt_units"] & ~_UNIT_OF_LENGTH
+    own["xyzt_units"] = kept | (place["xyzt_units"] & _UNIT_OF_LENGTH)
     is_packed = formats.kind_of(target).is_packed
     with formats.unpacked(target) as content:
         whole = content.read()

@@ -27,6 +27,10 @@ _TO_XYZ = np.array(
     ]
 )
 _WHITE = _TO_XYZ.sum(axis=1)
+# Above what NIfTI's float32 rounds, of which a quaternion loses half the digits.
+_SAME_MM = 1e-2
+_SAME_AXES = 2e-3
+_UTF8 = "ISO_IR 192"
 
 
 def require() -> tuple[Any, Any]:
@@ -80,12 +84,7 @@ def write(
     """
     _, pydicom = require()
     found = dicom_series.checked(series)
-    if mask.GetSize() != tuple(found.size):
-        raise errors.UserError(
-            f"{target}: found a mask of {mask.GetSize()} voxels, expected "
-            f"{tuple(found.size)} as the series of {series} has: make it again by "
-            "--overwrite."
-        )
+    _check_place(mask, found, target)
     values = _numbered(mask, structures, target)
     try:
         # GDCM reads files without the preamble of part 10, too.
@@ -106,6 +105,25 @@ def write(
         ) from None
     with files.atomic_path(target) as partial:
         made.save_as(str(partial))
+
+
+def _check_place(
+    mask: sitk.Image, series: dicom_series.Series, target: pathlib.Path
+) -> None:
+    """Refuses a mask whose voxels are not those of the series, one by one."""
+    for field, found, expected, tolerance in (
+        ("size", mask.GetSize(), series.size, 0),
+        ("spacing", mask.GetSpacing(), series.spacing_mm, _SAME_MM),
+        ("origin", mask.GetOrigin(), series.origin, _SAME_MM),
+        ("direction", mask.GetDirection(), series.direction, _SAME_AXES),
+    ):
+        same = len(found) == len(expected)
+        if not same or not np.allclose(found, expected, rtol=0, atol=tolerance):
+            raise errors.UserError(
+                f"{target}: {field} of the mask: found {found}, expected "
+                f"{tuple(expected)} as the series of {series.path} has: make it again "
+                "by --overwrite."
+            )
 
 
 def _numbered(
@@ -154,6 +172,8 @@ def _segmentation(sources: Sequence, pixels: np.ndarray, structures) -> Any:
         series_description=f"Segmentation by {_NAME}",
         # A mask without any structure has all its frames, empty.
         omit_empty_frames=bool(pixels.any()),
+        # Names may be of any script; what is the series' own is written anew in it.
+        specific_character_set=_UTF8,
     )
 
 

@@ -20,6 +20,7 @@ from dscl_tf.cohort import (
 from dscl_tf.config import masks
 from dscl_tf.inference import (
     case_views,
+    evaluated,
     evaluation_pictures,
     former,
     log_tables,
@@ -65,7 +66,7 @@ def evaluate(
     Raises:
       UserError: if model and cohort do not fit each other, the subset has no labelled
         volume, an original file is missing or has changed, or the folder holds another
-        evaluation that is not to be overwritten.
+        or a damaged evaluation that is not to be overwritten.
     """
     cohort = prepared.PreparedCohort.open(settings.prepared)
     _check_fit(predictor, cohort)
@@ -162,8 +163,10 @@ def _finished(
             f"{', '.join(key.replace('_', ' ') for key in differing)}: choose another "
             "folder, or replace it by --overwrite."
         )
-    # What an earlier version evaluated lacks figures.
-    return content if "intervals" in content else None
+    if not {"intervals", "volume_bias"} <= content.keys():
+        return None  # An earlier version evaluated, which had fewer figures.
+    evaluated.require_whole(output)
+    return content
 
 
 def _evaluate_all(

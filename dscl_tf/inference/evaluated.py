@@ -8,7 +8,7 @@ from dscl_tf import csv_columns, files, json_forms
 from dscl_tf.inference import summary
 from dscl_tf.json_forms import MAYBE, NUMBER, Each, Either
 
-_CURE = "evaluate again"
+_CURE = "evaluate again with --overwrite"
 # What has a question mark is not in what earlier versions wrote.
 _CASES = {"metric_per_case": [{"name": str, "metrics": Each({"Dice": MAYBE})}]}
 _FIGURES = {"Dice": MAYBE, "HD95_mm": MAYBE, "ASSD_mm": MAYBE, "NSD?": MAYBE}
@@ -31,6 +31,8 @@ _MEANS = {
     },
     "volume_bias?": Each(_BIAS),
 }
+_BOUNDED = dict.fromkeys(("Dice", "NSD", "HD95_mm", "ASSD_mm"), _INTERVAL)
+_COUNTED = dict.fromkeys(("n_distances", "missed", "spurious", "not_applicable"), int)
 
 
 class CaseFigure(NamedTuple):
@@ -87,6 +89,19 @@ def means(evaluation: pathlib.Path) -> dict[str, Any]:
     return content
 
 
+def require_whole(evaluation: pathlib.Path) -> None:
+    """Refuses a summary.json that lacks figures which this version writes.
+
+    Raises:
+      UserError: it is missing, or not what dscl-evaluate writes now.
+    """
+    labels = means(evaluation)["mean"]
+    bounds = {"mean": dict.fromkeys(labels, _BOUNDED), "foreground_mean": _BOUNDED}
+    counts = {"mean": Each(_COUNTED), "foreground_mean": _COUNTED}
+    form = {**counts, "intervals": bounds, "nsd_tolerance_mm": MAYBE}
+    _summary(evaluation, {**form, "volume_bias": Each(_BIAS), **_CASES})
+
+
 def mask_values(evaluation: pathlib.Path) -> Optional[list[int]]:
     """What the masks of an evaluation say for each class; None: the classes.
 
@@ -98,6 +113,15 @@ def mask_values(evaluation: pathlib.Path) -> Optional[list[int]]:
         return None
     json_forms.check(evaluation / summary.FILE, content, {"mask_values": [int]}, _CURE)
     return content["mask_values"]
+
+
+def cohort_id(evaluation: pathlib.Path) -> str:
+    """The id of the prepared cohort that an evaluation was on.
+
+    Raises:
+      UserError: summary.json is missing, or not what dscl-evaluate writes.
+    """
+    return _summary(evaluation, {"cohort_id": str})["cohort_id"]
 
 
 def case_dice(evaluation: pathlib.Path) -> dict[str, Optional[float]]:

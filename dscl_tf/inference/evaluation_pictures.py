@@ -8,7 +8,7 @@ import SimpleITK as sitk
 
 from dscl_tf import errors, files
 from dscl_tf.cohort import cases, label_values, prepared, volumes
-from dscl_tf.inference import case_views, evaluated, originals, overlays
+from dscl_tf.inference import case_views, evaluated, originals, overlays, summary
 
 SHEET = "contact_sheet.png"
 FOLDER = "overlays"
@@ -66,8 +66,10 @@ class MaskViews:
           evaluations: their folders.
 
         Raises:
-          UserError: a summary.json is missing or damaged.
+          UserError: a summary.json is missing, damaged, or of another cohort.
         """
+        for folder in evaluations:
+            _check_cohort(pathlib.Path(folder), cohort)
         self._cohort = cohort
         count = len(cohort.label_names)
         self._values = {
@@ -105,3 +107,14 @@ class MaskViews:
             )
         mask.CopyInformation(originals.blank(volume))
         return mask
+
+
+def _check_cohort(evaluation: pathlib.Path, cohort: prepared.PreparedCohort) -> None:
+    """Refuses an evaluation on other volumes, which may have the same names."""
+    found = evaluated.cohort_id(evaluation)
+    if found != cohort.content_id:
+        raise errors.UserError(
+            f"{evaluation / summary.FILE}: cohort_id: found {found}, expected "
+            f"{cohort.content_id} of {cohort.folder}: its masks are of other scans; "
+            "evaluate on this cohort."
+        )

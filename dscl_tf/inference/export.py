@@ -12,6 +12,9 @@ from dscl_tf import errors, files
 from dscl_tf.inference import predictor
 from dscl_tf.training import run_folder
 
+# What TensorFlow writes as a SavedModel.
+_ENTRIES = {"saved_model.pb", "fingerprint.pb", "keras_metadata.pb"}
+_ENTRIES |= {"variables", "assets"}
 _LOG = logging.getLogger(__name__)
 
 
@@ -40,7 +43,7 @@ def export_model(
 
     Raises:
       UserError: if `output` is a file, holds something else than an export, or the
-        export of another model without `overwrite`.
+        export of another model without `overwrite` or with other files in it.
     """
     output = pathlib.Path(os.path.abspath(output))
     settings = predictor.settings_of(segmenter)
@@ -76,6 +79,13 @@ def _is_finished(output: pathlib.Path, settings: dict, overwrite: bool) -> bool:
         raise errors.UserError(
             f"--output {output} holds the export of another model: choose a new "
             "folder, or give --overwrite to replace it."
+        )
+    others = sorted({entry.name for entry in output.iterdir()} - _ENTRIES)
+    if others:
+        raise errors.UserError(
+            f"--output {output} has {len(others)} entries beside the export that would "
+            f"be lost with it, such as {others[0]}: take them away, or choose a new "
+            "folder."
         )
     return False
 

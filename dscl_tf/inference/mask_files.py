@@ -65,6 +65,25 @@ def targets(
     return [pathlib.Path(output) / name for name in inputs_of]
 
 
+def require_no_input(
+    inputs: Sequence[pathlib.Path], targets: Sequence[pathlib.Path]
+) -> None:
+    """Refuses masks that would replace an image, be it by way of a link.
+
+    Raises:
+      UserError: naming the first of them.
+    """
+    images = {path.resolve(): path for path in inputs}
+    for target in targets:
+        image = images.get(target.resolve())
+        if image is not None:
+            raise errors.UserError(
+                f"--output {target.parent}: the mask {target.name} would replace "
+                f"{target.resolve()}, which is the input {image}: choose another "
+                "folder."
+            )
+
+
 def check_target(target: pathlib.Path, source: files.PathLike) -> None:
     """Refuses a mask whose file could not appear whole.
 
@@ -102,12 +121,14 @@ def write(
 
 
 def _segmentation(mask: sitk.Image, structures: Sequence[Structure]) -> sitk.Image:
+    said = {key: mask.GetMetaData(key) for key in mask.GetMetaDataKeys()}
     # Slicer wants three axes of a single slice, too.
     mask = sitk.JoinSeries([mask]) if mask.GetDimension() == 2 else sitk.Image(mask)
     shapes = sitk.LabelShapeStatisticsImageFilter()
     shapes.ComputePerimeterOff()  # It takes most of the time.
     shapes.Execute(mask)
     fields = {
+        **said,  # Such as `mask_origins.note`; a copy loses it.
         "Segmentation_ContainedRepresentationNames": f"{_SEGMENTATION}|",
         "Segmentation_SourceRepresentation": _SEGMENTATION,
         # The same to versions before 5.4.

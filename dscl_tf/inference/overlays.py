@@ -283,6 +283,7 @@ def _legend(figure: Figure, label_names: tuple[str, ...], is_sparse: bool) -> No
 def _save(figure: Figure, path: files.PathLike) -> None:
     for words in figure.findobj(text.Text):
         words.set_family(_fonts())
+        words.set_parse_math(False)  # Names may have a $.
     with warnings.catch_warnings(record=True) as said, files.atomic_path(path) as new:
         figure.savefig(new, format="png", facecolor=_BACKGROUND)
     for each in said:

@@ -3,7 +3,6 @@
 import logging
 import os
 import pathlib
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional, Union
 
@@ -20,16 +19,15 @@ from dscl_tf.inference import (
     dicom_seg,
     doubts,
     mask_files,
+    mask_origins,
+    one_channel,
 )
 from dscl_tf.inference import predictor as predictors
 from dscl_tf.inference.channel_inputs import CaseInput
 from dscl_tf.inference.structures import Structure, structures
 
-# nnU-Net's file of one channel of a case.
-_CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>[0-9]{4})\.[^0-9].*")
 # What one input fails by and the next may not. SimpleITK's errors are RuntimeErrors.
 _OF_ONE_INPUT = (errors.UserError, RuntimeError, MemoryError, tf.errors.OpError)
-_SHOWN = 8  # Channels that a message lists.
 _LOG = logging.getLogger(__name__)
 
 
@@ -75,7 +73,7 @@ def find_inputs(
 
     Raises:
       UserError: if there is no image, or the masks would replace the images, or
-        which channel is meant is not said.
+        which channel is meant is not said, or no file can have the one that is.
     """
     source, output = pathlib.Path(source), pathlib.Path(output)
     check_places(source, output)
@@ -93,64 +91,13 @@ def find_inputs(
         return inputs
     dicom_inputs.warn_of_left_out(found)
     by_name = channel is None and channel_inputs.are_wanted(settings)
-    if files_are_cases or by_name or not source.is_dir():
+    if by_name:
         return inputs
-    return _of_channel(inputs, channel, _remembered(settings))
-
-
-def _remembered(settings: Optional[PreprocessingConfig]) -> Optional[int]:
-    """The number of a model's one channel, if it was one of several."""
-    chosen = (settings.channels or ()) if settings else ()
-    return chosen[0].number if len(chosen) == 1 else None
-
-
-def _of_channel(
-    inputs: list[pathlib.Path], channel: Optional[int], remembered: Optional[int]
-) -> list[pathlib.Path]:
-    """Without the other channels of cases that have a file for each channel."""
-    matches = {path: _CHANNEL.fullmatch(path.name) for path in inputs}
-    channels = {int(found["channel"]) for found in matches.values() if found}
-    if len(channels) < 2 or not _are_channels(matches, channel):
-        return inputs
-    channel = remembered if channel is None else channel
-    folder = inputs[0].parent
-    if channel not in channels:
-        known = ", ".join(map(str, sorted(channels)[:_SHOWN]))
-        more = ", ..." if len(channels) > _SHOWN else ""
-        raise errors.UserError(
-            f"--input {folder} has names of the channels {known}{more} of each case, "
-            f"found --channel={'' if channel is None else channel}: say which of them "
-            "the model was trained on, or --files_are_cases if each file is a case."
-        )
-    cases: dict[str, list[pathlib.Path]] = {}
-    for path, found in matches.items():
-        cases.setdefault(found["case"] if found else path.name, []).append(path)
-    chosen = [
-        path
-        for path, found in matches.items()
-        if not found or int(found["channel"]) == channel
-    ]
-    lacking = [paths[0] for paths in cases.values() if not set(paths) & set(chosen)]
-    if lacking:
-        raise errors.UserError(
-            f"--input {folder}: channel {channel} of {len(lacking)} cases is missing, "
-            f"such as that of {lacking[0].name}: copy it there, or take these files "
-            "away (--files_are_cases if each file is a case)."
-        )
-    return chosen
-
-
-def _are_channels(matches: dict, channel: Optional[int]) -> bool:
-    """Whether numbers at the ends of names are channels, not part of the cases' ids."""
-    numbered = [path for path, found in matches.items() if found]
-    if any(int(matches[path]["channel"]) == 0 for path in numbered):
-        return True
-    if channel is None or len(numbered) < len(matches):
-        return False
-    try:
-        return volumes.read_header(numbered[0]).GetDimension() < 4
-    except errors.UserError:
-        return False  # It is named when its turn comes.
+    remembered = one_channel.remembered(settings)
+    if source.is_dir() and not files_are_cases:
+        inputs = one_channel.choose(inputs, channel, remembered)
+    one_channel.check(source, inputs, channel, remembered, files_are_cases)
+    return inputs
 
 
 def predict_files(
@@ -184,15 +131,15 @@ def predict_files(
 
     Raises:
       UserError: at the end, if inputs failed; it names the first of them. Before the
-        first, if two inputs would have one mask.
+        first, if two inputs would have one mask, or a mask would replace an input.
     """
     values = label_values.of_masks(mask_values, predictor.label_values)
     named = structures(predictor.label_names, values)
     written, failures = 0, []
     cases = of_channels or {}
-    named_by = {path: case.mask for path, case in cases.items()}
-    targets = mask_files.targets(inputs, output, mask_format, named_by)
-    channel = _remembered(predictor.settings) if channel is None else channel
+    targets = _targets(inputs, output, mask_format, cases)
+    if channel is None:
+        channel = one_channel.remembered(predictor.settings)
     for number, (path, target) in enumerate(zip(inputs, targets), 1):
         missing = _missing(path, target, overwrite, write_dicom_seg)
         if not missing:
@@ -212,6 +159,20 @@ def predict_files(
         mask_files.write_label_descriptions(named, output, overwrite)
     _refuse_failures(failures, len(inputs))
     return written
+
+
+def _targets(
+    inputs: Sequence[pathlib.Path],
+    output: files.PathLike,
+    mask_format: str,
+    cases: Mapping[pathlib.Path, CaseInput],
+) -> list[pathlib.Path]:
+    """The files of the masks, of which none is an input."""
+    named_by = {path: case.mask for path, case in cases.items()}
+    targets = mask_files.targets(inputs, output, mask_format, named_by)
+    sources = [path for case in cases.values() for path, _ in case.images]
+    mask_files.require_no_input([*inputs, *sources], targets)
+    return targets
 
 
 def _missing(
@@ -245,8 +206,11 @@ def _make(
         else:
             mask, source = segment_file(predictor, path, which), path
         mask = label_values.in_values(mask, values)
+        if formats.is_dicom(path):
+            mask_origins.note(mask, predictor.model_id, values)
         mask_files.write(mask, target, named, source)
     else:
+        mask_origins.require(target, predictor.model_id, values)
         mask = volumes.read_label(target)
     for each in missing:
         if each != target:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 OWN = "99DSCL"  # Schemes that begin with 99 are private.
@@ -90,12 +91,19 @@ def code_of(name: str) -> StructureCode:
       the same for the same name, with that as its meaning.
     """
     words = re.sub(r"[\W_]+", " ", name.lower()).strip()
-    last = words.rpartition(" ")[2]
-    known = _BY_NAME.get(last if last in _GROWTHS else words)
+    *before, last = words.split(" ")
+    is_growth = last in _GROWTHS and not _is_negated(before)
+    known = _BY_NAME.get(last if is_growth else words)
     if known:
         return known
     value = hashlib.sha256(words.encode()).hexdigest()[:16].upper()
     return StructureCode(_ANATOMICAL, Code(value, OWN, label_of(name)))
+
+
+def _is_negated(before: Sequence[str]) -> bool:
+    """Whether words before the last one say that it is not there."""
+    # "Non-enhancing tumor" is one.
+    return not {"no", "without"}.isdisjoint(before) or before[-1:] == ["non"]
 
 
 def label_of(name: str) -> str:

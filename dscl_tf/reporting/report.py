@@ -7,6 +7,8 @@ from typing import Optional
 from dscl_tf import errors, files, results_json
 
 NAME = "report.html"
+_SUFFIXES = (".html", ".htm")
+_HEAD = b"<!DOCTYPE html>"
 _EXTRA = ("jinja2", "markupsafe", "plotly")
 
 
@@ -36,8 +38,30 @@ def write(settings: ReportConfig) -> pathlib.Path:
         raise errors.UserError(
             f"--output={output} is a folder; expected the name of an HTML file."
         )
+    _require_replaceable(output)
     files.write_text(output, _document(folder))
     return output
+
+
+def _require_replaceable(output: pathlib.Path) -> None:
+    """Refuses, before the work, a file that is no page."""
+    if output.suffix.lower() not in _SUFFIXES:
+        raise errors.UserError(
+            f"--output={output}: found the suffix {output.suffix!r}, expected "
+            f"{' or '.join(_SUFFIXES)}: call it {output.stem}.html."
+        )
+    if not output.exists():
+        return
+    try:
+        with output.open("rb") as file:
+            head = file.read(len(_HEAD))
+    except OSError as error:
+        raise files.cannot_write(output, error) from error
+    if head.upper() != _HEAD.upper():
+        raise errors.UserError(
+            f"--output={output} is there and does not begin with {_HEAD.decode()}, as "
+            "a report does: choose another name, or take the file away."
+        )
 
 
 def _document(folder: pathlib.Path) -> str:

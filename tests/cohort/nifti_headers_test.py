@@ -1,11 +1,12 @@
 import struct
 
+import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
 from dscl_tf import errors
-from dscl_tf.cohort import layouts, nifti_headers, volumes
+from dscl_tf.cohort import image_writing, layouts, nifti_headers, volumes
 from tests import miniatures
 from tests.cohort import making
 
@@ -137,3 +138,40 @@ def test_sheared_axes_of_other_formats_are_refused_by_name(tmp_path, suffix):
     )
     with pytest.raises(errors.UserError, match=r"a\..*not at right angles; re-save"):
         volumes.read_image(path)
+
+
+@pytest.mark.parametrize("codes", [(1, 0), (0, 1), (1, 1), (1, 4), (0, 0)])
+@pytest.mark.parametrize(
+    ("unit", "in_mm"), [("mm", 1), ("meter", 1000), ("micron", 0.001), ("unknown", 1)]
+)
+def test_a_mask_lies_on_its_scan_in_any_unit(path, unit, in_mm, codes):
+    scan = nibabel.load(path)
+    header, pixels = scan.header.copy(), np.asarray(scan.dataobj)
+    affine = np.diag([1 / in_mm] * 3 + [1]) @ scan.affine
+    header.set_xyzt_units(unit, "msec")
+    header["pixdim"][1:4] /= in_mm
+    header.set_qform(affine, codes[0])
+    header.set_sform(affine, codes[1])
+    nibabel.save(nibabel.Nifti1Image(pixels, None, header), path)
+    target = path.with_name(f"mask_{path.name}")
+    image = volumes.read_image(path)
+    mask = sitk.Cast(image > 0, sitk.sitkUInt8)
+    image_writing.write_image(mask, target, path)
+    scan, found = nibabel.load(path), nibabel.load(target)
+    np.testing.assert_array_equal(found.affine, scan.affine)
+    np.testing.assert_array_equal(found.header["pixdim"][:4], scan.header["pixdim"][:4])
+    assert found.header.get_xyzt_units() == (unit, "sec")
+    written = sitk.ReadImage(str(target))
+    np.testing.assert_allclose(written.GetSpacing(), (2, 2, 8), rtol=1e-6)
+    for get in ("GetSpacing", "GetOrigin", "GetDirection"):
+        assert getattr(written, get)() == getattr(image, get)(), get
+
+
+def test_a_flat_scan_without_a_third_size_leaves_the_masks_own(tmp_path):
+    scan, target = tmp_path / "a.nii", tmp_path / "mask.nii"
+    flat = sitk.GetImageFromArray(making.intensities()[0])
+    sitk.WriteImage(flat, str(scan))
+    miniatures.change_header(scan, lambda head: struct.pack_into("<f", head, 88, 0))
+    mask = sitk.JoinSeries([sitk.Cast(flat > 0, sitk.sitkUInt8)], 0.0, 5.0)
+    image_writing.write_image(mask, target, scan)
+    assert sitk.ReadImage(str(target)).GetSpacing() == (1, 1, 5)

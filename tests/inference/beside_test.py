@@ -117,3 +117,14 @@ def test_a_slice_without_truth_is_one_that_somebody_found():
 )
 def test_headings_are_what_tells_the_folders_apart(folders, headings):
     assert beside._headings(*map(pathlib.Path, folders)) == headings
+
+
+def test_an_evaluation_of_another_cohort_is_refused(two, cohort_folder, tmp_path):
+    mine, theirs = two
+    shutil.copytree(theirs, tmp_path / "other")
+    summary = tmp_path / "other" / "summary.json"
+    content = json.loads(summary.read_text())
+    summary.write_text(json.dumps({**content, "cohort_id": "another"}))
+    message = r"summary\.json: cohort_id: found another, expected .* of other scans"
+    with pytest.raises(errors.UserError, match=message):
+        beside.draw(mine, tmp_path / "other", str(cohort_folder))

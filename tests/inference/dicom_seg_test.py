@@ -394,3 +394,113 @@ def test_dicom_beside_other_images_is_said(tmp_path, caplog):
     )
     (path,) = predict.find_inputs(tmp_path / "in", tmp_path / "out")
     assert path.name == "a.nii.gz" and "3 DICOM files beside" in caplog.text
+
+
+@pytest.fixture
+def masks_of_another_model(model, tmp_path, monkeypatch):
+    """A folder of series and one with its mask, by a model of another id."""
+    dicom_making.write_series(tmp_path / "in", voxels(blocks()))
+    with monkeypatch.context() as other:
+        other.setattr(model, "model_id", "0123456789abcdef")
+        run(model, tmp_path / "in", tmp_path / "out")
+    return tmp_path / "in", tmp_path / "out"
+
+
+def test_a_mask_of_another_model_is_refused(model, masks_of_another_model):
+    source, output = masks_of_another_model
+    message = r"mask of another model, .* by --overwrite, or choose another --output"
+    with pytest.raises(errors.UserError, match=message):
+        run(model, source, output, write_dicom_seg=True)
+    assert not list(output.glob("*.seg.dcm"))
+    assert run(model, source, output, overwrite=True, write_dicom_seg=True) == 1
+    (made,) = output.glob("*.seg.dcm")
+    made.unlink()
+    assert run(model, source, output, write_dicom_seg=True) == 1
+
+
+@pytest.mark.parametrize("mask_format", ["input", "seg_nrrd"])
+def test_a_mask_of_other_values_is_refused(model, tmp_path, monkeypatch, mask_format):
+    monkeypatch.setattr(model, "label_values", (0, 2, 1))
+    dicom_making.write_series(tmp_path / "in", voxels(blocks()))
+    options = {"mask_format": mask_format, "write_dicom_seg": True}
+    with_classes = {**options, "mask_values": "classes"}
+    run(model, tmp_path / "in", tmp_path / "out", **with_classes)
+    (made,) = (tmp_path / "out").glob("*.seg.dcm")
+    expected = decoded(made)
+    made.unlink()
+    with pytest.raises(errors.UserError, match="of other --mask_values"):
+        run(model, tmp_path / "in", tmp_path / "out", **options)
+    # Of its own values it is known again, whatever its format.
+    assert run(model, tmp_path / "in", tmp_path / "out", **with_classes) == 1
+    found = decoded(made)
+    for place, values in expected.items():
+        np.testing.assert_array_equal(found[place], values)
+
+
+def test_a_mask_that_was_saved_anew_is_refused(model, tmp_path):
+    dicom_making.write_series(tmp_path / "in", voxels(blocks()))
+    run(model, tmp_path / "in", tmp_path / "out")
+    (path,) = (tmp_path / "out").glob("*.nii.gz")
+    sitk.WriteImage(sitk.DICOMOrient(sitk.ReadImage(str(path)), "RAS"), str(path))
+    with pytest.raises(errors.UserError, match="a mask of unknown origin"):
+        run(model, tmp_path / "in", tmp_path / "out", write_dicom_seg=True)
+
+
+@pytest.mark.parametrize("field", ["spacing", "origin", "direction", "size"])
+def test_a_mask_that_lies_elsewhere_is_refused(tmp_path, field):
+    paths = dicom_making.write_series(tmp_path / "in", np.zeros((4, 8, 6), int))
+    mask = dicom_series.header(paths[0])
+    if field == "size":
+        mask = mask[:, 1:, :]
+    elif field == "direction":
+        mask = sitk.DICOMOrient(mask, "RAS")
+        mask.SetOrigin(dicom_series.header(paths[0]).GetOrigin())
+    else:
+        name = field.capitalize()
+        moved = np.add(getattr(mask, f"Get{name}")(), (0, 0, 0.1))
+        getattr(mask, f"Set{name}")(moved.tolist())
+    message = rf"{field} of the mask: found .* make it again by --overwrite"
+    with pytest.raises(errors.UserError, match=message):
+        dicom_seg.write(mask, paths[0], tmp_path / "a.seg.dcm", NAMED)
+    assert not (tmp_path / "a.seg.dcm").exists()
+
+
+@pytest.mark.parametrize("charset", ["ISO_IR 100", "ISO_IR 192", None])
+def test_names_of_any_script(tmp_path, charset):
+    tags = {"PatientName": "M\u00fcller^J\u00f6rg" if charset else "Doe^Jane"}
+    if charset:
+        tags["SpecificCharacterSet"] = charset
+    paths = dicom_making.write_series(tmp_path / "in", np.zeros((4, 8, 6), int), **tags)
+    names = ("background", "\u809d\u81d3", "\u00d6dem")
+    target = tmp_path / "a.seg.dcm"
+    mask = dicom_series.header(paths[0])
+    dicom_seg.write(mask, paths[0], target, structures.structures(names))
+    made = pydicom.dcmread(target)
+    assert made.SpecificCharacterSet == "ISO_IR 192"
+    assert [it.SegmentLabel for it in made.SegmentSequence] == list(names[1:])
+    kinds = [it.SegmentedPropertyTypeCodeSequence[0] for it in made.SegmentSequence]
+    assert [it.CodeMeaning for it in kinds] == list(names[1:])
+    assert made.PatientName == tags["PatientName"]
+    content = target.read_bytes()
+    for text in (*names[1:], tags["PatientName"]):
+        assert text.encode("utf-8") in content
+
+
+@pytest.mark.parametrize(
+    ("name", "is_growth"),
+    [
+        ("liver without tumor", False),
+        ("non-tumor", False),
+        ("no tumor", False),
+        ("no visible cancer", False),
+        ("tumor", True),
+        ("non-enhancing tumor", True),
+        ("node tumour", True),
+    ],
+)
+def test_what_is_without_a_tumor_is_none(name, is_growth):
+    found = structure_codes.code_of(name)
+    assert (found.kind.meaning == "Neoplasm") == is_growth
+    if not is_growth:
+        assert found.kind[1:] == ("99DSCL", name)
+        assert found.category.meaning == "Anatomical Structure"

@@ -97,16 +97,39 @@ def test_surface_dice_on_demand(evaluated, model, cohort_folder, tmp_path):
     assert (tmp_path / "summary.json").stat().st_mtime_ns == before
 
 
+@pytest.mark.parametrize("lacking", ["intervals", "volume_bias"])
 def test_what_an_earlier_version_wrote_is_evaluated_again(
-    evaluated, model, cohort_folder, tmp_path
+    evaluated, model, cohort_folder, tmp_path, lacking
 ):
     _, content = evaluated
-    earlier = {key: it for key, it in content.items() if key != "intervals"}
+    earlier = {key: it for key, it in content.items() if key != lacking}
     (tmp_path / "summary.json").write_text(json.dumps(earlier))
     settings = evaluate.EvaluationConfig(
         str(cohort_folder), str(tmp_path), "all", pictures=False
     )
-    assert evaluate.evaluate(model, settings)["intervals"] == content["intervals"]
+    assert evaluate.evaluate(model, settings)[lacking] == content[lacking]
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda it: it.pop("mean"), "mean: found nothing"),
+        (lambda it: it["mean"]["1"].pop("missed"), "mean.1.missed: found nothing"),
+        (lambda it: it["intervals"]["mean"].pop("2"), "intervals.mean.2: found"),
+        (lambda it: it.pop("metric_per_case"), "metric_per_case: found nothing"),
+    ],
+)
+def test_a_damaged_evaluation_is_named(
+    evaluated, model, cohort_folder, tmp_path, damage, message
+):
+    content = json.loads((evaluated[0] / "summary.json").read_text())
+    damage(content)
+    (tmp_path / "summary.json").write_text(json.dumps(content))
+    settings = evaluate.EvaluationConfig(
+        str(cohort_folder), str(tmp_path), "all", pictures=False
+    )
+    with pytest.raises(errors.UserError, match=rf"{message}.* with --overwrite"):
+        evaluate.evaluate(model, settings)
 
 
 def test_files(evaluated, dataset):

@@ -103,4 +103,4 @@ def test_damaged_means_are_named(tmp_path, changes, message):
     path.write_text(json.dumps({**SUMMARY, **changes}))
     with pytest.raises(errors.UserError) as caught:
         evaluated.means(tmp_path)
-    assert str(caught.value) == f"{path}: {message}: evaluate again."
+    assert str(caught.value) == f"{path}: {message}: evaluate again with --overwrite."

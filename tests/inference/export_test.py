@@ -127,3 +127,16 @@ def test_nothing_stays_of_a_failed_export(segmenter, tmp_path, monkeypatch):
     with pytest.raises(errors.UserError, match="No space left"):
         export.export_model(segmenter, tmp_path / "export")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_files_within_an_export_are_not_lost_with_it(segmenter, replace, tmp_path):
+    folder = tmp_path / "export"
+    export.export_model(segmenter, folder)
+    (folder / "masks").mkdir()
+    (folder / "masks" / "p1.nii.gz").write_text("mine")
+    other = replace(segmenter, label_names=("background", "a", "b"))
+    with pytest.raises(errors.UserError, match=r"has 1 entries .* such as masks"):
+        export.export_model(other, folder, overwrite=True)
+    assert (folder / "masks" / "p1.nii.gz").read_text() == "mine"
+    # The same export is there whatever lies beside it.
+    assert not export.export_model(segmenter, folder)

@@ -1,5 +1,7 @@
 """What the pictures show; that they look right is checked by eye."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from matplotlib import image as images
@@ -127,3 +129,17 @@ def test_thumbnail_is_the_middle_level():
     small = case_views.thumbnail(view, 0.5).view
     assert small.image.shape == (1, 8, 8)
     np.testing.assert_array_equal(small.image[0], view.image[4])
+
+
+def test_dollars_in_names_are_no_formulas(tmp_path):
+    truth = np.zeros((2, 16, 16), np.uint8)
+    truth[:, 4:8, 4:8] = 1
+    name = "p$\\bad{$"
+    view = dataclasses.replace(
+        _view(truth, truth, name=name), label_names=("background", name, "$_{$")
+    )
+    small = case_views.thumbnail(view, 0.5)
+    overlays.draw_case(view, tmp_path / "case.png")
+    overlays.draw_sheet([small], tmp_path / "sheet.png")
+    overlays.draw_beside([(name, [small])], tmp_path / "beside.png")
+    assert len(list(tmp_path.iterdir())) == 3

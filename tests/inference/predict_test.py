@@ -10,6 +10,7 @@ import SimpleITK as sitk
 
 from dscl_tf import errors
 from dscl_tf.cohort import volumes
+from dscl_tf.config import ChannelConfig
 from dscl_tf.inference import predict, predictor
 from tests import miniatures
 from tests.inference import conftest
@@ -377,3 +378,83 @@ def test_labels_lie_beside_masks_alone(model, dataset, tmp_path):
     (output / "labels.txt").unlink()
     _run(model, source, output)  # The mask is kept; its labels are written again.
     assert '"low"' in (output / "labels.txt").read_text()
+
+
+def _volumes(folder, *names):
+    for name in names:
+        conftest.write_volume(folder / f"{name}.nii.gz", conftest.blocks())
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("names", "channel", "found"),
+    [
+        (["a_0000"], 1, "names that end in _0000"),
+        (["a_0000", "b_0000", "c"], 1, "names that end in _0000"),
+        (["a_0001", "a_0002", "b"], 1, "names that end in _0001, _0002"),
+        (["a"], 0, "no name of a channel"),
+    ],
+)
+def test_a_channel_that_no_image_can_have_is_refused(tmp_path, names, channel, found):
+    source = _volumes(tmp_path / "in", *names)
+    message = rf"--channel={channel}: found no 4-D image .* and {found}, expected"
+    for place in (source, source / f"{names[0]}.nii.gz")[: 3 - len(names)]:
+        with pytest.raises(errors.UserError, match=message):
+            predict.find_inputs(place, tmp_path / "out", channel)
+    if "_" in names[0]:  # One file says its channel.
+        number = int(names[0][-4:])
+        path = source / f"{names[0]}.nii.gz"
+        assert predict.find_inputs(path, tmp_path / "out", number) == [path]
+        with pytest.raises(errors.UserError, match="no name of a channel"):
+            predict.find_inputs(path, tmp_path / "out", number, files_are_cases=True)
+
+
+def test_a_channel_among_3d_images_is_that_of_a_4d_one(tmp_path):
+    source = _volumes(tmp_path / "in", "a_0000", "b")
+    _series(source / "c.nii.gz")
+    assert len(predict.find_inputs(source, tmp_path / "out", 1)) == 3
+
+
+def test_a_remembered_channel_that_no_image_can_have_is_said_once(
+    model, tmp_path, caplog
+):
+    channels = (ChannelConfig("ADC", 1),)
+    settings = dataclasses.replace(model.settings, channels=channels)
+    source = _volumes(tmp_path / "in", "a_0000", "b_0000")
+    found = predict.find_inputs(source, tmp_path / "out", settings=settings)
+    assert len(found) == 2
+    (said,) = caplog.messages
+    assert "The model is of channel 1 of its dataset; found no 4-D image" in said
+    caplog.clear()
+    _volumes(tmp_path / "ours", "a_0001")
+    predict.find_inputs(tmp_path / "ours", tmp_path / "out", settings=settings)
+    _series(source / "c.nii.gz")
+    predict.find_inputs(source, tmp_path / "out", settings=settings)
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_a_scan_that_the_input_links_to_is_not_replaced(model, tmp_path, is_folder):
+    scan = conftest.write_volume(
+        tmp_path / "data" / "a.nii.gz", conftest.as_image(conftest.blocks())
+    )
+    before = scan.read_bytes()
+    (tmp_path / "links").mkdir()
+    link = tmp_path / "links" / "a.nii.gz"
+    link.symlink_to(scan)
+    source = link.parent if is_folder else link
+    for overwrite in (True, False):
+        with pytest.raises(errors.UserError, match=r"would replace .* is the input"):
+            _run(model, source, tmp_path / "data", overwrite=overwrite)
+    assert scan.read_bytes() == before
+    assert _run(model, source, tmp_path / "out") == 1
+
+
+def test_a_scan_of_another_channel_is_not_replaced_either(model, tmp_path):
+    first = conftest.write_volume(tmp_path / "in" / "a_t2.nii.gz", conftest.blocks())
+    other = conftest.write_volume(tmp_path / "out" / "a.nii.gz", conftest.blocks())
+    case = predict.CaseInput("a.nii.gz", ((first, None), (other, None)))
+    with pytest.raises(errors.UserError, match="which is the input"):
+        predict.predict_files(
+            model, [first], tmp_path / "out", overwrite=True, of_channels={first: case}
+        )

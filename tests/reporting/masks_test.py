@@ -1,5 +1,6 @@
 import base64
 import io
+import json
 import re
 import shutil
 
@@ -53,3 +54,14 @@ def test_a_mask_of_another_size_is_refused(evaluation, evaluated_cohort, tmp_pat
     sitk.WriteImage(other, str(copy / "masks" / "p2.nii.gz"))
     found = _text(copy, evaluated_cohort)
     assert "p2.nii.gz: size: found (3, 3, 3), expected" in found
+
+
+def test_masks_of_another_cohort_are_not_drawn(evaluation, evaluated_cohort, tmp_path):
+    copy = shutil.copytree(evaluation, tmp_path / "test")
+    content = json.loads((copy / "summary.json").read_text())
+    for changed in ({**content, "cohort_id": "another"}, content):
+        changed.pop("cohort_id") if changed is content else None
+        (copy / "summary.json").write_text(json.dumps(changed))
+        found = _text(copy, evaluated_cohort)
+        assert "No pictures: " in found and "cohort_id: found" in found
+        assert "<img" not in found

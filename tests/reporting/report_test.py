@@ -333,3 +333,25 @@ def test_a_folder_is_no_file(tmp_path):
     making.experiment(tmp_path)
     with pytest.raises(errors.UserError, match="is a folder"):
         write(tmp_path, str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["results.json", "report", "report.pdf"])
+def test_a_report_is_called_html(tmp_path, name):
+    making.experiment(tmp_path)
+    before = (tmp_path / "results.json").read_bytes()
+    message = rf"--output=.*{name}: .* expected \.html or \.htm: call it \w+\.html"
+    with pytest.raises(errors.UserError, match=message):
+        write(tmp_path, str(tmp_path / name))
+    assert (tmp_path / "results.json").read_bytes() == before
+
+
+def test_a_file_that_is_no_page_is_not_replaced(tmp_path):
+    making.experiment(tmp_path)
+    path = tmp_path / "report.html"
+    path.write_text("my notes")
+    with pytest.raises(errors.UserError, match=r"report\.html is there and does not"):
+        write(tmp_path)
+    assert path.read_text() == "my notes"
+    path.unlink()
+    for _ in range(2):  # The second one replaces the first.
+        write(tmp_path)

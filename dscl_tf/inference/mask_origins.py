@@ -1,0 +1,49 @@
+"""Which model made a mask: a note in the header of its file."""
+
+import pathlib
+from collections.abc import Sequence
+
+import SimpleITK as sitk
+
+from dscl_tf import errors
+from dscl_tf.cohort import label_values, volumes
+
+# A field of that name in NRRD; in NIfTI ITK makes it `descrip`, of 79 characters.
+_FIELD = "ITK_FileNotes"
+_OURS = "dscl_tf: "
+
+
+def note(mask: sitk.Image, model_id: str, values: Sequence[int]) -> None:
+    """Notes in an image what its file is to say of its origin.
+
+    Args:
+      mask: which is changed.
+      model_id: of the predictor.
+      values: of each class in the mask: the classes, or those of the model's dataset.
+    """
+    mask.SetMetaData(_FIELD, _text(model_id, values))
+
+
+def require(path: pathlib.Path, model_id: str, values: Sequence[int]) -> None:
+    """Refuses a file that does not say of itself that it is such a mask.
+
+    Raises:
+      UserError: it says something else, or nothing, or cannot be read.
+    """
+    header = volumes.read_header(path)
+    there = header.GetMetaData(_FIELD) if header.HasMetaDataKey(_FIELD) else ""
+    if there.strip() == _text(model_id, values):
+        return
+    found = "of unknown origin"
+    if there.startswith(_OURS):
+        found = "of another model, or of other --mask_values"
+    raise errors.UserError(
+        f"{path}: found a mask {found}, expected one that this model wrote, from which "
+        "a DICOM segmentation can be made: make it again by --overwrite, or choose "
+        "another --output."
+    )
+
+
+def _text(model_id: str, values: Sequence[int]) -> str:
+    are_classes = tuple(values) == label_values.of_classes(None, len(values))
+    return f"{_OURS}model {model_id}, {'classes' if are_classes else 'dataset values'}"
