@@ -67,6 +67,7 @@ class Dataset:
     ignore_label: Optional[int] = None  # Raw value of voxels that nobody labelled.
     labelled_slices: str = ALL_SLICES  # One of LABELLED_SLICES.
     subject_pattern: Optional[str] = None  # What told the subjects by the names.
+    labels: Optional[pathlib.Path] = None  # Their folder, where it may be any.
 
     @property
     def has_unknown(self) -> bool:

@@ -46,7 +46,10 @@ class Report:
 def count(report: Report, strict: bool) -> str:
     """How many volumes are bad, of how many: "2 of 9 volumes"."""
     bad = report.bad_cases(strict)
-    return f"{len(bad)} of {len(bad | {c.case for c in report.checks})} volumes"
+    total = len(bad | {check.case for check in report.checks})
+    of_all = any(not p.case and (strict or p.is_error) for p in report.problems)
+    whole = ", and the dataset as a whole," if of_all else ""
+    return f"{len(bad)} of {total} volumes{whole}"
 
 
 def make(checks: Sequence[CaseCheck], dataset: Dataset, num_partitions: int) -> Report:
@@ -157,13 +160,15 @@ def _same_voxels(good) -> Iterable[Problem]:
 
 def table(report: Report, dataset: Dataset) -> str:
     """The problems, errors first, a row each; empty without any."""
+    problems = sorted(report.problems, key=lambda each: not each.is_error)
     root = f"{dataset.root}/"
+    short = (
+        dataclasses.replace(each, file=each.file.removeprefix(root))
+        for each in problems
+    )
     rows = [
-        tuple(
-            _printable(getattr(problem, column)).replace(root, "")
-            for column in _COLUMNS
-        )
-        for problem in sorted(report.problems, key=lambda each: not each.is_error)
+        tuple(_printable(getattr(problem, column)) for column in _COLUMNS)
+        for problem in short
     ]
     if not rows:
         return ""

@@ -23,7 +23,7 @@ from dscl_tf import errors
 SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 SEGMENTATION = ".seg"  # Before the suffix, of 3D Slicer's segmentations.
 NIFTI = "NiftiImageIO"  # ITK's names of its readers.
-_NRRD, _META = "NrrdImageIO", "MetaImageIO"
+NRRD, META = "NrrdImageIO", "MetaImageIO"
 NIFTI_SUFFIXES = (".nii.gz", ".nii")
 _DICOM, _DICOM_AT = b"DICM", 128
 # Of files that may lack the sign: other names of DICOM files have no suffix.
@@ -33,8 +33,8 @@ LENGTH, LENGTH_2 = 348, 540  # Bytes of the headers of NIfTI-1 and NIfTI-2.
 _HEAD = 4096  # Bytes that tell a format.
 # Fields of the voxel size, with a number.
 _SPACING = {
-    _NRRD: re.compile(rb"^(spacings|space directions):[^\n]*\d", re.MULTILINE),
-    _META: re.compile(rb"^\s*Element(Spacing|Size)\s*=[^\n]*\d", re.MULTILINE),
+    NRRD: re.compile(rb"^(spacings|space directions):[^\n]*\d", re.MULTILINE),
+    META: re.compile(rb"^\s*Element(Spacing|Size)\s*=[^\n]*\d", re.MULTILINE),
 }
 _META_START = re.compile(rb"\s*[A-Za-z]+\s*=")
 # Starts of other contents, as people have them under such names, and what to do.
@@ -166,9 +166,9 @@ def kind_of(path: pathlib.Path) -> Kind:
         return Kind(NIFTI, is_packed, LENGTH_2 in lengths)
     reader = ""
     if head.startswith(b"NRRD000"):
-        reader = _NRRD
+        reader = NRRD
     elif _META_START.match(head) and b"NDims" in head:
-        reader = _META
+        reader = META
     if reader and is_packed:
         raise errors.UserError(
             f"Cannot read {path} (a file of another format than NIfTI, packed by "

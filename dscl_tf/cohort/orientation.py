@@ -14,8 +14,9 @@ import SimpleITK as sitk
 
 from dscl_tf.config import OrientationConfig
 
-# Beyond this ratio of spacings a volume is a stack of slices.
-_STACK_RATIO = 1.5
+# Beyond this ratio of spacings a volume is a stack of slices. Above 1.5 by more than
+# rounding in headers, which readers do to different digits.
+_STACK_RATIO = 1.5 * (1 + 1e-4)
 _OPPOSITE = {"R": "L", "A": "P", "I": "S"}
 # Volumes among which the reference is sought; a cohort of thousands needs no more.
 _MOST_CANDIDATES = 200

@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 import pathlib
-import shutil
+from collections.abc import Sequence
 from typing import Any, Callable, Optional
 
 from dscl_tf import errors, files, locks
@@ -15,9 +15,9 @@ from dscl_tf.cohort import (
     integrity,
     label_values,
     layouts,
+    output_folder,
     parallel,
     parts,
-    prepared,
     requests,
     sparse,
 )
@@ -27,7 +27,7 @@ from dscl_tf.cohort.problems import Problem
 from dscl_tf.config import PreprocessingConfig
 
 _LOG = logging.getLogger(__name__)
-CHECK = "check.json"  # What the check found of the originals.
+_SHOWN = 8  # Names that a message lists.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +51,7 @@ class PreparationConfig:
     num_workers: int = 0  # 0: one a core.
     strict: bool = False  # Warnings of the check count as errors.
     skip_bad: bool = False  # Go on without the cases that have errors.
-    overwrite: bool = False  # Replace a cohort that was prepared otherwise.
+    overwrite: bool = False  # Replace a cohort prepared otherwise, or unreadable.
     settings: PreprocessingConfig = dataclasses.field(
         default_factory=PreprocessingConfig
     )
@@ -73,7 +73,7 @@ def prepare(config: PreparationConfig) -> pathlib.Path:
     config, dataset = _found(config)
     output = pathlib.Path(config.output)
     request = requests.describe(config.settings, config.label_names, dataset)
-    if _is_done(config, output, request):
+    if _is_done(config, dataset, output, request):
         return output
     files.require_writable(output)
     dataset, report = _check(config, dataset)
@@ -81,27 +81,48 @@ def prepare(config: PreparationConfig) -> pathlib.Path:
     # Nothing is left in the folder by what the check refuses, no lock either.
     with locks.held(output, "--output"):
         # Another process may have come before.
-        if not _is_done(config, output, request):
+        if not _is_done(config, dataset, output, request):
             _prepare(config, dataset, report, output, request)
     return output
 
 
-def _is_done(config: PreparationConfig, output: pathlib.Path, request: dict) -> bool:
+def _is_done(
+    config: PreparationConfig, dataset: Dataset, output: pathlib.Path, request: dict
+) -> bool:
     """Whether the folder holds the whole cohort.
 
     Raises:
-      UserError: it holds another one that is not to be replaced, or something else.
+      UserError: it holds another one that is not to be replaced, one that lacks cases
+        which are not to be left out, or something else.
     """
-    changed = _changes(output, request)
+    changed = output_folder.changes(output, request)
     if changed and not config.overwrite:
         raise errors.UserError(
             f"--output={output} holds a cohort prepared otherwise: {changed}. Choose "
             "another --output, or replace it with --overwrite."
         )
-    if changed or not _is_whole(output):
+    there = set() if changed else output_folder.whole_volumes(output)
+    if not there:
         return False
-    _LOG.info("%s is already prepared with these settings.", output)
+    lacking = _listed([case.name for case in dataset.cases if case.name not in there])
+    if lacking and not config.skip_bad:
+        if config.overwrite:
+            return False  # The check says what is wrong with them.
+        raise errors.UserError(
+            f"--output={output} was prepared without {lacking}, left out by "
+            f"--skip_bad (see {output_folder.CHECK} in it). Repair or remove these "
+            "and prepare again with --overwrite, or go on without them by --skip_bad."
+        )
+    if config.strict and not config.skip_bad and output_folder.has_warnings(output):
+        return False  # The check shows them.
+    without = f", without: {lacking}" if lacking else ""
+    _LOG.info("%s is already prepared with these settings%s.", output, without)
     return True
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + f" and {more} more" * (more > 0)
 
 
 def _prepare(
@@ -113,8 +134,9 @@ def _prepare(
 ) -> None:
     # Found once, before any case is prepared, so that all are turned alike.
     settings = dataclasses.replace(config.settings, orientation=report.orientation)
-    _clear(output, everything=bool(_changes(output, request)))
-    files.write_json(output / "request.json", request)
+    changed = output_folder.changes(output, request)
+    output_folder.clear(output, everything=bool(changed))
+    files.write_json(output / output_folder.REQUEST, request)
     found = parallel.run_all(
         parts.prepare_case,
         {case.name: case for case in dataset.cases},
@@ -123,7 +145,9 @@ def _prepare(
     )
     _require_all_good(found)
     skipped = report.bad_cases(config.strict)
-    files.write_json(output / CHECK, check_report.to_json(report, skipped))
+    files.write_json(
+        output / output_folder.CHECK, check_report.to_json(report, skipped)
+    )
     index_writing.write_index(output, settings, dataset, list(found.values()), request)
 
 
@@ -285,46 +309,3 @@ def _num_classes(dataset: Dataset) -> Optional[int]:
 def _vocabulary(dataset: Dataset) -> Dataset:
     """What every worker needs of a dataset: all but its cases."""
     return dataclasses.replace(dataset, cases=())
-
-
-def _changes(output: pathlib.Path, request: dict) -> str:
-    """How the cohort in a folder was prepared otherwise; empty if it was not.
-
-    An unfinished one goes on although original files have changed, since bad ones
-    have to be mended.
-
-    Raises:
-      UserError: the folder holds something else.
-    """
-    path = output / "request.json"
-    if not path.exists():
-        if output.is_dir() and any(p.name[0] != "." for p in output.iterdir()):
-            raise errors.UserError(
-                f"--output={output} has other files in it: name an empty or new folder."
-            )
-        return ""
-    before = files.read_json_object(path, "request of the prepared cohort")
-    if not (output / prepared.INDEX).exists():
-        before.update({key: request[key] for key in requests.ORIGINALS})
-    return requests.differences(before, request)
-
-
-def _is_whole(output: pathlib.Path) -> bool:
-    if not (output / prepared.INDEX).exists():
-        return False
-    index = prepared.read_index(output)
-    return all(parts.has_arrays(output, v, index.settings) for v in index.volumes)
-
-
-def _clear(output: pathlib.Path, everything: bool) -> None:
-    """Removes the index, and the volumes too if they are of another request."""
-    try:
-        # The index first: killed in between, the folder is an unfinished cohort.
-        (output / prepared.INDEX).unlink(missing_ok=True)
-        for name in ("parts", prepared.ARRAYS) if everything else ():
-            if (output / name).exists():
-                shutil.rmtree(output / name)
-        for leftover in output.rglob(".partial-*"):
-            leftover.unlink()
-    except OSError as error:
-        raise files.cannot_write(output, error) from error

@@ -224,7 +224,7 @@ def read_index(folder: pathlib.Path) -> Index:
     if content.get("format") != FORMAT:
         raise errors.UserError(
             f"{path}: format {content.get('format')!r}, expected {FORMAT}: prepare the "
-            "cohort again with this version."
+            "cohort again with this version (dscl-prepare --overwrite)."
         )
     index: Any = config_json.from_json(Index, content, str(path))
     seen = set()

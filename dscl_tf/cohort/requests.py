@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from typing import Optional
 
 from dscl_tf import config_json, errors
-from dscl_tf.cohort import cases, dicom_series, formats
+from dscl_tf.cohort import cases, dicom_series, formats, voxel_files
 from dscl_tf.cohort.cases import Case, Dataset
 from dscl_tf.config import PreprocessingConfig
 
 # Keys that say which original files there were.
 ORIGINALS = ("sources_id", "volumes")
+LABELS = "labels"  # Key of their folder.
 
 
 def describe(
@@ -30,6 +31,7 @@ def describe(
     return {
         "settings": asked,
         "source": str(dataset.root.resolve()),
+        **_labels(dataset),
         "layout": dataset.format,
         "label_names": list(label_names) if label_names else None,
         **sparse(dataset),
@@ -37,6 +39,14 @@ def describe(
         "volumes": len(dataset.cases),
         "sources_id": hashlib.sha256(json.dumps(sources).encode()).hexdigest(),
     }
+
+
+def _labels(dataset: Dataset) -> dict:
+    """The folder of the labels; nothing where the source tells.
+
+    Labels of two readers may have the same names, sizes and times.
+    """
+    return {LABELS: str(dataset.labels.resolve())} if dataset.labels else {}
 
 
 def sparse(dataset: Dataset) -> dict:
@@ -95,4 +105,6 @@ def _stamp(path: Optional[pathlib.Path]) -> Optional[list]:
 
 def _files(path: pathlib.Path) -> tuple[pathlib.Path, ...]:
     """The files that an image is read from."""
-    return dicom_series.of(path).files if formats.is_dicom(path) else (path,)
+    if formats.is_dicom(path):
+        return dicom_series.of(path).files
+    return voxel_files.paths(path)

@@ -11,7 +11,13 @@ import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import errors, files
-from dscl_tf.cohort import dicom_series, formats, nifti_headers, whole_numbers
+from dscl_tf.cohort import (
+    dicom_series,
+    formats,
+    nifti_headers,
+    voxel_files,
+    whole_numbers,
+)
 
 _CHUNK = 2**22  # Bytes; a multiple of the width of every voxel type.
 # NIfTI's codes of float voxels to NumPy's.
@@ -163,6 +169,8 @@ def _read(path: pathlib.Path, fourth: Optional[int] = None) -> sitk.Image:
         fourth = _fourth_index(path, reader, fourth)
         if reader.HasMetaDataKey("vox_offset"):  # It is NIfTI.
             _check_voxels(path, reader, fourth)
+        else:
+            _check_unpacked(path, reader)
         if fourth is not None:
             reader.SetExtractIndex([0, 0, 0, fourth])
             reader.SetExtractSize([*reader.GetSize()[:3], 0])
@@ -223,15 +231,33 @@ def _check_voxels(
         found, odd = _scan(pathlib.Path(reader.GetFileName()), start, region, kind)
     except (OSError, EOFError, zlib.error) as error:
         raise _unreadable(path, error) from None
-    if found < expected:
-        raise errors.UserError(
-            f"{path}: found {found} bytes (uncompressed), expected {expected} for "
-            f"{voxels} voxels: the file is cut short; copy or download it again."
-        )
+    _check_length(path, found, expected, voxels)
     if odd:
         raise errors.UserError(
             f"{path}: found {odd} voxels that are NaN or infinite, expected numbers: "
             "repair or leave out the file."
+        )
+
+
+def _check_unpacked(path: pathlib.Path, reader: sitk.ImageFileReader) -> None:
+    """Refuses damaged compressed voxels of NRRD and MetaImage, which ITK would take."""
+    voxels = int(np.prod(reader.GetSize(), dtype=object))
+    try:
+        data = voxel_files.of(path)
+        if data is None or not data.packing:
+            return  # ITK says so itself if these are cut short.
+        width = sitk.Image([1, 1], reader.GetPixelID()).GetSizeOfPixelComponent()
+        found = voxel_files.unpacked_length(data)
+    except (OSError, EOFError, RuntimeError, zlib.error) as error:
+        raise _unreadable(path, error) from None
+    _check_length(data.path, found, voxels * width, voxels)
+
+
+def _check_length(path: pathlib.Path, found: int, expected: int, voxels: int) -> None:
+    if found < expected:
+        raise errors.UserError(
+            f"{path}: found {found} bytes (uncompressed), expected {expected} for "
+            f"{voxels} voxels: the file is cut short; copy or download it again."
         )
 
 

@@ -344,6 +344,21 @@ def test_the_table_has_a_row_a_problem_errors_first():
     assert check_report.table(report_of(facts_of())[0], dataset) == ""
 
 
+def test_the_table_shortens_files_of_the_dataset_alone():
+    said = "size", "mr/x", "like mr/y", "see mr/z"
+    files = "mr/p0.mha", "labels_mr/p0.mha"
+    rows = [integrity.Problem(integrity.ERROR, "p0", each, *said) for each in files]
+    report, dataset = report_of(facts_of())
+    report = dataclasses.replace(report, problems=tuple(rows))
+    dataset = dataclasses.replace(dataset, root=pathlib.Path("mr"))
+    lines = check_report.table(report, dataset).splitlines()[1:]
+    rest = ["size", "mr/x", "like", "mr/y", "see", "mr/z"]
+    assert [line.split()[1:] for line in lines] == [
+        ["p0.mha", *rest],
+        ["labels_mr/p0.mha", *rest],
+    ]
+
+
 def test_the_summary_of_a_cohort():
     report, _ = report_of(facts_of(), facts_of(size=(12, 14, 9), label_voxels=()))
     lines = check_report.summary(report, NAMES, 4).splitlines()

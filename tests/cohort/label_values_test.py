@@ -42,6 +42,20 @@ def make(tmp_path):
     return make
 
 
+def test_a_new_value_between_others_changes_the_classes_of_what_is_prepared(
+    make, tmp_path
+):
+    request = make((10, 30, 30), (10, 30, 30))
+    index = preparation.prepare(request) / "index.json"
+    before = np.array(prepared.PreparedCohort.open(index.parent).label("p0"))
+    index.unlink()  # As if killed before, and a label was mended then.
+    values = np.array([0, 10, 20, 30], np.int16)[making.labels()]
+    making.write(tmp_path / "labels/p1.mha", values)
+    cohort = cohort_of(request)
+    assert cohort.label_values == (0, 10, 20, 30)
+    np.testing.assert_array_equal(cohort.label("p0"), np.array([0, 1, 3])[before])
+
+
 def cohort_of(request):
     return prepared.PreparedCohort.open(preparation.prepare(request))
 

@@ -130,3 +130,9 @@ def test_an_axis_of_one_voxel_is_the_slice_axis():
 def test_settings_refuse_an_incomplete_frame():
     with pytest.raises(Exception, match="9 direction cosines"):
         config.OrientationConfig((1.0, 0.0, 0.0), is_stack=True)
+
+
+def test_rounding_in_headers_makes_no_stack():
+    rounded = np.float32([0.8, 0.8, 1.2]).astype(float)
+    assert rounded[2] > 1.5 * rounded[0]
+    assert not orientation.is_stack(rounded) and orientation.is_stack((0.8, 0.8, 1.21))

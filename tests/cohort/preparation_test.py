@@ -3,12 +3,19 @@ import json
 import os
 import pathlib
 import re
+import shutil
 
 import numpy as np
 import pytest
 
 from dscl_tf import config, errors, locks
-from dscl_tf.cohort import parallel, preparation, prepared, preprocessing
+from dscl_tf.cohort import (
+    image_writing,
+    parallel,
+    preparation,
+    prepared,
+    preprocessing,
+)
 from tests.cohort import making
 
 _SETTINGS = config.PreprocessingConfig(
@@ -251,6 +258,27 @@ def test_overwrite_leaves_the_same_cohort_as_it_is(source):
     assert state_of(folder) == before
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("index.json", '{"format": 1}', "format 1, expected 2.*with this version"),
+        ("index.json", "{", "not valid JSON"),
+        ("request.json", "{", "not valid JSON"),
+    ],
+)
+def test_overwrite_prepares_again_what_cannot_be_read(source, name, content, message):
+    folder = preparation.prepare(request_for(source))
+    whole = prepared.PreparedCohort.open(folder).content_id
+    before = state_of(folder)
+    (folder / name).write_text(content)
+    (folder / "parts" / "p0.json").write_text("{}")  # As of another version.
+    with pytest.raises(errors.UserError, match=f"{name}.*{message}.*--overwrite"):
+        preparation.prepare(request_for(source))
+    preparation.prepare(request_for(source, overwrite=True))
+    assert prepared.PreparedCohort.open(folder).content_id == whole
+    assert all(state_of(folder)[key][1] == before[key][1] for key in before)
+
+
 def test_overwrite_never_takes_a_folder_of_something_else(source):
     (source / "out" / "arrays").mkdir(parents=True)
     (source / "out" / "arrays" / "mine.npy").touch()
@@ -273,6 +301,44 @@ def test_changed_originals_are_refused(source, change):
         (source / "labels" / "p2.nii.gz").unlink()
     with pytest.raises(errors.UserError, match=r"original files have changed"):
         preparation.prepare(request_for(source))
+    assert state_of(folder) == before
+
+
+@pytest.mark.parametrize("suffix", [".mhd", ".nhdr"])
+def test_changed_voxels_beside_a_header_are_refused(source, suffix):
+    (source / "labels" / "p2.nii.gz").unlink()
+    label = source / "labels" / f"p2{suffix}"
+    image_writing.write_image(making.image_of(making.labels()), label)
+    preparation.prepare(request_for(source))
+    (voxels,) = (p for p in label.parent.glob("p2.*") if p != label)
+    later_ns = voxels.stat().st_mtime_ns + 10**9
+    os.utime(voxels, ns=(later_ns, later_ns))
+    with pytest.raises(errors.UserError, match=r"original files have changed"):
+        preparation.prepare(request_for(source))
+
+
+def test_labels_of_another_folder_are_another_request(source):
+    folder = preparation.prepare(request_for(source))
+    shutil.copytree(source / "labels", source / "reader2")  # Names, sizes and times.
+    other = request_for(source, labels=str(source / "reader2"))
+    with pytest.raises(
+        errors.UserError, match=r"labels was .*labels, is now .*reader2"
+    ):
+        preparation.prepare(other)
+    (folder / "index.json").unlink()
+    with pytest.raises(
+        errors.UserError, match=r"labels was .*labels, is now .*reader2"
+    ):
+        preparation.prepare(other)
+
+
+def test_a_request_of_before_it_named_the_labels_is_the_same(source):
+    folder = preparation.prepare(request_for(source))
+    content = json.loads((folder / "request.json").read_text())
+    del content["labels"]
+    (folder / "request.json").write_text(json.dumps(content))
+    before = state_of(folder)
+    preparation.prepare(request_for(source))
     assert state_of(folder) == before
 
 
@@ -356,6 +422,23 @@ def test_bad_volumes_may_be_left_out(source, caplog):
     assert state_of(folder) == before
 
 
+def test_what_was_left_out_is_said_again(source, caplog):
+    caplog.set_level("INFO")
+    making.write(source / "images" / "p1.nii.gz", 0 * making.intensities())
+    folder = preparation.prepare(request_for(source, skip_bad=True))
+    before = state_of(folder)
+    with pytest.raises(errors.UserError, match=r"without p1, .*overwrite.*skip_bad"):
+        preparation.prepare(request_for(source))
+    with pytest.raises(errors.UserError, match=r"(?s)1 of 3 volumes.*p1\.nii\.gz"):
+        preparation.prepare(request_for(source, overwrite=True))
+    preparation.prepare(request_for(source, skip_bad=True))
+    assert "prepared with these settings, without: p1." in caplog.text
+    assert state_of(folder) == before
+    making.write(source / "images" / "p1.nii.gz", making.intensities(1))
+    preparation.prepare(request_for(source, overwrite=True))
+    assert len(prepared.read_index(folder).volumes) == 3
+
+
 def test_nothing_is_left_when_all_are_bad(source):
     for k in range(3):
         making.write(source / "images" / f"p{k}.nii.gz", 0 * making.intensities())
@@ -370,6 +453,9 @@ def test_warnings_are_errors_when_strict(source):
     folder = preparation.prepare(request_for(source))
     check = json.loads((folder / "check.json").read_text())
     assert (check["errors"], check["warnings"], check["skipped"]) == (0, 1, [])
+    with pytest.raises(errors.UserError, match="background only"):
+        preparation.prepare(request_for(source, strict=True))
+    assert (folder / "index.json").exists()
 
 
 def test_a_volume_that_fails_after_its_check_is_named_the_others_kept(

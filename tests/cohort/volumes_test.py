@@ -1,6 +1,7 @@
 import gzip
 import os
 import pickle
+import zlib
 
 import numpy as np
 import pytest
@@ -89,6 +90,46 @@ def test_files_that_are_cut_short_are_named(tmp_path, suffix, kept):
     path.write_bytes(whole[: int(kept * len(whole))])
     with pytest.raises(errors.UserError, match=rf"a\{suffix}"):
         volumes.read_image(path)
+
+
+# ITK itself reads these, with other values from the damaged place on.
+@pytest.mark.parametrize("suffix", [".mha", ".mhd", ".nrrd", ".nhdr", ".nii.gz"])
+def test_compressed_files_that_are_damaged_are_named(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    image_writing.write_image(making.image_of(making.intensities()), path)
+    volumes.read_image(path)
+    largest = max(tmp_path.iterdir(), key=os.path.getsize)  # It has the voxels.
+    content = bytearray(largest.read_bytes())
+    content[len(content) // 2] ^= 0x5A
+    largest.write_bytes(content)
+    with pytest.raises(errors.UserError, match=rf"Cannot read .*a\{suffix} \(.+whole"):
+        volumes.read_image(path)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "pack"), [(".mhd", zlib.compress), (".nhdr", gzip.compress)]
+)
+def test_whole_streams_of_too_few_voxels_beside_a_header_are_named(
+    tmp_path, suffix, pack
+):
+    path = tmp_path / f"a{suffix}"
+    image_writing.write_image(making.image_of(making.labels()), path)
+    (voxels,) = (each for each in tmp_path.iterdir() if each != path)
+    voxels.write_bytes(pack(making.labels().tobytes()[:-10]))
+    with pytest.raises(errors.UserError, match=r"raw(\.gz)?: found 830 .* 840 for"):
+        volumes.read_label(path)
+
+
+@pytest.mark.parametrize("more", [b"", b"line skip: 1\nbyte skip: 3\n"])
+def test_what_a_nrrd_says_to_skip_is_no_voxel(tmp_path, more):
+    values = making.labels()
+    head = b"NRRD0004\ntype: uint8\ndimension: 3\nsizes: 12 14 5\nencoding: gzip\n"
+    (tmp_path / "a.nhdr").write_bytes(head + more + b"data file: a.raw.gz\n")
+    before, skipped = (b"one line\n", b"abc") if more else (b"", b"")
+    packed = gzip.compress(skipped + values.tobytes())
+    (tmp_path / "a.raw.gz").write_bytes(before + packed)
+    found = sitk.GetArrayFromImage(volumes.read_label(tmp_path / "a.nhdr"))
+    np.testing.assert_array_equal(found, values)
 
 
 def test_a_whole_stream_of_too_few_voxels_is_named(tmp_path):

@@ -76,6 +76,8 @@ def find(request: Request, layout: str = "auto") -> Dataset:
     if not dataset.cases:
         listing.refuse_faults([str(fault) for fault in dataset.faults])
     more = _left_out(dataset, _MODULES[name].OTHERS)
+    if name == "folder" and layout == "auto":
+        more += dicom.left_out(dataset.root)
     _check_names(dataset)
     if request.subject_pattern is not None:
         dataset = subjects.by_pattern(dataset, request.subject_pattern)

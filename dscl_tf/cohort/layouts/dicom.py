@@ -17,7 +17,6 @@ EXPECTED = (
     "--labels=DIR names one of label volumes of the cases' names"
 )
 OTHERS = None
-_LABELS = "labels"
 _LOG = logging.getLogger(__name__)
 
 
@@ -41,9 +40,7 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
     Raises:
       UserError: no label that fits a case.
     """
-    labels = request.labels
-    if labels is None and any(listing.images_by_name(root / _LABELS)):
-        labels = root / _LABELS
+    labels = request.labels or listing.default_labels(root)
     series, faults = find(root)
     names = {each.name for each in series}
     labelled = folders.labels_by_name(root, labels, names)
@@ -58,7 +55,8 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
         for each in series
         if not each.fault
     )
-    return Dataset("dicom", root, cases, None, why=why, faults=tuple(faults))
+    told = {"why": why, "faults": tuple(faults), "labels": labels}
+    return Dataset("dicom", root, cases, None, **told)
 
 
 def find(root: pathlib.Path) -> tuple[list[Series], list[Problem]]:
@@ -85,6 +83,18 @@ def find(root: pathlib.Path) -> tuple[list[Series], list[Problem]]:
             text = "%s is series %s, %d slices, of %s."
             _LOG.info(text, each.name, each.number or "?", each.size[2], each.path)
     return series, faults
+
+
+def left_out(root: pathlib.Path) -> list[Problem]:
+    """A warning if there are DICOM files in or below a folder of other volumes."""
+    why = recognise(root)
+    if not why:
+        return []
+    found = why.removeprefix("it has ")
+    cure = "they are left out: --format=dicom takes them instead of the volumes, "
+    cure += "--format=folder the volumes alone"
+    where = "", str(root), "folder"
+    return [Problem(WARNING, *where, found, "volumes alone", cure)]
 
 
 def _tree(root: pathlib.Path) -> Iterator[pathlib.Path]:

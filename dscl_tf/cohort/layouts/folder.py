@@ -1,6 +1,5 @@
 """A plain folder of volumes, and optionally one of labels of the same names."""
 
-import dataclasses
 import pathlib
 import re
 from collections.abc import Collection, Sequence
@@ -13,11 +12,11 @@ from dscl_tf.cohort.layouts import listing
 from dscl_tf.cohort.problems import WARNING, Problem
 
 EXPECTED = (
-    f"folder: volumes ({', '.join(formats.SUFFIXES)}) in the folder itself; "
-    "--labels=DIR names one of label volumes of the same names"
+    f"folder: volumes ({', '.join(formats.SUFFIXES)}) in the folder itself; label "
+    "volumes of the same names in labels/ in it, or in --labels=DIR"
 )
 OTHERS = None
-_IMAGES, _LABELS = "images", "labels"
+_IMAGES = "images"
 _LABEL_END = re.compile(
     r"(?P<image>.+)[-_. ](seg|segmentation|labels?|labelmap|masks?|gt)", re.IGNORECASE
 )
@@ -28,8 +27,8 @@ def recognise(folder: pathlib.Path) -> str:
     """What makes a folder one of volumes, or nothing."""
     if _has_images(folder):
         return "it has volumes in it, and no other layout fits"
-    if _has_images(folder / _IMAGES) and _has_images(folder / _LABELS):
-        return f"it has volumes in {_IMAGES}/ and {_LABELS}/"
+    if _has_images(folder / _IMAGES) and _has_images(folder / listing.LABELS):
+        return f"it has volumes in {_IMAGES}/ and {listing.LABELS}/"
     return ""
 
 
@@ -44,9 +43,8 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
     Raises:
       UserError: two of a name, or no label that fits an image.
     """
+    folder = request.labels or listing.default_labels(root)
     if not _has_images(root):
-        labels = request.labels or root / _LABELS
-        request = dataclasses.replace(request, labels=labels)
         root = root / _IMAGES
     found = listing.images_by_name(root)
     channels = file_channels.parse(request.channels) if request.channels else None
@@ -55,7 +53,7 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
         images, faults = file_channels.group(found, channels)
     else:
         images = {name: [path] for name, path in found.items()}
-    labels = labels_by_name(root, request.labels, images)
+    labels = labels_by_name(root, folder, images)
     cases = tuple(
         Case(name, name, paths[0], labels.get(name), more=_later(paths))
         for name, paths in sorted(images.items())
@@ -67,9 +65,8 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
         if name not in images
     ]
     faults += _labels_among(images)
-    return Dataset(
-        "folder", root, cases, None, why=why, faults=tuple(faults), channels=channels
-    )
+    told = {"why": why, "faults": tuple(faults), "labels": folder}
+    return Dataset("folder", root, cases, None, channels=channels, **told)
 
 
 def _labels_among(images: Collection[str]) -> list[Problem]:

@@ -12,6 +12,7 @@ from dscl_tf.cohort.problems import ERROR, Problem
 
 _LOG = logging.getLogger(__name__)
 _SHOWN = 8  # Names or faults that a message lists.
+LABELS = "labels"  # The folder in which labels are looked for unless it is named.
 
 
 def visible(folder: pathlib.Path) -> Iterator[pathlib.Path]:
@@ -69,6 +70,12 @@ def images_by_name(folder: pathlib.Path) -> dict[str, pathlib.Path]:
             raise two_of_a_name(name, found[name], path)
         found[name] = path
     return found
+
+
+def default_labels(root: pathlib.Path) -> Optional[pathlib.Path]:
+    """The folder of labels in a dataset that names none; None: there are none in it."""
+    labels = root / LABELS
+    return labels if any(images_by_name(labels)) else None
 
 
 def two_of_a_name(

@@ -48,13 +48,14 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
     labels = dict(dataset_json.field(path, content, "labels", dict))
     ignored = _ignored(path, labels)
     names, values = dataset_json.vocabulary(path, _named_values(path, labels))
-    cases, faults = [], []
-    for kind in ("Tr", "Ts"):
-        found = _cases(root, kind, suffix, chosen, faults)
-        if kind == "Tr":
-            faults[:0] = _count_fault(path, content, len(found))
-        cases += found
-    found = tuple(cases), names, values, {}, why, tuple(faults)
+    faults: list[Problem] = []
+    training, test = (
+        _cases(root, kind, suffix, chosen, faults) for kind in ("Tr", "Ts")
+    )
+    faults[:0] = _count_fault(path, content, len(training))
+    if not training and not test:
+        faults.append(_no_images(root, suffix))
+    found = (*training, *test), names, values, {}, why, tuple(faults)
     taken = chosen if len(channels) > 1 else None
     return Dataset("nnunet", root, *found, ignore_label=ignored, channels=taken)
 
@@ -128,11 +129,17 @@ def _is_channel(stem: str) -> bool:
 def _count_fault(path: pathlib.Path, content: Mapping, found: int) -> list[Problem]:
     """The files are not listed, so their number alone tells that some are missing."""
     said = content.get("numTraining", found)
-    if said == found and found:
+    if said == found:
         return []
     cure = "copy the dataset again, or correct the number"
-    where = path.name, str(path), "numTraining", f"{said!r:.40}"
+    where = "", str(path), "numTraining", f"{said!r:.40}"
     return [Problem(ERROR, *where, f"{found}, as imagesTr has {found} cases", cure)]
+
+
+def _no_images(root: pathlib.Path, suffix: str) -> Problem:
+    cure = f"copy the dataset again, or correct file_ending in {dataset_json.NAME}"
+    wanted = f"files such as imagesTr/CASE_0000{suffix}"
+    return Problem(ERROR, "", str(root), "images", "none", wanted, cure)
 
 
 def _ignored(path: pathlib.Path, labels: dict) -> Optional[int]:

@@ -2,7 +2,7 @@ import pytest
 
 from dscl_tf import errors
 from dscl_tf.cohort import layouts
-from tests import miniatures
+from tests import dicom_making, miniatures
 from tests.cohort import making
 
 
@@ -116,3 +116,22 @@ def test_a_folder_of_a_dataset_is_plain_when_labels_are_named(tmp_path):
     dataset = find(base / "imagesTr", labels=base / "labelsTr")
     assert dataset.format == "folder"
     assert [c.label is not None for c in dataset.cases] == 3 * [True]
+
+
+def test_labels_in_the_folder_of_the_images_are_taken(plain):
+    (plain / "labels").rename(plain / "images" / "labels")
+    dataset = find(plain / "images")
+    assert dataset.labels == plain / "images" / "labels"
+    found = {case.name: case.label and case.label.name for case in dataset.cases}
+    assert found == {"p1": "p1.nii.gz", "p10": "p10.nii.gz", "p2": None}
+
+
+def test_dicom_beside_the_volumes_is_said(plain):
+    values = miniatures.subject(0)[0].astype(int)
+    dicom_making.write_series(plain / "images" / "more" / "scan", values)
+    dataset = find(plain / "images")
+    (fault,) = dataset.faults
+    assert dataset.format == "folder" and len(dataset.cases) == 3
+    assert not fault.is_error and "DICOM files such as more/scan/" in fault.found
+    assert "--format=dicom" in fault.cure
+    assert find(plain / "images", "folder").faults == ()

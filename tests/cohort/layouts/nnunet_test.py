@@ -82,9 +82,27 @@ def test_a_missing_image_is_told_by_its_label_and_by_the_count(base):
 
 
 def test_no_images_at_all_is_refused(base):
-    edit(base, file_ending=".mha", numTraining=0)
-    with pytest.raises(errors.UserError, match=r"as imagesTr has 0 cases"):
+    for folder in ("imagesTr", "labelsTr", "imagesTs"):
+        for path in (base / folder).iterdir():
+            path.unlink()
+    edit(base, numTraining=0)
+    with pytest.raises(errors.UserError, match=r"images: found none, .*CASE_0000\.nii"):
         find(base)
+
+
+@pytest.mark.parametrize("said", [0, None])
+def test_images_of_tests_alone_are_a_dataset(base, said):
+    for folder in ("imagesTr", "labelsTr"):
+        for path in (base / folder).iterdir():
+            path.unlink()
+    edit(base, numTraining=said)
+    assert [case.name for case in find(base).cases] == ["prostate_004"]
+
+
+def test_a_wrong_count_is_of_no_case(base):
+    edit(base, numTraining=7)
+    (fault,) = layouts.find(layouts.Request(base)).faults
+    assert (fault.case, fault.field, fault.is_error) == ("", "numTraining", True)
 
 
 def test_a_name_without_channel_is_refused(base):

@@ -6,7 +6,14 @@ import re
 import pytest
 
 from dscl_tf import config, errors
-from dscl_tf.cohort import image_writing, integrity, layouts, preparation, volumes
+from dscl_tf.cohort import (
+    image_writing,
+    integrity,
+    layouts,
+    preparation,
+    prepared,
+    volumes,
+)
 from dscl_tf.inference import predict
 from tests import miniatures
 from tests.cohort import making
@@ -88,7 +95,7 @@ def test_the_others_are_prepared_without_it(tmp_path, monkeypatch):
     )
     folder = preparation.prepare(request)
     assert '"case0"' in (folder / "check.json").read_text()
-    assert len(preparation.prepared.read_index(folder).volumes) == 3
+    assert len(prepared.read_index(folder).volumes) == 3
 
 
 def test_images_of_another_ending_than_nnunets_are_named(tmp_path):
