@@ -25,8 +25,8 @@ def write_image(
     Args:
       image: 2-D or 3-D.
       path: the file.
-      place_of: a file of the same geometry; if both are NIfTI, its qform and sform are
-        kept as they are, which ITK makes one.
+      place_of: a file of the same geometry; if both are NIfTI, its qform, sform, voxel
+        sizes and unit are kept as they are: ITK makes the forms one, and all mm.
 
     Raises:
       UserError: the file cannot be written.
