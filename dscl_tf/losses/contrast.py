@@ -6,9 +6,9 @@ cosine similarity has to be known to far better than the 8 bits of bfloat16.
 
 import tensorflow as tf
 
-# For gradients, a norm below this counts as this. The gradient of a direction grows as
-# one over the length: that of pixels where ReLU left nothing, 1e6 times as large
-# without, had float16 overflow whatever the loss scale. Vectors of use are far longer.
+# A norm below this counts as this. The gradient of a direction grows as one over the
+# length: that of pixels where ReLU left nothing, 1e6 times as large without, had
+# float16 overflow whatever the loss scale. Vectors of use are far longer.
 MIN_NORM = 1e-2
 # The log weight of what is not a negative; finite, so that gradients are too.
 LOG_ZERO = -1e30
@@ -21,14 +21,12 @@ def unit_vectors(vectors: tf.Tensor) -> tf.Tensor:
       vectors: floating [..., D].
 
     Returns:
-      float32 [..., D]; vectors shorter than 1e-6 become shorter than 1, and the zero
-      vector stays zero. The gradient is as if those shorter than `MIN_NORM` were
-      divided by it.
+      float32 [..., D]; vectors shorter than `MIN_NORM` become shorter than 1, and the
+      zero vector stays zero.
     """
-    vectors = tf.cast(vectors, tf.float32)
-    exact = tf.math.l2_normalize(vectors, axis=-1)
-    bounded = tf.math.l2_normalize(vectors, axis=-1, epsilon=MIN_NORM**2)
-    return bounded + tf.stop_gradient(exact - bounded)
+    return tf.math.l2_normalize(
+        tf.cast(vectors, tf.float32), axis=-1, epsilon=MIN_NORM**2
+    )
 
 
 def log_weights(weights: tf.Tensor) -> tf.Tensor:

@@ -22,7 +22,7 @@ def test_help_shows_its_own_flags():
         (["--model=m", "--output=o"], "--prepared is needed"),
         (["--subset=everything"], "subset"),
         (["--nsd_tolerance_mm=-1"], "nsd_tolerance_mm"),
-        (["--nsd_tolerance_mm=inf"], "found inf, expected a length in mm"),
+        (["--nsd_tolerance_mm=inf"], "--nsd_tolerance_mm must be a finite number"),
         (["--split_name=tr1_c1"], "--split_name goes with --split"),
         (["--split=s.json", "--subset=all"], "leave --split out"),
         (["--beside=."], "--beside: . has no summary.json"),
