@@ -56,8 +56,7 @@ def _check_same_methods(paths: Sequence[str], contents: Sequence[Mapping]) -> No
         for method in content["grid"]["methods"]:
             settings = method["settings"]
             before, other = known.setdefault(method["name"], (path, settings))
-            # One that only one version records does not count.
-            if any(settings[k] != other[k] for k in settings.keys() & other.keys()):
+            if result_files.differing(settings, other):
                 raise errors.UserError(
                     f"{before} and {path}: {method['name']} is {other} and {settings}. "
                     "Give pieces of one experiment."

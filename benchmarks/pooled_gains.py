@@ -1,7 +1,8 @@
 """Gains over random weights of the draws of several experiments."""
 
-import statistics
 from collections.abc import Mapping, Sequence
+
+from dscl_tf import results_json
 
 RANDOM = "random"
 
@@ -36,13 +37,14 @@ def pooled(experiments: Sequence[Mapping], size: int) -> list[dict]:
 def gains(cells: Sequence[Mapping]) -> dict[str, list[float]]:
     """Each draw's differences to random weights, by method, seeds averaged."""
     dice = _dice(cells)
-    found: dict[str, list[float]] = {}
-    for (method, draw), values in sorted(dice.items()):
-        base = dice.get((RANDOM, draw), {})
-        shared = [value - base[seed] for seed, value in values.items() if seed in base]
-        if method != RANDOM and shared:
-            found.setdefault(method, []).append(statistics.fmean(shared))
-    return found
+    base = dice.get(RANDOM, {})
+    return {
+        method: results_json.means_of_draws(
+            {key: value - base[key] for key, value in own.items() if key in base}
+        )
+        for method, own in dice.items()
+        if method != RANDOM
+    }
 
 
 def as_markdown(cells: Sequence[Mapping], order: Sequence[str]) -> str:
@@ -50,12 +52,12 @@ def as_markdown(cells: Sequence[Mapping], order: Sequence[str]) -> str:
     others = [method for method in order if method != RANDOM]
     lines = [f"| {RANDOM} | {' | '.join(others)} |", "|---" * len(order) + "|"]
     rows = []
-    for (method, draw), values in _dice(cells).items():
-        if method == RANDOM:
-            own = gains([cell for cell in cells if cell["draw"] == draw])
-            rows.append((statistics.fmean(values.values()), own))
+    for draw in dict.fromkeys(cell["draw"] for cell in cells):
+        of_draw = [cell for cell in cells if cell["draw"] == draw]
+        base = results_json.means_of_draws(_dice(of_draw).get(RANDOM, {}))
+        rows += [(value, gains(of_draw)) for value in base]
     for base, own in sorted(rows, key=lambda row: row[0]):
-        shown = [f"{own[name][0]:+.3f}" if name in own else "" for name in others]
+        shown = [f"{own[name][0]:+.3f}" if own.get(name) else "" for name in others]
         lines.append(f"| {base:.3f} | {' | '.join(shown)} |")
     return "\n".join(lines)
 
@@ -64,10 +66,10 @@ def _is_done(cell: Mapping) -> bool:
     return cell["dice"] is not None
 
 
-def _dice(cells: Sequence[Mapping]) -> dict[tuple, dict[int, float]]:
-    """By method and draw, then by seed."""
-    found: dict[tuple, dict[int, float]] = {}
+def _dice(cells: Sequence[Mapping]) -> dict[str, dict[tuple[int, int], float]]:
+    """By method, then by draw and seed."""
+    found: dict[str, dict[tuple[int, int], float]] = {}
     for cell in filter(_is_done, cells):
-        of_draw = found.setdefault((cell["method"], cell["draw"]), {})
-        of_draw[cell["seed"]] = cell["dice"]
+        key = cell["draw"], cell["seed"]
+        found.setdefault(cell["method"], {})[key] = cell["dice"]
     return found

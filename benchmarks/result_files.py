@@ -33,16 +33,18 @@ def check_same_settings(paths: Sequence[str], contents: Sequence[Mapping]) -> No
     first = _settings(contents[0])
     for path, content in zip(paths[1:], contents[1:]):
         other = _settings(content)
-        differing = [
-            f"{name} is {first[name]!r} and {other[name]!r}"
-            for name in first
-            if name in other and first[name] != other[name]
-        ]
-        if differing:
+        names = differing(first, other)
+        if names:
+            said = [f"{name} is {first[name]!r} and {other[name]!r}" for name in names]
             raise errors.UserError(
-                f"{paths[0]} and {path} are of other settings: "
-                f"{'; '.join(differing)}. Compare experiments of the same settings."
+                f"{paths[0]} and {path} are of other settings: {'; '.join(said)}. "
+                "Compare experiments of the same settings."
             )
+
+
+def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """The settings that both know and that differ."""
+    return [name for name in one if name in other and one[name] != other[name]]
 
 
 def check_apart(paths: Sequence[str], contents: Sequence[Mapping]) -> None:

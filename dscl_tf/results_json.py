@@ -2,6 +2,7 @@
 
 import math
 import pathlib
+from collections.abc import Mapping
 from typing import Any, Union
 
 from dscl_tf import errors, files, json_forms
@@ -55,6 +56,21 @@ _FORM = {
 def size_order(size: Union[int, str]) -> float:
     """Where a number of labelled volumes stands among others: ALL is last."""
     return math.inf if size == ALL else size
+
+
+def means_of_draws(values: Mapping[tuple[int, int], float]) -> list[float]:
+    """The mean over seeds of each draw.
+
+    Seeds on the same volumes are not independent: as samples of their own they would
+    make spreads and intervals too narrow.
+
+    Args:
+      values: by draw and seed.
+    """
+    found: dict[int, list[float]] = {}
+    for (draw, _), value in values.items():
+        found.setdefault(draw, []).append(value)
+    return [math.fsum(each) / len(each) for each in found.values()]
 
 
 def read(path: pathlib.Path) -> dict[str, Any]:

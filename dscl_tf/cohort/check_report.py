@@ -10,7 +10,7 @@ from dscl_tf import config_json
 from dscl_tf.cohort import orientation, sparse
 from dscl_tf.cohort.cases import Case, Dataset
 from dscl_tf.cohort.integrity import CaseCheck, Facts
-from dscl_tf.cohort.problems import WARNING, Problem
+from dscl_tf.cohort.problems import WARNING, Problem, first_of
 from dscl_tf.config import OrientationConfig
 
 _COLUMNS = ("severity", "file", "field", "found", "expected", "cure")
@@ -258,10 +258,8 @@ def _joined(values: Iterable, separator: str) -> str:
 
 def _most_common(values: Iterable[str]) -> str:
     counts = collections.Counter(values)
-    shown = [f"{value} ({count})" for value, count in counts.most_common(_SHOWN)]
-    return ", ".join(shown) + (
-        f", {len(counts) - _SHOWN} more" * (len(counts) > _SHOWN)
-    )
+    shown = [f"{value} ({count})" for value, count in counts.most_common()]
+    return first_of(shown, _SHOWN)
 
 
 def _ranges(facts: Sequence[Facts]) -> str:

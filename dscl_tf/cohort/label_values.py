@@ -16,7 +16,7 @@ from dscl_tf import errors
 from dscl_tf.cohort import segment_names
 from dscl_tf.cohort.cases import MAX_CLASSES, Dataset
 from dscl_tf.cohort.integrity import CaseCheck
-from dscl_tf.cohort.problems import ERROR, WARNING, Problem
+from dscl_tf.cohort.problems import ERROR, WARNING, Problem, first_of
 from dscl_tf.config.masks import DATASET, MASK_VALUES
 
 BACKGROUND = "background"
@@ -227,6 +227,4 @@ def _say(dataset: Dataset) -> None:
 
 
 def _listed(values: Iterable[int]) -> str:
-    values = list(values)
-    more = f", {len(values) - _SHOWN} more" * (len(values) > _SHOWN)
-    return ", ".join(map(str, values[:_SHOWN])) + more
+    return first_of([str(value) for value in values], _SHOWN)

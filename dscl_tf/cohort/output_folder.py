@@ -2,6 +2,7 @@
 
 import pathlib
 import shutil
+from typing import NamedTuple
 
 from dscl_tf import errors, files
 from dscl_tf.cohort import parts, prepared, requests
@@ -10,8 +11,16 @@ REQUEST = "request.json"  # What was asked for.
 CHECK = "check.json"  # What the check found of the originals.
 
 
-def changes(output: pathlib.Path, request: dict) -> str:
-    """How the cohort in a folder was prepared otherwise; empty if it was not.
+class State(NamedTuple):
+    """What a folder has of the cohort that is asked for."""
+
+    changed: str  # How it was prepared otherwise; empty if it was not.
+    # Names of its volumes; none of an unfinished one, or one that lost an array.
+    volumes: frozenset[str] = frozenset()
+
+
+def look(output: pathlib.Path, request: dict) -> State:
+    """What is there of a cohort.
 
     An unfinished one goes on although original files have changed, since bad ones
     have to be mended. One that cannot be read, or is of another version, is another.
@@ -25,29 +34,23 @@ def changes(output: pathlib.Path, request: dict) -> str:
             raise errors.UserError(
                 f"--output={output} has other files in it: name an empty or new folder."
             )
-        return ""
+        return State("")
     is_finished = (output / prepared.INDEX).exists()
     try:
         before = files.read_json_object(path, "request of the prepared cohort")
-        if is_finished:
-            prepared.read_index(output)
+        index = prepared.read_index(output) if is_finished else None
     except errors.UserError as error:
-        return str(error).rstrip(".")
-    if not is_finished:
+        return State(str(error).rstrip("."))
+    if index is None:
         before.update({key: request[key] for key in requests.ORIGINALS})
     if requests.LABELS in request:
         # Earlier versions did not say where they were.
         before.setdefault(requests.LABELS, request[requests.LABELS])
-    return requests.differences(before, request)
-
-
-def whole_volumes(output: pathlib.Path) -> set[str]:
-    """Names of the volumes of a finished cohort; none if an array of it is lost."""
-    if not (output / prepared.INDEX).exists():
-        return set()
-    index = prepared.read_index(output)
+    changed = requests.differences(before, request)
+    if changed or index is None:
+        return State(changed)
     whole = all(parts.has_arrays(output, v, index.settings) for v in index.volumes)
-    return {volume.name for volume in index.volumes} if whole else set()
+    return State("", frozenset(v.name for v in index.volumes if whole))
 
 
 def has_warnings(output: pathlib.Path) -> bool:

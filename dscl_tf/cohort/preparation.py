@@ -3,7 +3,6 @@
 import dataclasses
 import logging
 import pathlib
-from collections.abc import Sequence
 from typing import Any, Callable, Optional
 
 from dscl_tf import errors, files, locks
@@ -23,7 +22,7 @@ from dscl_tf.cohort import (
 )
 from dscl_tf.cohort.cases import Dataset
 from dscl_tf.cohort.check_report import Report
-from dscl_tf.cohort.problems import Problem
+from dscl_tf.cohort.problems import Problem, first_of
 from dscl_tf.config import PreprocessingConfig
 
 _LOG = logging.getLogger(__name__)
@@ -95,16 +94,16 @@ def _is_done(
       UserError: it holds another one that is not to be replaced, one that lacks cases
         which are not to be left out, or something else.
     """
-    changed = output_folder.changes(output, request)
+    changed, there = output_folder.look(output, request)
     if changed and not config.overwrite:
         raise errors.UserError(
             f"--output={output} holds a cohort prepared otherwise: {changed}. Choose "
             "another --output, or replace it with --overwrite."
         )
-    there = set() if changed else output_folder.whole_volumes(output)
     if not there:
         return False
-    lacking = _listed([case.name for case in dataset.cases if case.name not in there])
+    names = [case.name for case in dataset.cases if case.name not in there]
+    lacking = first_of(names, _SHOWN, " and ")
     if lacking and not config.skip_bad:
         if config.overwrite:
             return False  # The check says what is wrong with them.
@@ -120,11 +119,6 @@ def _is_done(
     return True
 
 
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + f" and {more} more" * (more > 0)
-
-
 def _prepare(
     config: PreparationConfig,
     dataset: Dataset,
@@ -134,8 +128,8 @@ def _prepare(
 ) -> None:
     # Found once, before any case is prepared, so that all are turned alike.
     settings = dataclasses.replace(config.settings, orientation=report.orientation)
-    changed = output_folder.changes(output, request)
-    output_folder.clear(output, everything=bool(changed))
+    state = output_folder.look(output, request)
+    output_folder.clear(output, everything=bool(state.changed))
     files.write_json(output / output_folder.REQUEST, request)
     found = parallel.run_all(
         parts.prepare_case,

@@ -1,6 +1,7 @@
 """A finding of the check of a dataset: a row of its table."""
 
 import dataclasses
+from collections.abc import Sequence
 
 ERROR, WARNING = "error", "warning"
 
@@ -28,3 +29,9 @@ class Problem:
             f"{self.file}: {self.field}: found {self.found}, expected "
             f"{self.expected}; {self.cure}."
         )
+
+
+def first_of(texts: Sequence[str], most: int, before_more: str = ", ") -> str:
+    """The first of some texts, and how many more there are: "a, b, 3 more"."""
+    more = len(texts) - most
+    return ", ".join(texts[:most]) + f"{before_more}{more} more" * (more > 0)

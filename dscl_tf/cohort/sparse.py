@@ -16,7 +16,7 @@ from dscl_tf import errors
 from dscl_tf.cohort import cases, geometry, label_values, orientation
 from dscl_tf.cohort.cases import MAX_CLASSES, WITH_STRUCTURES, Case, Dataset
 from dscl_tf.cohort.integrity import CaseCheck, Facts
-from dscl_tf.cohort.problems import WARNING, Problem
+from dscl_tf.cohort.problems import WARNING, Problem, first_of
 from dscl_tf.config import OrientationConfig, PreprocessingConfig
 
 _LOG = logging.getLogger(__name__)
@@ -233,8 +233,7 @@ def say(found: Mapping[str, Slices], dataset: Dataset) -> None:
 def listed(found: Mapping[str, Slices]) -> str:
     """How many slices of each volume are labelled: "p0 5 of 12, p1 3 of 9"."""
     shown = [f"{name} {some} of {total}" for name, (some, total) in found.items()]
-    more = f", {len(shown) - _SHOWN} more" * (len(shown) > _SHOWN)
-    return ", ".join(shown[:_SHOWN]) + more
+    return first_of(shown, _SHOWN)
 
 
 def without_unlabelled(

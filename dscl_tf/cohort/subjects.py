@@ -12,7 +12,7 @@ from typing import Optional
 
 from dscl_tf import errors
 from dscl_tf.cohort.cases import Dataset
-from dscl_tf.cohort.problems import WARNING, Problem
+from dscl_tf.cohort.problems import WARNING, Problem, first_of
 
 _SHOWN = 4  # Names that a message lists.
 _EXAMPLE = r"'^(patient\d+)'"
@@ -55,9 +55,10 @@ def by_pattern(dataset: Dataset, pattern: str) -> Dataset:
     found = {case.name: _search(compiled, case.name) for case in dataset.cases}
     lacking = [name for name, subject in found.items() if not subject]
     if lacking:
+        some = first_of(lacking, _SHOWN, " and ")
         raise errors.UserError(
-            f"{said}: found no subject in {_listed(lacking)} ({len(lacking)} of "
-            f"{len(found)} names), expected one in each; correct the pattern."
+            f"{said}: found no subject in {some} ({len(lacking)} of {len(found)} "
+            "names), expected one in each; correct the pattern."
         )
     cases = (dataclasses.replace(c, subject=found[c.name]) for c in dataset.cases)
     return dataclasses.replace(dataset, cases=tuple(cases), subject_pattern=pattern)
@@ -81,6 +82,7 @@ def doubts(dataset: Dataset) -> list[Problem]:
     if not groups:
         return []
     first, *others = groups
+    some = first_of(first, _SHOWN, " and ")
     more = f"; {len(others)} more of the kind" * bool(others)
     pattern = f"^(.+?)({'|'.join(ends)})?$"
     return [
@@ -89,7 +91,7 @@ def doubts(dataset: Dataset) -> list[Problem]:
             "",
             "all images",
             "subject",
-            f"{_listed(first)} counted as {len(first)} patients{more}",
+            f"{some} counted as {len(first)} patients{more}",
             "one subject a patient",
             "if they are one patient's, who would be in training and test, say "
             f"--subject_pattern='{pattern}'; if not, --subject_pattern='(.+)'",
@@ -129,8 +131,3 @@ def _grouped(
 def _escaped(end: str) -> str:
     """A pattern of a text; hyphens need no sign outside brackets."""
     return re.escape(end).replace(r"\-", "-")
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + f" and {more} more" * (more > 0)

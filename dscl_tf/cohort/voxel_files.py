@@ -69,6 +69,8 @@ def paths(image: pathlib.Path) -> tuple[pathlib.Path, ...]:
     Raises:
       OSError: a file cannot be read.
     """
+    if image.name.endswith(formats.NIFTI_SUFFIXES):
+        return (image,)  # It has its voxels: thousands need not be opened for it.
     try:
         voxels = of(image)
     except errors.UserError:  # The check says what it is.

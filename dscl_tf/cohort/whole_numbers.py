@@ -4,6 +4,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import errors, files
+from dscl_tf.cohort.problems import first_of
 
 _OFF = 1e-3  # From a whole number, at most; large ones by this part of theirs, too.
 _OFF_BY_SLOPE = 2e-5
@@ -53,9 +54,8 @@ def as_whole(image: sitk.Image, path: files.PathLike) -> sitk.Image:
 
 def _error(path: files.PathLike, odd: np.ndarray) -> LabelValuesError:
     values = np.unique(odd)
-    shown = ", ".join(f"{value:.7g}" for value in values[:_SHOWN])
-    more = f" and {len(values) - _SHOWN} more" * (len(values) > _SHOWN)
-    found = f"{shown}{more} ({odd.size} voxels)"
+    shown = first_of([f"{value:.7g}" for value in values], _SHOWN, " and ")
+    found = f"{shown} ({odd.size} voxels)"
     kind = LabelValuesError
     error = kind(
         f"{path}: values: found {found}, expected {kind.expected}; {kind.cure}."

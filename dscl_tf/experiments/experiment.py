@@ -63,10 +63,11 @@ def _check(tasks: Sequence[plan.Task], root: pathlib.Path) -> None:
       UserError: naming the first task that cannot be run.
     """
     made = [stage.workdir for task in tasks for stage in task.stages]
+    cohort = PreparedCohort.open(tasks[0].stages[0].prepared) if tasks else None
     for task in tasks:
         if not worker.is_done(root, task):
             try:
-                stages.check(task.stages, made)
+                stages.check(task.stages, made, cohort)
             except errors.UserError as error:
                 raise errors.UserError(f"{task.name}: {error}") from None
 

@@ -179,7 +179,6 @@ class _Maker:
             seed=seed,
             split=self.splits[size][draw],
         )
-        self._check_test(stage.split)
         needs = self._pretrain(method, stage.split, seed)
         if needs:
             stage = dataclasses.replace(stage, init=needs[-1].stages[-1].workdir)
@@ -201,6 +200,7 @@ class _Maker:
                 'first round, which differs in its settings: give it another "name".'
             )
         task = make_task(self._cohort, name, stages, needed)
+        self._check_test(task.records[-1].split)
         self._finetuned[name] = task
         self._by_content[key] = task
         return Cell(method, size, draw, seed, task)
@@ -219,14 +219,13 @@ class _Maker:
             found.update(given if any(given.values()) else wanted)
         return {**found, **method.settings_of("finetune")}
 
-    def _check_test(self, split: config.SplitConfig) -> None:
+    def _check_test(self, split: splits.Split) -> None:
         """Refuses cells that could be trained, but not evaluated."""
-        test = splits.resolve(self._cohort, split).test
-        if not any(self._cohort.volume(name).has_label for name in test):
+        if not any(self._cohort.volume(name).has_label for name in split.test):
             raise errors.UserError(
                 f"Cells are evaluated on the split's test volumes, but it has "
-                f"{len(test)}, none of them labelled: give --num_test_volumes of 1 or "
-                "more, or a --split whose test list has labelled subjects."
+                f"{len(split.test)}, none of them labelled: give --num_test_volumes of "
+                "1 or more, or a --split whose test list has labelled subjects."
             )
 
     def _pretrain(self, method, split, seed: int) -> list[Task]:

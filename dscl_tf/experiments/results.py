@@ -5,7 +5,6 @@ import dataclasses
 import io
 import itertools
 import json
-import math
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
@@ -165,7 +164,7 @@ def table_rows(
         if not own:
             continue
         dice = {key: cell["dice"] for key, cell in own.items()}
-        whole = statistics.spread(_means_of_draws(dice))
+        whole = statistics.spread(results_json.means_of_draws(dice))
         row = {"method": method, "size": size, **dataclasses.asdict(whole)}
         row["structures"] = _structures(own)
         for name, reference in _REFERENCES.items():
@@ -202,24 +201,9 @@ def paired(own: Mapping, other: Mapping) -> Optional[dict]:
         for key, cell in own.items()
         if key in other
     }
-    means = _means_of_draws(gains)
+    means = results_json.means_of_draws(gains)
     found = statistics.difference(means, [0.0] * len(means))
     return None if found is None else dataclasses.asdict(found)
-
-
-def _means_of_draws(values: Mapping[tuple[int, int], float]) -> list[float]:
-    """The mean over seeds of each draw.
-
-    Seeds on the same volumes are not independent: as samples of their own they would
-    make spreads and intervals too narrow.
-
-    Args:
-      values: by draw and seed.
-    """
-    found: dict[int, list[float]] = {}
-    for (draw, _), value in values.items():
-        found.setdefault(draw, []).append(value)
-    return [math.fsum(each) / len(each) for each in found.values()]
 
 
 def _structures(cells: Mapping[tuple[int, int], Mapping]) -> dict:
@@ -232,7 +216,7 @@ def _structures(cells: Mapping[tuple[int, int], Mapping]) -> dict:
     for name in next(iter(cells.values()))["structures"]:
         dice = {key: cell["structures"].get(name) for key, cell in cells.items()}
         known = {key: value for key, value in dice.items() if value is not None}
-        of_name = statistics.spread(_means_of_draws(known))
+        of_name = statistics.spread(results_json.means_of_draws(known))
         if of_name is not None:
             found[name] = {"mean": of_name.mean, "std": of_name.std}
     return found

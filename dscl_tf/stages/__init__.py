@@ -2,8 +2,10 @@
 
 import pathlib
 from collections.abc import Sequence
+from typing import Optional
 
 from dscl_tf import config
+from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.methods.pretext import stage as pretext
 from dscl_tf.stages import (
     finetune,
@@ -49,12 +51,17 @@ def run(stages: Sequence[config.StageConfig]) -> list[pathlib.Path]:
     ]
 
 
-def check(stages: Sequence[config.StageConfig], to_come: Sequence[str] = ()) -> None:
+def check(
+    stages: Sequence[config.StageConfig],
+    to_come: Sequence[str] = (),
+    cohort: Optional[PreparedCohort] = None,
+) -> None:
     """Refuses, before any work, what would be refused after hours of a stage before.
 
     Args:
       stages: their settings, in order.
       to_come: folders of further runs that are made before them.
+      cohort: that of all of them, where it is open already.
 
     Raises:
       UserError: a mistake in the settings or the cohort, a run to go on from that is
@@ -63,7 +70,7 @@ def check(stages: Sequence[config.StageConfig], to_come: Sequence[str] = ()) -> 
     for number, stage in enumerate(stages):
         _STAGES[stage.stage].check(stage)
         earlier = [each.workdir for each in stages[:number]]
-        opening.check(stage, [*to_come, *earlier])
+        opening.check(stage, [*to_come, *earlier], cohort)
 
 
 def assemble(context: StageContext) -> Assembly:

@@ -36,19 +36,24 @@ def open_stage(stage: config.StageConfig) -> Iterator[Optional[StageContext]]:
         yield from _open(stage, devices)
 
 
-def check(stage: config.StageConfig, to_come: Collection[str] = ()) -> None:
+def check(
+    stage: config.StageConfig,
+    to_come: Collection[str] = (),
+    cohort: Optional[PreparedCohort] = None,
+) -> None:
     """Refuses a stage that cannot be run, before any work.
 
     Args:
       stage: its settings.
       to_come: folders of runs that are made before it; they cannot be looked at yet.
+      cohort: its cohort, where that is open already.
 
     Raises:
       UserError: bad cohort, split or network size, no volume to fine-tune on or that a
         method needs, a run to go on from that is missing or does not fit, or a
         folder with a run of other settings.
     """
-    cohort, split = _data_of(stage)
+    cohort, split = _data_of(stage, cohort)
     made = {os.path.abspath(folder) for folder in to_come}
     there = [run for run in stage.other_runs if os.path.abspath(run) not in made]
     # What cannot be checked is said when the stage is opened.
@@ -102,8 +107,10 @@ def without_methods_in_want(
     return dataclasses.replace(stage, finetune=stage.finetune.without(in_want))
 
 
-def _data_of(stage: config.StageConfig) -> tuple[PreparedCohort, splits.Split]:
-    cohort = PreparedCohort.open(stage.prepared)
+def _data_of(
+    stage: config.StageConfig, cohort: Optional[PreparedCohort] = None
+) -> tuple[PreparedCohort, splits.Split]:
+    cohort = cohort or PreparedCohort.open(stage.prepared)
     split = splits.resolve(cohort, stage.split)
     stage.network.check_size(cohort.settings.size_px)
     if stage.stage == "finetune":

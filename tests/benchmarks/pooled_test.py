@@ -1,9 +1,8 @@
-"""Draws of several experiments together, and where masks are wrong."""
+"""Draws of several experiments together."""
 
-import numpy as np
 import pytest
 
-from benchmarks import confusions, pooled_gains
+from benchmarks import pooled_gains
 
 
 def experiment(cohort, seed, dice):
@@ -34,14 +33,3 @@ def test_seeds_of_a_cohort_share_its_draws():
         "| 0.500 | +0.200 |",
         "| 0.600 | +0.100 |",
     ]
-
-
-def test_volumes_without_a_structure_do_not_count():
-    # [true class, found class]: one that has the structure, and two without it.
-    having = [[90, 0], [2, 8]]
-    without = [[100, 0], [0, 0]], [[50, 50], [0, 0]]
-    shares, size = confusions.called(np.array([having, *without]), 1)
-    np.testing.assert_allclose(shares, [0.2, 0.8])
-    assert size == pytest.approx(0.8)
-    shares, size = confusions.called(np.array(without), 1)
-    assert np.isnan(shares).all() and np.isnan(size)

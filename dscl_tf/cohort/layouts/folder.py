@@ -9,7 +9,7 @@ from dscl_tf import errors
 from dscl_tf.cohort import file_channels, formats
 from dscl_tf.cohort.cases import Case, Dataset, Request
 from dscl_tf.cohort.layouts import listing
-from dscl_tf.cohort.problems import WARNING, Problem
+from dscl_tf.cohort.problems import WARNING, Problem, first_of
 
 EXPECTED = (
     f"folder: volumes ({', '.join(formats.SUFFIXES)}) in the folder itself; label "
@@ -76,10 +76,10 @@ def _labels_among(images: Collection[str]) -> list[Problem]:
     if not found:
         return []
     names = list(found)
-    more = f" and {len(names) - _SHOWN} more" * (len(names) > _SHOWN)
     cure = "if they are labels, move them to a folder of their own, each called as its "
     cure += f"image ({found[names[0]]}), and give that folder as --labels"
-    what = f"{', '.join(names[:_SHOWN])}{more}, taken for images", "images alone", cure
+    shown = first_of(names, _SHOWN, " and ")
+    what = f"{shown}, taken for images", "images alone", cure
     return [Problem(WARNING, "", "all images", "name", *what)]
 
 

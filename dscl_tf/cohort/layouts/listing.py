@@ -8,7 +8,7 @@ from typing import Optional
 
 from dscl_tf import errors
 from dscl_tf.cohort import formats
-from dscl_tf.cohort.problems import ERROR, Problem
+from dscl_tf.cohort.problems import ERROR, Problem, first_of
 
 _LOG = logging.getLogger(__name__)
 _SHOWN = 8  # Names or faults that a message lists.
@@ -48,8 +48,7 @@ def folders(folder: pathlib.Path) -> Iterator[pathlib.Path]:
 def summary(folder: pathlib.Path) -> str:
     """The first names in a folder, for a message."""
     names = [f"{path.name}{'/' * path.is_dir()}" for path in visible(folder)]
-    more = f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return (", ".join(names[:_SHOWN]) or "nothing") + more
+    return first_of(names, _SHOWN, ", and ") or "nothing"
 
 
 def images_by_name(folder: pathlib.Path) -> dict[str, pathlib.Path]:
