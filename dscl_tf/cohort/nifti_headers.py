@@ -144,8 +144,9 @@ def copy_place(source: pathlib.Path, target: pathlib.Path) -> None:
     # A flat image need not have a size of its third axis.
     sizes = place["pixdim"][1:4]
     own["pixdim"][1:4] = np.where(sizes > 0, sizes, own["pixdim"][1:4])
-    kept = own["xyzt_units"] & ~_UNIT_OF_LENGTH
-    own["xyzt_units"] = kept | (place["xyzt_units"] & _UNIT_OF_LENGTH)
+    # As Python's integers: NumPy 2 refuses ~7, which is -8, beside a uint8.
+    units, own_units = int(place["xyzt_units"]), int(own["xyzt_units"])
+    own["xyzt_units"] = (own_units & ~_UNIT_OF_LENGTH) | (units & _UNIT_OF_LENGTH)
     is_packed = formats.kind_of(target).is_packed
     with formats.unpacked(target) as content:
         whole = content.read()
