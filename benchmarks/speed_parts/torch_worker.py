@@ -4,7 +4,6 @@ Its batch is constant and in memory, which favours it: no input pipeline is time
 """
 
 import argparse
-import itertools
 
 import protocol
 import torch
@@ -51,7 +50,7 @@ class Decoder(nn.Module):
     def __init__(self, num_blocks: int):
         super().__init__()
         below = FILTERS[::-1]
-        pairs = list(itertools.pairwise(below))[:num_blocks]
+        pairs = list(zip(below, below[1:]))[:num_blocks]
         self.up = nn.ModuleList(conv_norm_relu(a, b, 2) for a, b in pairs)
         self.join = nn.ModuleList(double_conv(2 * b, b) for _, b in pairs)
 
