@@ -75,29 +75,13 @@ def group(
       UserError: one channel of a case is given, or DICOM.
     """
     channels = settings.channels or ()
-    if formats.is_dicom(inputs[0]):
-        raise errors.UserError(
-            f"--input {source} is DICOM, which has one image at each place, but the "
-            f"model takes the channels {of_models.names(settings)}: convert the series "
-            f"to files that end in {_ends(channels)}."
-        )
     by_stem = {formats.strip_suffix(path.name): path for path in inputs}
     named = {
         stem: path
         for stem, path in by_stem.items()
         if not files_are_cases and file_channels.split(stem, channels)
     }
-    several = len(channels) > 1
-    if (
-        not pathlib.Path(source).is_dir()
-        and several
-        and (named or not _is_4d(inputs[0]))
-    ):
-        raise errors.UserError(
-            f"--input {source} is one file, but the model takes the channels "
-            f"{of_models.names(settings)}: put the files of the case, which end in "
-            f"{_ends(channels)}, into a folder and give that as --input."
-        )
+    _refuse_one_channel(source, inputs[0], settings, is_of_channel=bool(named))
     found = _of_names(named, channels)
     others = [path for path in inputs if path not in named.values()]
     cases = {file_channels.split(stem, channels)[0] for stem in named}
@@ -113,6 +97,28 @@ def group(
         (path, _of_one_file(path, channels)) for path in others if path not in more
     )
     return dict(sorted(found.items()))
+
+
+def _refuse_one_channel(
+    source: files.PathLike,
+    first: pathlib.Path,
+    settings: PreprocessingConfig,
+    is_of_channel: bool,
+) -> None:
+    """Refuses DICOM, and one file that does not hold all channels."""
+    channels = settings.channels or ()
+    takes = f"but the model takes the channels {of_models.names(settings)}"
+    if formats.is_dicom(first):
+        raise errors.UserError(
+            f"--input {source} is DICOM, which has one image at each place, {takes}: "
+            f"convert the series to files that end in {_ends(channels)}."
+        )
+    is_file = not pathlib.Path(source).is_dir()
+    if is_file and len(channels) > 1 and (is_of_channel or not _is_4d(first)):
+        raise errors.UserError(
+            f"--input {source} is one file, {takes}: put the files of the case, which "
+            f"end in {_ends(channels)}, into a folder and give that as --input."
+        )
 
 
 def _is_of_case(path: pathlib.Path, cases: Collection[str]) -> bool:
