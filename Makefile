@@ -52,7 +52,8 @@ test: lint
 # What depends on the versions of Python, TensorFlow and Keras: for a second Python.
 test-stack: lint
 	@$(PYTEST) -m "not slow and not real" tests/networks tests/losses tests/pipeline \
-	  tests/training tests/stages tests/methods tests/stacks tests/inference/export_test.py tests/bin
+	  tests/training tests/stages tests/methods tests/stacks tests/inference/export_test.py tests/bin \
+	  tests/python_doc_test.py tests/cohort/nifti_headers_test.py
 
 test-all: lint
 	@$(RUN) -m pip install --quiet --disable-pip-version-check -e '.[test]'
