@@ -37,9 +37,13 @@ def stop_request() -> Iterator[StopRequest]:
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
+    # A thread that is told of signals, too, might look only when this block has been
+    # left, and take them for unheard.
+    told = signal.set_wakeup_fd(-1)
     before = {number: signal.signal(number, request) for number in _SIGNALS}
     try:
         yield request
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(told, warn_on_full_buffer=False)

@@ -13,7 +13,7 @@ from dscl_tf.training import interruption
 from tests.cohort import parallel_test
 
 _BEFORE = """
-import sys, time
+import os, sys, time
 import SimpleITK as sitk
 from dscl_flags import binary
 def busy():
@@ -36,6 +36,10 @@ def made_another():
         time.sleep(120)
     except KeyboardInterrupt as error:
         raise ImportError("initialization failed") from error
+def late(pipe, count, read=os.read):
+    found = read(pipe, count)
+    time.sleep(0.5)
+    return found
 def saving():
     from dscl_tf.training import interruption
     with interruption.stop_request() as stop:
@@ -44,6 +48,7 @@ def saving():
             time.sleep(0.01)
     time.sleep(4)  # Longer than a main thread that hears nothing may take.
     print("recorded", flush=True)
+os.read = late  # As on a busy machine: who listens does so when a block is left.
 binary.run({main}, [], "usage")
 """
 
