@@ -12,6 +12,7 @@ from tests import weights
 
 DOC = pathlib.Path(__file__).parents[1] / "docs" / "python.md"
 _STEPS = "num_steps=1000"
+TURNED = (-1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,8 @@ def beside(tiny_folder, make_stage, tmp_path_factory):
     stages.run(chain)
     scan = sitk.GetImageFromArray(np.random.default_rng(0).random((5, 18, 17), "f4"))
     scan.SetSpacing((1.5, 2.0, 8.0))
+    scan.SetOrigin((3.0, -20.0, 7.0))
+    scan.SetDirection(TURNED)
     sitk.WriteImage(scan, str(folder / "scan.nii.gz"))
     return folder
 
@@ -56,6 +59,8 @@ def test_a_mask_lies_on_its_scan(examples):
     scan, mask = names["scan"], names["mask"]
     assert mask.GetSize() == scan.GetSize()
     assert mask.GetSpacing() == scan.GetSpacing()
+    assert mask.GetOrigin() == scan.GetOrigin() == (3.0, -20.0, 7.0)
+    assert mask.GetDirection() == scan.GetDirection() == TURNED
     assert mask.GetPixelID() == sitk.sitkUInt8
     assert names["structures"] == {0: "background", 1: "disc"}
 
