@@ -40,11 +40,11 @@ def in_plane_grid(oriented: sitk.Image, settings: PreprocessingConfig) -> sitk.I
 
     Args:
       oriented: from `orient`.
-      settings: its `size_px` and `spacing_mm`.
+      settings: its `size_px`, `spacing_mm` and `on_voxels`.
 
     Returns:
-      uint8 image of zeros with the grid's size, spacing, origin and direction,
-      centred in-plane on the centre of the volume.
+      uint8 image of zeros with the grid's size, spacing, origin and direction. Its
+      centre is in-plane that of the volume, with `on_voxels` to half a voxel.
     """
     rows, columns = settings.size_px
     size = [columns, rows, oriented.GetSize()[2]]
@@ -52,11 +52,13 @@ def in_plane_grid(oriented: sitk.Image, settings: PreprocessingConfig) -> sitk.I
     grid = sitk.Image(size, sitk.sitkUInt8)
     grid.SetSpacing(spacing)
     grid.SetDirection(oriented.GetDirection())
-    middle_old = [(extent - 1) / 2 for extent in oriented.GetSize()]
-    center = np.array(oriented.TransformContinuousIndexToPhysicalPoint(middle_old))
-    middle_new = np.array([(extent - 1) / 2 for extent in size]) * spacing
-    direction = np.array(oriented.GetDirection()).reshape(3, 3)
-    grid.SetOrigin((center - direction @ middle_new).tolist())
+    # The voxel, with decimals, that the first node is at.
+    steps = np.array(spacing) / oriented.GetSpacing()
+    first = (np.array(oriented.GetSize()) - 1) / 2 - (np.array(size) - 1) / 2 * steps
+    if settings.on_voxels:
+        # Of two equally near voxels the lower, whatever the last digits are.
+        first = np.round(first - 1e-3)
+    grid.SetOrigin(oriented.TransformContinuousIndexToPhysicalPoint(first.tolist()))
     return grid
 
 

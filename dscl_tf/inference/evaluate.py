@@ -131,8 +131,8 @@ def _check_fit(
         f"{field.name} ({getattr(cohort.settings, field.name)} instead of "
         f"{getattr(predictor.settings, field.name)})"
         for field in dataclasses.fields(predictor.settings)
-        # See `originals.check_orientation`, and above.
-        if field.name not in ("orientation", "channels")
+        # See `originals.check_orientation`, and above. The grid is the cohort's own.
+        if field.name not in ("orientation", "channels", "on_voxels")
         and getattr(cohort.settings, field.name)
         != getattr(predictor.settings, field.name)
     ]

@@ -214,9 +214,10 @@ def serving_module(segmenter: run_folder.Segmenter) -> tf.Module:
 def settings_of(segmenter: run_folder.Segmenter) -> dict[str, Any]:
     """What an export says of itself: id, preprocessing and label names, as JSON."""
     preprocessing_json = config_json.to_json(segmenter.preprocessing)
-    if preprocessing_json["orientation"] is None:
-        # As before there was such a setting: the id of a model stays what it was.
-        del preprocessing_json["orientation"]
+    # As before there were such settings: the id of a model stays what it was.
+    for name, before in (("orientation", None), ("on_voxels", False)):
+        if preprocessing_json[name] is before:
+            del preprocessing_json[name]
     settings = {
         "format": FORMAT,
         "preprocessing": preprocessing_json,
@@ -253,6 +254,7 @@ def read_settings(export: pathlib.Path) -> dict[str, Any]:
 
 
 def _open_saved_model(path: pathlib.Path, precision: str) -> Predictor:
+    files.require_no_pattern(path)
     settings = read_settings(path)
     preprocessing_config = config_json.from_json(
         config.PreprocessingConfig, settings["preprocessing"], f"{path} preprocessing"

@@ -55,7 +55,7 @@ def test_a_structure_beyond_the_field_is_a_row_with_its_cure(tmp_path):
 
 
 def test_a_structure_below_a_pixel_is_a_row_with_its_cure(tmp_path):
-    request = request_for(tmp_path, (8, 8), 12.1)
+    request = request_for(tmp_path, (8, 8), 12.6)
     (row,) = [row for row in rows(request) if row.field == "class 2"]
     assert row.found.endswith(" 0 ml beyond it")
     spacing_mm, size = re.fullmatch(

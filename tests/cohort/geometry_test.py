@@ -1,3 +1,4 @@
+import dataclasses
 import pathlib
 
 import numpy as np
@@ -143,14 +144,56 @@ def test_grid_is_centred_in_plane_and_keeps_slices():
     grid = geometry.in_plane_grid(oriented, settings)
     assert grid.GetSize() == (6, 4, 5)
     assert grid.GetSpacing() == (1, 1, 8)
-    # The middle of 12 columns of 2 mm from 10 mm on is at 21; of 14 rows, at 39.5.
+    # The middle of 12 columns of 2 mm from 10 mm on is at 21; of 14 rows, at 39.5. So
+    # the first row, of 3 mm, is the sixth; the first column is 4.25, and becomes 4.
+    assert grid.GetOrigin() == pytest.approx((18, 39.5 - 1.5, 30))
+    before = dataclasses.replace(settings, on_voxels=False)
+    grid = geometry.in_plane_grid(oriented, before)
     assert grid.GetOrigin() == pytest.approx((21 - 2.5, 39.5 - 1.5, 30))
+
+
+@pytest.mark.parametrize("direction", [np.eye(3), np.reshape(_OBLIQUE, (3, 3))])
+@pytest.mark.parametrize("shape", [(3, 31, 33), (3, 30, 32), (3, 31, 32)])
+def test_at_the_scan_s_own_spacing_slices_are_its_voxels(shape, direction):
+    """Else an image lay half a voxel beside its label where parities differ."""
+    rng = np.random.default_rng(0)
+    label = making.image_of(rng.integers(0, 3, shape).astype(np.uint8), (1.4, 1.4, 8))
+    label.SetDirection(np.ravel(direction).tolist())
+    settings = config.PreprocessingConfig(size_px=(32, 32), spacing_mm=1.4)
+    grid = geometry.in_plane_grid(geometry.orient(label), settings)
+    on_grid = geometry.labels_on_grid(label, grid)
+    image = geometry.to_grid(sitk.Cast(geometry.orient(label), sitk.sitkFloat32), grid)
+    np.testing.assert_allclose(sitk.GetArrayFromImage(image), on_grid, atol=1e-4)
+    soft = np.eye(3, dtype=np.float32)[on_grid]
+    found = sitk.GetArrayFromImage(geometry.restore_probabilities(soft, grid, label))
+    covered = np.s_[:, :31, :32]  # 33 columns do not fit into 32 pixels.
+    np.testing.assert_array_equal(
+        found[covered], sitk.GetArrayFromImage(label)[covered]
+    )
+
+
+@pytest.mark.parametrize("spacing_mm", [2.0, 1.9995, 1.0, 3.0])
+def test_labels_lie_where_their_images_do(spacing_mm):
+    settings = config.PreprocessingConfig(size_px=(64, 64), spacing_mm=spacing_mm)
+    rows, columns = np.mgrid[:64, :65]
+    shifts_mm = []
+    for row, column in np.random.default_rng(0).uniform(20, 44, (20, 2)):
+        disc = np.hypot(rows - row, columns - column) < 12
+        label = making.image_of(disc[None].astype(np.uint8), (1, 1, 8))
+        label.SetOrigin((0, 0, 0))
+        grid = geometry.in_plane_grid(label, settings)
+        found = np.nonzero(geometry.labels_on_grid(label, grid)[0])
+        middle = np.mean(found, axis=1)[::-1] * spacing_mm + grid.GetOrigin()[:2]
+        shifts_mm.append(middle - (column, row))
+    # Of a single disc borders fall to either side. Where all nodes lay between two
+    # voxels, all borders moved by half a voxel to the same side.
+    assert np.abs(np.mean(shifts_mm, axis=0)).max() < 0.1
 
 
 def test_values_between_pixels_by_hand():
     values = np.array([[[0, 10], [20, 30]]], np.float32)
     image = making.image_of(values, (2, 2, 2), origin=(0, 0, 0))
-    settings = config.PreprocessingConfig(size_px=(1, 7), spacing_mm=0.8)
+    settings = config.PreprocessingConfig((1, 7), 0.8, on_voxels=False)
     grid = geometry.in_plane_grid(image, settings)
     found = sitk.GetArrayFromImage(geometry.to_grid(image, grid))
     # At x = -1.4, -0.6, ..., 3.4 and y = 1; pixels reach from x = -1 to 3.
@@ -172,7 +215,7 @@ def test_outside_of_the_grid_is_background():
 
 def test_soft_maps_are_resampled_not_labels():
     original = making.image_of(np.zeros((1, 1, 4), np.uint8), (1, 1, 8))
-    settings = config.PreprocessingConfig(size_px=(1, 2), spacing_mm=2.0)
+    settings = config.PreprocessingConfig((1, 2), 2.0, on_voxels=False)
     grid = geometry.in_plane_grid(original, settings)
     ones = np.array([1.0, 0.3], np.float32)
     soft = np.stack([1 - ones, ones], -1)[None, None]
