@@ -167,7 +167,8 @@ def _read(path: pathlib.Path, fourth: Optional[int] = None) -> sitk.Image:
         return dicom_series.read(path)
     with _header(path) as reader:
         fourth = _fourth_index(path, reader, fourth)
-        if reader.HasMetaDataKey("vox_offset"):  # It is NIfTI.
+        # Not by its fields: ITK writes those of a NIfTI file into an NRRD file, too.
+        if reader.GetImageIO() == formats.NIFTI:
             _check_voxels(path, reader, fourth)
         else:
             _check_unpacked(path, reader)

@@ -155,6 +155,24 @@ def test_nan_and_infinite_voxels_of_nifti_are_counted(tmp_path, suffix, kind, re
         read(path)
 
 
+@pytest.mark.parametrize("is_packed", [True, False])
+@pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
+def test_nrrd_and_metaimage_converted_from_nifti_are_read(tmp_path, suffix, is_packed):
+    """ITK writes fields of NIfTI into them, which are not about these files."""
+    rng = np.random.default_rng(0)
+    image = making.image_of(rng.normal(size=(5, 9, 7)).astype(np.float32))
+    sitk.WriteImage(image, str(tmp_path / "a.nii.gz"))
+    path = tmp_path / f"a{suffix}"
+    sitk.WriteImage(sitk.ReadImage(str(tmp_path / "a.nii.gz")), str(path), is_packed)
+    assert b"vox_offset" in path.read_bytes()
+    found = sitk.GetArrayFromImage(volumes.read_image(path))
+    np.testing.assert_array_equal(found, sitk.GetArrayFromImage(image))
+    # And they are looked at as what they are.
+    path.write_bytes(path.read_bytes()[:-60])
+    with pytest.raises(errors.UserError, match=str(path)):
+        volumes.read_image(path)
+
+
 def test_nan_of_another_byte_order_is_found_and_bytes_after_the_voxels_are_not(
     tmp_path,
 ):
