@@ -13,6 +13,7 @@ from dscl_tf import errors
 
 # What a writer may raise in the middle of its work, whatever it writes.
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
+_OF_PATTERNS = "*?[\\"
 PathLike = Union[str, "os.PathLike[str]"]
 
 
@@ -72,6 +73,23 @@ def is_utf8(path: PathLike) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def require_no_pattern(path: PathLike) -> None:
+    """Refuses a path in which TensorFlow's readers see a pattern of names.
+
+    They would not find what its writers wrote there.
+
+    Raises:
+      UserError: naming the first such character.
+    """
+    found = next((c for c in os.path.abspath(path) if c in _OF_PATTERNS), None)
+    if found:
+        raise errors.UserError(
+            f"{shown(path)}: found {found!r} in the path, expected none of "
+            f"{' '.join(_OF_PATTERNS)}: TensorFlow could not find there what it wrote. "
+            "Give the folder another name; what is in it is kept."
+        )
 
 
 def require_utf8(paths: Iterable[PathLike]) -> None:

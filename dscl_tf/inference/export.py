@@ -43,9 +43,11 @@ def export_model(
 
     Raises:
       UserError: if `output` is a file, holds something else than an export, or the
-        export of another model without `overwrite` or with other files in it.
+        export of another model without `overwrite` or with other files in it; or if
+        TensorFlow could not read there.
     """
     output = pathlib.Path(os.path.abspath(output))
+    files.require_no_pattern(output)
     settings = predictor.settings_of(segmenter)
     if _is_finished(output, settings, overwrite):
         return False

@@ -70,8 +70,10 @@ class RunFolder:
         before its first checkpoint leaves a record only: new settings take its place.
 
         Raises:
-          UserError: the folder belongs to a run with other settings.
+          UserError: the folder belongs to a run with other settings, or its path has
+            characters that a checkpoint's may not have.
         """
+        files.require_no_pattern(self.path)
         if not self.has_begun():
             files.write_json(self.config_file, records.to_json(record))
         elif self.steps_added(record) <= 0:
@@ -149,8 +151,9 @@ class RunFolder:
         """The checkpoint that later stages and users take.
 
         Raises:
-          UserError: the run has not finished.
+          UserError: the run has not finished, or TensorFlow cannot read in its folder.
         """
+        files.require_no_pattern(self.path)
         result = self.read_result()
         if result is None:
             raise errors.UserError(

@@ -220,6 +220,16 @@ def test_result_points_into_the_run(run, name):
         run.final_checkpoint()
 
 
+@pytest.mark.parametrize("sign", "*?[\\")
+def test_a_folder_that_tensorflow_reads_as_a_pattern_is_refused(run, record, sign):
+    """It saved checkpoints there and found none of them again."""
+    run.finish(run.path / "best" / "ckpt-1", 1, {})
+    moved = run_folder.RunFolder(run.path.rename(run.path.with_name(f"a {sign}b]")))
+    for ask in (moved.final_checkpoint, lambda: moved.start(record)):
+        with pytest.raises(errors.UserError, match="Give the folder another name"):
+            ask()
+
+
 def test_damaged_result(run):
     run.result_file.write_text("{")
     with pytest.raises(errors.UserError, match=r"run's result .* is not valid JSON"):
