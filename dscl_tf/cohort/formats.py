@@ -12,7 +12,7 @@ import re
 import shutil
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import BinaryIO, NamedTuple, Union
 
 import nibabel
@@ -36,6 +36,10 @@ _SPACING = {
     NRRD: re.compile(rb"^(spacings|space directions):[^\n]*\d", re.MULTILINE),
     META: re.compile(rb"^\s*Element(Spacing|Size)\s*=[^\n]*\d", re.MULTILINE),
 }
+# Of the names of label maps that lie beside their images.
+_LABEL_END = re.compile(
+    r"(?P<image>.+)[-_. ](seg|segmentation|labels?|labelmap|masks?|gt)", re.IGNORECASE
+)
 _META_START = re.compile(rb"\s*[A-Za-z]+\s*=")
 # Starts of other contents, as people have them under such names, and what to do.
 _FOREIGN = (
@@ -100,6 +104,12 @@ def strip_suffix(name: str) -> str:
 def is_segmentation(name: str) -> bool:
     """Whether a file is called as 3D Slicer's segmentations are: NAME.seg.nrrd."""
     return strip_suffix(name).lower().endswith(SEGMENTATION)
+
+
+def labels_among(names: Collection[str]) -> dict[str, str]:
+    """Of names without suffix those of labels of others: from these to the others."""
+    matches = {name: _LABEL_END.fullmatch(name) for name in sorted(names)}
+    return {n: m["image"] for n, m in matches.items() if m and m["image"] in names}
 
 
 def lower_suffix(name: str) -> str:

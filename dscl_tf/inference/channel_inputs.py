@@ -94,7 +94,9 @@ def group(
             more[0].name,
         )
     found.update(
-        (path, _of_one_file(path, channels)) for path in others if path not in more
+        (path, _of_one_file(path, channels, bool(named)))
+        for path in others
+        if path not in more
     )
     return dict(sorted(found.items()))
 
@@ -142,15 +144,21 @@ def _of_names(
     return found
 
 
-def _of_one_file(path: pathlib.Path, channels: Sequence[ChannelConfig]) -> CaseInput:
-    """A case in one file: of 4-D ones all channels are there, else one was said."""
-    if len(channels) == 1:
+def _of_one_file(
+    path: pathlib.Path, channels: Sequence[ChannelConfig], others_are_named: bool
+) -> CaseInput:
+    """A case in one file: of 4-D ones all channels are there.
+
+    A file may be of a model's only channel without its name, if none has it.
+    """
+    if len(channels) == 1 and not others_are_named:
         return CaseInput(path.name, ((path, None),))
     fault = ""
     if not _is_4d(path) or any(channel.number is None for channel in channels):
         fault = (
             f"{path}: name: found none of the channels, expected one that ends in "
-            f"{_ends(channels)}, or a 4-D file of a model of such; rename it."
+            f"{_ends(channels)}, or a 4-D file of a model of such; rename it, or leave "
+            "it out."
         )
     return CaseInput(path.name, tuple((path, it.number) for it in channels), fault)
 

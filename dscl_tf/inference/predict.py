@@ -80,6 +80,8 @@ def find_inputs(
     found = sorted(source.iterdir()) if source.is_dir() else [source]
     inputs = [path for path in found if formats.has_image_suffix(path.name)]
     files.require_utf8([output, *inputs])
+    if source.is_dir() and not files_are_cases:
+        inputs = _without_labels(inputs)
     if not inputs:
         inputs = dicom_inputs.find(source, channel)
     if not inputs:
@@ -98,6 +100,25 @@ def find_inputs(
         inputs = one_channel.choose(inputs, channel, remembered)
     one_channel.check(source, inputs, channel, remembered, files_are_cases)
     return inputs
+
+
+def _without_labels(inputs: Sequence[pathlib.Path]) -> list[pathlib.Path]:
+    """Without label maps that lie among the images, whose masks would replace them."""
+    stems = {path: formats.strip_suffix(path.name) for path in inputs}
+    of_others = formats.labels_among(set(stems.values()))
+    left_out = [
+        path
+        for path, stem in stems.items()
+        if stem in of_others or formats.is_segmentation(path.name)
+    ]
+    if left_out:
+        _LOG.warning(
+            "%d files that are called as label maps are left out, such as %s; with "
+            "--files_are_cases they are taken for images.",
+            len(left_out),
+            left_out[0].name,
+        )
+    return [path for path in inputs if path not in left_out]
 
 
 def predict_files(

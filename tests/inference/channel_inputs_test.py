@@ -49,6 +49,19 @@ def test_a_file_of_no_channel_has_no_mask(tmp_path):
     assert "other.nii.gz" in fault and "_t2 and _adc" in fault
 
 
+def test_another_channel_is_not_taken_for_a_models_only_one(tmp_path):
+    folder = miniatures.channels(tmp_path, ("_t2", "_adc"), num_volumes=2)
+    (folder / "case1_t2.nii.gz").unlink()
+    cases = group(folder, ("t2",))
+    assert masks(cases) == ["case0.nii.gz"]
+    (fault,) = [case.fault for case in cases.values() if case.fault]
+    assert "case1_adc.nii.gz" in fault and "ends in _t2" in fault
+    # Unless no name is that of the channel.
+    (folder / "case0_t2.nii.gz").unlink()
+    cases = group(folder, ("t2",))
+    assert masks(cases) == ["case0_adc.nii.gz", "case1_adc.nii.gz"]
+
+
 def test_a_missing_channel_is_named(tmp_path):
     folder = miniatures.channels(tmp_path, ("_t2", "_adc"), num_volumes=2)
     (folder / "case1_adc.nii.gz").unlink()

@@ -309,6 +309,19 @@ def test_case_ids_that_end_in_four_digits_are_no_channels(tmp_path):
     assert _names(found) == ["case_0000", *names]
 
 
+def test_label_maps_among_the_images_are_no_images(tmp_path, caplog):
+    source = _touch(tmp_path / "in", "a", "a_label", "b", "b-Seg", "c_mask")
+    (source / "d.seg.nrrd").touch()
+    found = predict.find_inputs(source, tmp_path / "out")
+    # There is no c that c_mask might be of.
+    assert _names(found) == ["a", "b", "c_mask"]
+    assert "3 files that are called as label maps are left out" in caplog.text
+    every = predict.find_inputs(source, tmp_path / "out", files_are_cases=True)
+    assert len(every) == 6
+    alone = predict.find_inputs(source / "d.seg.nrrd", tmp_path / "out")
+    assert alone == [source / "d.seg.nrrd"]
+
+
 def test_a_channel_of_numbered_cases_of_4d_files_is_along_their_axis(tmp_path):
     for name in ("case_0001.nii.gz", "case_0002.nii.gz"):
         _series(tmp_path / name)

@@ -1,7 +1,6 @@
 """A plain folder of volumes, and optionally one of labels of the same names."""
 
 import pathlib
-import re
 from collections.abc import Collection, Sequence
 from typing import Optional
 
@@ -17,9 +16,6 @@ EXPECTED = (
 )
 OTHERS = None
 _IMAGES = "images"
-_LABEL_END = re.compile(
-    r"(?P<image>.+)[-_. ](seg|segmentation|labels?|labelmap|masks?|gt)", re.IGNORECASE
-)
 _SHOWN = 4  # Names that a message lists.
 
 
@@ -71,8 +67,7 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
 
 def _labels_among(images: Collection[str]) -> list[Problem]:
     """A warning if images are called as label maps of others."""
-    matches = {name: _LABEL_END.fullmatch(name) for name in sorted(images)}
-    found = {n: m["image"] for n, m in matches.items() if m and m["image"] in images}
+    found = formats.labels_among(images)
     if not found:
         return []
     names = list(found)
