@@ -63,12 +63,21 @@ def _split(predictor, cohort, subset: str, split) -> splits.Split:
             f"An exported model does not know its {subset} volumes: give "
             "--split=FILE or --subset=all."
         )
-    found = [run_folder.RunFolder(run).read_record().split for run in predictor.runs]
+    records = [run_folder.RunFolder(run).read_record() for run in predictor.runs]
+    found = [record.split for record in records]
     first = getattr(found[0], subset)
     if any(getattr(split, subset) != first for split in found):
         raise errors.UserError(
             f"The runs of the ensemble have other {subset} volumes: give "
             "--split=FILE, or name runs of one split."
+        )
+    if any(record.cohort_id != cohort.content_id for record in records):
+        _LOG.warning(
+            "The model was trained on another prepared cohort (or other settings of "
+            "it): its %s volumes are looked for in %s by their names. If these are "
+            "other patients, give --subset=all.",
+            subset,
+            cohort.folder,
         )
     return found[0]
 

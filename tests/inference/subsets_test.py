@@ -64,6 +64,16 @@ def test_of_a_run_of_another_cohort_it_is_said_that_nobody_knows(
     assert "whether it has seen these cannot be checked" in caplog.text
 
 
+def test_of_the_own_split_in_another_cohort_it_is_said_that_names_tell(
+    make_run, tiny_cohort, caplog
+):
+    run = make_run("run", cohort_id="other", test=("p2",))
+    with caplog.at_level(logging.WARNING):
+        assert choose(tiny_cohort, [run], "test") == ["p2"]
+    assert "its test volumes are looked for" in caplog.text
+    assert "by their names" in caplog.text and "--subset=all" in caplog.text
+
+
 def test_the_runs_own_split_needs_no_check(make_run, tiny_cohort, caplog):
     run = make_run("run", train=("p0",), test=("p2",))
     with caplog.at_level(logging.WARNING):
