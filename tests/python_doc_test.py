@@ -26,7 +26,8 @@ def beside(tiny_folder, make_stage, tmp_path_factory):
         chain.append(make_stage(stage, work / stage, num_steps=2, init=init))
         init = str(work / stage)
     stages.run(chain)
-    scan = sitk.GetImageFromArray(np.random.default_rng(0).random((5, 18, 17), "f4"))
+    values = np.random.default_rng(0).integers(0, 900, (5, 18, 17))
+    scan = sitk.GetImageFromArray(values.astype(np.int16))  # As most scans are.
     scan.SetSpacing((1.5, 2.0, 8.0))
     scan.SetOrigin((3.0, -20.0, 7.0))
     scan.SetDirection(TURNED)

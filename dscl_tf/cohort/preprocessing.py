@@ -25,7 +25,7 @@ def prepare_image(
     """Orients, corrects, normalises and resamples an image.
 
     Args:
-      image: 3-D float32.
+      image: 3-D, of any scalar type.
       settings: what to do.
 
     Returns:
@@ -34,6 +34,7 @@ def prepare_image(
     Raises:
       UserError: NaN or infinite values, or no contrast at all.
     """
+    image = sitk.Cast(image, sitk.sitkFloat32)
     fault = intensity_fault(image, settings)
     if fault:
         found, expected, cure = fault
@@ -54,7 +55,7 @@ def prepare_images(
     """Prepares the channels of a volume, each by itself.
 
     Args:
-      images: 3-D float32, all of one geometry.
+      images: 3-D, of any scalar type, all of one geometry.
       settings: what to do.
 
     Returns:
@@ -125,7 +126,8 @@ def normalise(values: np.ndarray, percentiles: tuple[float, float]) -> np.ndarra
     Raises:
       UserError: the two percentiles are the same.
     """
-    low, high = np.percentile(values, percentiles)
+    # Python's numbers: of NumPy's own NumPy 2 would make float64 of all values.
+    low, high = map(float, np.percentile(values, percentiles))
     if not high > low:
         raise errors.UserError(
             f"percentiles {percentiles[0]:g} and {percentiles[1]:g} are both {low:g}: "

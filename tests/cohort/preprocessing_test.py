@@ -67,6 +67,19 @@ def test_prepared_slices_by_hand():
     assert not label[:, :, [0, 5]].any()
 
 
+@pytest.mark.parametrize("kind", [sitk.sitkInt16, sitk.sitkUInt8, sitk.sitkFloat64])
+def test_voxels_may_be_of_any_type(kind):
+    values = making.intensities(shape=(3, 32, 32))
+    image = sitk.Cast(making.image_of(np.round(values)), kind)
+    settings = config.PreprocessingConfig(size_px=(32, 32), spacing_mm=2.0)
+    expected, _ = preprocessing.prepare_image(
+        sitk.Cast(image, sitk.sitkFloat32), settings
+    )
+    found, _ = preprocessing.prepare_image(image, settings)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, expected)
+
+
 def _field_and_tissue():
     """A smooth multiplicative field on a disc of two tissues, and a little noise."""
     y, x = np.mgrid[-1:1:40j, -1:1:40j]
