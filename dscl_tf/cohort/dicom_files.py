@@ -106,6 +106,9 @@ def _scan(folder: pathlib.Path, _: int) -> Folder:
         if path.name[0] == "." or not formats.is_dicom(path):
             continue
         files.require_utf8([path])  # ITK aborts the process.
+        if not _opens(path):
+            damaged.append(path)
+            continue
         reader = _header(path) if _is_image(path) else None
         if reader is not None:
             _add(series, path, reader)
@@ -122,12 +125,22 @@ def _blame(series: dict[str, Found], path: pathlib.Path) -> bool:
 
     Where the file does not say of which, it may be of any.
     """
-    uid = _uid(path, _UID_OF_SERIES)
+    uid, fault = None, "cannot be opened: see its rights"
+    if _opens(path):
+        uid, fault = _uid(path, _UID_OF_SERIES), "is damaged: copy it again"
     for found in series.values():
         if uid is None or found.origin.series_uid == uid:
             found.unread = path
-            found.fault = f"{path}: DICOM that is damaged: copy it again."
+            found.fault = f"{path}: DICOM that {fault}."
     return any(found.unread == path for found in series.values())
+
+
+def _opens(path: pathlib.Path) -> bool:
+    try:
+        path.open("rb").close()
+    except OSError:
+        return False
+    return True
 
 
 def _is_image(path: pathlib.Path) -> bool:

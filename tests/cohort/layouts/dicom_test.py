@@ -321,6 +321,22 @@ def test_a_damaged_slice_is_a_row_of_its_series_alone(tmp_path):
     assert case.name != dicom_series.of(paths[0]).name
 
 
+def test_a_slice_that_cannot_be_opened_is_a_row(tmp_path, monkeypatch):
+    paths = dicom_making.write_series(tmp_path, voxels())
+    closed = paths[1].rename(paths[1].with_suffix(".dcm"))
+    open_any = pathlib.Path.open
+
+    def open_others(path, *args, **kwargs):
+        if path == closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return open_any(path, *args, **kwargs)
+
+    # Not by its rights: a test may run as root.
+    monkeypatch.setattr(pathlib.Path, "open", open_others)
+    ((field, found, _),) = faults(tmp_path)
+    assert (field, found) == ("file", "DICOM that cannot be opened: see its rights")
+
+
 def test_a_series_in_two_folders_is_a_row_of_both(tmp_path):
     paths = dicom_making.write_series(tmp_path / "a", voxels(0, 8))
     (tmp_path / "b").mkdir()
