@@ -6,7 +6,7 @@ piece is learned from validation volumes, as nnU-Net does (Isensee et al., Natur
 Methods 2021).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import SimpleITK as sitk
@@ -61,7 +61,8 @@ def chosen(
     before = _mean_dice(truths, predictions, num_classes)
     found = []
     for label in range(1 if num_classes == 2 else ALL_STRUCTURES, num_classes):
-        kept = [_kept(each, [label]) for each in predictions]
+        # One volume at a time: all of them once more might not fit into memory.
+        kept = (_kept(each, [label]) for each in predictions)
         after = _mean_dice(truths, kept, num_classes)
         if after.mean() > before.mean() and (after >= before).all():
             found.append(label)
@@ -98,15 +99,14 @@ def _pieces(mask: np.ndarray) -> np.ndarray:
 
 
 def _mean_dice(
-    truths: Sequence[np.ndarray], masks: Sequence[np.ndarray], num_classes: int
+    truths: Sequence[np.ndarray], masks: Iterable[np.ndarray], num_classes: int
 ) -> np.ndarray:
     """Of each structure, over the volumes with it or a prediction of it; else 0."""
-    means = []
-    for label in range(1, num_classes):
-        found = [
-            metrics.dice_of(truth == label, (mask == label) & (truth != num_classes))
-            for truth, mask in zip(truths, masks)
-        ]
-        found = [each for each in found if each is not None]
-        means.append(np.mean(found) if found else 0.0)
-    return np.array(means)
+    found: list[list[float]] = [[] for _ in range(1, num_classes)]
+    for truth, mask in zip(truths, masks):
+        for label, of_label in enumerate(found, start=1):
+            known = (mask == label) & (truth != num_classes)
+            dice = metrics.dice_of(truth == label, known)
+            if dice is not None:
+                of_label.append(dice)
+    return np.array([np.mean(each) if each else 0.0 for each in found])

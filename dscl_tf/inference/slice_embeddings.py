@@ -11,7 +11,7 @@ import tensorflow as tf
 from dscl_tf import errors, networks
 from dscl_tf.cohort import partitions
 from dscl_tf.cohort.prepared import PreparedCohort
-from dscl_tf.training import checkpoints
+from dscl_tf.training import checkpoints, slicewise
 from dscl_tf.training.records import RunRecord
 from dscl_tf.training.run_folder import RunFolder
 
@@ -126,11 +126,13 @@ def embed(encoder: tf.keras.Model, images: Sequence[np.ndarray]) -> np.ndarray:
     Returns:
       float32 [N, D].
     """
+
     # Not compiled: each encoder sees a few volumes only.
-    found = [
-        tf.reduce_mean(encoder(each, training=False)[-1], [1, 2]) for each in images
-    ]
-    return np.concatenate([each.numpy() for each in found])
+    def means(slices: np.ndarray) -> tf.Tensor:
+        return tf.reduce_mean(encoder(slices, training=False)[-1], [1, 2])
+
+    found = [part for each in images for part in slicewise.answers(means, each)]
+    return np.concatenate(found)
 
 
 def principal_plane(values: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:

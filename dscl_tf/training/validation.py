@@ -28,9 +28,9 @@ class Validator:
         )
 
     def predict(self, name: str) -> np.ndarray:
-        """The predicted classes of a volume, int32 [Q, H, W]."""
+        """The predicted classes of a volume, uint8 [Q, H, W]."""
         answers = slicewise.answers(self._predict, self.cohort.slices(name))
-        return np.concatenate(list(answers))
+        return np.concatenate([each.astype(np.uint8) for each in answers])
 
     def scores(self) -> dict[str, float]:
         """Mean Dice over the volumes: "mean" and each structure by name.

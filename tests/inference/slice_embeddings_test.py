@@ -2,6 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from dscl_tf import config, errors, stages
 from dscl_tf.cohort import prepared
@@ -56,6 +57,19 @@ def test_an_embedding_is_the_mean_over_pixels(run, tiny_cohort):
     expected = encoder(image, training=False)[-1].numpy().mean(axis=(1, 2))
     np.testing.assert_allclose(found[: len(image)], expected, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(found[len(image) :], expected[:2], rtol=1e-5, atol=1e-6)
+
+
+def test_memory_does_not_grow_with_the_slices_of_a_volume():
+    sizes = []
+
+    def encoder(slices, training):
+        sizes.append(len(slices))
+        return [tf.constant(slices)]
+
+    images = np.random.default_rng(0).random((40, 4, 4, 1), np.float32)
+    found = slice_embeddings.embed(encoder, [images, images[:3]])
+    np.testing.assert_allclose(found[:40], images.mean(axis=(1, 2)), rtol=1e-5)
+    assert sum(sizes) == 43 == len(found) and max(sizes) <= 16
 
 
 def test_too_few_unseen_volumes_are_refused(run, tiny_cohort):
