@@ -1,6 +1,7 @@
 """What a method of the comparison is, as settings of the stages."""
 
 import dataclasses
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
@@ -97,7 +98,7 @@ class Method:
         settings = [f"{path}={_text(value)}" for path, value in kept]
         return dataclasses.replace(
             self,
-            name=_folder_name("@".join(["+".join(terms), *settings])),
+            name=_name_of_terms("+".join(terms), settings),
             title=_title(terms, settings),
             added=tuple(added),
             settings=tuple(kept),
@@ -241,6 +242,14 @@ def _folder_name(text: str) -> str:
             f"{_LONGEST_NAME} (docs/experiments.md)."
         )
     return name
+
+
+def _name_of_terms(terms: str, settings: Sequence[str]) -> str:
+    """A name that methods with the same terms and settings share, long or not."""
+    name = "@".join([terms, *settings])
+    if len(name.encode()) > _LONGEST_NAME:
+        name = f"{terms}@{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+    return _folder_name(name)
 
 
 def _title(terms: Sequence[str], settings: Sequence[str]) -> str:

@@ -190,6 +190,27 @@ def test_unknown_grid():
         grids.make_grid(config.GridConfig(name="table3"))
 
 
+def test_a_first_round_of_many_settings_has_a_short_name():
+    """A method of a grid file has a name of its own, but its first round has not."""
+    settings = {
+        "finetune.cosine": True,
+        "finetune.largest_component": True,
+        "finetune.average_decay": 0.99,
+        "finetune.optimizer.num_steps": 1200,
+        "finetune.optimizer.learning_rate": 0.0005,
+        "global_.position_threshold": 0.25,
+        "network.batch_norm_momentum": 0.95,
+    }
+    grid = {"method": "gd+consistency", "settings": settings}
+    one, two = (
+        comparison.from_json({**grid, "name": name}).without_rounds()
+        for name in ("one", "two")
+    )
+    assert one.name == two.name and len(one.name) < 40 and one.name.startswith("gd@")
+    other = {**grid, "settings": {**settings, "finetune.average_decay": 0.9}}
+    assert comparison.from_json(other).without_rounds().name != one.name
+
+
 def test_the_first_round_is_called_as_the_method_alone():
     alone = comparison.parse("gd@finetune.cosine=true")
     found = comparison.parse(
