@@ -21,7 +21,7 @@ from dscl_tf.training.checkpoints import Checkpoints
 from dscl_tf.training.distribution import Devices
 from dscl_tf.training.monitor import Monitor
 from dscl_tf.training.stage_context import StageContext
-from dscl_tf.training.validation import Validator
+from dscl_tf.training.validation import Validator, classes_in
 
 _LOG = logging.getLogger(__name__)
 
@@ -39,20 +39,26 @@ def prepare(context: StageContext) -> None:
 
 
 def _warn_of_unseen(cohort: PreparedCohort, split: splits.Split) -> None:
-    """Names the structures that no labelled volume of the training shows."""
-    seen = {k for name in split.train for k in np.unique(cohort.label(name)).tolist()}
-    unseen = [
-        name
-        for k, name in enumerate(cohort.label_names)
-        if k > 0 and k not in seen and split.train
-    ]
-    if unseen:
-        _LOG.warning(
-            "The labelled volumes of the training (%s) have no voxel of %s: masks will "
-            "not have it. Draw others (--split, --split_seed), or label more of them.",
-            ", ".join(split.train),
-            ", ".join(unseen),
-        )
+    """Names the structures that no labelled volume of a subset shows."""
+    for subset, names, so in (
+        ("training", split.train, "masks will not have it"),
+        ("validation", split.validation, "it has no say in which weights are kept"),
+    ):
+        seen = classes_in(cohort, names)
+        unseen = [
+            name
+            for k, name in enumerate(cohort.label_names)
+            if k > 0 and k not in seen and names
+        ]
+        if unseen:
+            _LOG.warning(
+                "The labelled volumes of the %s (%s) have no voxel of %s: %s. Draw "
+                "others (--split, --split_seed), or label more of them.",
+                subset,
+                ", ".join(names),
+                ", ".join(unseen),
+                so,
+            )
 
 
 def assemble(context: StageContext) -> Assembly:

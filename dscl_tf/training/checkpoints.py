@@ -184,14 +184,16 @@ class Checkpoints:
             )
 
     def keep_if_best(self, step: int, score: float) -> bool:
-        """Saves the parts as the best when `score` is the highest so far.
+        """Saves the parts as the best when `score` is the highest so far, and above 0.
+
+        Where it is always 0 nothing tells weights apart: the last are the result.
 
         Raises:
           finiteness.NotFiniteError: a weight, a statistic or a slot is not finite.
           UserError: it cannot be written.
         """
         # NaN is not higher either.
-        if not score > float(self.best_score):
+        if not score > max(float(self.best_score), 0.0):
             return False
         self._check_finite(step)
         self.best_score.assign(score)

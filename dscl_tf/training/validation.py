@@ -20,6 +20,7 @@ class Validator:
     ):
         """A validator on the volumes `names` of `cohort`."""
         self.cohort, self.names = cohort, tuple(names)
+        self._shown = classes_in(cohort, names)
         shape = [None, *unet.input_shape[1:]]
         self._predict = tf.function(
             lambda images: tf.argmax(unet(images, training=False), -1, tf.int32),
@@ -35,7 +36,9 @@ class Validator:
     def scores(self) -> dict[str, float]:
         """Mean Dice over the volumes: "mean" and each structure by name.
 
-        A structure that neither truth nor prediction has is left out.
+        A structure that neither truth nor prediction has is left out. The mean is of
+        the structures that a volume shows: of others a wrong voxel would cost as much
+        as a missed structure, and weights that never find them would be chosen.
         """
         dice = np.array(
             [self._dice(self.predict(n), self.cohort.label(n)) for n in self.names]
@@ -46,8 +49,9 @@ class Validator:
             for k, name in enumerate(structures)
             if not np.isnan(dice[:, k]).all()
         }
+        shown = dice[:, [k - 1 for k in sorted(self._shown)]]
         return {
-            "mean": float(np.nanmean(dice)) if per_structure else 0.0,
+            "mean": 0.0 if np.isnan(shown).all() else float(np.nanmean(shown)),
             **per_structure,
         }
 
@@ -59,3 +63,9 @@ class Validator:
             total = found.sum() + true.sum()
             values.append(2.0 * (found & true).sum() / total if total else np.nan)
         return values
+
+
+def classes_in(cohort: PreparedCohort, names: Sequence[str]) -> set[int]:
+    """The structures of which the labels of some volumes have a voxel."""
+    found = {k for name in names for k in np.unique(cohort.label(name)).tolist()}
+    return found & set(range(1, cohort.num_classes))

@@ -142,5 +142,7 @@ def test_classes_that_no_training_volume_shows_are_named(
         finetune.prepare(context)
         (name,) = context.split.train
         structures = ", ".join(context.cohort.label_names[1:])
-    said = f"labelled volumes of the training ({name}) have no voxel of {structures}"
-    assert (said in caplog.text) != is_seen
+        validation = ", ".join(context.split.validation)
+    for subset, names in (("training", name), ("validation", validation)):
+        said = f"volumes of the {subset} ({names}) have no voxel of {structures}"
+        assert (said in caplog.text) != is_seen

@@ -79,7 +79,8 @@ def test_none_readable_is_said(saved):
 
 def test_best_is_kept_apart_and_survives_a_restart(tmp_path):
     run, model = open_run(tmp_path)
-    for step, score, expected in ((1, 0.0, True), (2, 0.6, True), (3, 0.6, False)):
+    # A score of 0 tells no weights apart: the first would be kept to the end.
+    for step, score, expected in ((1, 0.0, False), (2, 0.6, True), (3, 0.6, False)):
         model.variables[0].assign(tf.fill(model.variables[0].shape, float(step)))
         assert run.keep_if_best(step, score) == expected
     run.save(3)
@@ -91,6 +92,13 @@ def test_best_is_kept_apart_and_survives_a_restart(tmp_path):
     fresh = part()
     checkpoints.read_parts(again.result(), {"encoder": fresh})
     assert (fresh.variables[0].numpy() == 2).all()
+
+
+def test_weights_that_nothing_tells_apart_are_not_chosen(saved):
+    run, _ = open_run(saved)
+    assert run.restore() == 3
+    assert not run.keep_if_best(3, 0.0)
+    assert run.scores() == {} and run.result() == saved / "checkpoints" / "ckpt-3"
 
 
 def test_best_weights_of_a_killed_run_are_not_the_result(tmp_path):

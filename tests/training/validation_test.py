@@ -44,6 +44,25 @@ def test_scores_by_hand(unet):
     )
 
 
+def test_what_no_volume_shows_has_no_say_in_the_mean(unet):
+    """One wrong voxel of it would cost as much as a structure that is missed."""
+    # a: found 1, true 2, both 1 -> 2/3; b is nowhere, found once.
+    cohort = FakeCohort(v1=([1, 0, 2, 0], [1, 1, 0, 0]))
+    scores = validation.Validator(unet, cohort, ("v1",)).scores()
+    assert scores == {"mean": pytest.approx(2 / 3), "a": pytest.approx(2 / 3), "b": 0.0}
+    # Without any structure nothing tells weights apart.
+    cohort = FakeCohort(v1=([0, 0, 1, 0], [0, 0, 0, 0]))
+    scores = validation.Validator(unet, cohort, ("v1",)).scores()
+    assert scores == {"mean": 0.0, "a": 0.0}
+
+
+def test_classes_in_some_volumes():
+    cohort = FakeCohort(v1=(range(4), [0, 3, 3, 4]), v2=(range(4), [1, 0, 0, 0]))
+    assert validation.classes_in(cohort, ("v1",)) == {3}
+    assert validation.classes_in(cohort, ("v1", "v2")) == {1, 3}
+    assert validation.classes_in(cohort, ()) == set()
+
+
 def test_no_structure_anywhere(unet):
     cohort = FakeCohort(v1=([0, 0, 0, 0], [0, 0, 0, 0]))
     assert validation.Validator(unet, cohort, ("v1",)).scores() == {"mean": 0.0}
@@ -52,7 +71,7 @@ def test_no_structure_anywhere(unet):
 def test_prediction_is_the_likeliest_class(unet):
     cohort = FakeCohort(v1=([3, 1, 0, 2], [0, 0, 0, 0]))
     found = validation.Validator(unet, cohort, ("v1",)).predict("v1")
-    assert found.dtype == np.int32
+    assert found.dtype == np.uint8
     assert found.tolist() == [[[3, 1], [0, 2]]]
 
 
