@@ -51,5 +51,5 @@ def _table(results: Results, size: Any) -> dict[str, Any]:
         "references": [(name, titles[name]) for name, it in paired.items() if it],
         "has_interval": any(p["low"] is not None for it in paired.values() for p in it),
         "has_paper": any(row.get("paper") is not None for row in found),
-        "is_even": len({row["n"] for row in found}) <= 1,
+        "is_even": results.is_even(size),
     }

@@ -93,14 +93,19 @@ class Results(NamedTuple):
                 f"{len(counts)} of {len(asked)} methods have a result: which is the "
                 "best is not known yet"
             )
-        if counts[0] != counts[-1]:
+        if not self.is_even(size):
             return (
-                f"methods have {counts[0]} to {counts[-1]} finished cells: their means "
-                "are not comparable yet"
+                "methods have finished cells of other draws or seeds: their means are "
+                "not comparable yet"
             )
         if len(counts) > 1 and counts[0] == 1:
             return "one cell of each method: too few to tell which is the best"
         return ""
+
+    def is_even(self, size: Any) -> bool:
+        """Whether all methods with a result have finished the same draws and seeds."""
+        done = (self.of(row["method"], size) for row in self.rows(size))
+        return len({frozenset((it.draw, it.seed) for it in each) for each in done}) <= 1
 
     def grouped(self, methods: Sequence[str]) -> dict[str, list[str]]:
         """Methods by chart; where there are several, random weights are in each."""

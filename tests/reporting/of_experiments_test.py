@@ -76,6 +76,24 @@ def test_a_method_that_is_missing_leaves_the_best_open(root):
     assert "What has no result" in text and "num best" not in text
 
 
+def test_cells_of_other_draws_leave_the_best_open(root):
+    """Each method lacks one cell, but of another draw: their numbers agree."""
+    folder = root(DICE)
+    content = files.read_json_object(folder / written.RESULTS, "results")
+    lacking = {method: k % 2 for k, method in enumerate(DICE)}
+    for cell in content["cells"]:
+        if cell["size"] == 1 and cell["draw"] == lacking[cell["method"]]:
+            cell.update(state="failed", dice=None)
+    content["table"] = written.table_rows(content["cells"], list(DICE), {})
+    files.write_json(folder / written.RESULTS, content)
+    found = results.read(folder)
+    assert {row["n"] for row in found.rows(1)} == {2}
+    assert found.why_no_best(1).startswith("methods have finished cells of other draws")
+    assert not found.is_even(1) and found.is_even(2) and not found.why_no_best(2)
+    text = report.write(report.ReportConfig(str(folder))).read_text()
+    assert "compare them by Δ alone" in text
+
+
 def test_pretraining_that_was_deleted_is_said(root):
     folder = root(DICE)
     content = files.read_json_object(folder / written.RESULTS, "results")
