@@ -25,7 +25,10 @@ def main() -> None:
 
     settings = experiment.experiment_config()
     rows = grids.make_grid(settings.grid).methods
-    experiment.refuse_unused({term for row in rows for term in row.added})
+    experiment.refuse_unused(
+        {term for row in rows for term in row.added},
+        {row.local_views for row in rows if row.local_views},
+    )
     if run.is_dry():
         print(experiments.outline(settings))
         return

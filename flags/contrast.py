@@ -1,5 +1,8 @@
 """The contrastive losses, their batches and their views."""
 
+import dataclasses
+from collections.abc import Collection
+
 from absl import flags
 from dscl_flags import binary
 
@@ -94,6 +97,13 @@ _NUM_REGIONS = flags.DEFINE_integer(
     "With --local_views=crops: A, regions of each pair of maps.",
     lower_bound=2,
 )
+# Fields of `config.LocalConfig` that one kind of views looks at.
+_OF_VIEWS = {
+    "grid": _GRID,
+    "num_negatives": _NUM_NEGATIVES,
+    "crop_side": _LOCAL_CROP_SIDE,
+    "num_regions": _NUM_REGIONS,
+}
 _CROP = flags.DEFINE_float(
     "crop_fraction",
     _VIEW.crop_fraction,
@@ -152,17 +162,46 @@ def refuse_unused() -> None:
     Raises:
       UserError: a flag of the other kind of views.
     """
-    flags_of = {"grid": _GRID, "num_negatives": _NUM_NEGATIVES}
-    flags_of |= {"crop_side": _LOCAL_CROP_SIDE, "num_regions": _NUM_REGIONS}
     settings = local_config()
     (other,) = set(config.LocalViews) - {settings.views}
-    for name in (flags_of[field].name for field in settings.unused):
-        if binary.is_given(f"--{name}"):
-            raise errors.UserError(
-                f"--{name} is of --local_views={other.value} and says nothing with "
-                f"--local_views={settings.views.value}: leave it out, or change the "
-                "views."
-            )
+    for flag in _typed(settings.unused):
+        raise errors.UserError(
+            f"{flag} is of --local_views={other.value} and says nothing with "
+            f"--local_views={settings.views.value}: leave it out, or change the views."
+        )
+
+
+def refuse_unused_in_rows(views: Collection[str], is_said: bool) -> None:
+    """Refuses what was typed for a local stage that no row of an experiment has.
+
+    Args:
+      views: of the rows' decoder stages, which their terms tell.
+      is_said: whether a row has those of --local_views.
+
+    Raises:
+      UserError: a flag that would be ignored in silence.
+    """
+    own = local_config()
+    if binary.is_given(f"--{_LOCAL_VIEWS.name}") and not is_said:
+        raise errors.UserError(
+            f"--{_LOCAL_VIEWS.name} is for dscl-train: in an experiment lr and ld have "
+            "views that differ in intensity, lr_crops and ld_crops random crops."
+        )
+    used = {config.LocalViews(each) for each in views}
+    used |= {own.views} if is_said else set()
+    unused = [dataclasses.replace(own, views=each).unused for each in used]
+    needless = set(_OF_VIEWS).intersection(*unused)
+    for flag in _typed(sorted(needless)):
+        raise errors.UserError(
+            f"{flag} says nothing, since no row of --methods has a local stage with "
+            "such views: add one (lr, ld; lr_crops, ld_crops), or leave the flag out."
+        )
+
+
+def _typed(fields: Collection[str]) -> list[str]:
+    """The flags of some settings of the views that were given as such."""
+    names = (f"--{_OF_VIEWS[field].name}" for field in fields)
+    return [name for name in names if binary.is_given(name)]
 
 
 def chosen() -> list[str]:

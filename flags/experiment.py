@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from absl import flags
-from dscl_flags import binary, methods, network, run
+from dscl_flags import binary, contrast, methods, network, run
 
 from dscl_tf import config, errors
 from dscl_tf.config import experiment
@@ -124,11 +124,12 @@ def _refuse_what_the_grid_sets() -> None:
                 )
 
 
-def refuse_unused(terms: Collection[str]) -> None:
+def refuse_unused(terms: Collection[str], local_views: Collection[str]) -> None:
     """Refuses what was typed for methods that no row has.
 
     Args:
       terms: of fine-tuning, of all rows.
+      local_views: of the decoder stages of all rows.
 
     Raises:
       UserError: a flag that would be ignored in silence.
@@ -140,6 +141,9 @@ def refuse_unused(terms: Collection[str]) -> None:
             f"--{flag} says nothing, since no row of --methods has its method: add a "
             "row with it, or leave the flag out."
         )
+    contrast.refuse_unused_in_rows(
+        local_views, is_said=registered.METHODS["joint"].term.name in terms
+    )
     in_rounds = any(kind.term.in_rounds for kind in kinds.values())
     if binary.is_given("--rounds") and not in_rounds:
         raise errors.UserError(

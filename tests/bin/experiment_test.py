@@ -102,6 +102,8 @@ def test_one_cell_and_again(flags, tmp_path):
         (["--nopseudo_targets"], "in an experiment --methods says it"),
         (["--methods=gr", "--mixup_alpha=0.4"], "no row of --methods has its method"),
         (["--methods=gr,mixup", "--rounds=3"], "--rounds says nothing"),
+        (["--methods=gd+lr", "--local_views=crops"], "--local_views is for dscl-train"),
+        (["--methods=gd+lr", "--num_regions=7"], "no row of --methods has a local st"),
         (["--norm=instance", "--batch_norm_momentum=0.5"], "nothing with --norm="),
         (["--learning_rate=inf"], "--learning_rate must be a finite number"),
     ],
