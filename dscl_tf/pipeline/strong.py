@@ -138,7 +138,8 @@ def warp(
     scale = drawn(seeds[1], count, ranges.scale_probability, ranges.scale, 1.0)
     mirror = tf.random.stateless_uniform([count], seeds[2]) < 0.5 * ranges.flip
     limits = (-ranges.shift * size[0], ranges.shift * size[0])
-    shift_px = tf.random.stateless_uniform([count, 2], seeds[3], *limits)
+    # By whole pixels: a label, whose pixels are whole, moves as far as its image does.
+    shift_px = tf.round(tf.random.stateless_uniform([count, 2], seeds[3], *limits))
     matrices = warps.affine_matrices(angle, scale, mirror, size)
     matrices = warps.shifted(matrices, shift_px)
     images = warps.affine(images, matrices)

@@ -58,6 +58,24 @@ def test_image_and_label_move_together(blobs, changes):
     assert ((images[..., 0] > 0.5) != labels).mean() < 0.01
 
 
+@pytest.mark.parametrize("strength", [strong.NNUNET, strong.FEW_SLICES])
+def test_labels_lie_where_their_images_do(blobs, strength):
+    """A shift by half a pixel would move an image, and a label by a whole one."""
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    offsets = []
+    for seed in range(4):
+        images, labels = strong.warp(*blobs, tf.constant([seed, 3]), strength.warp, 2)
+        for image, label in zip(images.numpy()[..., 0], labels.numpy()):
+            # Where a threshold sees the disc, with the part of it in border pixels.
+            if label.sum() > 40:
+                down, right = (
+                    np.average(axis, weights=image) - np.average(axis, weights=label)
+                    for axis in (rows, columns)
+                )
+                offsets.append(np.hypot(down, right))
+    assert len(offsets) > 100 and np.mean(offsets) < 0.15
+
+
 def test_still_ranges_and_mirrors(blobs):
     images, labels = warp(blobs, ranges())
     np.testing.assert_allclose(images, blobs[0], atol=1e-5)
