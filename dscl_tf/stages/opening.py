@@ -162,6 +162,8 @@ def _check_runs(
         predecessors.check(run, cohort, split, is_said)
         predecessors.check_norm(run, stage.network.norm)
         predecessors.check_channels(run, cohort)
+        if stage.stage == "finetune":
+            predecessors.check_labels(run, cohort)
 
 
 def _check_methods(stage: config.StageConfig, cohort: PreparedCohort) -> None:

@@ -19,6 +19,8 @@ def check(
 ) -> None:
     """Refuses a run that has not finished or that has seen test volumes.
 
+    Or that has learned from labels of validation volumes, which choose weights.
+
     The runs that it took over in its turn are looked at, too: their splits may have
     been others.
 
@@ -42,6 +44,22 @@ def check(
             )
         which, cure = "are for testing now", "use the split of that run"
         seen.refuse(split.test, which, cure)
+        seen.refuse_labelled(split.validation, cure)
+
+
+def check_labels(init: pathlib.Path, cohort: PreparedCohort) -> None:
+    """Refuses a segmenter of other structures: its last layer would fit theirs.
+
+    Raises:
+      UserError: naming the run and both.
+    """
+    record = RunFolder(init).read_record()
+    theirs, ours = tuple(record.label_names), tuple(cohort.label_names)
+    if record.config.stage == "finetune" and theirs != ours:
+        raise errors.UserError(
+            f"{init} segments {', '.join(theirs)}, but {cohort.folder} has labels of "
+            f"{', '.join(ours)}: use a run that was trained on these, in this order."
+        )
 
 
 def check_channels(init: pathlib.Path, cohort: PreparedCohort) -> None:

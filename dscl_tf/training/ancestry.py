@@ -15,6 +15,7 @@ class Seen:
 
     run: pathlib.Path
     volumes: frozenset[str] = frozenset()  # Names of those that shaped its weights.
+    labelled: frozenset[str] = frozenset()  # Of those whose labels did, by training.
     unknown: str = ""  # Why they cannot be told, as a sentence without its stop.
 
     def refuse(self, tested: Collection[str], which: str, cure: str) -> None:
@@ -23,12 +24,24 @@ class Seen:
         Raises:
           UserError: "... volumes that `which` (their names): `cure`".
         """
-        leaked = sorted(self.volumes.intersection(tested))
-        if leaked:
-            raise errors.UserError(
-                f"{self.run} was trained on {len(leaked)} volumes that {which} "
-                f"({', '.join(leaked[:5])}): {cure}."
-            )
+        _refuse(self.run, self.volumes.intersection(tested), which, cure)
+
+    def refuse_labelled(self, chosen_by: Collection[str], cure: str) -> None:
+        """Refuses volumes to choose weights by whose labels the run has learned.
+
+        Raises:
+          UserError: naming the volumes.
+        """
+        leaked = self.labelled.intersection(chosen_by)
+        _refuse(self.run, leaked, "are for validation now", cure)
+
+
+def _refuse(run: pathlib.Path, volumes: Collection[str], which: str, cure: str) -> None:
+    if volumes:
+        raise errors.UserError(
+            f"{run} was trained on {len(volumes)} volumes that {which} "
+            f"({', '.join(sorted(volumes)[:5])}): {cure}."
+        )
 
 
 def seen_by(run: files.PathLike, cohort_id: str) -> list[Seen]:
@@ -48,7 +61,9 @@ def seen_by(run: files.PathLike, cohort_id: str) -> list[Seen]:
     if record.cohort_id != cohort_id:
         why = "was trained on another prepared cohort (or other settings of it)"
         return [Seen(folder.path, unknown=f"{folder.path} {why}")]
-    found = [Seen(folder.path, frozenset(record.volumes_learned_from()))]
+    labelled = record.split.train if record.config.stage == "finetune" else ()
+    volumes = frozenset(record.volumes_learned_from())
+    found = [Seen(folder.path, volumes, frozenset(labelled))]
     for earlier in record.config.other_runs:
         there = [
             place

@@ -1,6 +1,7 @@
 import dataclasses
 import logging
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
@@ -22,6 +23,27 @@ def test_run_that_saw_test_volumes_is_refused(make_run, tiny_cohort, kind):
     with pytest.raises(errors.UserError, match=r"1 volumes .* \(p1\).*use the split"):
         predecessors.check(run, tiny_cohort, split_for("p1", "p2"))
     predecessors.check(run, tiny_cohort, split_for("p2"))
+
+
+def test_validation_volumes_whose_labels_were_learned_are_refused(
+    make_run, tiny_cohort
+):
+    split = splits.Split(("p0", "p1"), ("p2",), ("p1",), ("p3",))
+    first = make_run("first", pretrain=("p0",), train=("p1",))
+    with pytest.raises(errors.UserError, match=r"1 volumes .* validation now \(p1\)"):
+        predecessors.check(first, tiny_cohort, split)
+    # Pre-training has learned from volumes without their labels, as in the paper.
+    encoder = make_run("encoder", pretrain=("p0", "p1"))
+    predecessors.check(encoder, tiny_cohort, split)
+
+
+def test_a_segmenter_of_other_structures_is_refused(make_run, tiny_cohort):
+    run = make_run("first", train=("p1",))
+    predecessors.check_labels(run, tiny_cohort)
+    other = SimpleNamespace(folder="other", label_names=("background", "ring"))
+    with pytest.raises(errors.UserError, match="segments background, disc, but other"):
+        predecessors.check_labels(run, other)
+    predecessors.check_labels(make_run("encoder", pretrain=("p1",)), other)
 
 
 def test_a_pretraining_run_has_not_seen_the_labelled_volumes(make_run, tiny_cohort):
