@@ -85,6 +85,12 @@ class Method:
         return _TERMS[self.added[0]].group
 
     @property
+    def local_views(self) -> Optional[str]:
+        """The views of its decoder stage; None: it has none."""
+        own = {**LOCALS.get(self.local or "", {}), **dict(self.settings)}
+        return own.get("local.views") if self.local else None
+
+    @property
     def in_rounds(self) -> bool:
         """Whether it goes on from a first round."""
         return any(_TERMS[name].in_rounds for name in self.added)
@@ -98,7 +104,7 @@ class Method:
         settings = [f"{path}={_text(value)}" for path, value in kept]
         return dataclasses.replace(
             self,
-            name=_name_of_terms("+".join(terms), settings),
+            name=_folder_name(shortened("+".join(terms), settings)),
             title=_title(terms, settings),
             added=tuple(added),
             settings=tuple(kept),
@@ -244,12 +250,12 @@ def _folder_name(text: str) -> str:
     return name
 
 
-def _name_of_terms(terms: str, settings: Sequence[str]) -> str:
-    """A name that methods with the same terms and settings share, long or not."""
+def shortened(terms: str, settings: Sequence[str]) -> str:
+    """A name for a folder, the same for the same terms and settings, many or not."""
     name = "@".join([terms, *settings])
     if len(name.encode()) > _LONGEST_NAME:
         name = f"{terms}@{hashlib.sha256(name.encode()).hexdigest()[:16]}"
-    return _folder_name(name)
+    return name
 
 
 def _title(terms: Sequence[str], settings: Sequence[str]) -> str:

@@ -262,7 +262,7 @@ class _Maker:
 
 
 def _named(term: str, settings: Mapping) -> str:
-    return "@".join([term, *(f"{path}={value}" for path, value in settings.items())])
+    return comparison.shortened(term, [f"{k}={value}" for k, value in settings.items()])
 
 
 def _plain(stage: config.StageConfig) -> config.StageConfig:

@@ -74,6 +74,24 @@ def test_a_sweep_of_the_decoder_shares_the_encoder(expand):
     ]
 
 
+def test_many_settings_of_an_encoder_have_a_folder_with_a_short_name(bases, tmp_path):
+    settings = {
+        "global_.temperature": 0.5,
+        "global_.position_threshold": 0.25,
+        "views.brightness": 0.25,
+        "network.batch_norm_momentum": 0.95,
+        "network.filters": [4, 4, 4],
+        "optimizer.learning_rate": 0.0005,
+        "optimizer.warmup_steps": 2,
+        "global_.batch_volumes": 3,
+    }
+    row = {"method": "gd", "name": "mine", "settings": settings}
+    own = plan.Grid("own", (comparison.from_json(row),), (1,), (0,), (0,), 1)
+    (encoder,) = plan.make_plan(own, bases, tmp_path).pretraining
+    folder = encoder.name.split("/")[1]
+    assert folder.startswith("gd@") and len(folder) < 60
+
+
 def test_steps_of_one_stage_leave_what_comes_before_shared(expand):
     found = expand(
         [
