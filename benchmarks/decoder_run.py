@@ -32,6 +32,11 @@ def open_run(folder: str) -> tuple[RunFolder, RunRecord]:
             f"{run.path} is a run of the stage {record.config.stage!r}, expected one "
             "of the decoder stage."
         )
+    if record.preprocessing.num_channels > 1:
+        raise errors.UserError(
+            f"{run.path} takes {record.preprocessing.num_channels} channels, expected "
+            "one: this looks at no others."
+        )
     return run, record
 
 

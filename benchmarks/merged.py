@@ -36,7 +36,7 @@ def main() -> None:
         raise errors.UserError("--input=FILE,FILE[,...] and --output=FILE are needed.")
     contents = result_files.read_all(_INPUT.value)
     result_files.check_same_settings(_INPUT.value, contents)
-    _check_same_methods(_INPUT.value, contents)
+    result_files.check_same_methods(_INPUT.value, contents)
     _check_same_cohort(_INPUT.value, contents)
     # Here, since it brings TensorFlow, whose notices `binary.run` has turned off.
     from dscl_tf.experiments import results
@@ -47,20 +47,6 @@ def main() -> None:
     whole["table"] = results.table_rows(whole["cells"], names, of_paper)
     files.write_json(pathlib.Path(_OUTPUT.value), whole)
     print(results.as_markdown(whole))
-
-
-def _check_same_methods(paths: Sequence[str], contents: Sequence[Mapping]) -> None:
-    """Refuses a method that is not the same in all pieces, such as in its rounds."""
-    known: dict[str, tuple[str, Mapping]] = {}
-    for path, content in zip(paths, contents):
-        for method in content["grid"]["methods"]:
-            settings = method["settings"]
-            before, other = known.setdefault(method["name"], (path, settings))
-            if result_files.differing(settings, other):
-                raise errors.UserError(
-                    f"{before} and {path}: {method['name']} is {other} and {settings}. "
-                    "Give pieces of one experiment."
-                )
 
 
 def _check_same_cohort(paths: Sequence[str], contents: Sequence[Mapping]) -> None:

@@ -51,9 +51,10 @@ def main() -> None:
 
 def discriminator_rows(run, record) -> list[str]:
     """Mean logits, above 0 for "labelled", by image and by segmentation."""
-    size, classes = record.preprocessing.size_px, len(record.label_names)
+    size, channels = record.preprocessing.size_px, record.preprocessing.num_channels
+    channels += len(record.label_names)
     unet = run_folder.load_segmenter(run.path).model
-    judge = opponents.build_discriminator(size, 1 + classes, "discriminator")
+    judge = opponents.build_discriminator(size, channels, "discriminator")
     checkpoints.read_parts(run.final_checkpoint(), {"discriminator": judge})
     split = record.split
     known = {*split.train, *split.validation}
@@ -74,9 +75,10 @@ def change_rows(run, record) -> list[str]:
     """Sizes of the generators' changes and their standard deviations."""
     units = record.config.finetune.learned_augmentation.latent_units
     size = record.preprocessing.size_px
+    settings = size, units, record.preprocessing.num_channels
     models = {
-        "deformation_generator": generators.build_deformation_generator(size, units),
-        "intensity_generator": generators.build_intensity_generator(size, units),
+        "deformation_generator": generators.build_deformation_generator(*settings),
+        "intensity_generator": generators.build_intensity_generator(*settings),
     }
     checkpoints.read_parts(run.final_checkpoint(), models)
     images = _slices(record, record.split.train)
@@ -99,11 +101,11 @@ def change_rows(run, record) -> list[str]:
 
 
 def _slices(record, names) -> np.ndarray:
-    """Slices of some volumes, evenly chosen: float32 [_NUM_SLICES, H, W, 1]."""
+    """Slices of some volumes, evenly chosen: float32 [_NUM_SLICES, H, W, channels]."""
     cohort = PreparedCohort.open(record.config.prepared)
-    every = np.concatenate([np.asarray(cohort.image(name)) for name in names])
+    every = np.concatenate([np.asarray(cohort.slices(name)) for name in names])
     chosen = np.linspace(0, len(every) - 1, _NUM_SLICES).round().astype(int)
-    return every[chosen].astype(np.float32)[..., None]
+    return every[chosen].astype(np.float32)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ def main() -> None:
     read = result_files.read_all(_INPUT.value)
     result_files.check_apart(_INPUT.value, read)
     result_files.check_same_settings(_INPUT.value, read)
+    result_files.check_same_methods(_INPUT.value, read)
     if _FIGURE.value:
         _draw(read, pathlib.Path(_FIGURE.value))
         return

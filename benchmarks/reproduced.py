@@ -37,6 +37,7 @@ def main() -> None:
     paths = (_INPUT.value, _REFERENCE.value)
     new, old = result_files.read_all(paths)
     result_files.check_same_settings(paths, (new, old))
+    result_files.check_same_methods(paths, (new, old))
     rows = compare(new["cells"], old["cells"], old["table"])
     if not rows:
         raise errors.UserError(

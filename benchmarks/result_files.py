@@ -42,6 +42,24 @@ def check_same_settings(paths: Sequence[str], contents: Sequence[Mapping]) -> No
             )
 
 
+def check_same_methods(paths: Sequence[str], contents: Sequence[Mapping]) -> None:
+    """Refuses a method that has other settings in another file, such as its rounds.
+
+    Raises:
+      UserError: naming the files, the method and both.
+    """
+    known: dict[str, tuple[str, Mapping]] = {}
+    for path, content in zip(paths, contents):
+        for method in content["grid"]["methods"]:
+            settings = method.get("settings", {})
+            before, other = known.setdefault(method["name"], (path, settings))
+            if differing(settings, other):
+                raise errors.UserError(
+                    f"{before} and {path}: {method['name']} is {other} and {settings}. "
+                    "Give experiments with the same methods."
+                )
+
+
 def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """The settings that both know and that differ."""
     return [name for name in one if name in other and one[name] != other[name]]

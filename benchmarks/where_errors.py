@@ -76,7 +76,7 @@ def _cases(folder: pathlib.Path) -> list[tuple]:
 
 def _by_structure(views: Sequence, names: Sequence[str]) -> str:
     count = len(names)
-    matrices = np.stack([confusions.count(v.truth, v.prediction, count) for v in views])
+    matrices = np.stack([_counted(view, count) for view in views])
     head = [f"called {name}" for name in names]
     head += ["size", "first third", "middle", "last third"]
     lines = [f"| structure | {' | '.join(head)} |", "|---" * (len(head) + 1) + "|"]
@@ -86,6 +86,12 @@ def _by_structure(views: Sequence, names: Sequence[str]) -> str:
         cells += [f"{dice:.3f}" for dice in _dice_by_third(views, label)]
         lines.append(f"| {names[label]} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _counted(view, num_classes: int) -> np.ndarray:
+    """Of the voxels that somebody labelled."""
+    known = slice(None) if view.unknown is None else ~view.unknown
+    return confusions.count(view.truth[known], view.prediction[known], num_classes)
 
 
 def _dice_by_third(views: Sequence, label: int) -> list[float]:

@@ -48,6 +48,17 @@ def test_a_row_outside_is_named(tmp_path):
     assert "Traceback" not in done.stderr
 
 
+def test_another_method_of_the_same_name_is_refused(tmp_path):
+    source = COMMITTED / "table1_phantom.json"
+    content = json.loads(source.read_text(encoding="utf-8"))
+    content["grid"]["methods"][-1]["settings"]["local.strategy"] = "ld"
+    other = tmp_path / "new.json"
+    other.write_text(json.dumps(content), encoding="utf-8")
+    done = reproduced(other, source)
+    assert done.returncode == 1 and "gd+lr is {" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_row_of_one_draw_has_no_spread(tmp_path):
     source = COMMITTED / "recipe_test_acdc.json"
     done = reproduced(shifted(tmp_path / "new.json", source, 0.0001), source)
