@@ -20,7 +20,6 @@ SMALL = (
     "--batch_volumes=2",
     "--num_blocks=1",
     "--region_size=2",
-    "--num_regions=4",
     "--encoder_steps=2",
     "--decoder_steps=2",
     "--pretext_steps=2",
@@ -143,7 +142,7 @@ def test_every_row_of_both_tables(flags, tmp_path):
     methods += "adversarial,learned_augmentation+mixup,gd+lr+self_training,"
     methods += "gd+lr+mixup,benchmark,positional,joint,class_contrast"
     wanted = flags(f"--methods={methods}", "--sizes=1", "--draws=1", "--jobs=2")
-    wanted += ("--num_swaps=2", "--patch_fraction=0.2")
+    wanted += ("--num_swaps=2", "--patch_fraction=0.2", "--num_regions=4")
     result = subprocess.run(
         [sys.executable, running.BIN / "experiment.py", *wanted],
         capture_output=True,
