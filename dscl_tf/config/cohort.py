@@ -35,10 +35,6 @@ class PreprocessingConfig:
 
     size_px: tuple[int, int] = (192, 192)  # Rows, columns of a prepared slice.
     spacing_mm: float = 1.367  # In-plane pixel size of a prepared slice.
-    # The first pixel of a prepared slice is a voxel of the scan. Before, slices had the
-    # scan's very centre, so that of a spacing once or twice the scan's all pixels could
-    # lie between two voxels, and a label, which cannot, half a voxel beside its image.
-    on_voxels: bool = dataclasses.field(default=True, metadata=checks.later(False))
     percentiles: tuple[float, float] = (1.0, 99.0)  # Mapped to 0 and 1, per volume.
     # Intensities (of CT in HU) mapped to 0 and 1 and clipped; None: the percentiles.
     window: Optional[tuple[float, float]] = None
@@ -56,6 +52,10 @@ class PreprocessingConfig:
     channels: Optional[tuple[ChannelConfig, ...]] = dataclasses.field(
         default=None, metadata=checks.ABSENT
     )
+    # The first pixel of a prepared slice is a voxel of the scan. Before, slices had the
+    # scan's very centre, so that of a spacing once or twice the scan's all pixels could
+    # lie between two voxels, and a label, which cannot, half a voxel beside its image.
+    on_voxels: bool = dataclasses.field(default=True, metadata=checks.later(False))
 
     @property
     def num_channels(self) -> int:

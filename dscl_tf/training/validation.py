@@ -1,5 +1,6 @@
 """Dice of whole volumes during fine-tuning, at the prepared resolution."""
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,13 +21,16 @@ class Validator:
     ):
         """A validator on the volumes `names` of `cohort`."""
         self.cohort, self.names = cohort, tuple(names)
-        self._shown = classes_in(cohort, names)
         shape = [None, *unet.input_shape[1:]]
         self._predict = tf.function(
             lambda images: tf.argmax(unet(images, training=False), -1, tf.int32),
             input_signature=[tf.TensorSpec(shape, tf.float32)],
             autograph=False,
         )
+
+    @functools.cached_property
+    def _shown(self) -> list[int]:
+        return sorted(classes_in(self.cohort, self.names))
 
     def predict(self, name: str) -> np.ndarray:
         """The predicted classes of a volume, uint8 [Q, H, W]."""
@@ -49,7 +53,7 @@ class Validator:
             for k, name in enumerate(structures)
             if not np.isnan(dice[:, k]).all()
         }
-        shown = dice[:, [k - 1 for k in sorted(self._shown)]]
+        shown = dice[:, [k - 1 for k in self._shown]]
         return {
             "mean": 0.0 if np.isnan(shown).all() else float(np.nanmean(shown)),
             **per_structure,
