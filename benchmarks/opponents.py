@@ -51,8 +51,8 @@ def main() -> None:
 
 def discriminator_rows(run, record) -> list[str]:
     """Mean logits, above 0 for "labelled", by image and by segmentation."""
-    size, channels = record.preprocessing.size_px, record.preprocessing.num_channels
-    channels += len(record.label_names)
+    size = record.preprocessing.size_px
+    channels = record.preprocessing.num_channels + len(record.label_names)
     unet = run_folder.load_segmenter(run.path).model
     judge = opponents.build_discriminator(size, channels, "discriminator")
     checkpoints.read_parts(run.final_checkpoint(), {"discriminator": judge})

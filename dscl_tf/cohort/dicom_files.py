@@ -101,46 +101,41 @@ def scan(folder: pathlib.Path) -> Folder:
 @functools.lru_cache(maxsize=256)
 def _scan(folder: pathlib.Path, _: int) -> Folder:
     series: dict[str, Found] = {}
-    damaged, others = [], 0
+    # Of a file the UID of its series, where it tells, and what is wrong.
+    damaged: dict[pathlib.Path, tuple[Optional[str], str]] = {}
+    others = 0
     for path in sorted(folder.iterdir()):
         if path.name[0] == "." or not formats.is_dicom(path):
             continue
         files.require_utf8([path])  # ITK aborts the process.
-        if not _opens(path):
-            damaged.append(path)
+        try:
+            is_image = _is_image(path)
+        except OSError:
+            damaged[path] = None, "cannot be opened: see its rights"
             continue
-        reader = _header(path) if _is_image(path) else None
+        reader = _header(path) if is_image else None
         if reader is not None:
             _add(series, path, reader)
-        elif _is_image(path) and formats.has_dicom_sign(path):
-            damaged.append(path)
+        elif is_image and formats.has_dicom_sign(path):
+            damaged[path] = _uid(path, _UID_OF_SERIES), "is damaged: copy it again"
         else:
             others += 1
-    lost = [path for path in damaged if not _blame(series, path)]
+    lost = [path for path, told in damaged.items() if not _blame(series, path, *told)]
     return Folder(tuple(series.values()), tuple(lost), others)
 
 
-def _blame(series: dict[str, Found], path: pathlib.Path) -> bool:
+def _blame(
+    series: dict[str, Found], path: pathlib.Path, uid: Optional[str], fault: str
+) -> bool:
     """Whether a damaged file is of a series that has others; those are told of it.
 
     Where the file does not say of which, it may be of any.
     """
-    uid, fault = None, "cannot be opened: see its rights"
-    if _opens(path):
-        uid, fault = _uid(path, _UID_OF_SERIES), "is damaged: copy it again"
     for found in series.values():
         if uid is None or found.origin.series_uid == uid:
             found.unread = path
             found.fault = f"{path}: DICOM that {fault}."
     return any(found.unread == path for found in series.values())
-
-
-def _opens(path: pathlib.Path) -> bool:
-    try:
-        path.open("rb").close()
-    except OSError:
-        return False
-    return True
 
 
 def _is_image(path: pathlib.Path) -> bool:

@@ -87,8 +87,9 @@ class Method:
     @property
     def local_views(self) -> Optional[str]:
         """The views of its decoder stage; None: it has none."""
-        own = {**LOCALS.get(self.local or "", {}), **dict(self.settings)}
-        return own.get("local.views") if self.local else None
+        if self.local is None:
+            return None
+        return {**LOCALS[self.local], **dict(self.settings)}["local.views"]
 
     @property
     def in_rounds(self) -> bool:

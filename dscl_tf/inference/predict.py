@@ -80,7 +80,8 @@ def find_inputs(
     found = sorted(source.iterdir()) if source.is_dir() else [source]
     inputs = [path for path in found if formats.has_image_suffix(path.name)]
     files.require_utf8([output, *inputs])
-    if source.is_dir() and not files_are_cases:
+    names_tell = source.is_dir() and not files_are_cases
+    if names_tell:
         inputs = _without_labels(inputs)
     if not inputs:
         inputs = dicom_inputs.find(source, channel)
@@ -96,21 +97,21 @@ def find_inputs(
     if by_name:
         return inputs
     remembered = one_channel.remembered(settings)
-    if source.is_dir() and not files_are_cases:
+    if names_tell:
         inputs = one_channel.choose(inputs, channel, remembered)
     one_channel.check(source, inputs, channel, remembered, files_are_cases)
     return inputs
 
 
 def _without_labels(inputs: Sequence[pathlib.Path]) -> list[pathlib.Path]:
-    """Without label maps that lie among the images, whose masks would replace them."""
+    """Without label maps that lie among the images."""
     stems = {path: formats.strip_suffix(path.name) for path in inputs}
     of_others = formats.labels_among(set(stems.values()))
-    left_out = [
-        path
+    is_label = {
+        path: stem in of_others or formats.is_segmentation(path.name)
         for path, stem in stems.items()
-        if stem in of_others or formats.is_segmentation(path.name)
-    ]
+    }
+    left_out = [path for path in inputs if is_label[path]]
     if left_out:
         _LOG.warning(
             "%d files that are called as label maps are left out, such as %s; with "
@@ -118,7 +119,7 @@ def _without_labels(inputs: Sequence[pathlib.Path]) -> list[pathlib.Path]:
             len(left_out),
             left_out[0].name,
         )
-    return [path for path in inputs if path not in left_out]
+    return [path for path in inputs if not is_label[path]]
 
 
 def predict_files(

@@ -4,7 +4,6 @@ import logging
 from typing import Optional
 
 from dscl_tf import config, errors
-from dscl_tf.cohort import channels
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.methods.method import Method, MoreLabels
 from dscl_tf.methods.pseudo_labels import labels
@@ -43,14 +42,13 @@ def check(stage: config.StageConfig, cohort: PreparedCohort) -> None:
             f"{teacher} is a run of the stage {record.config.stage!r}; only a "
             "fine-tuned run gives pseudo-labels."
         )
-    theirs = (record.label_names, record.preprocessing.size_px)
-    ours = (cohort.label_names, cohort.settings.size_px)
+    # Its structures and channels are looked at as those of any run before.
+    theirs, ours = record.preprocessing.size_px, cohort.settings.size_px
     if theirs != ours:
         raise errors.UserError(
-            f"{teacher} segments {theirs}, but {cohort.folder} has {ours} (names of "
-            "labels, size of slices): use a teacher trained on this cohort."
+            f"{teacher} segments slices of {theirs} pixels, but {cohort.folder} has "
+            f"{ours}: use a teacher trained on this cohort."
         )
-    channels.require_same(teacher, record.preprocessing, cohort.folder, cohort.settings)
 
 
 def _require_no_true_labels(finetune: config.FinetuneConfig) -> None:
