@@ -55,20 +55,27 @@ def _numbered(mask: tf.Tensor) -> tf.Tensor:
     round: two pieces never point at each other.
     """
     shape = tf.shape(mask)
-    places = tf.reshape(tf.range(shape[1] * shape[2]) + 1, [1, shape[1], shape[2]])
-    # In floats, which can be pooled; they are exact up to 4096 x 4096 pixels.
-    start = tf.where(mask, tf.cast(places, tf.float32), 0.0)
+    size = shape[1] * shape[2]
+    places = tf.reshape(tf.range(size), [1, shape[1], shape[2]])
+    start = tf.where(mask, places + 1, 0)
+    before = size * tf.range(shape[0])[:, None, None] - 1  # Pixels of slices before.
 
     def spread(found: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        wider = tf.nn.max_pool2d(found[..., None], 3, 1, "SAME")[..., 0]
-        wider = tf.where(mask, wider, 0.0)
-        by_place = tf.reshape(wider, [shape[0], -1])
-        pointed_at = tf.maximum(tf.cast(wider, tf.int32) - 1, 0)
-        further = tf.gather(by_place, pointed_at, batch_dims=1)
-        return tf.where(mask, further, 0.0), tf.reduce_any(wider != found)
+        wider = tf.where(mask, _widened(found), 0)
+        pointed_at = tf.where(mask, wider + before, 0)
+        further = tf.gather(tf.reshape(wider, [-1]), pointed_at)
+        return tf.where(mask, further, 0), tf.reduce_any(wider != found)
 
     numbers, _ = tf.while_loop(lambda _, more: more, spread, (start, tf.constant(True)))
-    return tf.cast(numbers, tf.int32)
+    return numbers
+
+
+def _widened(numbers: tf.Tensor) -> tf.Tensor:
+    """The largest of a pixel and its eight neighbours; on a CPU faster than pooling."""
+    rows = tf.pad(numbers, [[0, 0], [1, 1], [0, 0]])
+    numbers = tf.maximum(tf.maximum(rows[:, :-2], rows[:, 2:]), numbers)
+    columns = tf.pad(numbers, [[0, 0], [0, 0], [1, 1]])
+    return tf.maximum(tf.maximum(columns[..., :-2], columns[..., 2:]), numbers)
 
 
 def are_one_piece(labels: Iterable[np.ndarray], num_classes: int) -> bool:
