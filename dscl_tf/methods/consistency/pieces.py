@@ -50,24 +50,20 @@ def _numbered(mask: tf.Tensor) -> tf.Tensor:
     """The pieces of bool [n, H, W] by numbers of their own, int32; 0 outside.
 
     The number is the place of the piece's last pixel in the slice, plus one: the
-    largest one, which spreads until nothing changes. A pixel also takes the number
-    that the pixel has whose place its own number is, which doubles the reach of each
-    round: two pieces never point at each other.
+    largest one, which spreads until nothing changes.
     """
     shape = tf.shape(mask)
-    size = shape[1] * shape[2]
-    places = tf.reshape(tf.range(size), [1, shape[1], shape[2]])
-    start = tf.where(mask, places + 1, 0)
-    before = size * tf.range(shape[0])[:, None, None] - 1  # Pixels of slices before.
+    places = tf.reshape(tf.range(shape[1] * shape[2]) + 1, [1, shape[1], shape[2]])
+    # In floats, exact up to 4096 x 4096 pixels: TensorFlow takes maxima and pads
+    # int32 in the host's memory, also on a GPU.
+    start = tf.where(mask, tf.cast(places, tf.float32), 0.0)
 
     def spread(found: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        wider = tf.where(mask, _widened(found), 0)
-        pointed_at = tf.where(mask, wider + before, 0)
-        further = tf.gather(tf.reshape(wider, [-1]), pointed_at)
-        return tf.where(mask, further, 0), tf.reduce_any(wider != found)
+        wider = tf.where(mask, _widened(found), 0.0)
+        return wider, tf.reduce_any(wider != found)
 
     numbers, _ = tf.while_loop(lambda _, more: more, spread, (start, tf.constant(True)))
-    return numbers
+    return tf.cast(numbers, tf.int32)
 
 
 def _widened(numbers: tf.Tensor) -> tf.Tensor:
