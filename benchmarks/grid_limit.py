@@ -61,15 +61,14 @@ def _limits(cohort, volume) -> dict[int, Optional[float]]:
 
     _, truth = originals.read(cohort, volume)
     originals.check_truth(cohort, volume, truth)
-    label = np.minimum(cohort.label(volume.name), cohort.num_classes)
     # One class more: what nobody labelled, which is not compared.
-    sure = np.eye(cohort.num_classes + 1, dtype=np.float32)[label]
-    grid = originals.grid_of(originals.blank(volume), cohort.settings)
+    sure = np.eye(cohort.num_classes + 1, dtype=np.float32)[cohort.label(volume.name)]
+    grid = originals.grid_of(truth, cohort.settings)
     mask = geometry.restore_probabilities(sure, grid, truth)
     restored, expected = (sitk.GetArrayViewFromImage(image) for image in (mask, truth))
     known = expected != cohort.num_classes
     return {
-        k: metrics.dice_of((expected == k) & known, (restored == k) & known)
+        k: metrics.dice_of(expected == k, (restored == k) & known)
         for k in range(1, cohort.num_classes)
     }
 

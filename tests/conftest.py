@@ -5,7 +5,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
 
 # Of flags that several binaries have the last definition counts: here, training's.
 from dscl_flags import evaluation, inference, prediction, prepare, training
@@ -13,17 +12,11 @@ from dscl_flags import evaluation, inference, prediction, prepare, training
 from dscl_tf import config
 from dscl_tf.cohort import preparation, prepared, splits
 from dscl_tf.training import records, run_folder
+from tests.cohort import making
 from tests.small_stage import tiny_stage
 
 FLAGS = (evaluation, inference, prediction, prepare, training)
 TINY_SIZE = (16, 16)
-
-
-def _write(path, values):
-    image = sitk.GetImageFromArray(values)
-    image.SetSpacing((2.0, 2.0, 8.0))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sitk.WriteImage(image, str(path))
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -57,8 +50,9 @@ def tiny_folder(tmp_path_factory):
         ]
         label = np.stack(slices).astype(np.uint8)
         noise = rng.random(label.shape)
-        _write(raw / "images" / f"p{k}.nii.gz", (100 * label + 30 * noise).astype("f4"))
-        _write(raw / "labels" / f"p{k}.nii.gz", label)
+        image = (100 * label + 30 * noise).astype("f4")
+        making.write(raw / "images" / f"p{k}.nii.gz", image)
+        making.write(raw / "labels" / f"p{k}.nii.gz", label)
     return preparation.prepare(
         preparation.PreparationConfig(
             source=str(raw / "images"),

@@ -2,8 +2,6 @@
 
 import json
 import pathlib
-import subprocess
-import sys
 
 import pytest
 
@@ -15,10 +13,8 @@ WHOLE = COMMITTED / "table1_phantom.json"
 
 
 def merged(output, *inputs):
-    script = ROOT / "benchmarks" / "merged.py"
     paths = ",".join(str(path) for path in inputs)
-    command = [sys.executable, str(script), f"--input={paths}", f"--output={output}"]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return running.benchmark("merged", f"--input={paths}", f"--output={output}")
 
 
 def piece(path, wanted, **changed):

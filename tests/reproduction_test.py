@@ -15,9 +15,7 @@ PRESETS = ROOT / "flags" / "presets"
 
 
 def reproduced(new, old):
-    script = ROOT / "benchmarks" / "reproduced.py"
-    command = [sys.executable, str(script), f"--input={new}", f"--reference={old}"]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return running.benchmark("reproduced", f"--input={new}", f"--reference={old}")
 
 
 def shifted(path, source, by):

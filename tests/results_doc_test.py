@@ -2,8 +2,6 @@
 
 import json
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -33,9 +31,7 @@ def test_tables_are_those_of_the_cells(name):
 
 
 def pool(*words):
-    script = DOCS.parent / "benchmarks" / "pooled.py"
-    command = [sys.executable, str(script), *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return running.benchmark("pooled", *words)
 
 
 def test_cohorts_together_are_those_of_the_cells():
@@ -211,6 +207,23 @@ def test_all_labelled_volumes_are_shown_by_their_steps():
     assert [dice for _, _, dice, _ in shown] == [same, more]
     readme = " ".join((DOCS.parent / "README.md").read_text("utf-8").split())
     assert f"{same} with as many steps and {more} with four times as many" in readme
+
+
+@pytest.mark.parametrize(
+    "page, methods",
+    [
+        ("README.md", SHOWN[2:]),
+        ("docs/results.md", SHOWN[2:]),
+        ("docs/results/semi-supervised.md", (SHOWN[2], LONGER)),
+    ],
+)
+def test_the_other_split_is_told_as_its_cells_say(page, methods):
+    table = COMMITTED["semi_supervised_acdc.json"]["table"]
+    text = " ".join((DOCS.parent / page).read_text("utf-8").split())
+    for method in methods:
+        dice = {row["size"]: row["mean"] for row in table if row["method"] == method}
+        assert list(dice) == [1, 3, 7]
+        assert "{:.3f}, {:.3f} and {:.3f}".format(*dice.values()) in text
 
 
 def test_the_pages_are_short_enough_to_be_read():

@@ -1,15 +1,15 @@
 import pathlib
-import subprocess
 import sys
 
 import pytest
+
+from tests.bin import running
 
 ROOT = pathlib.Path(__file__).parents[2]
 
 
 def speed(*words):
-    command = [sys.executable, str(ROOT / "benchmarks" / "speed.py"), *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return running.benchmark("speed", *words)
 
 
 def refusal(*words):

@@ -8,7 +8,8 @@ import sys
 _NOTICE = re.compile(
     r"[IW]\d{4} [\d:. ]+ \w+\.cc:|WARNING: All log messages before absl::"
 )
-BIN = pathlib.Path(__file__).parents[2] / "bin"
+ROOT = pathlib.Path(__file__).parents[2]
+BIN = ROOT / "bin"
 
 
 def run(name, *flags, cwd=None, timeout=300):
@@ -20,6 +21,13 @@ def run(name, *flags, cwd=None, timeout=300):
         text=True,
         timeout=timeout,
     )
+
+
+def benchmark(name, *words):
+    """The finished process of benchmarks/NAME.py, with its output as text."""
+    command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py")]
+    command += [str(word) for word in words]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def is_one_sentence(result):

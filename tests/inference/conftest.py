@@ -4,12 +4,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
 import tensorflow as tf
 
 from dscl_tf import config, networks
 from dscl_tf.cohort import preparation, splits
+from dscl_tf.inference import evaluate, predictor
 from dscl_tf.training import checkpoints, records, run_folder
+from tests.cohort import making
 
 SIZE_PX = (32, 24)
 LABELS = ("background", "low", "high")
@@ -92,16 +93,9 @@ def _record(folder, network):
     return records.RunRecord(stage, split, "cohort-id", LABELS, settings, {})
 
 
-def write_volume(path, values, spacing_mm=(2.0, 2.0, 8.0), direction=None):
+def write_volume(path, values, **geometry):
     """Writes an array [Q, rows, columns] with an origin of its own."""
-    image = sitk.GetImageFromArray(values)
-    image.SetSpacing(spacing_mm)
-    image.SetOrigin((-10.5, 20.25, 3.0))
-    if direction:
-        image.SetDirection(direction)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sitk.WriteImage(image, str(path))
-    return path
+    return making.write(path, values, origin=(-10.5, 20.25, 3.0), **geometry)
 
 
 def blocks():
@@ -148,6 +142,17 @@ def cohort_folder(dataset, tmp_path_factory):
             settings=make_segmenter(None).preprocessing,
         )
     )
+
+
+@pytest.fixture(scope="session")
+def evaluation(segmenter, cohort_folder, tmp_path_factory):
+    """The folder of an evaluation of p1, which is right, and p2, which is not."""
+    folder = tmp_path_factory.mktemp("evaluation") / "test"
+    settings = evaluate.EvaluationConfig(
+        str(cohort_folder), str(folder), "all", pictures=False
+    )
+    evaluate.evaluate(predictor.from_segmenter(segmenter), settings)
+    return folder
 
 
 @pytest.fixture

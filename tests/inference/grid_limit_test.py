@@ -1,32 +1,20 @@
 """benchmarks/grid_limit.py on labels that a grid keeps, and on one that it loses."""
 
 import json
-import pathlib
 import re
-import subprocess
-import sys
+import shutil
 
 import numpy as np
-import SimpleITK as sitk
 
 from dscl_tf import config
 from dscl_tf.cohort import preparation
-from dscl_tf.inference import evaluate, predictor
+from tests import miniatures
 from tests.bin import running
-
-SCRIPT = pathlib.Path(__file__).parents[2] / "benchmarks" / "grid_limit.py"
+from tests.cohort import making
 
 
 def limits(*words):
-    command = [sys.executable, str(SCRIPT), *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def write(values, path):
-    image = sitk.GetImageFromArray(values)
-    image.SetSpacing((1.0, 1.0, 8.0))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sitk.WriteImage(image, str(path))
+    return running.benchmark("grid_limit", *words)
 
 
 def test_labels_on_the_grid_are_kept_whole(tiny_folder):
@@ -36,18 +24,11 @@ def test_labels_on_the_grid_are_kept_whole(tiny_folder):
     assert "| disc | 1.000 | 1.000 (p" in done.stdout
 
 
-def test_only_the_volumes_of_an_evaluation(export_folder, cohort_folder, tmp_path):
-    model = predictor.open_predictor(export_folder)
-    settings = evaluate.EvaluationConfig(
-        str(cohort_folder), str(tmp_path / "test"), "all", pictures=False
-    )
-    evaluate.evaluate(model, settings)
-    summary = tmp_path / "test" / "summary.json"
-    content = json.loads(summary.read_text())
-    del content["metric_per_case"][1:]
-    summary.write_text(json.dumps(content))
-    words = f"--prepared={cohort_folder}", f"--evaluation={tmp_path / 'test'}"
-    done = limits(*words)
+def test_only_the_volumes_of_an_evaluation(evaluation, cohort_folder, tmp_path):
+    one = shutil.copytree(evaluation, tmp_path / "one") / "summary.json"
+    first = json.loads(one.read_text())["metric_per_case"][:1]
+    miniatures.edit_json(one, metric_per_case=first)
+    done = limits(f"--prepared={cohort_folder}", f"--evaluation={one.parent}")
     assert done.returncode == 0, done.stderr
     assert "1 volumes" in done.stdout
 
@@ -59,8 +40,9 @@ def test_what_lies_between_pixels_is_lost_and_named(tmp_path):
         # A line one voxel wide; pixels of two voxels have every other column.
         label[:, 4:28, 20 + place] = 2
         noise = np.random.default_rng(0).random(label.shape).astype(np.float32)
-        write(noise + label, tmp_path / "images" / f"{name}.nii.gz")
-        write(label, tmp_path / "labels" / f"{name}.nii.gz")
+        for kind, values in (("images", noise + label), ("labels", label)):
+            path = tmp_path / kind / f"{name}.nii.gz"
+            making.write(path, values, spacing_mm=(1.0, 1.0, 8.0))
     settings = config.PreprocessingConfig(
         size_px=(16, 16), spacing_mm=2.0, bias_correction=False
     )
