@@ -56,7 +56,9 @@ def test_a_structure_that_ends_before_the_edge_is_not_said(model, tmp_path, capl
 
 def test_voxels_of_another_unit_are_said(model, tmp_path, caplog):
     volume = conftest.as_image(conftest.blocks())
-    path = conftest.write_volume(tmp_path / "m.nii.gz", volume, (0.002, 0.002, 0.008))
+    path = conftest.write_volume(
+        tmp_path / "m.nii.gz", volume, spacing_mm=(0.002, 0.002, 0.008)
+    )
     predict.segment_file(model, path)
     assert f"{path}: spacing (mm): found 0.002x0.002x0.008" in caplog.text
     assert "expected 0.05 to 20" in caplog.text
