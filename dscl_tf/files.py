@@ -18,15 +18,16 @@ PathLike = Union[str, "os.PathLike[str]"]
 
 
 @contextlib.contextmanager
-def atomic_path(path: PathLike, like: Optional[str] = None) -> Iterator[pathlib.Path]:
+def atomic_path(path: PathLike, suffix: Optional[str] = None) -> Iterator[pathlib.Path]:
     """Yields a path to write to; renames it to `path` when the block succeeds.
 
-    The temporary name keeps the suffix of `path`, since writers choose the format
-    by it, and starts with a dot, so that no reader takes it for a result.
+    The temporary name ends in the suffix of `path`, since writers choose the format
+    by it, and starts with a dot, so that no reader takes it for a result. It has
+    nothing else of the name, which may be as long as names can be.
 
     Args:
       path: the final path. Its folder is created.
-      like: a name whose suffix the temporary one has instead.
+      suffix: that the temporary name has instead.
 
     Raises:
       UserError: if the folder cannot be created or written to, or the disk is full.
@@ -35,7 +36,7 @@ def atomic_path(path: PathLike, like: Optional[str] = None) -> Iterator[pathlib.
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(
-            prefix=".partial-", suffix="-" + (like or path.name), dir=path.parent
+            prefix=".partial-", suffix=suffix or path.suffix, dir=path.parent
         )
     except OSError as error:
         raise cannot_write(path, error) from error

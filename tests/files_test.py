@@ -10,7 +10,8 @@ def test_appears_whole_with_its_folder_and_the_usual_permissions(tmp_path):
     path = tmp_path / "new" / "folder" / "mask.nii.gz"
     with files.atomic_path(path) as partial:
         assert partial.parent == path.parent
-        assert partial.name.startswith(".") and partial.name.endswith("mask.nii.gz")
+        assert partial.name.startswith(".") and partial.name.endswith(".gz")
+        assert "mask" not in partial.name
         partial.write_text("content")
         assert not path.exists()
     assert path.read_text() == "content"
@@ -18,6 +19,12 @@ def test_appears_whole_with_its_folder_and_the_usual_permissions(tmp_path):
     usual = tmp_path / "usual"
     usual.touch()
     assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(usual.stat().st_mode)
+
+
+def test_a_name_may_be_as_long_as_names_can_be(tmp_path):
+    path = tmp_path / f"{'n' * 250}.json"
+    files.write_json(path, {})
+    assert files.read_json_object(path, "file") == {}
 
 
 def test_an_exception_leaves_what_was_there_and_nothing_else(tmp_path):

@@ -212,9 +212,7 @@ def summary(report: Report, label_names: Optional[Sequence[str]], parts: int) ->
         f"{'as acquired' if wanted.is_stack else 'axial'}; {num_turned} of "
         f"{len(facts)} volumes turned, so that all begin at the same end",
     ]
-    turned_labels = turned(report)
-    if turned_labels:
-        lines.append(f"turned labels    {turned_labels}")
+    lines += [f"{what:<16} {said}" for what, said in by_header(report).items()]
     if whole:
         least, most = min(whole) // parts, -(-max(whole) // parts)
         lines.append(f"in a partition   {least} to {most} slices ({parts} partitions)")
@@ -224,17 +222,26 @@ def summary(report: Report, label_names: Optional[Sequence[str]], parts: int) ->
     return "\n".join(lines)
 
 
-def turned(report: Report) -> str:
-    """How many labels have other axes than their images; empty without any."""
+def by_header(report: Report) -> dict[str, str]:
+    """How many labels have other axes or sizes than their images, if any have."""
     facts = [check.facts for check in report.checks if check.facts]
     labelled = sum(bool(each.label_voxels) for each in facts)
-    count = sum(each.is_label_turned for each in facts)
-    if not count:
-        return ""
-    return (
-        f"{count} of {labelled}, with flipped or permuted axes against their images, "
-        "are laid on them by their headers"
-    )
+    counts = {
+        "turned labels": (
+            sum(each.is_label_turned for each in facts),
+            "with flipped or permuted axes against",
+        ),
+        "cropped labels": (
+            sum(each.is_label_cropped for each in facts),
+            "of fewer voxels than",
+        ),
+    }
+    return {
+        name: f"{count} of {labelled}, {what} their images, are laid on them by their "
+        "headers"
+        for name, (count, what) in counts.items()
+        if count
+    }
 
 
 def _label_lines(labelled: Sequence[Facts], names: Optional[Sequence[str]]):

@@ -25,6 +25,12 @@ SEGMENTATION = ".seg"  # Before the suffix, of 3D Slicer's segmentations.
 NIFTI = "NiftiImageIO"  # ITK's names of its readers.
 NRRD, META = "NrrdImageIO", "MetaImageIO"
 NIFTI_SUFFIXES = (".nii.gz", ".nii")
+# Of volumes that cannot be read: other formats, packed otherwise, half downloaded.
+_UNREADABLE = (
+    *(".hdr", ".img", ".img.gz", ".mgz", ".mgh", ".mnc", ".vtk", ".vti", ".gipl"),
+    *(".gipl.gz", ".nrrd.gz", ".mha.gz", ".npy", ".npz", ".mat", ".tif", ".tiff"),
+    *(".zip", ".tar", ".tgz", ".7z", ".bz2", ".xz", ".zst", ".part", ".crdownload"),
+)
 _DICOM, _DICOM_AT = b"DICM", 128
 # Of files that may lack the sign: other names of DICOM files have no suffix.
 _DICOM_SUFFIXES = (".dcm", ".ima", ".dicom")
@@ -72,6 +78,11 @@ def has_image_suffix(name: str) -> bool:
 def suffix_of(name: str) -> str:
     """The image suffix of a file name in lower case; empty for others."""
     return next((s for s in SUFFIXES if name.lower().endswith(s)), "")
+
+
+def is_unreadable(name: str) -> bool:
+    """Whether a visible file is called as a volume that would have to be converted."""
+    return name.lower().endswith(_UNREADABLE) and not name.startswith(".")
 
 
 def is_dicom(path: pathlib.Path) -> bool:

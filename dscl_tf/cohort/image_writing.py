@@ -36,7 +36,8 @@ def write_image(
     if formats.suffix_of(path.name) in HEADER_SUFFIXES:
         _write_in_two(image, path)
         return
-    with files.atomic_path(path, formats.lower_suffix(path.name)) as partial:
+    # The rest of the name is left out: ITK takes x.img.nii.gz for a pair of files.
+    with files.atomic_path(path, formats.suffix_of(path.name)) as partial:
         _write(image, partial, path)
         if place_of is not None:
             nifti_headers.copy_place(pathlib.Path(place_of), partial)

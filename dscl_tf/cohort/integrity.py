@@ -40,6 +40,7 @@ class Facts:
     label_voxels: tuple[tuple[int, int], ...]  # Class and voxels, if labelled.
     ignored_voxels: int = 0  # Of the value that means that nobody labelled them.
     is_label_turned: bool = False  # As `placing.is_turned`.
+    is_label_cropped: bool = False  # As `placing.is_cropped`.
 
     @property
     def slice_spacing_mm(self) -> Sequence[float]:
@@ -132,6 +133,17 @@ def _check_spacing(case: Case, spacing_mm, layout: str) -> Iterator[Problem]:
 
 
 def _check_same_extent(case: Case, image, label) -> Iterator[Problem]:
+    if placing.begins_in_the_corner(label, image):
+        yield Problem(
+            ERROR,
+            case.name,
+            str(case.label),
+            "size",
+            f"{grids.numbers(label.GetSize()[:3])}, from the image's first voxel on",
+            f"{grids.numbers(image.GetSize()[:3])}, or a header with another origin",
+            "was it resampled, or its header lost or copied? Give the label on the "
+            "image's grid; if it does begin in that corner, pad it to that size",
+        )
     if placing.goes_by_header(label, image):
         return  # Cropped or turned, and laid where it belongs when it is read.
     cure = f"use the label that was drawn on {case.image}"
@@ -182,13 +194,15 @@ def _check_voxels(
             return None, [*problems, _unreadable(case, path, error)]
     image = images[0]
     counts: dict[int, int] = {}
-    ignored, is_turned = 0, False
+    ignored = 0
+    laid: dict[str, bool] = {}
     if case.label:
         try:
             raw = cases.read_raw_label(case)
             label = cases.to_classes(raw, cases.label_map(dataset), case.label)
-            headers = map(volumes.read_header, (case.label, case.image))
-            is_turned = placing.is_turned(*headers)
+            headers = [volumes.read_header(it) for it in (case.label, case.image)]
+            laid["is_label_turned"] = placing.is_turned(*headers)
+            laid["is_label_cropped"] = placing.is_cropped(*headers)
         except whole_numbers.LabelValuesError as error:
             return None, [*problems, _odd_values(case, error)]
         except errors.UserError as error:
@@ -199,8 +213,7 @@ def _check_voxels(
         problems += _check_label(case, image, label, counts, num_classes)
         problems += _report_strays(case, strays, dataset)
     facts = _facts(image, counts)
-    more = {"ignored_voxels": ignored, "is_label_turned": is_turned}
-    return dataclasses.replace(facts, **more), problems
+    return dataclasses.replace(facts, ignored_voxels=ignored, **laid), problems
 
 
 def _check_intensities(

@@ -6,6 +6,7 @@ dataset may say 0, 255 or 205 to 850 for them.
 
 import dataclasses
 import logging
+import pathlib
 from collections.abc import Iterable, Sequence
 from typing import Optional
 
@@ -103,9 +104,12 @@ def settle(
         values, all_checks = dataset.label_values, list(checks)
         settled = [BACKGROUND, *names] if names else dataset.label_names
     else:
-        said = _said(dataset, checks)
+        said, all_have = segment_names.read(_readable_labels(dataset, checks))
         more = segment_names.conflicts(said)
-        values, settled, all_checks = _from_files(dataset, checks, names, said)
+        if not names:
+            more += _codings(dataset, checks)
+        of_all = said if all_have else {}
+        values, settled, all_checks = _from_files(dataset, checks, names, of_all)
     dataset = dataclasses.replace(
         dataset, label_names=tuple(settled), label_values=values
     )
@@ -113,11 +117,36 @@ def settle(
     return dataset, all_checks, [*more, *_absent(dataset, all_checks)]
 
 
-def _said(dataset: Dataset, checks: Sequence[CaseCheck]) -> segment_names.Said:
-    """What the headers of the labels call their values."""
+def _readable_labels(
+    dataset: Dataset, checks: Sequence[CaseCheck]
+) -> list[pathlib.Path]:
     good = {check.case for check in checks if check.facts}
-    found = [c.label for c in dataset.cases if c.label and c.name in good]
-    return segment_names.read(found)
+    return [c.label for c in dataset.cases if c.label and c.name in good]
+
+
+def _codings(dataset: Dataset, checks: Sequence[CaseCheck]) -> list[Problem]:
+    """A row if labels fall into groups that have no value of a structure in common.
+
+    As where one site has 1 and 2 for what another one has 85 and 170 for.
+    """
+    groups: list[tuple[set[int], list[str]]] = []
+    for check in checks:
+        found = {v for v, _ in check.facts.label_voxels if v} if check.facts else set()
+        if not found or check.is_bad:
+            continue
+        joined = [group for group in groups if group[0] & found]
+        groups = [group for group in groups if not group[0] & found]
+        cases = [case for group in joined for case in group[1]]
+        groups.append((found.union(*(g[0] for g in joined)), [*cases, check.case]))
+    if len(groups) < 2:
+        return []
+    shown = [
+        f"{_listed(sorted(values))} in {len(cases)} labels, such as that of {cases[0]}"
+        for values, cases in sorted(groups, key=lambda group: min(group[0]))
+    ]
+    cure = "give each structure the same value in all labels, if these are the same"
+    what = "; ".join(shown), "one coding of the structures", cure
+    return [Problem(WARNING, "", "all labels", "values", *what)]
 
 
 def _from_files(

@@ -27,6 +27,29 @@ def is_turned(label: Any, image: Any) -> bool:
     return _is_whole(label, image) and goes_by_header(label, image)
 
 
+def is_cropped(label: Any, image: Any) -> bool:
+    """Whether a label of fewer voxels lies on the image's grid and inside it.
+
+    Arguments are those of `goes_by_header`.
+    """
+    return not _is_whole(label, image) and goes_by_header(label, image)
+
+
+def begins_in_the_corner(label: Any, image: Any) -> bool:
+    """Whether a cropped label has the image's axes and first voxel.
+
+    So lie labels that were resampled, or have lost slices, with a copied header or
+    none; what an annotator drew hardly begins there.
+
+    Arguments are those of `goes_by_header`.
+    """
+    turn = _placing(label, image)
+    if turn is None or _is_whole(label, image):
+        return False
+    steps, first = turn
+    return bool((steps == np.eye(3)).all() and not first.any())
+
+
 def placed(label: sitk.Image, image: Any) -> sitk.Image:
     """A label on the whole grid of its image; 0 where it has no voxels.
 

@@ -149,7 +149,7 @@ def _without_bad(
     config: PreparationConfig, dataset: Dataset, report: Report
 ) -> Dataset:
     """The dataset without its bad cases, if those may be left out."""
-    table, turned = check_report.table(report, dataset), check_report.turned(report)
+    table = check_report.table(report, dataset)
     bad = report.bad_cases(config.strict)
     kept = tuple(case for case in dataset.cases if case.name not in bad)
     if report.is_bad(config.strict) and not (config.skip_bad and kept):
@@ -160,8 +160,8 @@ def _without_bad(
         )
     if table:
         _LOG.warning("The check found:\n%s", table)
-    if turned:
-        _LOG.info("Labels: %s.", turned)
+    for said in check_report.by_header(report).values():
+        _LOG.info("Labels: %s.", said)
     if bad:
         _LOG.warning("Left out: %s.", ", ".join(sorted(bad)))
     return dataclasses.replace(dataset, cases=kept)

@@ -1,5 +1,6 @@
-"""Names of structures that 3D Slicer's segmentations (.seg.nrrd) have in their headers.
+"""Names of structures that 3D Slicer's segmentations have in their headers.
 
+They are called NAME.seg.nrrd, but may have been renamed.
 Fields of such a file: Segment0_Name, Segment0_LabelValue, Segment1_Name, ...
 """
 
@@ -11,29 +12,32 @@ from typing import Optional
 from dscl_tf.cohort import formats, volumes
 from dscl_tf.cohort.problems import WARNING, Problem
 
+_OF_NRRD = (".nrrd", ".nhdr")
 # Voxel value to its names, each with the first file that has it.
 Said = Mapping[int, Mapping[str, pathlib.Path]]
 
 
-def read(labels: Sequence[pathlib.Path]) -> Said:
-    """The names that label files have for their values; empty unless all have some.
+def read(labels: Sequence[pathlib.Path]) -> tuple[Said, bool]:
+    """The names that label files have for their values, and whether all have some.
 
     Args:
       labels: files that can be read.
     """
     said: dict[int, dict[str, pathlib.Path]] = {}
+    all_have = True
     for path in labels:
-        segments = list(_segments(path)) if formats.is_segmentation(path.name) else []
-        if not segments:
-            return {}
+        segments = list(_segments(path))
+        all_have = all_have and bool(segments)
         for value, name in segments:
             names = said.setdefault(value, {})
             if name.lower() not in map(str.lower, names):
                 names[name] = path
-    return said
+    return said, all_have
 
 
 def _segments(path: pathlib.Path) -> Iterable[tuple[int, str]]:
+    if formats.suffix_of(path.name) not in _OF_NRRD:
+        return
     header = volumes.read_header(path)
     for number in itertools.count():
         fields = [f"Segment{number}_{key}" for key in ("LabelValue", "Name")]

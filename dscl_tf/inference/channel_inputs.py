@@ -9,6 +9,7 @@ from typing import Optional
 from dscl_tf import errors, files
 from dscl_tf.cohort import channels as of_models
 from dscl_tf.cohort import file_channels, formats, volumes
+from dscl_tf.cohort.layouts import listing
 from dscl_tf.config import ChannelConfig, PreprocessingConfig
 
 _LOG = logging.getLogger(__name__)
@@ -72,10 +73,15 @@ def group(
       files_are_cases: whether names do not tell channels, so that all are 4-D.
 
     Raises:
-      UserError: one channel of a case is given, or DICOM.
+      UserError: one channel of a case is given, or DICOM; or two files have one name.
     """
     channels = settings.channels or ()
-    by_stem = {formats.strip_suffix(path.name): path for path in inputs}
+    by_stem: dict[str, pathlib.Path] = {}
+    for path in inputs:
+        stem = formats.strip_suffix(path.name)
+        if stem in by_stem and not files_are_cases:
+            raise listing.two_of_a_name(stem, by_stem[stem], path)
+        by_stem[stem] = path
     named = {
         stem: path
         for stem, path in by_stem.items()

@@ -2,7 +2,7 @@
 
 import logging
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Optional
 
 from dscl_tf import errors
@@ -43,14 +43,15 @@ def find(source: pathlib.Path, channel: Optional[int]) -> list[pathlib.Path]:
     return [each.path for each in series]
 
 
-def warn_of_left_out(found: Iterable[pathlib.Path]) -> None:
-    """Says that DICOM files beside images of other formats are not segmented."""
-    count = sum(formats.is_dicom(path) for path in found)
-    if count:
+def warn_of_left_out(source: pathlib.Path) -> None:
+    """Says that DICOM files in or below a folder of other images are not segmented."""
+    found = dicom.recognise(source) if source.is_dir() else ""
+    if found:
         _LOG.warning(
-            "%d DICOM files beside the other images are left out: give their folder as "
-            "--input without those.",
-            count,
+            "--input %s has other images, and %s, which are left out: give their "
+            "folder as --input without those.",
+            source,
+            found.removeprefix("it has "),
         )
 
 

@@ -57,6 +57,7 @@ def choose(
         for path, found in matches.items()
         if not found or int(found["channel"]) == channel
     ]
+    others = [path for path in inputs if path not in chosen]
     lacking = [paths[0] for paths in cases.values() if not set(paths) & set(chosen)]
     if lacking:
         raise errors.UserError(
@@ -64,20 +65,27 @@ def choose(
             f"such as that of {lacking[0].name}: copy it there, or take these files "
             "away (--files_are_cases if each file is a case)."
         )
+    if others:
+        _LOG.warning(
+            "%d files of other channels than %d are left out, such as %s; with "
+            "--files_are_cases each file is a case.",
+            len(others),
+            channel,
+            others[0].name,
+        )
     return chosen
 
 
 def _are_channels(matches: dict, channel: Optional[int]) -> bool:
     """Whether numbers at the ends of names are channels, not part of the cases' ids."""
     numbered = [path for path, found in matches.items() if found]
-    if any(int(matches[path]["channel"]) == 0 for path in numbered):
-        return True
-    if channel is None or len(numbered) < len(matches):
+    has_first = any(int(matches[path]["channel"]) == 0 for path in numbered)
+    if not has_first and (channel is None or len(numbered) < len(matches)):
         return False
     try:
         return volumes.read_header(numbered[0]).GetDimension() < 4
     except errors.UserError:
-        return False  # It is named when its turn comes.
+        return has_first  # It is named when its turn comes.
 
 
 def check(

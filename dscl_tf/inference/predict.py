@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from dscl_tf import errors, files
 from dscl_tf.cohort import formats, grids, label_values, volumes
+from dscl_tf.cohort.layouts import listing
 from dscl_tf.config import PreprocessingConfig, masks
 from dscl_tf.inference import (
     channel_inputs,
@@ -27,7 +28,13 @@ from dscl_tf.inference.channel_inputs import CaseInput
 from dscl_tf.inference.structures import Structure, structures
 
 # What one input fails by and the next may not. SimpleITK's errors are RuntimeErrors.
-_OF_ONE_INPUT = (errors.UserError, RuntimeError, MemoryError, tf.errors.OpError)
+_OF_ONE_INPUT = (
+    errors.UserError,
+    OSError,  # A network's folder that is away for a moment.
+    RuntimeError,
+    MemoryError,
+    tf.errors.OpError,
+)
 _LOG = logging.getLogger(__name__)
 
 
@@ -92,7 +99,8 @@ def find_inputs(
         )
     if formats.is_dicom(inputs[0]):
         return inputs
-    dicom_inputs.warn_of_left_out(found)
+    dicom_inputs.warn_of_left_out(source)
+    listing.warn_of_unreadable(source)
     by_name = channel is None and channel_inputs.are_wanted(settings)
     if by_name:
         return inputs
@@ -252,9 +260,9 @@ def segment_case(predictor: predictors.Predictor, case: CaseInput) -> sitk.Image
     if len(case.images) == 1:
         return segment_file(predictor, path)
     images = grids.read_together(case.images)
-    mask = predictor.segment(*images)
     for (each, _), image in zip(case.images, images):
         doubts.warn_of_image(pathlib.Path(each), image, predictor.settings)
+    mask = predictor.segment(*images)
     doubts.warn_of_field(path, mask, predictor.settings, predictor.label_names)
     return _as_flat_as(volumes.read_header(path), mask)
 
@@ -278,9 +286,9 @@ def segment_file(
     header = volumes.read_header(path)
     is_series = header.GetDimension() == 4
     image = volumes.read_image(path, channel if is_series else None)
-    mask = predictor.segment(image)
     path = pathlib.Path(path)
     doubts.warn_of_image(path, image, predictor.settings)
+    mask = predictor.segment(image)
     doubts.warn_of_field(path, mask, predictor.settings, predictor.label_names)
     return _as_flat_as(header, mask)
 

@@ -88,6 +88,11 @@ def _check_unseen(predictor, cohort, subset: str, chosen) -> None:
     Raises:
       UserError: they are called test volumes.
     """
+    if not predictor.runs:
+        _LOG.warning(
+            "An exported model does not know which volumes it has seen; whether these "
+            "are among them cannot be checked."
+        )
     names = {volume.name for volume in chosen}
     every = [
         seen

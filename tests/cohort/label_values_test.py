@@ -170,3 +170,19 @@ def test_values_of_masks_are_chosen_by_name():
     assert label_values.of_masks("classes", (0, 255)) == (0, 1)
     with pytest.raises(errors.UserError, match="--mask_values=raw: expected one of"):
         label_values.of_masks("raw", (0, 255))
+
+
+def test_two_codings_of_the_structures_are_a_row(make):
+    request = make((1, 2, 2), (85, 170, 170), (2, 2, 2))
+    (row,) = preparation.check(request)[1].problems
+    assert row.field == "values" and row.cure.startswith("give each structure the same")
+    assert row.found == (
+        "1, 2 in 2 labels, such as that of p0; 85, 170 in 1 labels, such as that of p1"
+    )
+    named = dataclasses.replace(request, label_names=("a", "b", "c", "d"))
+    assert preparation.check(named)[1].problems == ()
+
+
+def test_structures_that_not_all_labels_have_are_one_coding(make):
+    request = make((1, 1, 1), (2, 2, 2), (1, 2, 2))
+    assert preparation.check(request)[1].problems == ()

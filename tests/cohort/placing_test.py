@@ -35,6 +35,12 @@ def check(case):
     return integrity.check_case(case, dataset, None, SETTINGS)
 
 
+def summary_of(case, checked):
+    dataset = cases.Dataset("folder", case.image.parent, (case,), None)
+    report = check_report.make([checked], dataset, 4)
+    return check_report.summary(report, None, 4)
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -59,6 +65,29 @@ def test_a_cropped_label_is_laid_where_it_was_drawn(case, change):
     assert checked.problems == ()
     counts = np.unique(expected, return_counts=True)[1]
     assert dict(checked.facts.label_voxels) == dict(enumerate(counts.tolist()))
+    assert "cropped labels   1 of 1, of fewer voxels" in summary_of(case, checked)
+
+
+def _halved(label):
+    small = sitk.GetImageFromArray(sitk.GetArrayFromImage(label)[:, ::2, ::2])
+    small.SetSpacing(label.GetSpacing())
+    small.SetOrigin(label.GetOrigin())
+    small.SetDirection(label.GetDirection())
+    return small
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _halved,  # With the header of the image.
+        lambda label: label[:, :, :-1],  # Slices are lost, anywhere.
+    ],
+)
+def test_a_smaller_label_from_the_first_voxel_on_is_refused(case, change):
+    rewrite(case, change)
+    (problem,) = check(case).problems
+    assert (problem.severity, problem.field) == (integrity.ERROR, "size")
+    assert "from the image's first voxel" in problem.found and "pad" in problem.cure
 
 
 def _displaced(label):
@@ -97,9 +126,7 @@ def test_a_whole_label_with_other_axes_is_laid_by_its_header(case, change):
     np.testing.assert_allclose(found.GetDirection(), TURNED, atol=1e-6)
     checked = check(case)
     assert checked.problems == () and checked.facts.is_label_turned
-    dataset = cases.Dataset("folder", case.image.parent, (case,), None)
-    report = check_report.make([checked], dataset, 4)
-    assert "turned labels    1 of 1" in check_report.summary(report, None, 4)
+    assert "turned labels    1 of 1, with flipped" in summary_of(case, checked)
 
 
 def test_a_square_label_with_swapped_rows_and_columns_is_turned_back(tmp_path):

@@ -83,6 +83,21 @@ def test_segments_in_another_order_are_a_row(tmp_path):
     assert not report.is_bad(strict=False) and "class 1" in dataset.label_names
 
 
+def test_labels_without_names_or_renamed_ones_hide_no_contradiction(tmp_path):
+    making.write(tmp_path / "images/c.nii.gz", making.intensities(9))
+    making.write(tmp_path / "labels/c.nii.gz", making.labels())
+    write(tmp_path, "a")
+    write(tmp_path, "bb", ("background", "MYO", "RV", "LV"))
+    for name in ("a", "bb"):
+        segmentation = tmp_path / f"labels/{name}.seg.nrrd"
+        segmentation.rename(tmp_path / f"labels/{name}.nrrd")
+    _, report = preparation.check(request_for(tmp_path))
+    assert [each.found for each in report.problems] == [
+        "1 is RV in a.nrrd, MYO in bb.nrrd",
+        "2 is MYO in a.nrrd, RV in bb.nrrd",
+    ]
+
+
 def test_overlapping_segments_are_refused_with_the_cure(tmp_path):
     target = write(tmp_path, "a")
     mask = sitk.ReadImage(str(target))

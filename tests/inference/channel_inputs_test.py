@@ -40,6 +40,14 @@ def test_other_channels_of_a_case_are_left_out(tmp_path, caplog, ends, channels)
             assert channel in name
 
 
+def test_a_channel_that_is_there_twice_is_refused(tmp_path):
+    folder = miniatures.channels(tmp_path, ("_t2", "_adc"), num_volumes=1)
+    image = sitk.Image(8, 8, 4, sitk.sitkFloat32)
+    miniatures.write(image, folder / "case0_t2.nrrd")
+    with pytest.raises(errors.UserError, match=r"two volumes called 'case0_t2'"):
+        group(folder, ("t2", "adc"))
+
+
 def test_a_file_of_no_channel_has_no_mask(tmp_path):
     folder = miniatures.channels(tmp_path, ("_t2", "_adc"), num_volumes=1)
     miniatures.write(sitk.Image(8, 8, 4, sitk.sitkFloat32), folder / "other.nii.gz")

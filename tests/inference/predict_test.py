@@ -329,6 +329,29 @@ def test_a_channel_of_numbered_cases_of_4d_files_is_along_their_axis(tmp_path):
     assert _names(found) == ["case_0001", "case_0002"]
 
 
+def test_numbers_of_4d_files_are_no_channels_even_from_0000_on(tmp_path):
+    for name in ("case_0000.nii.gz", "case_0001.nii.gz"):
+        _series(tmp_path / name)
+    found = predict.find_inputs(tmp_path, tmp_path / "out", 1)
+    assert _names(found) == ["case_0000", "case_0001"]
+
+
+def test_other_channels_are_not_left_out_in_silence(tmp_path, caplog):
+    source = _touch(tmp_path / "in", *(f"case_000{k}" for k in range(5)))
+    found = predict.find_inputs(source, tmp_path / "out", 3)
+    assert _names(found) == ["case_0003"]
+    assert "4 files of other channels than 3 are left out" in caplog.text
+    assert "case_0000.nii.gz; with --files_are_cases each" in caplog.text
+
+
+def test_volumes_that_are_not_read_are_said(tmp_path, caplog):
+    source = _touch(tmp_path / "in", "a")
+    for name in ("b.mgz", "c.nii.gz.part", "notes.txt", ".hidden.img"):
+        (source / name).touch()
+    assert _names(predict.find_inputs(source, tmp_path / "out")) == ["a"]
+    assert "2 files are left out, such as b.mgz" in caplog.text
+
+
 def test_a_channel_is_taken_although_no_file_of_the_first_is_there(tmp_path):
     for name in ("a_0001", "a_0002", "b_0001", "b_0002"):
         conftest.write_volume(tmp_path / f"{name}.nii.gz", conftest.blocks())
@@ -471,3 +494,34 @@ def test_a_scan_of_another_channel_is_not_replaced_either(model, tmp_path):
         predict.predict_files(
             model, [first], tmp_path / "out", overwrite=True, of_channels={first: case}
         )
+
+
+def test_a_scan_that_is_taken_away_stops_no_other(model, tmp_path, monkeypatch):
+    source = _volumes(tmp_path / "in", "a", "b")
+    read = volumes.read_image
+
+    def read_and_lose(path, *more):
+        image = read(path, *more)
+        if path.name == "a.nii.gz":
+            path.unlink()
+        return image
+
+    monkeypatch.setattr(volumes, "read_image", read_and_lose)
+    with pytest.raises(errors.UserError, match=r"1 of 2 inputs .*a\.nii\.gz"):
+        _run(model, source, tmp_path / "out")
+    assert (tmp_path / "out/b.nii.gz").is_file()
+    assert not (tmp_path / "out/a.nii.gz").exists()
+
+
+@pytest.mark.parametrize("name", ["scan.img.nii.gz", "scan.hdr.nii", "a.nii.nii.gz"])
+def test_a_name_that_itk_takes_for_a_pair_of_files_has_its_mask(model, tmp_path, name):
+    source = conftest.write_volume(tmp_path / "a.nii.gz", conftest.blocks())
+    (tmp_path / "in").mkdir()
+    image = sitk.ReadImage(str(source))
+    plain = tmp_path / ("a.nii.gz" if name.endswith(".gz") else "a.nii")
+    sitk.WriteImage(image, str(plain))
+    plain.rename(tmp_path / "in" / name)
+    assert _run(model, tmp_path / "in", tmp_path / "out") == 1
+    assert sorted(it.name for it in (tmp_path / "out").iterdir()) == sorted(
+        [name, "labels.txt"]
+    )

@@ -79,3 +79,12 @@ def test_the_runs_own_split_needs_no_check(make_run, tiny_cohort, caplog):
     with caplog.at_level(logging.WARNING):
         assert choose(tiny_cohort, [run], "test") == ["p2"]
     assert caplog.text == ""
+
+
+@pytest.mark.parametrize("subset", ["test", "all"])
+def test_of_an_export_it_is_said_that_it_does_not_know(
+    tiny_cohort, split_for, caplog, subset
+):
+    with caplog.at_level(logging.WARNING):
+        choose(tiny_cohort, [], subset, split_for("p1"))
+    assert "An exported model does not know" in caplog.text

@@ -76,8 +76,9 @@ def find(request: Request, layout: str = "auto") -> Dataset:
     if not dataset.cases:
         listing.refuse_faults([str(fault) for fault in dataset.faults])
     more = _left_out(dataset, _MODULES[name].OTHERS)
-    if name == "folder" and layout == "auto":
-        more += dicom.left_out(dataset.root)
+    if name == "folder":
+        more += _unreadable(dataset)
+        more += dicom.left_out(dataset.root) if layout == "auto" else []
     _check_names(dataset)
     if request.subject_pattern is not None:
         dataset = subjects.by_pattern(dataset, request.subject_pattern)
@@ -209,6 +210,26 @@ def _left_out(dataset: Dataset, others: Optional[re.Pattern]) -> list[Problem]:
         if formats.has_image_suffix(path.name)
         and path not in used
         and not others.fullmatch(formats.lower_suffix(path.name))
+    ]
+
+
+def _unreadable(dataset: Dataset) -> list[Problem]:
+    """Files beside images and labels that may be further ones, but are not read."""
+    folders = [it for it in (dataset.root, dataset.labels) if it]
+    found = {it: listing.unreadable(it) for it in folders}
+    cure = "they are left out: convert them to .nii.gz, or take them away"
+    return [
+        Problem(
+            WARNING,
+            "",
+            str(folder),
+            "folder",
+            f"{len(paths)} files such as {paths[0].name}",
+            f"names that end in {', '.join(formats.SUFFIXES)}",
+            cure,
+        )
+        for folder, paths in found.items()
+        if paths
     ]
 
 

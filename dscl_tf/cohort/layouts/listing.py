@@ -71,6 +71,23 @@ def images_by_name(folder: pathlib.Path) -> dict[str, pathlib.Path]:
     return found
 
 
+def unreadable(folder: pathlib.Path) -> list[pathlib.Path]:
+    """The files in a folder that may be volumes, but of formats that are not read."""
+    found = visible(folder)
+    return [it for it in found if formats.is_unreadable(it.name) and it.is_file()]
+
+
+def warn_of_unreadable(folder: pathlib.Path) -> None:
+    """Says which files of a folder are left out as `unreadable`."""
+    found = unreadable(folder)
+    if found:
+        _LOG.warning(
+            "%s: %d files are left out, such as %s: expected names that end in %s; "
+            "convert them if they are needed.",
+            *(folder, len(found), found[0].name, ", ".join(formats.SUFFIXES)),
+        )
+
+
 def default_labels(root: pathlib.Path) -> Optional[pathlib.Path]:
     """The folder of labels in a dataset that names none; None: there are none in it."""
     labels = root / LABELS

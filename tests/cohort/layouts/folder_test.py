@@ -135,3 +135,15 @@ def test_dicom_beside_the_volumes_is_said(plain):
     assert not fault.is_error and "DICOM files such as more/scan/" in fault.found
     assert "--format=dicom" in fault.cure
     assert find(plain / "images", "folder").faults == ()
+
+
+def test_volumes_of_other_formats_are_rows(plain):
+    for name in ("images/p3.hdr", "images/p3.img", "labels/p2.mgz"):
+        (plain / name).touch()
+    request = layouts.Request(plain / "images", labels=plain / "labels")
+    rows = layouts.find(request).faults
+    assert [(row.file, row.found) for row in rows] == [
+        (str(plain / "images"), "2 files such as p3.hdr"),
+        (str(plain / "labels"), "1 files such as p2.mgz"),
+    ]
+    assert not any(row.is_error for row in rows)
