@@ -94,6 +94,8 @@ def _settings(content: Mapping) -> dict[str, Any]:
     split = kept.get("finetune") and found["finetune"].get("split")
     if isinstance(split, dict):
         kept["split"] = _of_split(split)
+    # benchmarks/retested.py says so where they are not the chosen ones.
+    kept["weights"] = content["cohort"].get("weights", "chosen")
     return config_differences.flat(kept)
 
 

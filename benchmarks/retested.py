@@ -59,10 +59,19 @@ def main() -> None:
         dataset = dataset if dataset != _SPLIT.value else None
         content["cohort"]["paper_dataset"] = dataset
     dataset = content["cohort"]["paper_dataset"]
+    _say_what_it_is(content)
     content["cells"] = cells
     content["table"] = results.table_rows(cells, order, results.of_paper(dataset))
     results.write(output, content)
     print(results.as_markdown(content))
+
+
+def _say_what_it_is(content: dict) -> None:
+    """So that nothing puts these figures together with the experiment's own."""
+    content["cohort"]["weights"] = _WEIGHTS.value
+    for stage in (content["grid"].get("settings") or {}).values():
+        if _SPLIT.value and isinstance(stage.get("split"), dict):
+            stage["split"]["file"] = _SPLIT.value
 
 
 def evaluated(root: pathlib.Path, output: pathlib.Path, cell: dict) -> dict:

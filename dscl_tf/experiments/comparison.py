@@ -102,7 +102,7 @@ class Method:
         start = [self.initial] if self.initial != RANDOM or not added else []
         terms = [*start, *([self.local] if self.local else []), *added]
         kept = [each for each in self.settings if not each[0].startswith(_OF_ROUNDS)]
-        settings = [f"{path}={_text(value)}" for path, value in kept]
+        settings = [f"{path}={text_of(value)}" for path, value in kept]
         return dataclasses.replace(
             self,
             name=_folder_name(shortened("+".join(terms), settings)),
@@ -279,7 +279,7 @@ def _setting(text: str, setting: str) -> tuple[str, Any]:
     return path, _checked(path, _WORDS.get(value, value))
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
     """A setting's value as it is written in a method's name."""
     words = [word for word, meant in _WORDS.items() if meant is value]
     return words[0] if words else str(value)

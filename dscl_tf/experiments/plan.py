@@ -9,7 +9,7 @@ from typing import Optional
 from dscl_tf import config, errors
 from dscl_tf.cohort import splits
 from dscl_tf.cohort.prepared import PreparedCohort
-from dscl_tf.experiments import comparison, draws
+from dscl_tf.experiments import comparison, draws, idle_settings
 from dscl_tf.experiments.comparison import Method
 from dscl_tf.experiments.draws import Size
 from dscl_tf.methods import rounds
@@ -102,7 +102,8 @@ def make_plan(
       root: folder of the experiment.
 
     Raises:
-      UserError: the cohort or the splits cannot give what the grid asks for.
+      UserError: the cohort or the splits cannot give what the grid asks for, or a row
+        has a setting that it does not use.
     """
     cohort = PreparedCohort.open(bases["finetune"].prepared)
     maker = _Maker(grid, bases, root, cohort)
@@ -110,6 +111,14 @@ def make_plan(
         maker.cell(method, size, draw, seed)
         for seed, draw, size, method in _points(grid, maker.splits)
     ]
+    for cell in {cell.method.name: cell for cell in cells}.values():
+
+        def chain_of(method: Method, cell: Cell = cell) -> list[records.RunRecord]:
+            alone = _Maker(grid, bases, root, cohort)
+            alone.cell(method, cell.size, cell.draw, cell.seed)
+            return [record for task in alone.tasks for record in task.records]
+
+        idle_settings.refuse(cell.method, chain_of)
     return Plan(grid, tuple(maker.tasks), tuple(cells))
 
 
@@ -217,6 +226,10 @@ class _Maker:
             wanted = comparison.ADDED[term]
             given = {path: _value(self._strengths, path) for path in wanted}
             found.update(given if any(given.values()) else wanted)
+        if "joint" in method.added:  # Which has the losses of the row's terms.
+            if method.initial in comparison.CONTRASTS:
+                found["global_.strategy"] = method.initial
+            found.update(comparison.LOCALS.get(method.local, {}))
         return {**found, **method.settings_of("finetune")}
 
     def _check_test(self, split: splits.Split) -> None:

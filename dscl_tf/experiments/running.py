@@ -6,10 +6,10 @@ import logging
 import math
 import pathlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Callable
 
-from dscl_tf import files
+from dscl_tf import errors, files
 from dscl_tf.experiments import estimate, worker
 from dscl_tf.experiments.engines import Engine
 from dscl_tf.experiments.plan import Task
@@ -45,14 +45,15 @@ def run_all(
       Why tasks failed or could not be started, by name.
 
     Raises:
-      UserError: a folder holds the result of other settings.
+      UserError: a folder holds the result of other settings, or one that others would
+        go on from is outdated (`worker.outdated`).
       KeyboardInterrupt: after what was running has saved and stopped.
     """
     done = {task.name for task in tasks if worker.is_done(root, task)}
     state = _State([t for t in tasks if t.name not in done], {}, {}, done, {})
     if done:
         _LOG.info("%d of %d tasks are done already.", len(done), len(tasks))
-        _warn_of_outdated([task for task in tasks if task.name in done], root)
+        _check_outdated(tasks, worker.outdated(root, tasks, done), done)
     clock = _Clock(root, tasks, state, engine.jobs)
     with _stopped_at_last(engine, state):
         while state.waiting or state.running:
@@ -65,16 +66,23 @@ def run_all(
     return state.failed
 
 
-def _warn_of_outdated(done: Sequence[Task], root: pathlib.Path) -> None:
-    for task in done:
-        before = worker.outdated_by(root, task)
-        if before is not None:
-            _LOG.warning(
-                "%s went on from %s, which has been trained again since: delete its "
-                "folder to have it trained again, too.",
-                task.name,
-                before,
+def _check_outdated(
+    tasks: Sequence[Task], outdated: Mapping[str, str], done: Collection[str]
+) -> None:
+    """Names results of weights that are no more; refuses to go on from such.
+
+    Raises:
+      UserError: a task that is not done needs one of them.
+    """
+    for task in tasks:
+        broken = [name for name in task.needs if name in outdated]
+        if broken and task.name not in done:
+            raise errors.UserError(
+                f"{task.name} would go on from {broken[0]}. But {broken[0]} "
+                f"{outdated[broken[0]]}: delete its folder to have it trained again."
             )
+    for name, why in outdated.items():
+        _LOG.warning("%s %s: delete its folder to have it trained again.", name, why)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ import os
 import pathlib
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Optional
 
 from dscl_tf import config_json, errors, files, gpus, processes, stages
@@ -31,7 +31,8 @@ def is_done(root: pathlib.Path, task: Task) -> bool:
     """
     folder = root / task.name
     runs = [run_folder.RunFolder(stage.workdir) for stage in task.stages]
-    needed = [folder / DONE, _result(root, task), *(run.config_file for run in runs)]
+    of_runs = [path for run in runs for path in (run.config_file, run.result_file)]
+    needed = [folder / DONE, _result(root, task), *of_runs]
     if not all(path.exists() for path in needed):
         return False
     for run, record in zip(runs, task.records):
@@ -58,14 +59,35 @@ def versions_of(tasks: Sequence[Task]) -> dict[str, str]:
     return {name: ", ".join(numbers) for name, numbers in said.items()}
 
 
-def outdated_by(root: pathlib.Path, task: Task) -> Optional[str]:
-    """What a finished task went on from that was trained again since; None: nothing."""
-    ended = _said(root, task.name, "ended")
-    for name in task.needs if ended is not None else ():
-        again = _said(root, name, "ended")
-        if again is not None and again > ended:
-            return name
-    return None
+def outdated(
+    root: pathlib.Path, tasks: Sequence[Task], done: Collection[str]
+) -> dict[str, str]:
+    """Finished tasks that went on from other weights than are, or will be, there.
+
+    Args:
+      root: folder of the experiment.
+      tasks: each after those that it needs.
+      done: names of those that are finished.
+
+    Returns:
+      In words what each went on from, and what became of that, by name.
+    """
+    found: dict[str, str] = {}
+    for task in tasks:
+        ended = _said(root, task.name, "ended")
+        for name in task.needs if task.name in done else ():
+            again = _said(root, name, "ended")
+            if name not in done:
+                why = "is trained again"
+            elif name in found:
+                why = f"itself {found[name]}"
+            elif ended is not None and again is not None and again > ended:
+                why = "has been trained again since"
+            else:
+                continue
+            found[task.name] = f"went on from {name}, which {why}"
+            break
+    return found
 
 
 def _said(root: pathlib.Path, name: str, field: str) -> Optional[float]:
@@ -117,7 +139,8 @@ def run(
     folder = pathlib.Path(root) / task.name
     folder.mkdir(parents=True, exist_ok=True)
     _log_to(folder / LOG)
-    (folder / FAILED).unlink(missing_ok=True)
+    for name in (FAILED, DONE):  # Of a run that somebody took away.
+        (folder / name).unlink(missing_ok=True)
     _run_and_record(folder, task, pictures)
 
 

@@ -77,7 +77,7 @@ def test_a_sweep_of_the_decoder_shares_the_encoder(expand):
 def test_many_settings_of_an_encoder_have_a_folder_with_a_short_name(bases, tmp_path):
     settings = {
         "global_.temperature": 0.5,
-        "global_.position_threshold": 0.25,
+        "network.batch_norm_epsilon": 0.0005,
         "views.brightness": 0.25,
         "network.batch_norm_momentum": 0.95,
         "network.filters": [4, 4, 4],
@@ -130,6 +130,44 @@ def test_methods_of_finetuning_and_their_strengths(expand):
     found = expand(["random", "mixup"], draws=1, finetune=given)
     cells = {cell.method.name: cell.task.stages[0].finetune for cell in found.cells}
     assert (cells["random"].mixup.alpha, cells["mixup"].mixup.alpha) == (0, 0.7)
+
+
+def test_joint_training_has_the_losses_of_the_rows_terms(expand):
+    rows = ["joint", "gr+joint", "gr+ld+joint", "gr+ld+joint@local.strategy=lr"]
+    found = expand(rows, draws=1)
+    stages = {cell.method.name: cell.task.stages[0] for cell in found.cells}
+    assert {
+        name: (it.global_.strategy.value, it.local.strategy.value, it.local.views.value)
+        for name, it in stages.items()
+    } == {
+        "joint": ("gd", "lr", "crops"),
+        "gr+joint": ("gr", "lr", "crops"),
+        "gr+ld+joint": ("gr", "ld", "intensity"),
+        "gr+ld+joint@local.strategy=lr": ("gr", "lr", "intensity"),
+    }
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "gd+lr@local.num_regions=26",
+        "gd+lr_crops@local.num_negatives=5",
+        "gd@global_.position_threshold=0.3",
+        "gd@local.num_blocks=2",
+        "random@global_.temperature=0.5",
+        "random@finetune.consistency.confidence=0.5",
+        "gd+lr+mixup@local.num_blocks=2@pretext.num_boxes=9",
+    ],
+)
+def test_a_setting_that_no_stage_of_its_row_uses_is_refused(expand, row):
+    setting = row.split("@")[-1]
+    with pytest.raises(errors.UserError, match=f"{setting} says nothing, since no"):
+        expand(["random", row], draws=1)
+
+
+def test_a_setting_of_the_value_that_it_has_anyway_is_a_row(expand):
+    same = f"gd@global_.temperature={config.GlobalConfig().temperature}"
+    assert len(expand(["gd", same], draws=1).cells) == 2
 
 
 def test_rounds_go_on_from_the_cell_of_the_same_start(expand):

@@ -1,5 +1,7 @@
 """The scheduler, with an engine that runs nothing."""
 
+import shutil
+
 import pytest
 
 from dscl_tf import config, errors, files
@@ -129,8 +131,23 @@ def test_what_went_on_from_a_run_of_before_is_said(tasks, tmp_path, caplog):
         files.write_json(tmp_path / name / worker.DONE, record)
     run(tasks, tmp_path, FakeEngine(tmp_path))
     warned = [each.message for each in caplog.records if each.levelname == "WARNING"]
-    assert len(warned) == 1
-    assert warned[0].startswith("b went on from a, which has been trained again")
+    assert [text.partition(":")[0] for text in warned] == [
+        "b went on from a, which has been trained again since",
+        "d went on from b, which itself went on from a, which has been trained again "
+        "since",
+    ]
+
+
+def test_nothing_goes_on_from_what_a_deleted_run_had_begun(tasks, tmp_path, caplog):
+    run(tasks[:3], tmp_path, FakeEngine(tmp_path))
+    shutil.rmtree(tmp_path / "a")
+    engine = FakeEngine(tmp_path)
+    message = "d would go on from b. But b went on from a, which is trained again: del"
+    with pytest.raises(errors.UserError, match=message):
+        run(tasks, tmp_path, engine)
+    assert engine.started == []
+    run(tasks[:3], tmp_path, engine)
+    assert engine.started == ["a"] and "b went on from a, which is" in caplog.text
 
 
 def test_result_of_other_settings_is_refused(tasks, make_stage, tiny_cohort, tmp_path):

@@ -52,6 +52,13 @@ def test_what_a_stage_does_not_use_may_change(encoder_of, tmp_path, changes):
     assert worker.is_done(tmp_path, encoder_of(tmp_path, **changes))
 
 
+def test_a_task_is_not_done_while_its_run_is_trained_again(encoder_of, tmp_path):
+    task = encoder_of(tmp_path)
+    finish(tmp_path, task)
+    (tmp_path / task.name / "result.json").unlink()
+    assert not worker.is_done(tmp_path, task)
+
+
 def test_a_moved_experiment_is_recognised(encoder_of, tmp_path):
     finish(tmp_path / "before", encoder_of(tmp_path / "before"))
     shutil.move(tmp_path / "before", tmp_path / "after")
