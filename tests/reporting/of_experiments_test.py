@@ -39,8 +39,9 @@ def finish(root, cell):
     folder = root / cell.task.name
     files.write_json(folder / worker.DONE, {"seconds": 1.0})
     for record in cell.task.records:
-        path = run_folder.RunFolder(record.config.workdir).config_file
-        files.write_json(path, records.to_json(record))
+        run = run_folder.RunFolder(record.config.workdir)
+        files.write_json(run.config_file, records.to_json(record))
+        files.write_json(run.result_file, {})
     summary = {
         "foreground_mean": {"Dice": dice},
         "label_names": {"1": "disc"},
