@@ -1,9 +1,10 @@
 """From a grid to its tasks: what is trained once and shared, and each cell."""
 
 import dataclasses
+import functools
 import itertools
 import pathlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Optional
 
 from dscl_tf import config, errors
@@ -106,20 +107,25 @@ def make_plan(
         has a setting that it does not use.
     """
     cohort = PreparedCohort.open(bases["finetune"].prepared)
-    maker = _Maker(grid, bases, root, cohort)
+    new_maker = functools.partial(_Maker, grid, bases, root, cohort)
+    maker = new_maker()
     cells = [
         maker.cell(method, size, draw, seed)
         for seed, draw, size, method in _points(grid, maker.splits)
     ]
     for cell in {cell.method.name: cell for cell in cells}.values():
-
-        def chain_of(method: Method, cell: Cell = cell) -> list[records.RunRecord]:
-            alone = _Maker(grid, bases, root, cohort)
-            alone.cell(method, cell.size, cell.draw, cell.seed)
-            return [record for task in alone.tasks for record in task.records]
-
+        chain_of = functools.partial(_chain, new_maker, cell)
         idle_settings.refuse(cell.method, chain_of)
     return Plan(grid, tuple(maker.tasks), tuple(cells))
+
+
+def _chain(
+    new_maker: Callable[[], "_Maker"], cell: Cell, method: Method
+) -> list[records.RunRecord]:
+    """What the stages of a method's cell would be, in the place of another's."""
+    alone = new_maker()
+    alone.cell(method, cell.size, cell.draw, cell.seed)
+    return [record for task in alone.tasks for record in task.records]
 
 
 def settings_of(plan: Plan, method: Method) -> dict:
