@@ -54,12 +54,8 @@ def main() -> None:
     content = result_files.read_all([str(root / results.RESULTS)])[0]
     cells = [evaluated(root, output, cell) for cell in content["cells"]]
     order = [method["name"] for method in content["grid"]["methods"]]
-    if _SPLIT.value:
-        dataset = _SPLIT.value.removeprefix("paper:")
-        dataset = dataset if dataset != _SPLIT.value else None
-        content["cohort"]["paper_dataset"] = dataset
-    dataset = content["cohort"]["paper_dataset"]
     _say_what_it_is(content)
+    dataset = content["cohort"]["paper_dataset"]
     content["cells"] = cells
     content["table"] = results.table_rows(cells, order, results.of_paper(dataset))
     results.write(output, content)
@@ -69,8 +65,13 @@ def main() -> None:
 def _say_what_it_is(content: dict) -> None:
     """So that nothing puts these figures together with the experiment's own."""
     content["cohort"]["weights"] = _WEIGHTS.value
+    if not _SPLIT.value:
+        return
+    dataset = _SPLIT.value.removeprefix("paper:")
+    dataset = dataset if dataset != _SPLIT.value else None
+    content["cohort"]["paper_dataset"] = dataset
     for stage in (content["grid"].get("settings") or {}).values():
-        if _SPLIT.value and isinstance(stage.get("split"), dict):
+        if isinstance(stage.get("split"), dict):
             stage["split"]["file"] = _SPLIT.value
 
 

@@ -81,8 +81,8 @@ def suffix_of(name: str) -> str:
 
 
 def is_unreadable(name: str) -> bool:
-    """Whether a visible file is called as a volume that would have to be converted."""
-    return name.lower().endswith(_UNREADABLE) and not name.startswith(".")
+    """Whether a file is called as a volume that would have to be converted."""
+    return name.lower().endswith(_UNREADABLE)
 
 
 def is_dicom(path: pathlib.Path) -> bool:

@@ -107,7 +107,7 @@ def settle(
         said, all_have = segment_names.read(_readable_labels(dataset, checks))
         more = segment_names.conflicts(said)
         if not names:
-            more += _codings(dataset, checks)
+            more += _codings(checks)
         of_all = said if all_have else {}
         values, settled, all_checks = _from_files(dataset, checks, names, of_all)
     dataset = dataclasses.replace(
@@ -124,7 +124,7 @@ def _readable_labels(
     return [c.label for c in dataset.cases if c.label and c.name in good]
 
 
-def _codings(dataset: Dataset, checks: Sequence[CaseCheck]) -> list[Problem]:
+def _codings(checks: Sequence[CaseCheck]) -> list[Problem]:
     """A row if labels fall into groups that have no value of a structure in common.
 
     As where one site has 1 and 2 for what another one has 85 and 170 for.

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 
-from dscl_tf import config, config_json, errors
+from dscl_tf import config, errors
 from dscl_tf.experiments import comparison
 from dscl_tf.experiments.comparison import Method
 from dscl_tf.training import records
@@ -24,14 +24,17 @@ def refuse(method: Method, chain_of: Chain) -> None:
     Raises:
       UserError: naming the row and the setting.
     """
+    if not method.settings:
+        return
+    whole = list(map(_anywhere, chain_of(method)))
     for setting in method.settings:
         others = tuple(each for each in method.settings if each != setting)
         try:
             without = chain_of(dataclasses.replace(method, settings=others))
         except errors.UserError:
             continue  # The others need it.
-        pairs = [tuple(map(_anywhere, pair)) for pair in zip(chain_of(method), without)]
-        asked = any(_content(one) != _content(other) for one, other in pairs)
+        pairs = list(zip(whole, map(_anywhere, without)))
+        asked = any(one.config != other.config for one, other in pairs)
         if asked and not any(records.differences(*pair) for pair in pairs):
             path, value = setting
             raise errors.UserError(
@@ -46,7 +49,3 @@ def _anywhere(record: records.RunRecord) -> records.RunRecord:
     paths = [".".join(path) for path in config.paths_of_runs(record.config)]
     stage = comparison.replaced(record.config, dict.fromkeys(paths))
     return dataclasses.replace(record, config=dataclasses.replace(stage, workdir=""))
-
-
-def _content(record: records.RunRecord) -> dict:
-    return config_json.to_json(record.config)

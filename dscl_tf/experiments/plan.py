@@ -107,11 +107,12 @@ def make_plan(
         has a setting that it does not use.
     """
     cohort = PreparedCohort.open(bases["finetune"].prepared)
-    new_maker = functools.partial(_Maker, grid, bases, root, cohort)
+    of_draws = _make_splits(grid, cohort, bases["finetune"].split)
+    new_maker = functools.partial(_Maker, grid, bases, root, cohort, of_draws)
     maker = new_maker()
     cells = [
         maker.cell(method, size, draw, seed)
-        for seed, draw, size, method in _points(grid, maker.splits)
+        for seed, draw, size, method in _points(grid, of_draws)
     ]
     for cell in {cell.method.name: cell for cell in cells}.values():
         chain_of = functools.partial(_chain, new_maker, cell)
@@ -128,15 +129,27 @@ def _chain(
     return [record for task in alone.tasks for record in task.records]
 
 
-def settings_of(plan: Plan, method: Method) -> dict:
-    """What a method changes in the stages, by dotted path in their settings."""
-    found: dict = {}
+def _make_splits(
+    grid: Grid, cohort: PreparedCohort, split: config.SplitConfig
+) -> draws.Splits:
+    with_all = any(method.all_labelled for method in grid.methods)
+    sizes = (*grid.sizes, draws.ALL) if with_all else grid.sizes
+    return draws.make_splits(cohort, split, sizes, grid.draws)
+
+
+def _of_pretraining(method: Method) -> dict:
+    """What its terms of pre-training set, by dotted path in the stages' settings."""
+    found = dict(comparison.LOCALS.get(method.local, {}))
     if method.initial in comparison.CONTRASTS:
         found["global_.strategy"] = method.initial
     elif method.initial in comparison.PRETEXTS:
         found["pretext.task"] = method.initial
-    if method.local:
-        found.update(comparison.LOCALS[method.local])
+    return found
+
+
+def settings_of(plan: Plan, method: Method) -> dict:
+    """What a method changes in the stages, by dotted path in their settings."""
+    found = _of_pretraining(method)
     cells = [cell for cell in plan.cells if cell.method.name == method.name]
     last = cells[0].task.stages[-1].finetune if cells else None
     for term in method.added if last else ():
@@ -167,15 +180,18 @@ def _in_order(all_methods: Sequence[Method]) -> list[Method]:
 class _Maker:
     """Makes tasks, those of pre-training once for all cells that share them."""
 
-    def __init__(self, grid: Grid, bases, root: pathlib.Path, cohort: PreparedCohort):
+    def __init__(
+        self,
+        grid: Grid,
+        bases: Mapping[str, config.StageConfig],
+        root: pathlib.Path,
+        cohort: PreparedCohort,
+        of_draws: draws.Splits,
+    ):
         self._grid, self._root, self._cohort = grid, root, cohort
+        self._splits = of_draws
         self._bases = {name: _plain(stage) for name, stage in bases.items()}
         self._strengths = bases["finetune"].finetune
-        with_all = any(method.all_labelled for method in grid.methods)
-        sizes = (*grid.sizes, draws.ALL) if with_all else grid.sizes
-        self.splits = draws.make_splits(
-            cohort, bases["finetune"].split, sizes, grid.draws
-        )
         self._pretraining: dict[str, Task] = {}
         self._finetuned: dict[str, Task] = {}
         self._by_content: dict[tuple, Task] = {}
@@ -192,7 +208,7 @@ class _Maker:
             comparison.replaced(self._bases["finetune"], self._settings(method)),
             workdir=str(self._root / name / "finetune"),
             seed=seed,
-            split=self.splits[size][draw],
+            split=self._splits[size][draw],
         )
         needs = self._pretrain(method, stage.split, seed)
         if needs:
@@ -233,9 +249,7 @@ class _Maker:
             given = {path: _value(self._strengths, path) for path in wanted}
             found.update(given if any(given.values()) else wanted)
         if "joint" in method.added:  # Which has the losses of the row's terms.
-            if method.initial in comparison.CONTRASTS:
-                found["global_.strategy"] = method.initial
-            found.update(comparison.LOCALS.get(method.local, {}))
+            found.update(_of_pretraining(method))
         return {**found, **method.settings_of("finetune")}
 
     def _check_test(self, split: splits.Split) -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import math
 import os
 import pathlib
 import signal
@@ -72,16 +73,16 @@ def outdated(
     Returns:
       In words what each went on from, and what became of that, by name.
     """
+    ended = {name: _said(root, name, "ended") for name in done}
     found: dict[str, str] = {}
     for task in tasks:
-        ended = _said(root, task.name, "ended")
         for name in task.needs if task.name in done else ():
-            again = _said(root, name, "ended")
             if name not in done:
                 why = "is trained again"
             elif name in found:
                 why = f"itself {found[name]}"
-            elif ended is not None and again is not None and again > ended:
+            # Records of earlier versions do not say when they ended.
+            elif (ended[name] or -math.inf) > (ended[task.name] or math.inf):
                 why = "has been trained again since"
             else:
                 continue
@@ -139,12 +140,12 @@ def run(
     folder = pathlib.Path(root) / task.name
     folder.mkdir(parents=True, exist_ok=True)
     _log_to(folder / LOG)
-    for name in (FAILED, DONE):  # Of a run that somebody took away.
-        (folder / name).unlink(missing_ok=True)
     _run_and_record(folder, task, pictures)
 
 
 def _run_and_record(folder: pathlib.Path, task: Task, pictures: bool) -> None:
+    for name in (FAILED, DONE):  # DONE: of a run that somebody took away.
+        (folder / name).unlink(missing_ok=True)
     before = _spent(folder)
     start = time.monotonic()
     try:

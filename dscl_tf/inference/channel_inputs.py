@@ -76,16 +76,10 @@ def group(
       UserError: one channel of a case is given, or DICOM; or two files have one name.
     """
     channels = settings.channels or ()
-    by_stem: dict[str, pathlib.Path] = {}
-    for path in inputs:
-        stem = formats.strip_suffix(path.name)
-        if stem in by_stem and not files_are_cases:
-            raise listing.two_of_a_name(stem, by_stem[stem], path)
-        by_stem[stem] = path
     named = {
         stem: path
-        for stem, path in by_stem.items()
-        if not files_are_cases and file_channels.split(stem, channels)
+        for stem, path in listing.by_name(() if files_are_cases else inputs).items()
+        if file_channels.split(stem, channels)
     }
     _refuse_one_channel(source, inputs[0], settings, is_of_channel=bool(named))
     found = _of_names(named, channels)

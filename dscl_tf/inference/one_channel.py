@@ -57,8 +57,9 @@ def choose(
         for path, found in matches.items()
         if not found or int(found["channel"]) == channel
     ]
-    others = [path for path in inputs if path not in chosen]
-    lacking = [paths[0] for paths in cases.values() if not set(paths) & set(chosen)]
+    taken = set(chosen)
+    others = [path for path in inputs if path not in taken]
+    lacking = [paths[0] for paths in cases.values() if taken.isdisjoint(paths)]
     if lacking:
         raise errors.UserError(
             f"--input {folder}: channel {channel} of {len(lacking)} cases is missing, "

@@ -262,9 +262,10 @@ def segment_case(predictor: predictors.Predictor, case: CaseInput) -> sitk.Image
     images = grids.read_together(case.images)
     for (each, _), image in zip(case.images, images):
         doubts.warn_of_image(pathlib.Path(each), image, predictor.settings)
+    header = volumes.read_header(path)
     mask = predictor.segment(*images)
     doubts.warn_of_field(path, mask, predictor.settings, predictor.label_names)
-    return _as_flat_as(volumes.read_header(path), mask)
+    return _as_flat_as(header, mask)
 
 
 def segment_file(

@@ -12,8 +12,8 @@ from dscl_tf.training import records, run_folder
 
 
 @pytest.fixture
-def encoder_of(make_stage):
-    """A function from a root and a grid to the task of its first encoder."""
+def plan_of(make_stage):
+    """A function from a root and a grid of one method to its plan."""
 
     def make(root, sizes=(1,), draws=1, **changes):
         bases = {
@@ -21,9 +21,15 @@ def encoder_of(make_stage):
             for name in ("encoder", "decoder", "pretext", "finetune")
         }
         grid = grids.make_grid(config.GridConfig("quick", ("gd",), sizes, draws))
-        return plan.make_plan(grid, bases, root).pretraining[0]
+        return plan.make_plan(grid, bases, root)
 
     return make
+
+
+@pytest.fixture
+def encoder_of(plan_of):
+    """A function from a root and a grid to the task of its first encoder."""
+    return lambda root, **changes: plan_of(root, **changes).pretraining[0]
 
 
 def finish(root, task, **changes):
@@ -52,10 +58,29 @@ def test_what_a_stage_does_not_use_may_change(encoder_of, tmp_path, changes):
     assert worker.is_done(tmp_path, encoder_of(tmp_path, **changes))
 
 
-def test_a_task_is_not_done_while_its_run_is_trained_again(encoder_of, tmp_path):
+def test_a_cell_is_not_done_while_its_run_is_trained_again(plan_of, tmp_path):
+    task = plan_of(tmp_path).cells[0].task
+    run = run_folder.RunFolder(task.stages[-1].workdir)
+    files.write_json(run.config_file, records.to_json(task.records[-1]))
+    for name in (worker.DONE, f"{worker.EVALUATION}/summary.json"):
+        files.write_json(tmp_path / task.name / name, {})
+    assert not worker.is_done(tmp_path, task)
+    files.write_json(run.result_file, {})
+    assert worker.is_done(tmp_path, task)
+
+
+def test_a_task_that_fails_is_not_done_by_an_older_record(
+    encoder_of, tmp_path, monkeypatch
+):
     task = encoder_of(tmp_path)
     finish(tmp_path, task)
-    (tmp_path / task.name / "result.json").unlink()
+
+    def fail(*arguments):
+        raise errors.UserError("no room")
+
+    monkeypatch.setattr(worker, "_do", fail)
+    worker._run_and_record(tmp_path / task.name, task, pictures=False)
+    assert worker.error_of(tmp_path, task) == "no room"
     assert not worker.is_done(tmp_path, task)
 
 

@@ -515,12 +515,9 @@ def test_a_scan_that_is_taken_away_stops_no_other(model, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["scan.img.nii.gz", "scan.hdr.nii", "a.nii.nii.gz"])
 def test_a_name_that_itk_takes_for_a_pair_of_files_has_its_mask(model, tmp_path, name):
-    source = conftest.write_volume(tmp_path / "a.nii.gz", conftest.blocks())
-    (tmp_path / "in").mkdir()
-    image = sitk.ReadImage(str(source))
-    plain = tmp_path / ("a.nii.gz" if name.endswith(".gz") else "a.nii")
-    sitk.WriteImage(image, str(plain))
-    plain.rename(tmp_path / "in" / name)
+    plain = "a.nii.gz" if name.endswith(".gz") else "a.nii"
+    source = conftest.write_volume(tmp_path / "in" / plain, conftest.blocks())
+    source.rename(source.with_name(name))
     assert _run(model, tmp_path / "in", tmp_path / "out") == 1
     assert sorted(it.name for it in (tmp_path / "out").iterdir()) == sorted(
         [name, "labels.txt"]

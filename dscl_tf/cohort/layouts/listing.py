@@ -60,10 +60,17 @@ def images_by_name(folder: pathlib.Path) -> dict[str, pathlib.Path]:
     Raises:
       UserError: two have the same name.
     """
+    return by_name(it for it in visible(folder) if formats.has_image_suffix(it.name))
+
+
+def by_name(paths: Iterable[pathlib.Path]) -> dict[str, pathlib.Path]:
+    """The volumes of a folder by name without suffix.
+
+    Raises:
+      UserError: two have the same name.
+    """
     found: dict[str, pathlib.Path] = {}
-    for path in visible(folder):
-        if not formats.has_image_suffix(path.name):
-            continue
+    for path in paths:
         name = formats.strip_suffix(path.name)
         if name in found:
             raise two_of_a_name(name, found[name], path)
