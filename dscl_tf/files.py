@@ -82,8 +82,9 @@ def require_no_pattern(path: PathLike) -> None:
     They would not find what its writers wrote there.
 
     Raises:
-      UserError: naming the first such character.
+      UserError: naming the first such character; or it is not UTF-8.
     """
+    require_utf8([path])
     found = next((c for c in os.path.abspath(path) if c in _OF_PATTERNS), None)
     if found:
         raise errors.UserError(

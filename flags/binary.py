@@ -10,6 +10,7 @@ import logging
 import math
 import os
 import pathlib
+import re
 import signal
 import sys
 import textwrap
@@ -113,8 +114,10 @@ def parse(
 def is_given(flag: str, argv: Optional[Sequence[str]] = None) -> bool:
     """Whether a flag stands on the command line, by default this process's."""
     words = sys.argv if argv is None else argv
-    alone = (flag, flag.replace("--", "--no", 1))
-    return any(word in alone or word.startswith(f"{flag}=") for word in words[1:])
+    name = flag.lstrip("-")
+    return any(
+        re.match(rf"--?({name}=|(no)?{name}$)", word) is not None for word in words[1:]
+    )
 
 
 def preset_names() -> list[str]:
@@ -148,7 +151,7 @@ def _in_one_word(argv: Sequence[str]) -> list[str]:
     """With `--preset NAME` as --preset=NAME, as absl takes its own flags."""
     words: list[str] = []
     for word in argv:
-        if words and words[-1] in [f"--{flag}" for flag in _FOLDERS]:
+        if words and re.match(r"--?(preset|recipe)$", words[-1]):
             words[-1] += f"={word}"
         else:
             words.append(word)
@@ -162,9 +165,10 @@ def _has_recipes(groups: Sequence[ModuleType]) -> bool:
 
 def _flagfile_of(word: str, flag: str) -> str:
     folder = _FOLDERS[flag]
-    if not word.startswith(f"--{flag}="):
+    found = re.match(rf"--?{flag}(=(?P<name>.*))?$", word)
+    if not found:
         return word
-    name = word.partition("=")[2]
+    name = found["name"] or ""
     if name not in _names_in(folder):
         raise errors.UserError(
             f"--{flag}={name}: expected one of {', '.join(_names_in(folder))}."

@@ -30,7 +30,7 @@ _CONFIDENCE = flags.DEFINE_float(
     _DEFAULT.confidence,
     "Probability below which a pixel's label is unknown.",
     0,
-    1,
+    0.99999,
 )
 _DECAY = flags.DEFINE_float(
     "consistency_teacher_decay",

@@ -24,7 +24,7 @@ _CONFIDENCE = flags.DEFINE_float(
     PseudoLabelConfig().confidence,
     "Probability below which a pixel's pseudo-label is unknown.",
     0,
-    1,
+    0.99999,
 )
 _KEEP = flags.DEFINE_float(
     "pseudo_keep_fraction",

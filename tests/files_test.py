@@ -59,6 +59,13 @@ def test_a_folder_in_place_of_the_file_is_named(tmp_path):
     assert os.listdir(tmp_path) == ["out.json"]
 
 
+def test_a_path_that_tensorflow_cannot_open_is_refused(tmp_path):
+    files.require_no_pattern(tmp_path / "run ä,$%")
+    for name, message in (("a[b", r"found '\['"), ("b\udcff", r"b\\xff is not UTF-8")):
+        with pytest.raises(errors.UserError, match=message):
+            files.require_no_pattern(tmp_path / name)
+
+
 def test_json_round_trip(tmp_path):
     content = {"a": [1, 2.5, None], "ü": True}
     files.write_json(tmp_path / "x.json", content)

@@ -99,6 +99,12 @@ class GlobalConfig:
             )
 
     @property
+    def num_views(self) -> int:
+        """Of each slice in a batch: two random ones, and the slice itself for G^D."""
+        of_two = (GlobalStrategy.GR, GlobalStrategy.POSITIONAL)
+        return 2 if self.strategy in of_two else 3
+
+    @property
     def unused(self) -> tuple[str, ...]:
         """Settings that the strategy does not look at."""
         positional = self.strategy is GlobalStrategy.POSITIONAL
@@ -161,6 +167,11 @@ class LocalConfig:
                 self.batch_volumes,
                 "at least 2, since ld pairs slices across volumes",
             )
+
+    @property
+    def num_views(self) -> int:
+        """Of each slice in a batch: two random ones, and a third for L^D."""
+        return 3 if self.strategy is LocalStrategy.LD else 2
 
     @property
     def unused(self) -> tuple[str, ...]:

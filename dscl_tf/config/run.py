@@ -2,6 +2,8 @@
 
 import dataclasses
 import functools
+import os
+from collections.abc import Sequence
 from typing import Any, Optional
 
 import numpy as np
@@ -107,6 +109,14 @@ class StageConfig:
         )
 
     @property
+    def from_anywhere(self) -> "StageConfig":
+        """With absolute folders, which mean the same from any working directory."""
+        found = self
+        for path in (("prepared",), ("workdir",), *paths_of_runs(self)):
+            found = _with_absolute(found, path)
+        return found
+
+    @property
     def own_optimizer(self) -> OptimizerConfig:
         """As this stage uses it."""
         falls = self.stage == "finetune" and self.finetune.cosine
@@ -145,3 +155,13 @@ def paths_of_runs(settings: Any) -> list[tuple[str, ...]]:
 
 def _runs_in(settings: Any) -> list[Optional[str]]:
     return [functools.reduce(getattr, p, settings) for p in paths_of_runs(settings)]
+
+
+def _with_absolute(settings: Any, path: Sequence[str]) -> Any:
+    name, *inner = path
+    value = getattr(settings, name)
+    if inner:
+        value = _with_absolute(value, inner)
+    elif value is not None:
+        value = os.path.abspath(value)
+    return dataclasses.replace(settings, **{name: value})

@@ -64,10 +64,13 @@ def _check_alike(
     both = first.preprocessing, member.preprocessing
     # Earlier runs do not know which one of several images they have.
     plain = [dataclasses.replace(each, channels=None) for each in both]
+    # Nor which voxel values masks have.
+    values = first.label_values or member.label_values
     for what, ours, theirs in (
         ("channels", *(channels.difference(*both) or ("", ""))),
         ("preprocessing", *plain),
         ("label_names", first.label_names, member.label_names),
+        ("label_values", values, member.label_values or values),
     ):
         if ours != theirs:
             raise errors.UserError(

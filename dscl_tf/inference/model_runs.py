@@ -22,7 +22,7 @@ def find_runs(path: files.PathLike) -> list[pathlib.Path]:
                 f"{'an export, ' + name if name else 'nothing'}."
             )
     found = [find_run(each) for each in names]
-    if len(set(found)) < len(found):
+    if len({run.resolve() for run in found}) < len(found):
         raise errors.UserError(f"--model={path} names a run twice.")
     return found
 

@@ -73,12 +73,14 @@ def with_rounds(
 ) -> list[config.StageConfig]:
     """The same stages, with fine-tuning in rounds (`finetune_rounds`).
 
-    A run that serves as the first round leaves the stages before fine-tuning without
+    The first round may also be named by the folder that has it as `finetune`. A run
+    that serves as the first round leaves the stages before fine-tuning without
     a use: they are left out.
 
     Raises:
       UserError: as `finetune_rounds`; or no stage is fine-tuning, which `first` is for.
     """
+    first = None if first is None else _finetuning_at(first)
     expanded: list[config.StageConfig] = []
     left_out: list[str] = []
     for stage in stages:
@@ -95,6 +97,14 @@ def with_rounds(
             "Left out: %s. Fine-tuning goes on from %s.", ", ".join(left_out), first
         )
     return expanded
+
+
+def _finetuning_at(folder: str) -> str:
+    """A run's folder, or `finetune` in a folder that is no run itself."""
+    inside = str(pathlib.Path(folder) / "finetune")
+    if RunFolder(folder).config_file.exists():
+        return folder
+    return inside if RunFolder(inside).config_file.exists() else folder
 
 
 def _nothing_goes_on(first: str) -> errors.UserError:

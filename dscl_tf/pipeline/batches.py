@@ -28,8 +28,6 @@ from dscl_tf.pipeline import augmentation, crops, sampling, views
 from dscl_tf.pipeline.sampling import SliceTable
 from dscl_tf.pipeline.streams import Batch, BatchChange, LabelOf, Sampler, Stream
 
-_OF_TWO_VIEWS = (GlobalStrategy.GR, GlobalStrategy.POSITIONAL)
-
 
 def loss_ids(batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """The ids of a batch under the names that the losses read."""
@@ -45,7 +43,7 @@ def global_sampler(table: SliceTable, config: GlobalConfig) -> Sampler:
     m S slices there, 2 views of half as many again here.
     """
     num_slices = config.batch_volumes * config.num_partitions
-    if config.strategy in _OF_TWO_VIEWS:
+    if config.num_views == 2:
         return lambda rng: sampling.sample_slices(table, num_slices * 3 // 2, rng)
     return lambda rng: sampling.sample_by_partition(table, config.batch_volumes, rng)
 
@@ -66,12 +64,11 @@ def global_batches(
     salt: int = 0,
 ) -> Stream:
     """Batches of the encoder stage."""
-    with_original = config.strategy not in _OF_TWO_VIEWS
     return Stream(
         cohort,
         table,
         global_sampler(table, config),
-        _views_transform(views.global_view, view, with_original),
+        _views_transform(views.global_view, view, config.num_views),
         salt=salt,
         with_position=config.strategy is GlobalStrategy.POSITIONAL,
     )
@@ -118,8 +115,7 @@ def local_transform(
     if config.views is LocalViews.CROPS:
         crops.check(config, map_size)
         return _crops_transform(config, view, map_size)
-    with_original = config.strategy is LocalStrategy.LD
-    return _views_transform(views.local_view, view, with_original)
+    return _views_transform(views.local_view, view, config.num_views)
 
 
 def num_local_pairs(table: SliceTable, config: LocalConfig) -> Optional[int]:
@@ -184,14 +180,14 @@ def finetune_batches(
 
 
 def _views_transform(
-    view_of: Callable, config: ViewConfig, with_original: bool
+    view_of: Callable, config: ViewConfig, num_views: int
 ) -> BatchChange:
-    """Stacks the views of each slice: 1 and 2, and 0 in front where it is used."""
+    """Stacks the views of each slice: 1 and 2, and of three the slice 0 in front."""
 
     def transform(batch: Batch, seed: tf.Tensor) -> Batch:
         seeds = tf.random.split(seed, 2)
         shown = {k + 1: view_of(batch["image"], seeds[k], config) for k in (0, 1)}
-        if with_original:
+        if num_views == 3:
             shown = {0: batch["image"], **shown}
         return _stacked(batch, shown)
 
@@ -205,9 +201,9 @@ def _crops_transform(
 
     View 0, which L^D has, is a crop with its intensities as they are.
     """
-    is_ld = config.strategy is LocalStrategy.LD
-    numbers = (0, 1, 2) if is_ld else (1, 2)
+    numbers = (1, 2) if config.num_views == 2 else (0, 1, 2)
     # Maps that are compared need regions at the same places.
+    is_ld = config.strategy is LocalStrategy.LD
     grouped_by = "partition" if is_ld else "image_id"
 
     def transform(batch: Batch, seed: tf.Tensor) -> Batch:

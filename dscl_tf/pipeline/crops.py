@@ -16,8 +16,14 @@ def check(config: LocalConfig, map_size: tuple[int, int]) -> None:
     """Refuses crops so small that two may have no whole region in common.
 
     Raises:
-      UserError: naming the settings and the least side.
+      UserError: naming the settings and the least side, or regions as large as the map.
     """
+    if config.region_size >= min(map_size):
+        raise errors.UserError(
+            f"Regions of {config.region_size}x{config.region_size} positions on a "
+            f"feature map of {map_size[0]}x{map_size[1]} leave nothing to choose: use "
+            "a smaller --region_size, more --num_blocks or larger slices."
+        )
     least = 0.5 / (1 - config.region_size / (2 * min(map_size)))
     if config.crop_side[0] <= least:
         raise errors.UserError(

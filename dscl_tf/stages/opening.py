@@ -12,7 +12,7 @@ from dscl_tf import config, errors
 from dscl_tf.cohort import splits
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.methods import method, unlabelled
-from dscl_tf.stages import lengthening, predecessors
+from dscl_tf.stages import batch_sizes, lengthening, predecessors
 from dscl_tf.training import records, runtime
 from dscl_tf.training.distribution import Devices
 from dscl_tf.training.run_folder import RunFolder
@@ -50,8 +50,8 @@ def check(
 
     Raises:
       UserError: bad cohort, split or network size, no volume to fine-tune on or that a
-        method needs, a run to go on from that is missing or does not fit, or a
-        folder with a run of other settings.
+        method needs, batches that cannot be drawn or divided, a run to go on from that
+        is missing or does not fit, or a folder with a run of other settings.
     """
     cohort, split = _data_of(stage, cohort)
     made = {os.path.abspath(folder) for folder in to_come}
@@ -59,6 +59,7 @@ def check(
     # What cannot be checked is said when the stage is opened.
     _check_runs(there, stage, cohort, split, is_said=False)
     _check_methods(stage, cohort)
+    batch_sizes.check(stage, cohort, split)
     lengthening.check(
         RunFolder(stage.workdir), records.make_record(stage, cohort, split)
     )

@@ -104,7 +104,8 @@ def _panel_action(
         batch = context.batch_of(stream, done)
         images, view = batch["image"].numpy(), batch["view"].numpy()
         regions = looked_at.regions_of(batch)
-        picture = panels.region_panel(images, view, regions, stride_px)
+        size = context.config.local.region_size
+        picture = panels.region_panel(images, view, regions, size, stride_px)
         monitor.picture(done, "regions", picture)
 
     return show

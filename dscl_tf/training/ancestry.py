@@ -82,6 +82,11 @@ def places_of(earlier: str, run: RunFolder) -> list[pathlib.Path]:
     """Where a run may be that another one took over.
 
     They may have moved together, so the place as seen from the other comes first.
+    Records of earlier versions may have an absolute folder and one that is relative to
+    a working directory that nobody knows: such a place cannot be told.
     """
-    before = os.path.relpath(earlier, run.read_record().config.workdir)
-    return [run.path / before, pathlib.Path(earlier)]
+    workdir = run.read_record().config.workdir
+    places = [pathlib.Path(earlier)] if os.path.isabs(earlier) else []
+    if os.path.isabs(earlier) == os.path.isabs(workdir):
+        places.insert(0, run.path / os.path.relpath(earlier, workdir))
+    return places

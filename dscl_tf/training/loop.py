@@ -154,7 +154,7 @@ class _Meter:
         )
         what = "norm of the gradient" if name == "grad_norm" else name.replace("_", " ")
         return finiteness.NotFiniteError(
-            f"The {what} is {value} at step {step}. Its batch was made of the "
+            f"The {what} is {value} at step {step + 1}. Its batch was made of the "
             f"slices {made_of}. Nothing was saved since the last checkpoint; look at "
             "these slices, lower --learning_rate, or use --precision=float32."
         )

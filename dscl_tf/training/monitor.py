@@ -4,6 +4,7 @@ import contextlib
 import csv
 import logging
 import pathlib
+import shutil
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -24,13 +25,17 @@ class Monitor:
         Args:
           folder: of the run.
           first_step: rows of later steps, left by a run that was cut off after its
-            last checkpoint, are dropped from metrics.csv.
+            last checkpoint, are dropped from metrics.csv; and all events at 0, where
+            there was none yet.
         """
         folder.mkdir(parents=True, exist_ok=True)
+        events = folder / "tensorboard"
+        if not first_step:
+            shutil.rmtree(events, ignore_errors=True)
         self._folder = folder
         self._csv = folder / "metrics.csv"
         _keep_rows_up_to(self._csv, first_step)
-        self._writer = tf.summary.create_file_writer(str(folder / "tensorboard"))
+        self._writer = tf.summary.create_file_writer(str(events))
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Reports numbers at `step`; those that are not finite in the log alone."""

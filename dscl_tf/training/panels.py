@@ -47,14 +47,19 @@ def image_panel(columns: Mapping[str, np.ndarray], rows: int = 4) -> np.ndarray:
 
 
 def region_panel(
-    images: np.ndarray, view: np.ndarray, regions: LocalRegions, stride_px: float
+    images: np.ndarray,
+    view: np.ndarray,
+    regions: LocalRegions,
+    region_size: int,
+    stride_px: float,
 ) -> np.ndarray:
     """Two views of one slice with the regions drawn where they lie.
 
     Args:
       images: float [N, H, W, channels]; the first is shown.
       view: int [N].
-      regions: on the feature map.
+      regions: where they begin on the feature map.
+      region_size: K; regions may have been made one vector each, of size 1.
       stride_px: image pixels per position of the feature map.
 
     Returns:
@@ -69,8 +74,8 @@ def region_panel(
             axes.add_patch(
                 patches.Rectangle(
                     (column * stride_px - 0.5, row * stride_px - 0.5),
-                    regions.size * stride_px,
-                    regions.size * stride_px,
+                    region_size * stride_px,
+                    region_size * stride_px,
                     fill=False,
                     # One color a region: it has the same in both views.
                     edgecolor=f"C{color % 10}",

@@ -91,9 +91,9 @@ class RunRecord:
 def make_record(
     stage_config: config.StageConfig, cohort: PreparedCohort, split: Split
 ) -> RunRecord:
-    """The record of a new run."""
+    """The record of a new run, which is the same from any working directory."""
     return RunRecord(
-        config=stage_config,
+        config=stage_config.from_anywhere,
         split=split,
         cohort_id=cohort.content_id,
         label_names=cohort.label_names,

@@ -48,16 +48,13 @@ class Validator:
             [self._dice(self.predict(n), self.cohort.label(n)) for n in self.names]
         )
         structures = self.cohort.label_names[1:]
-        per_structure = {
-            name: float(np.nanmean(dice[:, k]))
-            for k, name in enumerate(structures)
-            if not np.isnan(dice[:, k]).all()
-        }
         shown = dice[:, [k - 1 for k in self._shown]]
-        return {
-            "mean": 0.0 if np.isnan(shown).all() else float(np.nanmean(shown)),
-            **per_structure,
-        }
+        scores = {"mean": 0.0 if np.isnan(shown).all() else float(np.nanmean(shown))}
+        for k, name in enumerate(structures):
+            if not np.isnan(dice[:, k]).all():
+                # Weights are kept by the mean, though a structure may be called so.
+                scores.setdefault(name, float(np.nanmean(dice[:, k])))
+        return scores
 
     def _dice(self, prediction: np.ndarray, truth: np.ndarray) -> list[float]:
         """Dice of each structure; NaN where both are empty."""

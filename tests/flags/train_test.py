@@ -524,6 +524,31 @@ def test_presets_and_recipes_may_be_two_words(parse_all):
     assert found.batch_size == 12 and not found.consistency.is_on
 
 
+def test_presets_and_recipes_may_have_one_dash_as_all_flags(parse):
+    words = ["binary", *NEEDED, "-preset=quick", "-recipe", "paper"]
+    binary.parse(words, training.GROUPS, "", recipe="best")
+    found = finetune_config()
+    assert found.batch_size == 12 and not found.consistency.is_on
+    assert binary.is_given("--recipe", words) and binary.is_given("--preset", words)
+    assert not binary.is_given("--loss", words)
+
+
+@pytest.mark.parametrize("flag", ["pseudo_confidence", "consistency_confidence"])
+def test_a_confidence_that_nothing_reaches_is_refused_by_its_flag(
+    parse_all, capsys, flag
+):
+    with pytest.raises(SystemExit):
+        parse_all(f"--{flag}=1")
+    assert f"--{flag}=1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["preset", "recipe"])
+def test_presets_and_recipes_need_a_name(parse_all, capsys, name):
+    with pytest.raises(SystemExit):
+        parse_all(f"--{name}")
+    assert f"--{name}=: expected one of" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["preset=quick", "recipe=best"])
 def test_presets_and_recipes_in_flagfiles_are_refused(
     parse_all, capsys, tmp_path, name

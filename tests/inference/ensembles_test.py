@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import shutil
 
 import numpy as np
@@ -81,6 +82,25 @@ def test_what_does_not_fit_together_is_refused(runs, tmp_path):
     config_file.write_text(text)
     with pytest.raises(errors.UserError, match=r"do not fit together: .*'ring'"):
         predictor.open_predictor(f"{runs[0]},{other}")
+
+
+def test_masks_have_the_voxel_values_of_all_members(runs, tmp_path):
+    named = []
+    for number, run in enumerate(runs[:2]):
+        named.append(tmp_path / str(number))
+        shutil.copytree(run, named[-1])
+        config_file = named[-1] / "config.json"
+        content = json.loads(config_file.read_text())
+        content["label_values"] = [0, 100 + number]
+        config_file.write_text(json.dumps(content))
+    with pytest.raises(errors.UserError, match=r"label_values \(0, 100\).*\(0, 101\)"):
+        predictor.open_predictor(f"{named[0]},{named[1]}")
+    # Runs of an earlier version do not know them.
+    del content["label_values"]
+    config_file.write_text(json.dumps(content))
+    for both in (named, named[::-1]):
+        model = predictor.open_predictor(",".join(map(str, both)))
+        assert model.label_values == (0, 100)
 
 
 def test_last_weights_instead_of_chosen_ones(runs, tmp_path):

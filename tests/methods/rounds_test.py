@@ -232,6 +232,13 @@ def test_a_first_round_that_is_there_leaves_the_stages_before_without_a_use(
     )
 
 
+def test_a_first_round_may_be_named_by_its_workdir(stage, make_run):
+    run = make_run("earlier/finetune", train=("p1",))
+    for named in (run, run.parent):
+        found = rounds.with_rounds([stage], 1, first=str(named))
+        assert found[0].init == str(run)
+
+
 def test_a_first_round_that_nothing_goes_on_from_is_refused(make_stage, tmp_path):
     plain = make_stage("finetune", tmp_path / "finetune")
     encoder = make_stage("encoder", tmp_path / "encoder")

@@ -90,6 +90,13 @@ def test_crops_that_may_have_no_region_in_common_are_refused():
         crops.check(config.LocalConfig(crop_side=(0.6, 1.0)), (24, 8))
 
 
+@pytest.mark.parametrize("size", [8, 9, 16, 17])
+def test_regions_that_fill_the_map_are_refused(size):
+    settings = config.LocalConfig(crop_side=(1.0, 1.0), region_size=size)
+    with pytest.raises(errors.UserError, match="a smaller --region_size"):
+        crops.check(settings, (24, 8))
+
+
 def test_the_least_side_that_is_named_suffices_in_the_worst_case():
     # Two of the smallest crops at opposite ends: the places left are one point each.
     size, extent = 3, 12

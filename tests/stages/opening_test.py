@@ -1,8 +1,10 @@
 import dataclasses
+import json
 
 import pytest
 
 from dscl_tf import config, errors, stages
+from dscl_tf.cohort import splits
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.methods import rounds
 from dscl_tf.methods.adversarial.settings import AdversarialConfig
@@ -11,7 +13,7 @@ from dscl_tf.methods.copy_paste.settings import CopyPasteConfig
 from dscl_tf.methods.joint.settings import JointConfig
 from dscl_tf.methods.mixup.settings import MixupConfig
 from dscl_tf.methods.pseudo_labels.settings import PseudoLabelConfig
-from dscl_tf.stages import finetune, opening
+from dscl_tf.stages import batch_sizes, finetune, opening
 
 ADDED = config.FinetuneConfig(
     batch_size=3, consistency=ConsistencyConfig(0.5), mixup=MixupConfig(0.2)
@@ -115,6 +117,69 @@ def test_methods_refuse_a_stage_before_any_work(
     rest = dataclasses.replace(added, pseudo_labels=PseudoLabelConfig())
     if not fields:
         stages.check(rounds.with_rounds([dataclasses.replace(stage, finetune=rest)], 0))
+
+
+@pytest.mark.parametrize("kind, changed", [("decoder", "local"), ("finetune", "joint")])
+def test_batches_of_more_volumes_than_there_are_are_refused_before_any_work(
+    make_stage, tmp_path, kind, changed
+):
+    many = config.LocalConfig(
+        config.LocalStrategy.LD, batch_volumes=8, num_blocks=1, region_size=2
+    )
+    gr = config.GlobalConfig(config.GlobalStrategy.GR, num_partitions=2)
+    joint = config.FinetuneConfig(joint=JointConfig(local_weight=0.1))
+    fields = {"finetune": joint} if changed == "joint" else {}
+    encoder = make_stage("encoder", tmp_path / "encoder", 2, global_=gr)
+    later = make_stage(
+        kind, tmp_path / kind, 2, init=encoder.workdir, local=many, **fields
+    )
+    with pytest.raises(errors.UserError, match=r"A batch needs 8 volumes .* only 5"):
+        stages.run([encoder, later])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["encoder", "decoder", "pretext", "finetune"])
+@pytest.mark.parametrize("num_workers, fits", [(3, True), (64, False)])
+def test_batches_smaller_than_the_devices_are_refused_before_any_work(
+    make_stage, tmp_path, monkeypatch, kind, num_workers, fits
+):
+    cluster = {"worker": [f"host{k}:1" for k in range(num_workers)]}
+    task = {"type": "worker", "index": 0}
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": task}))
+    runtime = config.RuntimeConfig(distribution="multi_worker")
+    init = str(tmp_path / "encoder") if kind == "decoder" else None
+    stage = make_stage(kind, tmp_path / kind, 2, runtime=runtime, init=init)
+    before = [] if init is None else [init]
+    if fits:
+        opening.check(stage, before)
+        return
+    message = r"A batch of \d+ images cannot be divided among 64 devices"
+    with pytest.raises(errors.UserError, match=message):
+        opening.check(stage, before)
+
+
+def test_the_sizes_are_those_of_the_batches(make_stage, tiny_cohort, tmp_path):
+    split = splits.resolve(tiny_cohort, make_stage("encoder", tmp_path / "r").split)
+    for kind in ("encoder", "decoder", "pretext", "finetune"):
+        for number in (0, 1):
+            strategies = {
+                "global_": config.GlobalConfig(
+                    [config.GlobalStrategy.GR, config.GlobalStrategy.GD][number], 0.1, 2
+                ),
+                "local": config.LocalConfig(
+                    [config.LocalStrategy.LR, config.LocalStrategy.LD][number],
+                    num_partitions=2,
+                    num_blocks=1,
+                    region_size=2,
+                ),
+            }
+            stage = make_stage(kind, tmp_path / f"{kind}{number}", **strategies)
+            stage = dataclasses.replace(stage, init=None)
+            with opening.open_stage(stage) as context:
+                stream = stages.assemble(context).stream
+                batch = next(stream.batches(None, 0, 0, 1))
+            found = list(batch_sizes.sizes(stage, tiny_cohort, split))
+            assert found == [batch["image"].shape[0]]
 
 
 def test_no_labelled_volume_is_refused_before_any_work(make_stage, tmp_path):

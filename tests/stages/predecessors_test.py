@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import logging
 import shutil
 from types import SimpleNamespace
@@ -8,7 +9,7 @@ import pytest
 from dscl_tf import config, errors, stages
 from dscl_tf.cohort import splits
 from dscl_tf.stages import predecessors
-from dscl_tf.training import run_folder
+from dscl_tf.training import records, run_folder
 
 NAMES = tuple(f"v{number:02d}" for number in range(40))
 
@@ -68,6 +69,37 @@ def test_runs_that_moved_together_are_checked(make_run, tiny_cohort, tmp_path):
     decoder = (tmp_path / "before").rename(tmp_path / "after") / decoder.name
     with pytest.raises(errors.UserError, match=r"encoder was trained on 1 volumes"):
         predecessors.check(decoder, tiny_cohort, split_for("p1"))
+
+
+def test_relative_folders_are_those_of_the_first_day(
+    make_run, make_stage, tiny_cohort, tmp_path, monkeypatch
+):
+    encoder = make_run("here/encoder", pretrain=("p0", "p1"))
+    make_run("elsewhere/encoder", pretrain=("p0",))
+    stage = make_stage("decoder", tmp_path / "decoder", init="encoder")
+    monkeypatch.chdir(encoder.parent)
+    split = splits.Split(("p0",), (), (), ())
+    run = run_folder.RunFolder(stage.workdir)
+    run.start(records.make_record(stage, tiny_cohort, split))
+    run.finish(run.path / "checkpoints" / "ckpt-1", 1, {})
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with pytest.raises(errors.UserError, match=r"encoder was trained on 1 volumes"):
+        predecessors.check(run.path, tiny_cohort, split_for("p1"))
+
+
+def test_of_an_earlier_version_they_cannot_be_told(
+    make_run, tiny_cohort, tmp_path, monkeypatch, caplog
+):
+    make_run("elsewhere/encoder", pretrain=("p0",))
+    decoder = make_run("decoder", init=tmp_path / "encoder", pretrain=("p0",))
+    path = run_folder.RunFolder(decoder).config_file
+    content = json.loads(path.read_text())
+    content["config"]["init"] = "encoder"
+    path.write_text(json.dumps(content))
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with caplog.at_level(logging.WARNING):
+        predecessors.check(decoder, tiny_cohort, split_for("p1"))
+    assert "went on from encoder, which is not there any more" in caplog.text
 
 
 def test_a_run_before_that_is_gone_is_named(make_run, tiny_cohort, caplog):

@@ -100,7 +100,7 @@ def test_loss_that_is_not_finite(make_training, tmp_path, value, log_every):
     with pytest.raises(finiteness.NotFiniteError) as raised:
         loop.train(training)
     text = str(raised.value)
-    assert f"{value} at step 2" in text and "v2[3], w[4]" in text
+    assert f"{value} at step 3" in text and "v2[3], w[4]" in text
     assert "--learning_rate" in text
     # Nothing of it is saved.
     assert not list((tmp_path / "checkpoints").glob("*.index"))
@@ -233,7 +233,7 @@ def test_gradient_that_is_not_finite_is_named_though_the_loss_is(make_training):
     )
     with pytest.raises(finiteness.NotFiniteError) as raised:
         loop.train(training)
-    assert "norm of the gradient is inf at step 3" in str(raised.value)
+    assert "norm of the gradient is inf at step 4" in str(raised.value)
     assert "v3[3]" in str(raised.value)
 
 

@@ -59,6 +59,17 @@ def test_new_run_starts_empty(tmp_path):
     assert rows(tmp_path) == [["step", "name", "value"]]
 
 
+def test_events_of_a_run_that_nothing_was_saved_of_are_gone(tmp_path):
+    for value in (1.0, 2.0):
+        monitor = monitors.Monitor(tmp_path, 0)
+        monitor.scalars(1, {"train/loss": value})
+        monitor.close()
+    (events,) = (tmp_path / "tensorboard").iterdir()
+    found = event_accumulator.EventAccumulator(str(events)).Reload()
+    (event,) = found.Tensors("train/loss")
+    assert tf.make_ndarray(event.tensor_proto) == 2.0
+
+
 def test_events_can_be_read_back(tmp_path):
     monitor = monitors.Monitor(tmp_path, 0)
     monitor.scalars(4, {"train/loss": 0.75, "train/top1": 0.5})

@@ -50,6 +50,11 @@ def test_view_panel_has_a_column_for_each_view(views):
 def test_region_panel_draws_the_regions():
     images = np.zeros([4, 32, 32, 1], np.float32)
     found = regions.make_regions((8, 8), 3, grid=2, num_negatives=0)
-    picture = panels.region_panel(images, np.array([1, 1, 2, 2]), found, stride_px=4)
+    view = np.array([1, 1, 2, 2])
+    picture = panels.region_panel(images, view, found, 3, stride_px=4)
     orange = np.abs(picture.astype(int) - [255, 127, 14]).max(axis=-1) < 40
     assert orange.sum() > 100
+    # Where a region has become one vector, the picture shows what it was made of.
+    single = regions.single_positions(found)
+    again = panels.region_panel(images, view, single, 3, stride_px=4)
+    np.testing.assert_array_equal(again, picture)

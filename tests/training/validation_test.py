@@ -56,6 +56,13 @@ def test_what_no_volume_shows_has_no_say_in_the_mean(unet):
     assert scores == {"mean": 0.0, "a": 0.0}
 
 
+def test_a_structure_called_mean_does_not_replace_it(unet):
+    cohort = FakeCohort(v1=([1, 0, 2, 0], [1, 1, 2, 0]))
+    cohort.label_names = ("background", "mean", "b", "c")
+    scores = validation.Validator(unet, cohort, ("v1",)).scores()
+    assert scores == pytest.approx({"mean": (2 / 3 + 1) / 2, "b": 1.0})
+
+
 def test_classes_in_some_volumes():
     cohort = FakeCohort(v1=(range(4), [0, 3, 3, 4]), v2=(range(4), [1, 0, 0, 0]))
     assert validation.classes_in(cohort, ("v1",)) == {3}
