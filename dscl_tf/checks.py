@@ -1,5 +1,7 @@
 """Checks that settings share."""
 
+import dataclasses
+import enum
 from typing import Any
 
 from dscl_tf import errors
@@ -21,3 +23,25 @@ def require(condition: bool, field: str, found: Any, expected: str) -> None:
     """Raises UserError unless the condition holds, naming field, found and expected."""
     if not condition:
         raise errors.UserError(f"{field} must be {expected}, found {found}.")
+
+
+def make_members(settings: Any) -> None:
+    """Replaces values by the members of enums that they are of, such as "gr".
+
+    Where code asks whether a strategy *is* a member, its value would be another one.
+
+    Args:
+      settings: a dataclass, perhaps frozen, whose fields have members as defaults.
+
+    Raises:
+      UserError: naming the field and the values that there are.
+    """
+    for field in dataclasses.fields(settings):
+        if not isinstance(field.default, enum.Enum):
+            continue
+        kind, found = type(field.default), getattr(settings, field.name)
+        values = [member.value for member in kind]
+        is_known = isinstance(found, kind) or found in values
+        expected = f"one of {', '.join(values)}"
+        require(is_known, field.name, repr(found), expected)
+        object.__setattr__(settings, field.name, kind(found))

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 import SimpleITK as sitk
 
 from dscl_tf import errors
-from dscl_tf.cohort import geometry
+from dscl_tf.cohort import geometry, grids
 from dscl_tf.config import PreprocessingConfig
 
 _USUAL = (1, 99)  # Percentiles between which intensities are no outliers.
@@ -17,6 +17,18 @@ _USUAL = (1, 99)  # Percentiles between which intensities are no outliers.
 _OUTLIER_RANGES = 10
 _LARGE_PX = 512  # Columns or rows; the largest usual matrix.
 _LEAST_MASK = 0.02  # Part of the voxels; scans have some 0.1 to 0.6.
+_SCALAR_TYPES = (
+    sitk.sitkUInt8,
+    sitk.sitkInt8,
+    sitk.sitkUInt16,
+    sitk.sitkInt16,
+    sitk.sitkUInt32,
+    sitk.sitkInt32,
+    sitk.sitkUInt64,
+    sitk.sitkInt64,
+    sitk.sitkFloat32,
+    sitk.sitkFloat64,
+)
 
 
 def prepare_image(
@@ -25,15 +37,16 @@ def prepare_image(
     """Orients, corrects, normalises and resamples an image.
 
     Args:
-      image: 3-D, of any scalar type.
+      image: 3-D, of any real scalar type.
       settings: what to do.
 
     Returns:
       float32 [Q, rows, columns] and the grid it is on (`in_plane_grid`).
 
     Raises:
-      UserError: NaN or infinite values, or no contrast at all.
+      UserError: it is no such image; NaN or infinite values, or no contrast at all.
     """
+    _require_volume(image)
     image = sitk.Cast(image, sitk.sitkFloat32)
     fault = intensity_fault(image, settings)
     if fault:
@@ -49,20 +62,47 @@ def prepare_image(
     return sitk.GetArrayFromImage(geometry.to_grid(result, grid)), grid
 
 
+def _require_volume(image: Any) -> None:
+    """Refuses, with a cure, what people have in a notebook instead of a volume."""
+    if not isinstance(image, sitk.Image):
+        raise errors.UserError(
+            f"found an object of type {type(image).__name__}, expected a SimpleITK "
+            "image: sitk.ReadImage reads a file, sitk.GetImageFromArray takes an array "
+            "(give it spacing and direction)."
+        )
+    if image.GetDimension() != 3:
+        raise errors.UserError(
+            f"found a {image.GetDimension()}-dimensional image, expected 3-D: "
+            "sitk.JoinSeries(image) makes one of a 2-D slice, image[..., 0] takes the "
+            "first of a 4-D series."
+        )
+    if image.GetPixelID() not in _SCALAR_TYPES:
+        raise errors.UserError(
+            f"found voxels of type {image.GetPixelIDTypeAsString()}, expected one real "
+            "number each: sitk.VectorIndexSelectionCast(image, 0) takes the first of "
+            "several, sitk.ComplexToModulus(image) the magnitude."
+        )
+    if image.GetNumberOfPixels() == 0:
+        raise errors.UserError(
+            f"found an image of size {image.GetSize()}, expected voxels: look at it."
+        )
+
+
 def prepare_images(
     images: Sequence[sitk.Image], settings: PreprocessingConfig
 ) -> tuple[np.ndarray, sitk.Image]:
     """Prepares the channels of a volume, each by itself.
 
     Args:
-      images: 3-D, of any scalar type, all of one geometry.
+      images: 3-D, of any real scalar type, all of one geometry.
       settings: what to do.
 
     Returns:
       float32 [Q, rows, columns, C] and the grid it is on (`in_plane_grid`).
 
     Raises:
-      UserError: as `prepare_image`, or another number of images than of channels.
+      UserError: as `prepare_image`; another number of images than of channels; or one
+        does not lie where the first does.
     """
     if len(images) != settings.num_channels:
         raise errors.UserError(
@@ -78,6 +118,11 @@ def prepare_images(
                 raise
             name = settings.channels[number].name
             raise errors.UserError(f"channel {name}: {error}") from None
+        for field, is_, wanted in grids.differences(image, images[0]):
+            raise errors.UserError(
+                f"channel {settings.channels[number].name}: {field}: found {is_}, "
+                f"expected {wanted}; resample it to the first channel."
+            )
     slices = [each for each, _ in found]
     return np.stack(slices, axis=-1), found[0][1]
 

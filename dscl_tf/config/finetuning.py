@@ -43,6 +43,7 @@ class AugmentationConfig:
     )
 
     def __post_init__(self):
+        checks.make_members(self)
         step = self.rotation_step_deg
         checks.require(step > 0, "rotation_step_deg", step, "above 0 (360: none)")
 
@@ -75,6 +76,7 @@ class FinetuneConfig(registered.Registered):
     cosine: bool = dataclasses.field(default=False, metadata=checks.LATER)
 
     def __post_init__(self):
+        checks.make_members(self)
         checks.require(
             self.batch_size >= 1, "batch_size", self.batch_size, "at least 1"
         )

@@ -27,6 +27,7 @@ class NetworkConfig:
     sync_batch_norm: bool = dataclasses.field(default=False, metadata=checks.LATER)
 
     def __post_init__(self):
+        checks.make_members(self)
         checks.require(
             len(self.filters) >= 2, "filters", self.filters, "two levels or more"
         )

@@ -83,6 +83,7 @@ class GlobalConfig:
     position_threshold: float = dataclasses.field(default=0.1, metadata=checks.LATER)
 
     def __post_init__(self):
+        checks.make_members(self)
         _check_contrast(self)
         checks.require(
             0 < self.position_threshold < 1,
@@ -136,6 +137,7 @@ class LocalConfig:
     num_regions: int = dataclasses.field(default=13, metadata=checks.LATER)
 
     def __post_init__(self):
+        checks.make_members(self)
         _check_contrast(self)
         low, high = self.crop_side
         checks.require(

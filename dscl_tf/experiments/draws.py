@@ -14,10 +14,15 @@ ALL = "all"  # The size of a benchmark's cell.
 Size = Union[int, str]
 Splits = dict[Size, dict[int, SplitConfig]]
 _LOG = logging.getLogger(__name__)
+# Numbers that are tried beyond those asked for; and how many a message names.
+_FURTHER, _NAMED = 100, 5
 
 
 def make_splits(
-    cohort: PreparedCohort, base: SplitConfig, sizes: Sequence[Size], draws
+    cohort: PreparedCohort,
+    base: SplitConfig,
+    sizes: Sequence[Size],
+    draws: Sequence[int],
 ) -> Splits:
     """The split of each size and draw.
 
@@ -25,17 +30,49 @@ def make_splits(
       cohort: whose volumes they are.
       base: what the draws have in common: a file, or the sizes of the other lists.
       sizes: numbers of labelled volumes, or ALL.
-      draws: numbers from 0 up. Where a file has fewer of a size, those are all.
+      draws: numbers from 0 up. Where a file has fewer of a size, those are all; where
+        volumes are drawn and are those of a draw before, further numbers take its
+        place, which the log says.
 
     Raises:
       UserError: the cohort has too few volumes, or the file no draw of a size.
     """
     if base.file is None:
-        return {
-            size: {draw: _drawn(cohort, base, size, draw) for draw in draws}
-            for size in sizes
-        }
+        return {size: _distinct(cohort, base, size, draws) for size in sizes}
     return {size: _listed(base, size, draws) for size in sizes}
+
+
+def _distinct(
+    cohort: PreparedCohort, base: SplitConfig, size: Size, draws: Sequence[int]
+) -> dict[int, SplitConfig]:
+    """As many draws of a size, none of which would train the run of another again.
+
+    A cohort with few labelled volumes has few draws, and one counted twice would make
+    a difference look surer than it is.
+    """
+    first_of: dict[tuple, int] = {}
+    found, again = {}, []
+    for draw in (*draws, *range(max(draws) + 1, max(draws) + 1 + _FURTHER)):
+        if len(found) == len(draws):
+            break
+        split = _drawn(cohort, base, size, draw)
+        lists = splits.resolve(cohort, split)
+        key = (frozenset(lists.train), frozenset(lists.validation))
+        if key in first_of:
+            again.append(f"{draw} (as {first_of[key]})")
+            continue
+        first_of[key] = draw
+        found[draw] = split
+    if again:
+        _LOG.warning(
+            "With %s labelled volumes these draws have the volumes of one before and "
+            "are passed over: %s. Taken: %s.%s",
+            size,
+            ", ".join(again[:_NAMED]) + (", ..." if len(again) > _NAMED else ""),
+            ", ".join(map(str, found)),
+            "" if len(found) == len(draws) else " There are no more on this cohort.",
+        )
+    return found
 
 
 def _drawn(

@@ -165,7 +165,8 @@ def _json(value):
 
 def _points(grid: Grid, of_draws: draws.Splits) -> Iterable[tuple]:
     """Draw by draw, so that an experiment that is cut short has whole rows."""
-    for seed, draw in itertools.product(grid.seeds, grid.draws):
+    taken = sorted({draw for found in of_draws.values() for draw in found})
+    for seed, draw in itertools.product(grid.seeds, taken):
         for size, found in of_draws.items():
             for method in _in_order(grid.methods) if draw in found else ():
                 if method.all_labelled == (size == draws.ALL):

@@ -88,7 +88,7 @@ def _grid(plan: Plan) -> dict:
             for method in grid.methods
         ],
         "sizes": list(grid.sizes),
-        "draws": list(grid.draws),
+        "draws": sorted({cell.draw for cell in plan.cells}),
         "seeds": list(grid.seeds),
     }
 

@@ -47,7 +47,7 @@ def tables(content: dict[str, Any]) -> str:
     figures = [each for each in _FIGURES if each[0] != "NSD" or has_nsd]
     means, counts = [["", *(name for _, name, _ in figures)]], [["", *_COUNTS.values()]]
     for name, mean, bounds in summary.named_means(content, "all"):
-        cells = [_bounded(mean[key], bounds[key], digits) for key, _, digits in figures]
+        cells = [_bounded(mean[k], bounds.get(k), digits) for k, _, digits in figures]
         means.append([name, *cells])
         counts.append([name, *(str(mean[key]) for key in _COUNTS)])
     notes = [f"NSD at {tolerance_mm:g} mm."] if has_nsd else []

@@ -90,21 +90,19 @@ class Predictor:
 
         Args:
           slices: float32 [Q, rows, columns, channels], as in `settings`; of one
-            channel also [Q, rows, columns].
+            channel also [Q, rows, columns]. Q may be 0.
 
         Returns:
           float32 [Q, rows, columns, C].
 
         Raises:
-          ValueError: if the slices have another size.
+          ValueError: an array of another shape, or not of real numbers.
+          UserError: NaN or infinite values.
         """
-        whole = slices[..., None] if slices.ndim == 3 else slices
-        if tuple(whole.shape[1:]) != self._shape:
-            raise ValueError(
-                f"Slices of {self.settings.size_px} pixels and {self._shape[-1]} "
-                f"channels expected, found an array of shape {slices.shape}."
-            )
-        slices = whole
+        slices = self._checked(slices)
+        if not len(slices):
+            shape = [0, *self.settings.size_px, len(self.label_names)]
+            return np.zeros(shape, np.float32)
         starts = range(0, len(slices), self._batch_size)
         parts = [slices[start : start + self._batch_size] for start in starts]
         # The pool is new: a thread reads TensorFlow's options when it first calls it.
@@ -113,6 +111,23 @@ class Predictor:
             concurrent.futures.ThreadPoolExecutor(self._threads) as pool,
         ):
             return np.concatenate(list(pool.map(self._batch, parts)))
+
+    def _checked(self, slices: np.ndarray) -> np.ndarray:
+        """The slices as float32 [Q, rows, columns, channels], all finite."""
+        found = np.asarray(slices)
+        whole = found[..., None] if found.ndim == 3 else found
+        if whole.shape[1:] != self._shape or whole.dtype.kind not in "biuf":
+            raise ValueError(
+                f"Slices of {self.settings.size_px} pixels and {self._shape[-1]} "
+                f"channels expected, found {found.dtype} of shape {found.shape}."
+            )
+        whole = whole.astype(np.float32, copy=False)
+        bad = np.count_nonzero(~np.isfinite(whole))
+        if bad:  # Their probabilities would look like any others.
+            raise errors.UserError(
+                f"slices: found {bad} NaN or infinite values, expected numbers."
+            )
+        return whole
 
     def _batch(self, slices: np.ndarray) -> np.ndarray:
         # One shape for every call: another would trace the graph again.
@@ -125,11 +140,12 @@ class Predictor:
         """The classes of `image`, uint8, with exactly its geometry.
 
         Args:
-          image: of the first channel.
-          more: of the other channels, of the same geometry.
+          image: of the first channel; 3-D, of any real scalar type.
+          more: of the other channels, likewise, and of the same geometry.
 
         Raises:
-          UserError: as `preprocessing.prepare_images`.
+          UserError: as `preprocessing.prepare_images`: they are no such images, have
+            NaN or infinite values or no contrast, or are not one of each channel.
         """
         slices, grid = preprocessing.prepare_images([image, *more], self.settings)
         return self.mask_of(self.probabilities(slices), grid, image)
@@ -193,9 +209,8 @@ def serving_module(segmenter: run_folder.Segmenter) -> tf.Module:
 
     Returns:
       A module with `serve`: `image` [N, H, W, channels] to {"probabilities":
-      [N, H, W, C]},
-      and `weights`. It does not hold the Keras model itself, which would save its
-      layers' own programs with every export.
+      [N, H, W, C]}, and `weights`. It does not hold the Keras model itself, which
+      would save its layers' own programs with every export.
     """
     model = segmenter.model
     shape = [None, *model.input_shape[1:]]

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from dscl_tf.losses.dice import label_maps
+from dscl_tf.losses.dice import fitting_maps
 
 
 def cross_entropy_sums(
@@ -17,8 +17,11 @@ def cross_entropy_sums(
 
     Returns:
       float32 [2]: the sum of -log p of the true class, and the number of pixels.
+
+    Raises:
+      ValueError: labels of another shape than the logits ask for.
     """
-    truth = label_maps(labels, logits.shape[-1])
+    truth = fitting_maps(labels, logits)
     log_p = tf.nn.log_softmax(tf.cast(logits, tf.float32))
     lost = -tf.reduce_sum(truth * log_p)
     if has_unknown:

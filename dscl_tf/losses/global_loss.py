@@ -1,15 +1,21 @@
 """The global contrastive loss L_g over whole slices (paper, sections 3.1 and 3.2)."""
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Union
 
 import tensorflow as tf
 
 from dscl_tf import config
-from dscl_tf.losses import chunks, contrast
+from dscl_tf.losses import batch_ids, chunks, contrast
+from dscl_tf.losses.batch_ids import Ids
 
-Ids = Mapping[str, tf.Tensor]
+# The ids that each strategy reads in `global_pairs`.
+IDS_OF = {
+    config.GlobalStrategy.GR: ("image", "view"),
+    config.GlobalStrategy.GD_MINUS: ("image", "partition", "view"),
+    config.GlobalStrategy.GD: ("image", "volume", "partition", "view"),
+    config.GlobalStrategy.POSITIONAL: ("image", "view", "position"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +28,10 @@ class Pairs:
 
 def _same(ids: tf.Tensor) -> tf.Tensor:
     return ids[:, None] == ids[None, :]
+
+
+def _views_of_one_slice(ids: Ids) -> tf.Tensor:
+    return _same(ids["image"]) & ~_same(ids["view"])
 
 
 def transformed_pairs(ids: Ids) -> tf.Tensor:
@@ -61,22 +71,23 @@ def global_pairs(
       position_threshold: of "positional": the distance from which slices repel.
 
     Raises:
-      ValueError: for any other strategy.
+      ValueError: for any other strategy, "none" among them.
     """
     strategy = config.GlobalStrategy(strategy)
-    same_image = _same(ids["image"])
     if strategy is config.GlobalStrategy.GR:
+        same_image = _same(ids["image"])
         return Pairs(same_image & transformed_pairs(ids), ~same_image)
+    if strategy is config.GlobalStrategy.GD_MINUS:
+        return Pairs(_views_of_one_slice(ids), ~_same(ids["partition"]))
+    if strategy is config.GlobalStrategy.GD:
+        positive = _views_of_one_slice(ids) | pairs_across_volumes(ids)
+        return Pairs(positive, ~_same(ids["partition"]))
     if strategy is config.GlobalStrategy.POSITIONAL:
         position = ids["position"]
         near = tf.abs(position[:, None] - position[None, :]) < position_threshold
-        return Pairs(near & ~(same_image & _same(ids["view"])), ~near)
-    if strategy is config.GlobalStrategy.NONE:
-        raise ValueError("Strategy 'none' has no loss; expected another.")
-    positive = same_image & ~_same(ids["view"])
-    if strategy is config.GlobalStrategy.GD:
-        positive |= pairs_across_volumes(ids)
-    return Pairs(positive, ~_same(ids["partition"]))
+        itself = _same(ids["image"]) & _same(ids["view"])
+        return Pairs(near & ~itself, ~near)
+    raise ValueError(f"Strategy {strategy.value!r} has no loss; expected another.")
 
 
 def global_contrastive_terms(
@@ -90,7 +101,7 @@ def global_contrastive_terms(
 
     Args:
       embeddings: floating [N, D].
-      ids: as `global_pairs`.
+      ids: as `global_pairs`; those that the strategy does not read may be missing.
       strategy: "gr", "gd_minus", "gd" or "positional".
       temperature: tau > 0.
       position_threshold: as `global_pairs`.
@@ -102,10 +113,17 @@ def global_contrastive_terms(
       "positive_similarity" and "negative_similarity" mean cosines;
       "embedding_std" the mean standard deviation of a unit embedding's components
       times sqrt(D): 1 when spread over the sphere, 0 when collapsed.
+
+    Raises:
+      ValueError: another strategy; an id that it reads is missing or is not [N].
     """
-    pairs = global_pairs(ids, strategy, position_threshold)
+    strategy = config.GlobalStrategy(strategy)
     units = contrast.unit_vectors(embeddings)
     count = units.shape[0]
+    # A strategy without ids has no pairs either, and `global_pairs` says so.
+    needed = IDS_OF.get(strategy, ())
+    ids = batch_ids.checked(ids, needed, strategy.value, count, "embedding")
+    pairs = global_pairs(ids, strategy, position_threshold)
     loss, chance, top1, similar, num_pairs, repelled, num_negatives = tf.unstack(
         chunks.sum_over_rows(
             _row_sums(pairs, temperature),
@@ -174,7 +192,8 @@ def global_contrastive_loss(
     Args:
       embeddings: floating [N, D], in any order; the ids tell what each one is.
       ids: int32 [N] each: "image" (slice), "volume", "partition", "view" (0 is the
-        slice itself, 1 and 2 its transformed views).
+        slice itself, 1 and 2 its transformed views). Of "positional" as in
+        `global_pairs`. Those that the strategy does not read may be missing.
       strategy: "gr", "gd_minus", "gd" or "positional".
       temperature: tau > 0.
       position_threshold: as `global_pairs`.
@@ -183,7 +202,7 @@ def global_contrastive_loss(
       float32 scalar; 0 when the batch has no positive pair.
 
     Raises:
-      ValueError: unknown strategy.
+      ValueError: unknown strategy; an id that it reads is missing or is not [N].
     """
     return global_contrastive_terms(
         embeddings, ids, strategy, temperature, position_threshold

@@ -5,9 +5,15 @@ from typing import Optional, Union
 import tensorflow as tf
 
 from dscl_tf import config
-from dscl_tf.losses import chunks, contrast, global_loss
-from dscl_tf.losses.global_loss import Ids
+from dscl_tf.losses import batch_ids, chunks, contrast, global_loss
+from dscl_tf.losses.batch_ids import Ids
 from dscl_tf.losses.regions import LocalRegions
+
+# The ids that each strategy reads in `local_pairs`.
+IDS_OF = {
+    config.LocalStrategy.LR: ("image", "view"),
+    config.LocalStrategy.LD: ("image", "volume", "partition", "view"),
+}
 
 
 def local_pairs(ids: Ids, strategy: Union[config.LocalStrategy, str]) -> tf.Tensor:
@@ -21,16 +27,19 @@ def local_pairs(ids: Ids, strategy: Union[config.LocalStrategy, str]) -> tf.Tens
       bool [N, N], symmetric.
 
     Raises:
-      ValueError: for any other strategy.
+      ValueError: for any other strategy, "none" among them.
     """
     strategy = config.LocalStrategy(strategy)
-    if strategy is config.LocalStrategy.NONE:
-        raise ValueError("Strategy 'none' has no loss; expected lr or ld.")
-    same_image = ids["image"][:, None] == ids["image"][None, :]
-    positive = same_image & global_loss.transformed_pairs(ids)
+    if strategy is config.LocalStrategy.LR:
+        return _transformed_of_one_slice(ids)
     if strategy is config.LocalStrategy.LD:
-        positive |= global_loss.pairs_across_volumes(ids)
-    return positive
+        return _transformed_of_one_slice(ids) | global_loss.pairs_across_volumes(ids)
+    raise ValueError(f"Strategy {strategy.value!r} has no loss; expected lr or ld.")
+
+
+def _transformed_of_one_slice(ids: Ids) -> tf.Tensor:
+    same_image = ids["image"][:, None] == ids["image"][None, :]
+    return same_image & global_loss.transformed_pairs(ids)
 
 
 def local_contrastive_terms(
@@ -45,7 +54,8 @@ def local_contrastive_terms(
 
     Args:
       features: floating [N, H, W, C].
-      ids: int32 [N] each: "image", "volume", "partition", "view".
+      ids: int32 [N] each: "image", "volume", "partition", "view"; "lr" reads "image"
+        and "view" alone, and the others may be missing.
       strategy: "lr" or "ld".
       regions: the regions and their negatives.
       temperature: tau > 0.
@@ -54,7 +64,15 @@ def local_contrastive_terms(
 
     Returns:
       float32 scalars, named as in `global_contrastive_terms`.
+
+    Raises:
+      ValueError: another strategy; an id that it reads is missing or is not [N];
+        regions that reach beyond the maps.
     """
+    strategy = config.LocalStrategy(strategy)
+    # A strategy without ids has no pairs either, and `local_pairs` says so.
+    needed = IDS_OF.get(strategy, ())
+    ids = batch_ids.checked(ids, needed, strategy.value, features.shape[0], "map")
     units = contrast.unit_vectors(regions.gather(features))  # [N, U, D]
     pairs = _list_pairs(local_pairs(ids, strategy), num_pairs)
     most = num_pairs or (units.shape[0] and units.shape[0] ** 2)
@@ -162,7 +180,8 @@ def local_contrastive_loss(
 
     Args:
       features: floating [N, H, W, C], in any order; the ids tell what each one is.
-      ids: int32 [N] each: "image", "volume", "partition", "view".
+      ids: int32 [N] each: "image", "volume", "partition", "view"; "lr" reads "image"
+        and "view" alone, and the others may be missing.
       strategy: "lr" or "ld".
       regions: the regions and their negatives.
       temperature: tau > 0.
@@ -171,7 +190,8 @@ def local_contrastive_loss(
       float32 scalar; 0 when the batch has no positive pair.
 
     Raises:
-      ValueError: unknown strategy, or regions that reach beyond the maps.
+      ValueError: unknown strategy; an id that it reads is missing or is not [N];
+        regions that reach beyond the maps.
     """
     return local_contrastive_terms(features, ids, strategy, regions, temperature)[
         "loss"

@@ -54,7 +54,13 @@ def unlabelled_slices(
       context: of the stage.
       transform: from slices with their ids and a seed to a batch.
       name: that the stream is joined by; each has draws of its own.
+
+    Raises:
+      UserError: there are none.
+      ValueError: no method says that it uses them, so records would not, either.
     """
+    if not context.config.finetune.uses_unlabelled:
+        raise ValueError("Methods with unlabelled slices need `uses_unlabelled`.")
     cohort, config = context.cohort, context.config.finetune
     table = _table(context)
 

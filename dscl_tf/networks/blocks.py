@@ -1,7 +1,7 @@
 """Layers that every network here is made of."""
 
 from collections.abc import Sequence
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 import tensorflow as tf
@@ -63,6 +63,7 @@ def as_float32(inputs: tf.Tensor) -> tf.Tensor:
     return Layers.Activation("linear", dtype="float32")(inputs)
 
 
+@tf.keras.utils.register_keras_serializable("dscl_tf")
 class DoubledConv2D(Layers.Conv2D):
     """Nearest-neighbour up-sampling by 2 and a 2x2 convolution of the result, at once.
 
@@ -73,8 +74,30 @@ class DoubledConv2D(Layers.Conv2D):
     cannot compile the gradient of UpSampling2D, compiles this one.
     """
 
-    def __init__(self, filters: int):
-        super().__init__(filters, 2, padding="same", use_bias=False)
+    def __init__(self, filters: int, **kwargs: Any):
+        """The layer.
+
+        Args:
+          filters: channels of the output.
+          **kwargs: what Conv2D takes beside kernel size, padding and bias, as Keras
+            does when it copies or loads a model: name, dtype, trainable ...
+        """
+        super().__init__(filters, 2, padding="same", use_bias=False, **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of `__init__`: those of Conv2D that are not the layer's own."""
+        config = super().get_config()
+        own = ("kernel_size", "padding", "use_bias")
+        return {name: value for name, value in config.items() if name not in own}
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Builds a copy, whose kernel has the layer's name in its own, as here.
+
+        By themselves all were called "kernel", which an .h5 file with an optimizer
+        cannot hold.
+        """
+        with tf.name_scope(self.name):
+            super().build_from_config(config)
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Convolves the small map and interleaves the four outputs."""

@@ -1,6 +1,7 @@
 """The evaluations of a run: means of each structure, and figures of each volume."""
 
-from collections.abc import Sequence
+import csv
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,43 +9,68 @@ from dscl_tf.inference import evaluated, summary
 from dscl_tf.reporting.page import Section
 
 
-def section(evaluations: Sequence[tuple[str, Path]]) -> Section:
-    """Tables of evaluations, by name and folder.
+def section(
+    evaluations: Sequence[tuple[str, Path]], remarks: Mapping[str, str]
+) -> Section:
+    """Tables of evaluations.
+
+    Args:
+      evaluations: names and folders.
+      remarks: what is to be known before the figures of some, by name.
 
     Raises:
       UserError: a summary.json or cases.csv is damaged.
     """
-    parts = [_evaluation(*each) for each in evaluations]
+    parts = [
+        {"remark": remarks.get(name, ""), **_evaluation(name, folder)}
+        for name, folder in evaluations
+    ]
     title = "Dice on the evaluated volumes"
     return Section("dice", title, "evaluations", {"evaluations": parts})
 
 
 def _evaluation(name: str, folder: Path) -> dict[str, Any]:
     content = evaluated.means(folder)
+    means = summary.named_means(content, "Mean of structures")
     tolerance_mm = content.get("nsd_tolerance_mm")
     figures = [("Dice", "Dice", 3), ("HD95_mm", "HD95 (mm)", 1)]
     figures += [("ASSD_mm", "ASSD (mm)", 2)]
     cases = [("Dice", 3, _by_volume(folder, "dice"))]
+    columns = _columns(folder)
     if tolerance_mm is not None:
         title = f"NSD at {tolerance_mm:g} mm"
-        figures.insert(1, ("NSD", title, 3))
-        cases.append((title, 3, _by_volume(folder, "nsd")))
+        if all("NSD" in mean for _, mean, _ in means):
+            figures.insert(1, ("NSD", title, 3))
+        if "nsd" in columns:
+            cases.append((title, 3, _by_volume(folder, "nsd")))
     return {
         "name": name,
         "about": _about(content),
         "figures": figures,
-        "means": summary.named_means(content, "Mean of structures"),
+        "means": means,
         "cases": [case for case in cases if case[-1]["rows"]],
-        **_volumes(content, folder),
+        **_volumes(content, folder, columns),
     }
 
 
-def _volumes(content: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _columns(folder: Path) -> set[str]:
+    """The columns of cases.csv, which has been read: earlier versions wrote fewer."""
+    path = folder / summary.TABLE
+    if not path.exists():
+        return set()
+    with path.open(newline="", encoding="utf-8") as file:
+        return set(next(csv.reader(file), ()))
+
+
+def _volumes(
+    content: dict[str, Any], folder: Path, columns: set[str]
+) -> dict[str, Any]:
     """Bias of each structure's volume, and volumes; empty of earlier versions."""
     bias, names = content.get("volume_bias", {}), content["label_names"]
+    has_volumes = bias and {"volume_ref_ml", "volume_pred_ml"} <= columns
     return {
         "bias": [(names[label], found) for label, found in bias.items()],
-        "volumes": evaluated.case_volumes_ml(folder) if bias else [],
+        "volumes": evaluated.case_volumes_ml(folder) if has_volumes else [],
     }
 
 

@@ -1,5 +1,6 @@
 """The report of an experiment: its sections, from its folder."""
 
+import datetime
 from pathlib import Path
 from typing import Any, Optional
 
@@ -58,7 +59,7 @@ def sections(folder: Path) -> tuple[str, Section, list[Section]]:
         structures.section(found),
         training.of_experiment(found),
         embeddings.section(stages, cohort, why_not),
-        masks.section(cells, cohort, why_not, is_experiment=True),
+        masks.section(cells, cohort, why_not, is_experiment=True, remarks={}),
         _settings(found),
     ]
     return f"Experiment {folder.resolve().name}", _head(found), parts
@@ -79,7 +80,8 @@ def _cohort(results: Results) -> tuple[Optional[PreparedCohort], str]:
 
 
 def _head(results: Results) -> Section:
-    written = (results.folder / results_json.FILE).stat().st_mtime
+    seconds = (results.folder / results_json.FILE).stat().st_mtime
+    written = datetime.datetime.fromtimestamp(seconds)
     benchmarks = [
         (_titled(results, row["method"], ALL), row) for row in results.rows(ALL)
     ]

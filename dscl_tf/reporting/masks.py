@@ -1,7 +1,7 @@
 """The best, the median and the worst test volume of evaluations, as pictures."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
@@ -22,14 +22,23 @@ def section(
     cohort: Optional[PreparedCohort],
     why_not: str,
     is_experiment: bool,
+    remarks: Mapping[str, str],
 ) -> Section:
-    """Pictures of evaluations, by heading and folder, on a cohort.
+    """Pictures of the masks of evaluations.
 
-    Without one it says why not; of an experiment it says which draw is shown.
+    Args:
+      evaluations: headings and folders.
+      cohort: that they are on.
+      why_not: what is said without one.
+      is_experiment: whether to say which draw is shown.
+      remarks: what is to be known before the pictures of some, by heading.
     """
     found = evaluations if cohort else ()
     data = {
-        "parts": [(heading, *triptych(folder, cohort)) for heading, folder in found],
+        "parts": [
+            (heading, remarks.get(heading, ""), *triptych(folder, cohort))
+            for heading, folder in found
+        ],
         "why_not": why_not,
         "is_experiment": is_experiment,
         "structures": cohort.label_names[1:] if cohort else (),
@@ -38,7 +47,7 @@ def section(
 
 
 def triptych(evaluation: Path, cohort: PreparedCohort) -> tuple[list, str]:
-    """Pictures of the volumes with the highest, the middle and the lowest Dice.
+    """Pictures of the volumes with the highest, the median and the lowest Dice.
 
     Returns:
       rank, name, Dice and picture of each; and a sentence where summary.json, masks or
@@ -52,14 +61,22 @@ def triptych(evaluation: Path, cohort: PreparedCohort) -> tuple[list, str]:
     cases = evaluated.ranked_cases(evaluation)
     if not cases:
         return [], f"{evaluation} has no volume with a figure."
-    chosen = {"Best": cases[-1], "Median": cases[len(cases) // 2], "Worst": cases[0]}
     try:
         return [
             (rank, name, dice, _picture(name, evaluation, cohort))
-            for rank, (name, dice) in chosen.items()
+            for rank, (name, dice) in _chosen(cases).items()
         ], ""
     except errors.UserError as error:
         return [], f"No pictures: {error}"
+
+
+def _chosen(cases: Sequence[tuple[str, float]]) -> dict[str, tuple[str, float]]:
+    """Of cases, the lowest first, those that are shown by rank: no case twice."""
+    if len(cases) == 1:
+        return {"Only": cases[0]}
+    # Of an even number the lower one in the middle, as of draws.
+    middle = {"Median": cases[(len(cases) - 1) // 2]} if len(cases) > 2 else {}
+    return {"Best": cases[-1], **middle, "Worst": cases[0]}
 
 
 def _picture(name: str, evaluation: Path, cohort: PreparedCohort) -> Any:

@@ -1,5 +1,7 @@
 """The report of one run: a --workdir with its stages, or the folder of one stage."""
 
+import contextlib
+import datetime
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +9,20 @@ from dscl_tf import config_json, errors
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.inference import summary
 from dscl_tf.methods.pseudo_labels import labels as pseudo_labels
-from dscl_tf.reporting import embeddings, evaluations, masks, settings, training, words
+from dscl_tf.reporting import (
+    embeddings,
+    evaluations,
+    masks,
+    settings,
+    training,
+    weights,
+    words,
+)
 from dscl_tf.reporting.page import Section
 from dscl_tf.training import records, run_folder
 from dscl_tf.training.run_folder import RunFolder
+
+_LOGGED_AT = "%Y-%m-%d %H:%M:%S"  # How a line of log.txt begins.
 
 
 def sections(folder: Path) -> tuple[str, Section, list[Section]]:
@@ -30,12 +42,13 @@ def sections(folder: Path) -> tuple[str, Section, list[Section]]:
     except errors.UserError as error:
         cohort, why_not = None, f"This needs the prepared cohort: {error}"
     measured = _evaluations(folder)
+    remarks = weights.remarks(measured, runs)
     stages = [(name, run.path) for name, run in runs.items()]
     parts = [
-        evaluations.section(measured),
+        evaluations.section(measured, remarks),
         training.of_run(stages),
         embeddings.section(stages, cohort, why_not),
-        masks.section(measured, cohort, why_not, is_experiment=False),
+        masks.section(measured, cohort, why_not, is_experiment=False, remarks=remarks),
         settings.section(
             _facts(folder, last),
             {},
@@ -62,10 +75,22 @@ def _evaluations(folder: Path) -> list[tuple[str, Path]]:
 
 
 def _head(runs: dict[str, RunFolder], record: records.RunRecord) -> Section:
-    newest = max(run.config_file.stat().st_mtime for run in runs.values())
     states = [(name, run.read_result()) for name, run in runs.items()]
-    data = {"record": record, "when": words.day(newest), "states": states}
+    when = _begun(next(iter(runs.values())))
+    data = {"record": record, "when": when, "states": states}
     return Section("", "", "head_of_run", data)
+
+
+def _begun(run: RunFolder) -> str:
+    """When the first line of a run's log.txt was written; empty if that is not known.
+
+    The time of a file would be that of a copy, or of the steps that were added last.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        with (run.path / "log.txt").open(encoding="utf-8") as file:
+            moment = file.readline()[: len("2000-01-01 00:00:00")]
+        return f"begun {words.day(datetime.datetime.strptime(moment, _LOGGED_AT))}"
+    return ""
 
 
 def _facts(folder: Path, record: records.RunRecord) -> dict[str, Any]:

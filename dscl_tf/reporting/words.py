@@ -60,9 +60,9 @@ def size_words(size: Any) -> str:
     return f"{size} labelled volume{'' if size == 1 else 's'}"
 
 
-def day(timestamp: float) -> str:
-    """A time of the system's clock."""
-    return datetime.datetime.fromtimestamp(timestamp).strftime("%d %B %Y, %H:%M")
+def day(moment: datetime.datetime) -> str:
+    """A time of the system's clock, to the minute."""
+    return moment.strftime("%d %B %Y, %H:%M")
 
 
 def title_text(title: str) -> str:

@@ -137,22 +137,36 @@ class Checkpoints:
     def _adopt_best(self, folder: pathlib.Path) -> None:
         """Knows the best weights that were kept after the checkpoint, before a kill.
 
-        Those before are gone. Earlier versions did not keep their step and score.
+        Those before are gone. Where they cannot be read there are none, so that the
+        next good validation keeps others.
         """
         path = tf.train.latest_checkpoint(str(folder / "best"))
-        if path is None:
+        damage = "no files" if path is None else _damage_of(path)
+        if damage is not None:
+            self._forget_best(folder / "best", damage)
             return
-        try:
-            reader = tf.train.load_checkpoint(path)
-            score, step = (
-                reader.get_tensor(f"{name}/.ATTRIBUTES/VARIABLE_VALUE")
-                for name in self._scores
-            )
-        except _UNREADABLE:
+        reader = tf.train.load_checkpoint(path)
+        keys = [f"{name}/.ATTRIBUTES/VARIABLE_VALUE" for name in self._scores]
+        # Earlier versions did not keep their step and score.
+        if not all(map(reader.has_tensor, keys)):
             return
+        score, step = map(reader.get_tensor, keys)
         if step > int(self.step):
             self.best_score.assign(score)
             self.best_step.assign(step)
+
+    def _forget_best(self, folder: pathlib.Path, damage: str) -> None:
+        if int(self.best_step) < 0:
+            return
+        _LOG.warning(
+            "The best weights, of step %d, are missing or damaged (%s: %s): the best "
+            "of the validations to come are kept instead.",
+            int(self.best_step),
+            folder,
+            damage,
+        )
+        self.best_score.assign(-1.0)
+        self.best_step.assign(-1)
 
     def _fault_of(self, path: str) -> Optional[str]:
         """Restores a checkpoint; why it cannot be gone on from, None if it can."""
@@ -243,7 +257,7 @@ def variables_by_part(path: pathlib.Path) -> dict[str, int]:
     """How many variables each part has in a checkpoint.
 
     Raises:
-      UserError: the checkpoint is missing or cannot be read.
+      UserError: the checkpoint is missing or damaged, as far as its index tells.
     """
     counts: dict[str, int] = {}
     for name in _variable_names(path):
@@ -257,17 +271,33 @@ def _variable_names(path: pathlib.Path) -> list[str]:
     try:
         return [name for name, _ in tf.train.list_variables(str(path))]
     except _UNREADABLE as error:
-        raise errors.UserError(
-            f"Cannot read the checkpoint {path}: {str(error).splitlines()[0]}"
-        ) from None
+        raise _unusable(path, str(error).splitlines()[0]) from None
+
+
+def _unusable(path: pathlib.Path, damage: str) -> errors.UserError:
+    return errors.UserError(
+        f"Cannot read the checkpoint {path}, which is missing or damaged ({damage}): "
+        "bring it back, or train that run again, in a new --workdir."
+    )
+
+
+def _damage_of(path: str) -> Optional[str]:
+    """Why a checkpoint cannot be read to its end; None if it can."""
+    try:
+        reader = tf.train.load_checkpoint(path)
+        for name in reader.get_variable_to_shape_map():
+            reader.get_tensor(name)
+    except _UNREADABLE as error:
+        return str(error).splitlines()[0]
+    return None
 
 
 def read_parts(path: pathlib.Path, parts: Mapping[str, tf.keras.Model]) -> None:
     """Reads `parts`, each of their variables, from a checkpoint.
 
     Raises:
-      UserError: one of their variables is missing, has another shape, or holds
-        numbers that are not finite.
+      UserError: the checkpoint is missing or damaged; or one of their variables is
+        missing, has another shape, or holds numbers that are not finite.
     """
     checkpoint = tf.train.Checkpoint(parts=dict(parts))
     try:
@@ -275,6 +305,10 @@ def read_parts(path: pathlib.Path, parts: Mapping[str, tf.keras.Model]) -> None:
         status.assert_existing_objects_matched()
         status.expect_partial()
     except _UNREADABLE as error:
+        # The kind of error does not tell bad files from those of another network.
+        damage = _damage_of(str(path))
+        if damage is not None:
+            raise _unusable(path, damage) from None
         raise errors.UserError(
             f"The weights in {path} do not fit this network "
             f"({str(error).splitlines()[0]}): use the --filters and --size_px of that "

@@ -126,12 +126,18 @@ def test_dry_run_says_what_is_shared_and_how_long(flags, tmp_path):
 
 
 def test_failed_cells_are_no_success(flags, tmp_path):
-    # Ten partitions are more than a volume has slices: that encoder fails.
-    wanted = flags("--methods=gr@global_.num_partitions=10", "--sizes=1", "--draws=1")
+    # The first update leaves weights whose loss is not finite: that encoder fails.
+    far = "--methods=gr@optimizer.learning_rate=1e38"
+    wanted = flags(far, "--sizes=1", "--draws=1")
     result = running.run("experiment", *wanted)
     assert result.returncode == 1
     last = result.stderr.strip().splitlines()[-1]
     assert f"1 of 1 cells have no result: {tmp_path / 'exp'}/table.md says why" in last
+    # More partitions than a volume has slices are found before anything is trained.
+    wanted = flags("--methods=random,gr@global_.num_partitions=10", "--sizes=1")
+    result = running.run("experiment", *wanted)
+    assert result.returncode == 1
+    assert re.search(r"gr@.*: Volume p0 has 5 slices, fewer than", result.stderr)
 
 
 @pytest.mark.slow

@@ -47,6 +47,62 @@ def test_voxels_that_are_no_numbers_are_refused(odd):
         )
 
 
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (sitk.Image([4, 4], sitk.sitkInt16), "found a 2-dim.*, expected 3-D: .*Join"),
+        (sitk.Image([4, 4, 4, 4], sitk.sitkInt16), r"found a 4-dim.*image\[\.\.\., 0"),
+        (sitk.Image([4, 4, 4], sitk.sitkVectorFloat32, 3), "vector of 32.*one real"),
+        (sitk.Image([4, 4, 4], sitk.sitkComplexFloat32), "complex of 32.*one real"),
+        (sitk.Image([4, 4, 4], sitk.sitkLabelUInt8), "label of 8-bit.*one real"),
+        (sitk.Image([0, 4, 4], sitk.sitkInt16), r"size \(0, 4, 4\), expected voxels"),
+        ("scan.nii.gz", "type str, expected a SimpleITK image: sitk.ReadImage"),
+        (np.zeros((4, 4, 4)), "type ndarray, expected a SimpleITK image"),
+        (None, "type NoneType"),
+    ],
+)
+def test_what_is_no_volume_is_refused(image, message):
+    with pytest.raises(errors.UserError, match=message):
+        preprocessing.prepare_image(image, config.PreprocessingConfig())
+
+
+def test_the_cures_make_volumes():
+    settings = config.PreprocessingConfig(
+        (14, 12), 2.0, percentiles=(0, 100), bias_correction=False
+    )
+    image = making.image_of(making.intensities())
+    flat = sitk.Extract(image, [*image.GetSize()[:2], 0])
+    for mended in (
+        sitk.JoinSeries(flat),
+        sitk.JoinSeries([image, image])[..., 0],
+        sitk.VectorIndexSelectionCast(sitk.Compose(image, image), 0),
+        sitk.ComplexToModulus(sitk.RealAndImaginaryToComplex(image, image)),
+    ):
+        found, _ = preprocessing.prepare_image(mended, settings)
+        assert found.min() >= 0 and found.max() > 0
+
+
+def test_channels_that_are_no_volumes_or_lie_elsewhere_are_refused():
+    settings = config.PreprocessingConfig(
+        (14, 12),
+        2.0,
+        bias_correction=False,
+        channels=(config.ChannelConfig("T1"), config.ChannelConfig("T2")),
+    )
+    first = making.image_of(making.intensities())
+    found, _ = preprocessing.prepare_images([first, first], settings)
+    assert found.shape == (5, 14, 12, 2)
+    moved = making.image_of(making.intensities(), origin=(-10, 20, 9))
+    fewer = first[:, :, :3]
+    for second, message in (
+        ("t2.nii.gz", "channel T2: found an object of type str"),
+        (moved, r"channel T2: origin \(mm\): found .*; resample it to the first"),
+        (fewer, "channel T2: size: found 12x14x3, expected 12x14x5"),
+    ):
+        with pytest.raises(errors.UserError, match=message):
+            preprocessing.prepare_images([first, second], settings)
+
+
 def test_prepared_slices_by_hand():
     values = making.intensities(shape=(3, 6, 4))
     settings = config.PreprocessingConfig(

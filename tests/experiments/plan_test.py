@@ -40,9 +40,9 @@ def test_pretraining_is_shared(expand):
     assert decoder.needs == ("pretraining/gd_seed1/encoder",)
     assert decoder.stages[0].init == by_name[decoder.needs[0]].stages[0].workdir
     assert decoder.stages[0].seed == 1
-    cell = by_name["cells/n1_draw1_seed1_gd+lr"]
+    cell = by_name["cells/n1_draw2_seed1_gd+lr"]
     assert cell.stages[0].init == decoder.stages[0].workdir
-    assert cell.stages[0].split.seed == 1
+    assert cell.stages[0].split.seed == 2
     assert by_name["cells/n1_draw0_seed0_random"].stages[0].init is None
     pretext = by_name["pretraining/rotation_seed0/pretext"].stages[0]
     assert pretext.pretext.task is config.PretextTask.ROTATION
@@ -215,6 +215,27 @@ def test_a_row_named_as_the_first_round_of_another_is_refused(bases, tmp_path):
 def test_a_row_that_is_the_first_round_of_one_before_it_is_shared(expand):
     found = expand(["self_training", "random"], draws=1)
     assert [task.name for task in found.tasks].count("cells/n1_draw0_seed0_random") == 1
+
+
+def test_draws_are_of_different_volumes_as_long_as_there_are_any(
+    expand, tiny_cohort, caplog
+):
+    split = config.SplitConfig(num_train=1, num_validation=1, num_test=1)
+    first, second = (
+        splits.resolve(tiny_cohort, dataclasses.replace(split, seed=k)) for k in (0, 1)
+    )
+    assert first == second
+    found = expand(["random"], draws=2)
+    assert [cell.draw for cell in found.cells] == [0, 2]
+    assert "passed over: 1 (as 0). Taken: 0, 2." in caplog.text
+    found = expand(["random"], draws=40)
+    drawn = [
+        (each.train, each.validation)
+        for each in (cell.task.records[0].split for cell in found.cells)
+    ]
+    # One of five to train on and one of the others to validate on.
+    assert len(drawn) == len(set(drawn)) == 5 * 4
+    assert "There are no more on this cohort." in caplog.text
 
 
 def test_benchmark_has_all_labelled_volumes(expand):

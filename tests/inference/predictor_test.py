@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import tensorflow as tf
 
 from dscl_tf import config, errors
@@ -37,6 +38,46 @@ def test_refuses_slices_of_another_size(segmenter):
     made, _ = _counting(segmenter, 2)
     with pytest.raises(ValueError, match=r"\(32, 24\).*\(1, 24, 32\)"):
         made.probabilities(np.zeros((1, 24, 32), np.float32))
+
+
+@pytest.mark.parametrize("odd", [np.zeros((5, 32, 24), complex), ["scan.nii.gz"], None])
+def test_refuses_what_are_no_slices_of_numbers(segmenter, odd):
+    made, _ = _counting(segmenter, 2)
+    with pytest.raises(ValueError, match=r"\(32, 24\) pixels and 1 channels expected"):
+        made.probabilities(odd)
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
+def test_refuses_slices_with_values_that_are_no_numbers(segmenter, slices, odd):
+    made, shapes = _counting(segmenter, 2)
+    slices[1, :2, 3] = odd
+    with pytest.raises(errors.UserError, match="slices: found 2 NaN or infinite"):
+        made.probabilities(slices)
+    assert not shapes
+
+
+def test_no_slices_have_no_probabilities(segmenter, slices):
+    made, _ = _counting(segmenter, 2)
+    for none in (slices[:0], slices[:0, ..., None]):
+        found = made.probabilities(none)
+        assert found.shape == (0, 32, 24, 3) and found.dtype == np.float32
+    with pytest.raises(ValueError, match=r"shape \(0, 24, 32\)"):
+        made.probabilities(np.zeros((0, 24, 32), np.float32))
+
+
+def test_slices_may_be_of_any_real_type(segmenter, slices):
+    made, _ = _counting(segmenter, 2)
+    whole = np.round(slices)
+    expected = made.probabilities(whole)
+    for kind in (np.uint8, np.float64, bool):
+        np.testing.assert_array_equal(made.probabilities(whole.astype(kind)), expected)
+
+
+def test_segmenting_what_is_no_volume(segmenter):
+    made = predictor.from_segmenter(segmenter)
+    for odd in (sitk.Image([4, 4], sitk.sitkInt16), "scan.nii.gz", np.zeros((3, 4, 4))):
+        with pytest.raises(errors.UserError, match=r"found a.*, expected"):
+            made.segment(odd)
 
 
 def test_path_that_is_no_model(tmp_path):

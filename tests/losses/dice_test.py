@@ -1,4 +1,7 @@
+import re
+
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from dscl_tf import losses
@@ -90,3 +93,79 @@ def test_unknown_pixels_take_no_part():
     masked = losses.soft_dice_sums(logits, maps, has_unknown=True)
     np.testing.assert_allclose(masked, sums, rtol=1e-6)
     assert not np.allclose(losses.soft_dice_sums(logits, labels), sums)
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
+@pytest.mark.parametrize(
+    "dtype", [np.uint8, np.int16, np.uint16, np.uint32, np.int64, np.uint64]
+)
+@pytest.mark.parametrize("sums_of", [losses.soft_dice_sums, losses.cross_entropy_sums])
+def test_labels_may_be_of_any_integer_dtype(sums_of, dtype, compiled):
+    logits, labels = random_case()
+    labels[0, 0, 0] = 3  # Unknown, as is the largest number that a dtype has.
+    expected = sums_of(logits, labels, has_unknown=True)
+    labels = labels.astype(dtype)
+    labels[0, 0, 0] = np.iinfo(dtype).max
+    function = tf.function(sums_of, autograph=False) if compiled else sums_of
+    found = function(logits, tf.constant(labels), has_unknown=True)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_labels_of_two_classes_may_be_bool():
+    logits, labels = random_case()
+    logits, labels = logits[..., :2], np.minimum(labels, 1)
+    for sums_of in (losses.soft_dice_sums, losses.cross_entropy_sums):
+        np.testing.assert_array_equal(
+            sums_of(logits, labels == 1), sums_of(logits, labels)
+        )
+    maps = losses.label_maps(labels == 1, 2)
+    np.testing.assert_array_equal(maps, np.eye(2)[labels])
+    assert maps.dtype == tf.float32
+
+
+@pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16, tf.float64])
+def test_mixed_labels_of_other_floating_dtypes_stay_mixed(dtype):
+    maps = tf.constant([[[[0.75, 0.25]]]], dtype)
+    found = losses.label_maps(maps, 2)
+    assert found.dtype == tf.float32
+    np.testing.assert_array_equal(found, [[[[0.75, 0.25]]]])
+
+
+@pytest.mark.parametrize(
+    "function",
+    [losses.soft_dice_loss, losses.soft_dice_sums, losses.cross_entropy_sums],
+)
+def test_labels_of_another_shape_are_refused(function):
+    logits, labels = random_case()
+    maps = np.eye(3, dtype=np.float32)[labels]
+    wrong = {
+        "of one image": labels[:1],
+        "of one row": labels[:, :1],
+        "with a channel": labels[..., None],
+        "one-hot, but integer": maps.astype(np.int32),
+        "maps of one image": maps[:1],
+        "maps of one class": maps[..., :1],
+        "floating classes": labels.astype(np.float32),
+    }
+    for what, given in wrong.items():
+        message = re.escape(
+            f"labels {list(given.shape)} do not fit logits [2, 4, 4, 3]: they must be "
+            "integers [2, 4, 4], or floating [2, 4, 4, 3]."
+        )
+        with pytest.raises(ValueError, match=message):
+            function(logits, given)
+            pytest.fail(what)
+
+
+def test_shapes_may_be_unknown():
+    logits, labels = random_case()
+    signature = [
+        tf.TensorSpec([None, None, None, 3], tf.float32),
+        tf.TensorSpec([None, None, None], tf.int16),
+    ]
+    traced = tf.function(losses.soft_dice_loss, input_signature=signature)
+    np.testing.assert_allclose(
+        traced(logits, labels.astype(np.int16)),
+        losses.soft_dice_loss(logits, labels),
+        rtol=1e-6,
+    )

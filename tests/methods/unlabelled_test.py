@@ -6,10 +6,11 @@ import pytest
 from dscl_tf import config
 from dscl_tf.cohort.splits import Split
 from dscl_tf.methods import unlabelled
+from dscl_tf.methods.adversarial.settings import AdversarialConfig
 from dscl_tf.pipeline import batches, sampling
 from dscl_tf.training.stage_context import StageContext
 
-PLAIN = config.FinetuneConfig(batch_size=3)
+PLAIN = config.FinetuneConfig(batch_size=3, adversarial=AdversarialConfig(0.1))
 SPLIT = Split(("p0", "p1", "p2"), ("p3",), ("p4",), ("p5",))
 
 
@@ -25,6 +26,11 @@ def make_stream(tiny_cohort):
 
 def take(stream, first, last, seed=0):
     return list(stream.open(seed, first, last).as_numpy_iterator())
+
+
+def test_a_method_that_does_not_say_that_it_uses_them_gets_none(make_stream):
+    with pytest.raises(ValueError, match="need `uses_unlabelled`"):
+        make_stream(config.FinetuneConfig(batch_size=3))
 
 
 def test_batch_is_a_function_of_seed_and_step(make_stream):

@@ -1,4 +1,5 @@
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -120,6 +121,78 @@ def test_doubling_convolution_is_upsampling_and_a_convolution():
     np.testing.assert_allclose(found, expected, atol=1e-5)
     for one, other in zip(gradients, tape.gradient(loss, [below, layer.kernel])):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+def _cloned(model, folder):
+    return tf.keras.models.clone_model(model)
+
+
+def _of_json(model, folder):
+    return tf.keras.models.model_from_json(model.to_json())
+
+
+def _saved_as(name):
+    def loaded(model, folder):
+        model.save(folder / name)
+        return tf.keras.models.load_model(folder / name)
+
+    return loaded
+
+
+@pytest.mark.parametrize("norm", config.NormKind)
+@pytest.mark.parametrize(
+    "copy",
+    [_cloned, _of_json, _saved_as("m.keras"), _saved_as("m.h5"), _saved_as("m")],
+    ids=["clone", "json", "keras", "h5", "SavedModel"],
+)
+def test_keras_copies_and_saves_the_unet(copy, norm, tmp_path):
+    unet = networks.build_unet(dataclasses.replace(SMALL, norm=norm), (16, 16), 3)
+    images = np.random.default_rng(0).random((2, 16, 16, 1), np.float32)
+    unet(images, training=True)  # Moves the statistics, too.
+    found = copy(unet, tmp_path)
+    if copy in (_cloned, _of_json):
+        found.set_weights(unet.get_weights())
+    np.testing.assert_array_equal(found(images), unet(images))
+    names = [variable.name for variable in unet.variables]
+    assert [variable.name for variable in found.variables] == names
+
+
+def test_a_loaded_unet_is_trained_and_saved_again(tmp_path):
+    unet = networks.build_unet(SMALL, (16, 16), 3)
+    images = np.random.default_rng(0).random((2, 16, 16, 1), np.float32)
+    truth = (images[..., 0] > 0.5).astype(np.int32)
+    unet.compile("adam", tf.keras.losses.SparseCategoricalCrossentropy(True))
+    for path in (tmp_path / "first.keras", tmp_path / "second.h5"):
+        before = unet.get_weights()
+        unet.fit(images, truth, verbose=0)
+        assert not np.array_equal(unet.get_weights()[0], before[0])
+        unet.save(path)
+        loaded = tf.keras.models.load_model(path)
+        for one, other in zip(loaded.get_weights(), unet.get_weights()):
+            np.testing.assert_array_equal(one, other)
+        unet = loaded
+
+
+def test_doubling_convolution_keeps_its_settings():
+    layer = blocks.DoubledConv2D(
+        6, name="up", trainable=False, dtype="mixed_bfloat16", kernel_initializer="ones"
+    )
+    layer.build([None, 3, 4, 5])
+    copy = tf.keras.layers.deserialize(tf.keras.layers.serialize(layer))
+    assert type(copy) is blocks.DoubledConv2D
+    assert copy.get_config() == layer.get_config()
+    assert (copy.name, copy.trainable, copy.filters) == ("up", False, 6)
+    assert copy.compute_dtype == "bfloat16"
+    copy.build([None, 3, 4, 5])
+    np.testing.assert_array_equal(copy.kernel, np.ones([2, 2, 5, 6]))
+
+
+def test_names_of_variables_are_those_of_earlier_versions():
+    block = tf.keras.Sequential([blocks.DoubledConv2D(6)])
+    block.build([None, 3, 4, 5])
+    (kernel,) = block.variables
+    assert re.fullmatch(r"doubled_conv2d(_\d+)?/kernel:0", kernel.name)
+    assert kernel.shape == (2, 2, 5, 6)
 
 
 def test_with_instance_norm_an_image_is_alone():

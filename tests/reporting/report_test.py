@@ -235,7 +235,7 @@ def test_pictures_are_of_the_median_cell(tmp_path, evaluation, evaluated_cohort)
     (tmp_path / "results.json").write_text(json.dumps(content))
     text = write(tmp_path)
     check_html(text)
-    assert text.count("<img") == 3
+    assert text.count("<img") == 2
     assert "Gᴰ, 1 labelled volume, draw 0: Dice 0.600" in text
     assert "random/test has no summary.json" in text
 
@@ -277,6 +277,21 @@ def test_a_run_has_its_stages(work):
     assert text.index("Settings of encoder") < text.index("Settings of finetune")
 
 
+def test_a_run_begins_where_its_log_does(work, tmp_path):
+    """Not when a file of it was written: it may be a copy, or have had more steps."""
+    folder = shutil.copytree(work, tmp_path / "work")
+    log = folder / "encoder" / "log.txt"
+    log.write_text("2001-02-03 04:05:06,789 Stage encoder.\n" + log.read_text())
+    assert "· begun 03 February 2001, 04:05 ·" in write(folder)
+    for text in ("", "No time\n2001-02-03 04:05:06,789 Stage.\n"):
+        log.write_text(text)
+        assert "begun" not in write(folder).split("<h2")[0]
+    log.write_bytes(b"\xff")
+    assert "begun" not in write(folder).split("<h2")[0]
+    log.unlink()
+    assert re.search(r" mm · dscl_tf \d", write(folder))
+
+
 def test_one_stage_is_a_run(work):
     text = write(work / "encoder", str(work / "out" / "encoder.html"))
     assert "<h1>Run encoder</h1>" in text
@@ -289,6 +304,8 @@ def test_a_run_shows_its_evaluation(work, evaluation, tmp_path):
     text = write(tmp_path)
     assert "<h3>test</h3>" in text
     assert "2 volumes of the subset all." in text
+    # Which is of another model, as is said with its figures and with its pictures.
+    assert text.count('class="remark">This is not of the weights that') == 2
     # p1 is right, p2 has 48 voxels of 96 in "low": Dice 1 and 2/3.
     assert 'data-sort="0.8333333333">0.833</td>' in text
 

@@ -280,7 +280,7 @@ def test_loss_that_is_not_finite_names_step_and_batch(make_small_stage, monkeypa
     monkeypatch.setattr("dscl_tf.training.monitor.Monitor.seen", [], raising=False)
     monkeypatch.setattr(loop._Meter, "add", add)
     stage = make_small_stage("encoder")
-    with pytest.raises(errors.UserError, match=r"nan at step 1\. .*case\d\[\d\]"):
+    with pytest.raises(errors.UserError, match=r"nan at step 2\. .*case\d\[\d\]"):
         stages.run([stage])
     assert not (pathlib.Path(stage.workdir) / "result.json").exists()
 

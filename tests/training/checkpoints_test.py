@@ -54,14 +54,24 @@ def test_newest_is_restored_and_two_are_kept(saved):
     assert names == {"ckpt-2", "ckpt-3"}
 
 
-@pytest.mark.parametrize("kind", ["index", "data-00000-of-00001"])
-@pytest.mark.parametrize("damage", ["cut", "missing"])
-def test_damaged_newest_falls_back_to_the_one_before(saved, caplog, kind, damage):
-    path = saved / "checkpoints" / f"ckpt-3.{kind}"
+def spoil(path, damage):
+    """Cuts a file short or removes it, or changes its last byte."""
+    content = path.read_bytes()
+    path.unlink()
     if damage == "cut":
-        path.write_bytes(path.read_bytes()[:20])
-    else:
-        path.unlink()
+        path.write_bytes(content[:20])
+    elif damage == "changed":
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 255]))
+
+
+each_file = pytest.mark.parametrize("kind", ["index", "data-00000-of-00001"])
+each_damage = pytest.mark.parametrize("damage", ["cut", "missing", "changed"])
+
+
+@each_file
+@each_damage
+def test_damaged_newest_falls_back_to_the_one_before(saved, caplog, kind, damage):
+    spoil(saved / "checkpoints" / f"ckpt-3.{kind}", damage)
     run, model = open_run(saved)
     with caplog.at_level(logging.WARNING):
         assert run.restore() == 2
@@ -138,6 +148,23 @@ def test_a_best_that_no_checkpoint_knows_keeps_its_step(tmp_path, is_earlier_ver
     handover.take_over(again.result(), {"encoder": part()})
 
 
+@each_file
+@each_damage
+def test_damaged_best_weights_are_not_the_result(tmp_path, caplog, kind, damage):
+    run, _ = open_run(tmp_path)
+    run.keep_if_best(400, 0.7)
+    run.save(500)
+    spoil(tmp_path / "best" / f"ckpt-400.{kind}", damage)
+    again, _ = open_run(tmp_path)
+    with caplog.at_level(logging.WARNING):
+        assert again.restore() == 500
+    assert "best weights, of step 400, are missing or damaged" in caplog.text
+    assert again.scores() == {}
+    assert again.result() == tmp_path / "checkpoints" / "ckpt-500"
+    assert again.keep_if_best(600, 0.6)
+    checkpoints.read_parts(again.result(), {"encoder": part()})
+
+
 def test_result_without_a_best_is_the_newest(saved):
     assert open_run(saved)[0].result() == saved / "checkpoints" / "ckpt-3"
 
@@ -178,9 +205,28 @@ def test_other_shapes_are_refused(source):
         handover.take_over(source, {"encoder": part(units=3)})
 
 
+def test_parts_of_another_network_are_refused(source):
+    for parts in ({"encoder": part(units=3)}, {"classifier": part()}):
+        with pytest.raises(errors.UserError, match=r"do not fit this .*--filters"):
+            checkpoints.read_parts(source, parts)
+
+
 def test_missing_checkpoint_is_refused(tmp_path):
-    with pytest.raises(errors.UserError, match="Cannot read the checkpoint"):
-        handover.take_over(tmp_path / "ckpt-1", {"encoder": part()})
+    parts = {"encoder": part()}
+    for read in (checkpoints.read_parts, handover.take_over):
+        with pytest.raises(errors.UserError, match=r"missing or damaged .*: bring it"):
+            read(tmp_path / "ckpt-1", parts)
+
+
+@each_file
+@each_damage
+def test_damaged_checkpoint_is_not_told_as_another_network(source, kind, damage):
+    spoil(source.with_name(f"{source.name}.{kind}"), damage)
+    for read in (checkpoints.read_parts, handover.take_over):
+        # Whatever the network is.
+        for units in (2, 3):
+            with pytest.raises(errors.UserError, match=r"missing or damaged .*: bring"):
+                read(source, {"encoder": part(units)})
 
 
 def test_variables_by_part(source):

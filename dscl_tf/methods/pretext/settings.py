@@ -28,6 +28,7 @@ class PretextConfig:
     patch_fraction: float = 0.1  # Side of a patch, of the slice's side.
 
     def __post_init__(self):
+        checks.make_members(self)
         for name in ("batch_size", "num_boxes", "num_swaps"):
             checks.require(getattr(self, name) >= 1, name, getattr(self, name), ">= 1")
         low, high = self.box_fraction

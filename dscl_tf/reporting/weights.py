@@ -1,0 +1,67 @@
+"""Whether evaluations are of the weights that a run has now."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Optional
+
+from dscl_tf import errors, files, json_forms
+from dscl_tf.inference import predictor, summary
+from dscl_tf.training import run_folder
+from dscl_tf.training.run_folder import RunFolder
+
+_OTHER = (
+    "This is not of the weights that the run has now, but of others: those before it "
+    "was given more steps or trained again, those of its last step (--weights=last), "
+    "or another model's. dscl-evaluate with --overwrite puts an evaluation of the "
+    "present ones in its place."
+)
+_UNKNOWN = "Whether this is of the run's weights as they are now cannot be told: "
+
+
+def remarks(
+    evaluations: Sequence[tuple[str, Path]], runs: Mapping[str, RunFolder]
+) -> dict[str, str]:
+    """A sentence for each evaluation that is not of the weights of the last segmenter.
+
+    Args:
+      evaluations: names and folders.
+      runs: of any stages by their names, in order.
+
+    Returns:
+      Sentences by the names of evaluations; empty where none is needed.
+
+    Raises:
+      UserError: a summary.json is damaged, or the files of a run are.
+    """
+    asked = {name: _evaluated_id(folder) for name, folder in evaluations}
+    segmenters = {name: run for name, run in runs.items() if _is_segmenter(run)}
+    last = next(reversed(segmenters), "")
+    said, why_not = {None: f"{_UNKNOWN}its {summary.FILE} has no model_id."}, ""
+    for name, run in reversed(segmenters.items()):
+        if said.keys() >= set(asked.values()):
+            break  # Weights take seconds to read.
+        try:
+            # Not by the times of files, which say nothing once they are copied.
+            segmenter = run_folder.load_segmenter(run.path)
+        except errors.UserError as error:
+            why_not = why_not or _UNKNOWN + str(error)
+        else:
+            model_id = predictor.settings_of(segmenter)["model_id"]
+            of_other = f"This is of {name}, not of {last}."
+            said.setdefault(model_id, "" if name == last else of_other)
+    return {name: said.get(it, why_not or _OTHER) for name, it in asked.items()}
+
+
+def _evaluated_id(evaluation: Path) -> Optional[str]:
+    """The id of the model that was evaluated."""
+    path = evaluation / summary.FILE
+    content = files.read_json_object(path, "evaluation summary")
+    cure = "evaluate again with --overwrite"
+    json_forms.check(path, content, {"model_id?": str}, cure)
+    return content.get("model_id")
+
+
+def _is_segmenter(run: RunFolder) -> bool:
+    """Whether a run has chosen weights; while it is given more steps it has none."""
+    is_finetuning = run.read_record().config.stage == "finetune"
+    return is_finetuning and run.read_result() is not None
