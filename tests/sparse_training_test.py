@@ -82,7 +82,8 @@ def test_unlabelled_slices_are_not_drawn(cohort, make_stage, folder, tmp_path):
 def test_unlabelled_slices_of_training_volumes_are_unlabelled_data(
     cohort, make_stage, folder, tmp_path
 ):
-    stage = make_stage("finetune", tmp_path, prepared=str(folder))
+    uses_them = config.FinetuneConfig(batch_size=3, adversarial=AdversarialConfig(0.1))
+    stage = make_stage("finetune", tmp_path, prepared=str(folder), finetune=uses_them)
     split = splits.Split(("p0", "p1", "p2"), ("p0", "p1"), (), ("p3",))
 
     def drawn(split):

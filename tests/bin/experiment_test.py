@@ -94,8 +94,14 @@ def test_one_cell_and_again(flags, tmp_path):
         (["--shard=2/2"], "--shard must be K/N"),
         (["--draws=1", "--sizes=9"], "10 subjects wanted, but only 5"),
         # Before any work, not when the cells that train before it are done.
-        (["--num_test_volumes=0"], "it has 0, none of them labelled: give --num_test"),
-        (["--methods=gd+lr", "--num_blocks=9"], "num_blocks must be 1 to 2"),
+        (
+            ["--draws=1", "--num_test_volumes=0"],
+            "it has 0, none of them labelled: give --num_test",
+        ),
+        (
+            ["--draws=1", "--methods=gd+lr", "--num_blocks=9"],
+            "num_blocks must be 1 to 2",
+        ),
         # What would be ignored.
         (["--split_name=b"], "in an experiment --draws says it"),
         (["--nopseudo_targets"], "in an experiment --methods says it"),

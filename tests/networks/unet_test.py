@@ -139,6 +139,7 @@ def _saved_as(name):
     return loaded
 
 
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5")
 @pytest.mark.parametrize("norm", config.NormKind)
 @pytest.mark.parametrize(
     "copy",
@@ -157,6 +158,7 @@ def test_keras_copies_and_saves_the_unet(copy, norm, tmp_path):
     assert [variable.name for variable in found.variables] == names
 
 
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5")
 def test_a_loaded_unet_is_trained_and_saved_again(tmp_path):
     unet = networks.build_unet(SMALL, (16, 16), 3)
     images = np.random.default_rng(0).random((2, 16, 16, 1), np.float32)
