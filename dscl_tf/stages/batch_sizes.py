@@ -57,9 +57,10 @@ def sizes(stage: StageConfig, cohort: PreparedCohort, split: Split) -> Iterator[
 
 def _num_devices(settings: RuntimeConfig) -> int:
     """Among how many devices batches will be divided; no other worker is asked."""
-    if settings.distribution == "none":
-        return 1
-    if settings.distribution != "multi_worker":
+    if settings.distribution == "mirrored":
         return runtime.devices(settings).num_replicas
-    workers = tf_config.num_workers(os.environ.get("TF_CONFIG"))
-    return workers * max(1, len(tf.config.list_physical_devices("GPU")))
+    cluster = os.environ.get("TF_CONFIG")
+    if settings.distribution == "none" or not cluster:
+        return 1  # A cluster that is missing is said when it is to be joined.
+    gpus = len(tf.config.list_physical_devices("GPU"))
+    return tf_config.num_workers(cluster) * max(1, gpus)

@@ -156,6 +156,9 @@ def test_batches_smaller_than_the_devices_are_refused_before_any_work(
     message = r"A batch of \d+ images cannot be divided among 64 devices"
     with pytest.raises(errors.UserError, match=message):
         opening.check(stage, before)
+    # Where a run is only looked at, there need be no cluster yet.
+    monkeypatch.delenv("TF_CONFIG")
+    opening.check(stage, before)
 
 
 def test_the_sizes_are_those_of_the_batches(make_stage, tiny_cohort, tmp_path):
