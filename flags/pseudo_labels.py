@@ -16,8 +16,9 @@ _ROUNDS = flags.DEFINE_integer(
 _FIRST = flags.DEFINE_string(
     "self_training_first",
     None,
-    "Finished fine-tuning run that serves as the first one, in place of all stages "
-    "before; by default finetune_round_0 in --workdir is trained.",
+    "Finished fine-tuning run, or a --workdir that has one, that serves as the first "
+    "one, in place of all stages before; by default finetune_round_0 in --workdir is "
+    "trained.",
 )
 _CONFIDENCE = flags.DEFINE_float(
     "pseudo_confidence",

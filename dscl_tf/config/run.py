@@ -110,9 +110,9 @@ class StageConfig:
 
     @property
     def from_anywhere(self) -> "StageConfig":
-        """With absolute folders, which mean the same from any working directory."""
+        """With absolute folders of runs, the same from any working directory."""
         found = self
-        for path in (("prepared",), ("workdir",), *paths_of_runs(self)):
+        for path in (("workdir",), *paths_of_runs(self)):
             found = _with_absolute(found, path)
         return found
 

@@ -52,7 +52,8 @@ def _distinct(
     """
     first_of: dict[tuple, int] = {}
     found, again = {}, []
-    for draw in (*draws, *range(max(draws) + 1, max(draws) + 1 + _FURTHER)):
+    next_one = max(draws, default=-1) + 1
+    for draw in (*draws, *range(next_one, next_one + _FURTHER)):
         if len(found) == len(draws):
             break
         split = _drawn(cohort, base, size, draw)
@@ -65,8 +66,8 @@ def _distinct(
         found[draw] = split
     if again:
         _LOG.warning(
-            "With %s labelled volumes these draws have the volumes of one before and "
-            "are passed over: %s. Taken: %s.%s",
+            "Draws of %s labelled volumes that have the volumes of one before are "
+            "passed over, and cells of them not counted: %s. Taken: %s.%s",
             size,
             ", ".join(again[:_NAMED]) + (", ..." if len(again) > _NAMED else ""),
             ", ".join(map(str, found)),

@@ -69,7 +69,9 @@ def _check(tasks: Sequence[plan.Task], root: pathlib.Path) -> None:
             try:
                 stages.check(task.stages, made, cohort)
             except errors.UserError as error:
-                raise errors.UserError(f"{task.name}: {error}") from None
+                raise errors.UserError(
+                    f"{task.name}: {error} Or leave its row out of --methods."
+                ) from None
 
 
 def tasks_of_shard(planned: Plan, shard: tuple[int, int]) -> list[plan.Task]:

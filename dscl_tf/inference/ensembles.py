@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -26,6 +27,13 @@ def load(runs: Sequence[pathlib.Path], last: bool = False) -> Segmenter:
     members = [run_folder.load_segmenter(run, last) for run in runs]
     for run, member in zip(runs, members):
         _check_alike(runs[0], members[0], run, member)
+    # Runs of an earlier version do not know which voxel values masks have.
+    knowing = [(run, m) for run, m in zip(runs, members) if m.label_values]
+    for run, member in knowing[1:]:
+        first_run, first = knowing[0]
+        _require_same(
+            "label_values", first_run, first.label_values, run, member.label_values
+        )
     return members[0] if len(members) == 1 else combined(members)
 
 
@@ -64,16 +72,19 @@ def _check_alike(
     both = first.preprocessing, member.preprocessing
     # Earlier runs do not know which one of several images they have.
     plain = [dataclasses.replace(each, channels=None) for each in both]
-    # Nor which voxel values masks have.
-    values = first.label_values or member.label_values
     for what, ours, theirs in (
         ("channels", *(channels.difference(*both) or ("", ""))),
         ("preprocessing", *plain),
         ("label_names", first.label_names, member.label_names),
-        ("label_values", values, member.label_values or values),
     ):
-        if ours != theirs:
-            raise errors.UserError(
-                f"The models do not fit together: {first_run} has {what} {ours}, {run} "
-                f"has {theirs}; name runs of one prepared cohort."
-            )
+        _require_same(what, first_run, ours, run, theirs)
+
+
+def _require_same(
+    what: str, first_run: pathlib.Path, ours: Any, run: pathlib.Path, theirs: Any
+) -> None:
+    if ours != theirs:
+        raise errors.UserError(
+            f"The models do not fit together: {first_run} has {what} {ours}, {run} "
+            f"has {theirs}; name runs of one prepared cohort."
+        )

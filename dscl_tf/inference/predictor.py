@@ -116,17 +116,18 @@ class Predictor:
         """The slices as float32 [Q, rows, columns, channels], all finite."""
         found = np.asarray(slices)
         whole = found[..., None] if found.ndim == 3 else found
-        if whole.shape[1:] != self._shape or whole.dtype.kind not in "biuf":
+        if whole.dtype.kind in "cOSUMm":
+            raise ValueError(f"Slices of real numbers expected, found {found.dtype}.")
+        if whole.shape[1:] != self._shape:
             raise ValueError(
                 f"Slices of {self.settings.size_px} pixels and {self._shape[-1]} "
-                f"channels expected, found {found.dtype} of shape {found.shape}."
+                f"channels expected, found an array of shape {found.shape}."
             )
         whole = whole.astype(np.float32, copy=False)
         bad = np.count_nonzero(~np.isfinite(whole))
         if bad:  # Their probabilities would look like any others.
-            raise errors.UserError(
-                f"slices: found {bad} NaN or infinite values, expected numbers."
-            )
+            said = f"slices: found {bad} NaN or infinite values, expected numbers."
+            raise errors.UserError(said)
         return whole
 
     def _batch(self, slices: np.ndarray) -> np.ndarray:

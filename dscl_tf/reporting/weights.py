@@ -15,6 +15,10 @@ _OTHER = (
     "or another model's. dscl-evaluate with --overwrite puts an evaluation of the "
     "present ones in its place."
 )
+_NONE_NOW = (
+    "This is not of the weights that the run has now: it has none, since it is being "
+    "trained, or given more steps."
+)
 _UNKNOWN = "Whether this is of the run's weights as they are now cannot be told: "
 
 
@@ -49,7 +53,8 @@ def remarks(
             model_id = predictor.settings_of(segmenter)["model_id"]
             of_other = f"This is of {name}, not of {last}."
             said.setdefault(model_id, "" if name == last else of_other)
-    return {name: said.get(it, why_not or _OTHER) for name, it in asked.items()}
+    other = why_not or (_OTHER if segmenters else _NONE_NOW)
+    return {name: said.get(it, other) for name, it in asked.items()}
 
 
 def _evaluated_id(evaluation: Path) -> Optional[str]:

@@ -44,6 +44,8 @@ def run(stages: Sequence[config.StageConfig]) -> list[pathlib.Path]:
         stage, before the next one. The last stage has nothing to be interrupted then.
     """
     check(stages)
+    for stage in stages:
+        opening.check_devices(stage)
     last = len(stages) - 1
     return [
         lifecycle.run(stage, _STAGES[stage.stage], is_last=number == last)

@@ -13,7 +13,7 @@ from dscl_tf.cohort import splits
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.methods import method, unlabelled
 from dscl_tf.stages import batch_sizes, lengthening, predecessors
-from dscl_tf.training import records, runtime
+from dscl_tf.training import distribution, records, runtime
 from dscl_tf.training.distribution import Devices
 from dscl_tf.training.run_folder import RunFolder
 from dscl_tf.training.stage_context import StageContext
@@ -50,8 +50,8 @@ def check(
 
     Raises:
       UserError: bad cohort, split or network size, no volume to fine-tune on or that a
-        method needs, batches that cannot be drawn or divided, a run to go on from that
-        is missing or does not fit, or a folder with a run of other settings.
+        method needs, batches that cannot be drawn, a run to go on from that is missing
+        or does not fit, or a folder with a run of other settings.
     """
     cohort, split = _data_of(stage, cohort)
     made = {os.path.abspath(folder) for folder in to_come}
@@ -59,10 +59,26 @@ def check(
     # What cannot be checked is said when the stage is opened.
     _check_runs(there, stage, cohort, split, is_said=False)
     _check_methods(stage, cohort)
-    batch_sizes.check(stage, cohort, split)
-    lengthening.check(
-        RunFolder(stage.workdir), records.make_record(stage, cohort, split)
-    )
+    run, record = RunFolder(stage.workdir), records.make_record(stage, cohort, split)
+    lengthening.check(run, record)
+    if not _is_over(run, record):
+        list(batch_sizes.sizes(stage, cohort, split))
+
+
+def check_devices(stage: config.StageConfig) -> None:
+    """Refuses a stage to come whose batches are too small for the devices of the run.
+
+    Raises:
+      UserError: fewer images than devices, or the devices cannot be had.
+    """
+    num_devices = runtime.devices(stage.runtime).num_replicas
+    if num_devices == 1:
+        return
+    cohort, split = _data_of(stage)
+    run, record = RunFolder(stage.workdir), records.make_record(stage, cohort, split)
+    if not _is_over(run, record):
+        for size in batch_sizes.sizes(stage, cohort, split):
+            distribution.row_bounds(size, num_devices)
 
 
 def steps_left(stage: config.StageConfig) -> int:

@@ -70,23 +70,30 @@ def seen_by(run: files.PathLike, cohort_id: str) -> list[Seen]:
             for place in places_of(earlier, folder)
             if RunFolder(place).config_file.exists()
         ]
+        why = ""
         if there:
             found += seen_by(there[0], cohort_id)
+            if not _is_told_by(record.config.workdir, earlier):
+                why = f"went on from {earlier}, which is taken for {there[0].resolve()}"
         else:
             why = f"went on from {earlier}, which is not there any more"
+        if why:
             found.append(Seen(folder.path, unknown=f"{folder.path} {why}"))
     return found
+
+
+def _is_told_by(workdir: str, earlier: str) -> bool:
+    """Whether a record tells where the earlier run was, and not a working directory.
+
+    Those of earlier versions may have one folder that is absolute and one that is not.
+    """
+    return os.path.isabs(earlier) or not os.path.isabs(workdir)
 
 
 def places_of(earlier: str, run: RunFolder) -> list[pathlib.Path]:
     """Where a run may be that another one took over.
 
     They may have moved together, so the place as seen from the other comes first.
-    Records of earlier versions may have an absolute folder and one that is relative to
-    a working directory that nobody knows: such a place cannot be told.
     """
-    workdir = run.read_record().config.workdir
-    places = [pathlib.Path(earlier)] if os.path.isabs(earlier) else []
-    if os.path.isabs(earlier) == os.path.isabs(workdir):
-        places.insert(0, run.path / os.path.relpath(earlier, workdir))
-    return places
+    before = os.path.relpath(earlier, run.read_record().config.workdir)
+    return [run.path / before, pathlib.Path(earlier)]

@@ -13,19 +13,6 @@ _CURE = (
 )
 
 
-def num_workers(text: Optional[str]) -> int:
-    """How many workers a cluster has, a chief among them.
-
-    Args:
-      text: of the environment variable `TF_CONFIG`; None: it is not set.
-
-    Raises:
-      UserError: naming what is missing.
-    """
-    check(text)
-    return sum(map(len, json.loads(text)["cluster"].values()))
-
-
 def check(text: Optional[str]) -> None:
     """Refuses what is not a cluster of workers and the place of this one in it.
 

@@ -227,7 +227,7 @@ def test_draws_are_of_different_volumes_as_long_as_there_are_any(
     assert first == second
     found = expand(["random"], draws=2)
     assert [cell.draw for cell in found.cells] == [0, 2]
-    assert "passed over: 1 (as 0). Taken: 0, 2." in caplog.text
+    assert "not counted: 1 (as 0). Taken: 0, 2." in caplog.text
     found = expand(["random"], draws=40)
     drawn = [
         (each.train, each.validation)

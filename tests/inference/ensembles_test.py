@@ -95,6 +95,14 @@ def test_masks_have_the_voxel_values_of_all_members(runs, tmp_path):
         config_file.write_text(json.dumps(content))
     with pytest.raises(errors.UserError, match=r"label_values \(0, 100\).*\(0, 101\)"):
         predictor.open_predictor(f"{named[0]},{named[1]}")
+    # Whichever comes first.
+    unknowing = tmp_path / "unknowing"
+    shutil.copytree(runs[0], unknowing)
+    without = json.loads((unknowing / "config.json").read_text())
+    without.pop("label_values", None)
+    (unknowing / "config.json").write_text(json.dumps(without))
+    with pytest.raises(errors.UserError, match=r"label_values \(0, 100\).*\(0, 101\)"):
+        predictor.open_predictor(f"{unknowing},{named[0]},{named[1]}")
     # Runs of an earlier version do not know them.
     del content["label_values"]
     config_file.write_text(json.dumps(content))

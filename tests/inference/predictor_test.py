@@ -43,8 +43,18 @@ def test_refuses_slices_of_another_size(segmenter):
 @pytest.mark.parametrize("odd", [np.zeros((5, 32, 24), complex), ["scan.nii.gz"], None])
 def test_refuses_what_are_no_slices_of_numbers(segmenter, odd):
     made, _ = _counting(segmenter, 2)
-    with pytest.raises(ValueError, match=r"\(32, 24\) pixels and 1 channels expected"):
+    with pytest.raises(ValueError, match="Slices of real numbers expected, found"):
         made.probabilities(odd)
+
+
+def test_slices_may_be_of_bfloat16(segmenter):
+    made, _ = _counting(segmenter, 2)
+    slices = np.random.default_rng(0).random((3, 32, 24), np.float32)
+    rounded = tf.cast(slices, tf.bfloat16)
+    found = made.probabilities(rounded)
+    np.testing.assert_array_equal(
+        found, made.probabilities(tf.cast(rounded, tf.float32).numpy())
+    )
 
 
 @pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])

@@ -134,18 +134,6 @@ def test_what_is_known_of_an_unknown_number_is_checked(strategy):
         trace([None], [None, 1])
 
 
-@pytest.mark.parametrize("strategy", ["gd", "ld"])
-def test_batches_of_one_size_are_traced_once(strategy):
-    values, ids, loss = make(strategy)
-    traced = tf.function(loss, autograph=False)
-    order = np.arange(len(values))
-    for seed in range(3):
-        np.random.default_rng(seed).shuffle(order)
-        batch = {name: tf.constant(each[order]) for name, each in ids.items()}
-        traced(tf.constant(values[order]), batch)
-    assert traced.experimental_get_tracing_count() == 1
-
-
 def test_keras_can_build_a_model_with_a_loss():
     values, ids, loss = make("gd")
     inputs = tf.keras.Input(values.shape[1:])

@@ -1,5 +1,5 @@
 import dataclasses
-import json
+import types
 
 import pytest
 
@@ -14,6 +14,7 @@ from dscl_tf.methods.joint.settings import JointConfig
 from dscl_tf.methods.mixup.settings import MixupConfig
 from dscl_tf.methods.pseudo_labels.settings import PseudoLabelConfig
 from dscl_tf.stages import batch_sizes, finetune, opening
+from dscl_tf.training import runtime
 
 ADDED = config.FinetuneConfig(
     batch_size=3, consistency=ConsistencyConfig(0.5), mixup=MixupConfig(0.2)
@@ -138,27 +139,37 @@ def test_batches_of_more_volumes_than_there_are_are_refused_before_any_work(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("kind", ["encoder", "decoder", "pretext", "finetune"])
-@pytest.mark.parametrize("num_workers, fits", [(3, True), (64, False)])
 def test_batches_smaller_than_the_devices_are_refused_before_any_work(
-    make_stage, tmp_path, monkeypatch, kind, num_workers, fits
+    make_stage, tmp_path, monkeypatch
 ):
-    cluster = {"worker": [f"host{k}:1" for k in range(num_workers)]}
-    task = {"type": "worker", "index": 0}
-    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": task}))
-    runtime = config.RuntimeConfig(distribution="multi_worker")
-    init = str(tmp_path / "encoder") if kind == "decoder" else None
-    stage = make_stage(kind, tmp_path / kind, 2, runtime=runtime, init=init)
-    before = [] if init is None else [init]
-    if fits:
-        opening.check(stage, before)
-        return
-    message = r"A batch of \d+ images cannot be divided among 64 devices"
-    with pytest.raises(errors.UserError, match=message):
-        opening.check(stage, before)
-    # Where a run is only looked at, there need be no cluster yet.
-    monkeypatch.delenv("TF_CONFIG")
-    opening.check(stage, before)
+    chain = [make_stage(kind, tmp_path / kind, 2) for kind in ("encoder", "finetune")]
+    opening.check_devices(chain[1])
+    many = types.SimpleNamespace(num_replicas=4)
+    monkeypatch.setattr(runtime, "devices", lambda settings: many)
+    opening.check_devices(chain[0])  # 3 views of 2 x 2 slices; 3 in fine-tuning.
+    with pytest.raises(errors.UserError, match="A batch of 3 images cannot be divided"):
+        stages.run(chain)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_finished_run_needs_no_devices(make_stage, tmp_path, monkeypatch):
+    stage = make_stage("finetune", tmp_path / "finetune", 1)
+    stages.run([stage])
+    many = types.SimpleNamespace(num_replicas=64)
+    monkeypatch.setattr(runtime, "devices", lambda settings: many)
+    opening.check_devices(stage)
+
+
+def test_the_sizes_of_joint_batches(make_stage, tiny_cohort, tmp_path):
+    joint = config.FinetuneConfig(batch_size=3, joint=JointConfig(0.1, 0.1))
+    stage = make_stage("finetune", tmp_path / "finetune", finetune=joint)
+    with opening.open_stage(stage) as context:
+        stream = stages.assemble(context).stream
+        batch = next(stream.batches(None, 0, 0, 1))
+    split = splits.resolve(tiny_cohort, stage.split)
+    images = ("image", "global/image", "local/image")
+    found = list(batch_sizes.sizes(stage, tiny_cohort, split))
+    assert found == [batch[name].shape[0] for name in images]
 
 
 def test_the_sizes_are_those_of_the_batches(make_stage, tiny_cohort, tmp_path):

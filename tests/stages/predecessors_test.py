@@ -87,19 +87,23 @@ def test_relative_folders_are_those_of_the_first_day(
         predecessors.check(run.path, tiny_cohort, split_for("p1"))
 
 
-def test_of_an_earlier_version_they_cannot_be_told(
+def test_of_an_earlier_version_they_are_guessed_and_named(
     make_run, tiny_cohort, tmp_path, monkeypatch, caplog
 ):
-    make_run("elsewhere/encoder", pretrain=("p0",))
+    encoder = make_run("elsewhere/encoder", pretrain=("p0", "p1"))
     decoder = make_run("decoder", init=tmp_path / "encoder", pretrain=("p0",))
     path = run_folder.RunFolder(decoder).config_file
     content = json.loads(path.read_text())
     content["config"]["init"] = "encoder"
     path.write_text(json.dumps(content))
     monkeypatch.chdir(tmp_path / "elsewhere")
-    with caplog.at_level(logging.WARNING):
+    with pytest.raises(errors.UserError, match=r"encoder was trained on 1 volumes"):
         predecessors.check(decoder, tiny_cohort, split_for("p1"))
-    assert "went on from encoder, which is not there any more" in caplog.text
+    with caplog.at_level(logging.WARNING):
+        predecessors.check(decoder, tiny_cohort, split_for("p2"))
+    assert f"went on from encoder, which is taken for {encoder.resolve()}" in (
+        caplog.text
+    )
 
 
 def test_a_run_before_that_is_gone_is_named(make_run, tiny_cohort, caplog):
