@@ -115,9 +115,7 @@ def is_given(flag: str, argv: Optional[Sequence[str]] = None) -> bool:
     """Whether a flag stands on the command line, by default this process's."""
     words = sys.argv if argv is None else argv
     name = flag.lstrip("-")
-    return any(
-        re.match(rf"--?({name}=|(no)?{name}$)", word) is not None for word in words[1:]
-    )
+    return any(re.match(rf"--?({name}=|(no)?{name}$)", word) for word in words[1:])
 
 
 def preset_names() -> list[str]:
@@ -151,7 +149,7 @@ def _in_one_word(argv: Sequence[str]) -> list[str]:
     """With `--preset NAME` as --preset=NAME, as absl takes its own flags."""
     words: list[str] = []
     for word in argv:
-        if words and re.match(r"--?(preset|recipe)$", words[-1]):
+        if words and re.match(rf"--?({'|'.join(_FOLDERS)})$", words[-1]):
             words[-1] += f"={word}"
         else:
             words.append(word)

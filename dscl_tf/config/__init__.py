@@ -33,6 +33,7 @@ from dscl_tf.config.run import (
     RuntimeConfig,
     StageConfig,
     paths_of_runs,
+    with_other_runs,
 )
 from dscl_tf.methods.pretext.settings import PretextConfig, PretextTask
 
@@ -62,4 +63,5 @@ __all__ = [
     "StageConfig",
     "ViewConfig",
     "paths_of_runs",
+    "with_other_runs",
 ]

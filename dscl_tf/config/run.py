@@ -3,8 +3,7 @@
 import dataclasses
 import functools
 import os
-from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 import numpy as np
 
@@ -111,10 +110,8 @@ class StageConfig:
     @property
     def from_anywhere(self) -> "StageConfig":
         """With absolute folders of runs, the same from any working directory."""
-        found = self
-        for path in (("workdir",), *paths_of_runs(self)):
-            found = _with_absolute(found, path)
-        return found
+        found = with_other_runs(self, os.path.abspath)
+        return dataclasses.replace(found, workdir=os.path.abspath(self.workdir))
 
     @property
     def own_optimizer(self) -> OptimizerConfig:
@@ -153,15 +150,17 @@ def paths_of_runs(settings: Any) -> list[tuple[str, ...]]:
     return found
 
 
+def with_other_runs(settings: Any, change: Callable[[str], Optional[str]]) -> Any:
+    """The same settings, where the folder of each other run is what `change` gives."""
+    found = {}
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if field.metadata.get("is_run") and value is not None:
+            found[field.name] = change(value)
+        elif dataclasses.is_dataclass(value):
+            found[field.name] = with_other_runs(value, change)
+    return dataclasses.replace(settings, **found)
+
+
 def _runs_in(settings: Any) -> list[Optional[str]]:
     return [functools.reduce(getattr, p, settings) for p in paths_of_runs(settings)]
-
-
-def _with_absolute(settings: Any, path: Sequence[str]) -> Any:
-    name, *inner = path
-    value = getattr(settings, name)
-    if inner:
-        value = _with_absolute(value, inner)
-    elif value is not None:
-        value = os.path.abspath(value)
-    return dataclasses.replace(settings, **{name: value})

@@ -46,6 +46,5 @@ def refuse(method: Method, chain_of: Chain) -> None:
 
 def _anywhere(record: records.RunRecord) -> records.RunRecord:
     """Without its folder and those that it starts from, whose names have settings."""
-    paths = [".".join(path) for path in config.paths_of_runs(record.config)]
-    stage = comparison.replaced(record.config, dict.fromkeys(paths))
+    stage = config.with_other_runs(record.config, lambda folder: None)
     return dataclasses.replace(record, config=dataclasses.replace(stage, workdir=""))

@@ -72,12 +72,8 @@ def check_devices(stage: config.StageConfig) -> None:
       UserError: fewer images than devices, or the devices cannot be had.
     """
     num_devices = runtime.devices(stage.runtime).num_replicas
-    if num_devices == 1:
-        return
-    cohort, split = _data_of(stage)
-    run, record = RunFolder(stage.workdir), records.make_record(stage, cohort, split)
-    if not _is_over(run, record):
-        for size in batch_sizes.sizes(stage, cohort, split):
+    if num_devices > 1 and steps_left(stage):
+        for size in batch_sizes.sizes(stage, *_data_of(stage)):
             distribution.row_bounds(size, num_devices)
 
 
