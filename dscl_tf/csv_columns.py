@@ -9,6 +9,14 @@ from typing import Optional
 from dscl_tf import errors
 
 
+def names(path: pathlib.Path) -> set[str]:
+    """The columns of a file that `read` can read; none if there is no file."""
+    if not path.exists():
+        return set()
+    with path.open(newline="", encoding="utf-8") as file:
+        return set(next(csv.reader(file), ()))
+
+
 def read(
     path: pathlib.Path,
     texts: Sequence[str],

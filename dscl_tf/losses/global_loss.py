@@ -30,14 +30,19 @@ def _same(ids: tf.Tensor) -> tf.Tensor:
     return ids[:, None] == ids[None, :]
 
 
-def _views_of_one_slice(ids: Ids) -> tf.Tensor:
-    return _same(ids["image"]) & ~_same(ids["view"])
-
-
 def transformed_pairs(ids: Ids) -> tf.Tensor:
     """True where one of a pair is a view x-tilde (1) and the other x-hat (2)."""
     view = ids["view"]
     return (view[:, None] + view[None, :] == 3) & (view[:, None] * view[None, :] == 2)
+
+
+def _views_of_one_slice(ids: Ids) -> tf.Tensor:
+    return _same(ids["image"]) & ~_same(ids["view"])
+
+
+def transformed_of_one_slice(ids: Ids) -> tf.Tensor:
+    """True where a pair is the two transformed views of one slice."""
+    return _same(ids["image"]) & transformed_pairs(ids)
 
 
 def pairs_across_volumes(ids: Ids) -> tf.Tensor:
@@ -75,8 +80,7 @@ def global_pairs(
     """
     strategy = config.GlobalStrategy(strategy)
     if strategy is config.GlobalStrategy.GR:
-        same_image = _same(ids["image"])
-        return Pairs(same_image & transformed_pairs(ids), ~same_image)
+        return Pairs(transformed_of_one_slice(ids), ~_same(ids["image"]))
     if strategy is config.GlobalStrategy.GD_MINUS:
         return Pairs(_views_of_one_slice(ids), ~_same(ids["partition"]))
     if strategy is config.GlobalStrategy.GD:

@@ -31,15 +31,11 @@ def local_pairs(ids: Ids, strategy: Union[config.LocalStrategy, str]) -> tf.Tens
     """
     strategy = config.LocalStrategy(strategy)
     if strategy is config.LocalStrategy.LR:
-        return _transformed_of_one_slice(ids)
+        return global_loss.transformed_of_one_slice(ids)
     if strategy is config.LocalStrategy.LD:
-        return _transformed_of_one_slice(ids) | global_loss.pairs_across_volumes(ids)
+        of_one_slice = global_loss.transformed_of_one_slice(ids)
+        return of_one_slice | global_loss.pairs_across_volumes(ids)
     raise ValueError(f"Strategy {strategy.value!r} has no loss; expected lr or ld.")
-
-
-def _transformed_of_one_slice(ids: Ids) -> tf.Tensor:
-    same_image = ids["image"][:, None] == ids["image"][None, :]
-    return same_image & global_loss.transformed_pairs(ids)
 
 
 def local_contrastive_terms(

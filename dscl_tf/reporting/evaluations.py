@@ -1,10 +1,10 @@
 """The evaluations of a run: means of each structure, and figures of each volume."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dscl_tf import csv_columns
 from dscl_tf.inference import evaluated, summary
 from dscl_tf.reporting.page import Section
 
@@ -36,7 +36,8 @@ def _evaluation(name: str, folder: Path) -> dict[str, Any]:
     figures = [("Dice", "Dice", 3), ("HD95_mm", "HD95 (mm)", 1)]
     figures += [("ASSD_mm", "ASSD (mm)", 2)]
     cases = [("Dice", 3, _by_volume(folder, "dice"))]
-    columns = _columns(folder)
+    # It has been read; earlier versions wrote fewer columns.
+    columns = csv_columns.names(folder / summary.TABLE)
     if tolerance_mm is not None:
         title = f"NSD at {tolerance_mm:g} mm"
         if all("NSD" in mean for _, mean, _ in means):
@@ -51,15 +52,6 @@ def _evaluation(name: str, folder: Path) -> dict[str, Any]:
         "cases": [case for case in cases if case[-1]["rows"]],
         **_volumes(content, folder, columns),
     }
-
-
-def _columns(folder: Path) -> set[str]:
-    """The columns of cases.csv, which has been read: earlier versions wrote fewer."""
-    path = folder / summary.TABLE
-    if not path.exists():
-        return set()
-    with path.open(newline="", encoding="utf-8") as file:
-        return set(next(csv.reader(file), ()))
 
 
 def _volumes(
