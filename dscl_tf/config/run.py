@@ -109,9 +109,10 @@ class StageConfig:
 
     @property
     def from_anywhere(self) -> "StageConfig":
-        """With absolute folders of runs, the same from any working directory."""
+        """With absolute folders, the same from any working directory."""
         found = with_other_runs(self, os.path.abspath)
-        return dataclasses.replace(found, workdir=os.path.abspath(self.workdir))
+        own = {k: os.path.abspath(getattr(self, k)) for k in ("prepared", "workdir")}
+        return dataclasses.replace(found, **own)
 
     @property
     def own_optimizer(self) -> OptimizerConfig:

@@ -91,7 +91,7 @@ class RunRecord:
 def make_record(
     stage_config: config.StageConfig, cohort: PreparedCohort, split: Split
 ) -> RunRecord:
-    """The record of a new run; it names runs alike from any working directory."""
+    """The record of a new run; it names folders alike from any working directory."""
     return RunRecord(
         config=stage_config.from_anywhere,
         split=split,

@@ -100,6 +100,18 @@ def test_a_run_may_move_together_with_what_it_took_over(record, tmp_path, monkey
     assert "config.init was" in records.differences(first, placed(None, "/a/decoder"))
 
 
+def test_a_record_names_its_folders_from_anywhere(
+    tiny_cohort, make_stage, tmp_path, monkeypatch
+):
+    stage = make_stage("encoder", "run")
+    stage = dataclasses.replace(stage, prepared="cohort", init="before")
+    monkeypatch.chdir(tmp_path)
+    split = splits.resolve(tiny_cohort, stage.split)
+    found = records.make_record(stage, tiny_cohort, split).config
+    places = [found.prepared, found.workdir, found.init]
+    assert places == [str(tmp_path / name) for name in ("cohort", "run", "before")]
+
+
 def test_a_second_process_is_refused(run):
     program = """
 import sys
