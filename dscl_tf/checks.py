@@ -25,6 +25,20 @@ def require(condition: bool, field: str, found: Any, expected: str) -> None:
         raise errors.UserError(f"{field} must be {expected}, found {found}.")
 
 
+def at_least(settings: Any, least: int, *fields: str) -> None:
+    """Raises UserError unless each of the fields is `least` or more."""
+    for field in fields:
+        found = getattr(settings, field)
+        require(found >= least, field, found, f"at least {least}")
+
+
+def ordered(settings: Any, least: float, *fields: str) -> None:
+    """Raises UserError unless each field is two numbers, `least` <= low <= high."""
+    for field in fields:
+        found = low, high = getattr(settings, field)
+        require(least <= low <= high, field, found, f"ordered, at least {least:g}")
+
+
 def make_members(settings: Any) -> None:
     """Replaces values by the members of enums that they are of, such as "gr".
 

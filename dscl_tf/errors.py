@@ -18,5 +18,10 @@ def extra_needed(what: str, extra: str) -> UserError:
     return UserError(f"{what}: {how_to_install(extra)}.")
 
 
+def first_line(error: Exception) -> str:
+    """What an error says in one line; its kind, if it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 class Interrupted(Exception):
     """A signal asked the run to stop; its state has been saved."""

@@ -111,8 +111,7 @@ def require_utf8(paths: Iterable[PathLike]) -> None:
 
 def cannot_write(path: PathLike, error: Exception) -> errors.UserError:
     """The UserError that says why `path` could not be written."""
-    lines = str(error).splitlines() or [type(error).__name__]
-    reason = getattr(error, "strerror", None) or lines[0]
+    reason = getattr(error, "strerror", None) or errors.first_line(error)
     return errors.UserError(
         f"Cannot write {path}: {reason}. Choose a folder that "
         "exists or can be created, is writable, and has free space."

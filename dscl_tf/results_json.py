@@ -11,6 +11,8 @@ from dscl_tf.json_forms import MAYBE, NUMBER, Each, Either, Word
 FORMAT = 1
 FILE = "results.json"
 ALL = "all"  # The size of a benchmark.
+# The methods that rows of the table are compared with, by the column.
+REFERENCES = {"versus_random": "random", "versus_gr": "gr"}
 _CURE = "run dscl-experiment again, which writes it anew from its cells"
 _TEXT = (str, type(None))
 _SIZE = Either((int, Word(ALL)))

@@ -118,6 +118,23 @@ def is_given(flag: str, argv: Optional[Sequence[str]] = None) -> bool:
     return any(re.match(rf"--?({name}=|(no)?{name}$)", word) for word in words[1:])
 
 
+def refuse_typed(
+    flag: absl_flags.FlagHolder, switch: absl_flags.FlagHolder, needed: str
+) -> None:
+    """Refuses a flag that says nothing, since `switch` has not the value it needs.
+
+    One that a preset gave is passed over.
+
+    Raises:
+      UserError: it stands on the command line.
+    """
+    if is_given(f"--{flag.name}"):
+        raise errors.UserError(
+            f"--{flag.name} is of --{switch.name}={needed} and says nothing with "
+            f"--{switch.name}={switch.value}: leave one of them out."
+        )
+
+
 def preset_names() -> list[str]:
     """The flagfiles that are shipped, by the names that --preset takes."""
     return _names_in(_PRESETS)

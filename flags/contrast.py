@@ -104,6 +104,8 @@ _OF_VIEWS = {
     "crop_side": _LOCAL_CROP_SIDE,
     "num_regions": _NUM_REGIONS,
 }
+# Other flags of the local loss alone.
+_OF_LOCAL = (*_OF_VIEWS.values(), _LOCAL_VIEWS, _NUM_BLOCKS, _REGION_SIZE)
 _CROP = flags.DEFINE_float(
     "crop_fraction",
     _VIEW.crop_fraction,
@@ -154,21 +156,27 @@ def local_config() -> config.LocalConfig:
     )
 
 
-def refuse_unused() -> None:
-    """Refuses what was typed for the local stage and would say nothing.
+def refuse_unused(has_joint: bool) -> None:
+    """Refuses what was typed for the contrastive losses and would say nothing.
 
-    What a preset says is passed over: it is for both kinds of views.
+    What a preset says is passed over: it is for all kinds of losses and views.
+
+    Args:
+      has_joint: whether fine-tuning has these losses, too.
 
     Raises:
-      UserError: a flag of the other kind of views.
+      UserError: a flag that would be ignored in silence.
     """
+    if global_config().unused:
+        needed = config.GlobalStrategy.POSITIONAL.value
+        binary.refuse_typed(_POSITION_THRESHOLD, _GLOBAL_STRATEGY, needed)
     settings = local_config()
+    if settings.strategy is config.LocalStrategy.NONE and not has_joint:
+        for flag in _OF_LOCAL:
+            binary.refuse_typed(flag, _LOCAL_STRATEGY, config.LocalStrategy.LR.value)
     (other,) = set(config.LocalViews) - {settings.views}
-    for flag in _typed(settings.unused):
-        raise errors.UserError(
-            f"{flag} is of --local_views={other.value} and says nothing with "
-            f"--local_views={settings.views.value}: leave it out, or change the views."
-        )
+    for field in settings.unused:
+        binary.refuse_typed(_OF_VIEWS[field], _LOCAL_VIEWS, other.value)
 
 
 def refuse_unused_in_rows(views: Collection[str], is_said: bool) -> None:

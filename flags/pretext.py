@@ -1,7 +1,7 @@
 """The pretext stage."""
 
 from absl import flags
-from dscl_flags import pairs
+from dscl_flags import binary, pairs
 
 from dscl_tf import config
 
@@ -49,6 +49,23 @@ def pretext_config() -> config.PretextConfig:
         num_swaps=_NUM_SWAPS.value,
         patch_fraction=_PATCH.value,
     )
+
+
+def refuse_unused() -> None:
+    """Refuses what was typed for another task.
+
+    Raises:
+      UserError: a flag that would be ignored in silence.
+    """
+    flag_of = {
+        "num_boxes": (_NUM_BOXES, config.PretextTask.INPAINTING),
+        "box_fraction": (_BOX, config.PretextTask.INPAINTING),
+        "num_swaps": (_NUM_SWAPS, config.PretextTask.CONTEXT_RESTORATION),
+        "patch_fraction": (_PATCH, config.PretextTask.CONTEXT_RESTORATION),
+    }
+    for field in pretext_config().unused:
+        flag, task = flag_of[field]
+        binary.refuse_typed(flag, _TASK, task.value)
 
 
 def replaces_contrast() -> bool:

@@ -128,8 +128,9 @@ def stage_configs() -> list[config.StageConfig]:
     Raises:
       UserError: flags that are missing or contradict each other.
     """
-    contrast.refuse_unused()
     shared = _shared_config()
+    contrast.refuse_unused("local" in shared.finetune.uses_groups)
+    pretext.refuse_unused()
     methods.refuse_unused(shared.finetune)
     network.refuse_unused(shared.network)
     if _INIT.value and pseudo_labels.first_round():

@@ -10,7 +10,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from dscl_tf import config, stages
 from dscl_tf.stages import opening
-from dscl_tf.training import optimizers, steps
 
 
 def stage_config(
@@ -37,10 +36,7 @@ def make_step(stage: config.StageConfig, from_memory: bool):
     context = opening.open_stage(stage)
     opened = context.__enter__()
     assembly = stages.assemble(opened)
-    optimizer = optimizers.build(stage.optimizer, opened.runtime.precision)
-    step = steps.make_step(
-        assembly.loss, assembly.players, optimizer, opened.runtime.jit
-    )
+    _, step = assembly.make_step(opened)
     batches = assembly.stream.batches(
         opened.runtime.input_device, stage.seed, 0, 1 << 30
     )

@@ -6,7 +6,7 @@ import logging
 import pathlib
 
 from dscl_tf import config_json, files
-from dscl_tf.cohort import cases, label_values, prepared, requests
+from dscl_tf.cohort import label_values, prepared, requests
 from dscl_tf.cohort.cases import Dataset
 from dscl_tf.cohort.prepared import PreparedVolume
 from dscl_tf.config import PreprocessingConfig
@@ -52,10 +52,5 @@ def write_index(
         labelled_slices=dataset.labelled_slices,
         ignore_label=dataset.ignore_label,
     )
-    content = config_json.to_json(index)
-    # As before there were a mapping of values and unknown voxels.
-    for name in ("label_values", "labelled_slices", "ignore_label"):
-        if getattr(index, name) in (None, cases.ALL_SLICES):
-            del content[name]
-    files.write_json(output / prepared.INDEX, content)
+    files.write_json(output / prepared.INDEX, config_json.to_json(index))
     _LOG.info("Prepared %d volumes in %s.", len(volumes), output)

@@ -248,25 +248,11 @@ def _check_label(
             severity, case.name, str(case.label), field, found, expected, cure
         )
 
-    for field, found, expected, tolerance in (
-        (
-            "origin (mm)",
-            label.GetOrigin(),
-            image.GetOrigin(),
-            grids.ORIGIN_TOLERANCE_MM,
-        ),
-        (
-            "direction",
-            label.GetDirection(),
-            image.GetDirection(),
-            grids.DIRECTION_TOLERANCE,
-        ),
-    ):
-        if not np.allclose(found, expected, rtol=0, atol=tolerance):
+    for field, found, expected in grids.differences(label, image):
+        # A 2-D label says no thickness of its slice; other spacings are errors before.
+        if field != "spacing (mm)":
             cure = "it is laid voxel by voxel on the image: look at an overlay"
-            yield problem(
-                WARNING, field, grids.numbers(found), grids.numbers(expected), cure
-            )
+            yield problem(WARNING, field, found, expected, cure)
     # Without names any values may stand for classes (`label_values.settle`).
     limit = math.inf if num_classes is None else num_classes
     odd = {value: n for value, n in counts.items() if not 0 <= value < limit}

@@ -70,14 +70,16 @@ class Index:
     volumes: tuple[PreparedVolume, ...]
     # The voxel value of each class in the labels' files; None: the classes.
     label_values: Optional[tuple[int, ...]] = dataclasses.field(
-        default=None, metadata=checks.LATER
+        default=None, metadata=checks.ABSENT
     )
     # Which slices of labels count as labelled, one of `cases.LABELLED_SLICES`.
     labelled_slices: str = dataclasses.field(
-        default=cases.ALL_SLICES, metadata=checks.LATER
+        default=cases.ALL_SLICES, metadata=checks.ABSENT
     )
     # Voxel value in the labels' files of what nobody labelled.
-    ignore_label: Optional[int] = dataclasses.field(default=None, metadata=checks.LATER)
+    ignore_label: Optional[int] = dataclasses.field(
+        default=None, metadata=checks.ABSENT
+    )
 
 
 class PreparedCohort:

@@ -92,10 +92,7 @@ class PreprocessingConfig:
             self.window,
             "two increasing numbers",
         )
-        for name in ("bias_shrink", "bias_levels", "bias_iterations"):
-            checks.require(
-                getattr(self, name) >= 1, name, getattr(self, name), "at least 1"
-            )
+        checks.at_least(self, 1, "bias_shrink", "bias_levels", "bias_iterations")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +108,5 @@ class SplitConfig:
     seed: int = 0
 
     def __post_init__(self):
-        for field in ("num_train", "num_validation", "num_test", "num_pretrain"):
-            checks.require(
-                getattr(self, field) >= 0, field, getattr(self, field), "at least 0"
-            )
+        subsets = ("num_train", "num_validation", "num_test", "num_pretrain")
+        checks.at_least(self, 0, *subsets)

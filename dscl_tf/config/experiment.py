@@ -34,10 +34,7 @@ class EngineConfig:
     gpus_per_task: float = 0.0  # Of Ray.
 
     def __post_init__(self):
-        checks.require(self.jobs >= 1, "jobs", self.jobs, "at least 1")
-        checks.require(
-            self.cpus_per_task >= 1, "cpus_per_task", self.cpus_per_task, "at least 1"
-        )
+        checks.at_least(self, 1, "jobs", "cpus_per_task")
         checks.require(
             self.engine in ENGINES,
             "engine",

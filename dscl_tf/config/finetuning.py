@@ -46,6 +46,9 @@ class AugmentationConfig:
         checks.make_members(self)
         step = self.rotation_step_deg
         checks.require(step > 0, "rotation_step_deg", step, "above 0 (360: none)")
+        checks.require(self.scale[0] > 0, "scale", self.scale, "above 0")
+        checks.ordered(self, 0, "scale", "contrast")
+        checks.at_least(self, 0, "elastic_sigma", "brightness")
 
     @property
     def unused(self) -> tuple[str, ...]:
@@ -77,11 +80,7 @@ class FinetuneConfig(registered.Registered):
 
     def __post_init__(self):
         checks.make_members(self)
-        checks.require(
-            self.batch_size >= 1, "batch_size", self.batch_size, "at least 1"
-        )
+        checks.at_least(self, 1, "batch_size")
         decay = self.average_decay
         checks.require(0 <= decay < 1, "average_decay", decay, "in [0, 1)")
-        checks.require(
-            self.validate_every >= 1, "validate_every", self.validate_every, ">= 1"
-        )
+        checks.at_least(self, 1, "validate_every")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import enum
+import math
 from typing import Any
 
 from dscl_tf import checks
@@ -48,13 +49,10 @@ class ViewConfig:
         checks.require(
             0 < self.crop_fraction <= 1, "crop_fraction", self.crop_fraction, "in (0,1]"
         )
-        low, high = self.crop_start
-        checks.require(
-            0 <= low <= high < 1, "crop_start", self.crop_start, "ordered, in [0, 1)"
-        )
-        checks.require(
-            self.brightness >= 0, "brightness", self.brightness, "at least 0"
-        )
+        checks.ordered(self, 0, "crop_start", "contrast")
+        checks.require(self.crop_start[1] < 1, "crop_start", self.crop_start, "below 1")
+        checks.ordered(self, -math.inf, "clip")
+        checks.at_least(self, 0, "brightness")
 
 
 def _check_contrast(config: Any) -> None:
@@ -65,9 +63,7 @@ def _check_contrast(config: Any) -> None:
         config.num_partitions,
         "at least 2, since negatives come from other partitions",
     )
-    checks.require(
-        config.batch_volumes >= 1, "batch_volumes", config.batch_volumes, "at least 1"
-    )
+    checks.at_least(config, 1, "batch_volumes")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,21 +143,12 @@ class LocalConfig:
             "ordered, above 0.5 (two smaller crops may show nothing in common) and at "
             "most 1",
         )
-        checks.require(
-            self.num_regions >= 2, "num_regions", self.num_regions, "at least 2"
-        )
-        checks.require(
-            self.num_blocks >= 1, "num_blocks", self.num_blocks, "at least 1"
-        )
-        checks.require(
-            self.region_size >= 1, "region_size", self.region_size, "at least 1"
-        )
+        checks.at_least(self, 2, "num_regions")
+        checks.at_least(self, 1, "num_blocks", "region_size")
         checks.require(
             self.grid == 0 or self.grid >= 2, "grid", self.grid, "0 or at least 2"
         )
-        checks.require(
-            self.num_negatives >= 0, "num_negatives", self.num_negatives, "at least 0"
-        )
+        checks.at_least(self, 0, "num_negatives")
         if self.strategy is LocalStrategy.LD:
             checks.require(
                 self.batch_volumes >= 2,

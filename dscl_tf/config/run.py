@@ -29,7 +29,7 @@ class OptimizerConfig:
     cosine: bool = False  # Decay to 0 at `num_steps` after the warm-up.
 
     def __post_init__(self):
-        checks.require(self.num_steps >= 1, "num_steps", self.num_steps, "at least 1")
+        checks.at_least(self, 1, "num_steps")
         checks.require(
             self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0"
         )
@@ -81,6 +81,11 @@ class StageConfig:
     pretext: PretextConfig = dataclasses.field(
         default=PretextConfig(), metadata=checks.LATER
     )
+
+    def __post_init__(self):
+        # TensorFlow's draws of a step take it as int32.
+        known = 0 <= self.seed < 2**31
+        checks.require(known, "seed", self.seed, "at least 0 and below 2^31")
 
     @property
     def draw_seed(self) -> int:

@@ -5,12 +5,11 @@ import logging
 from collections.abc import Sequence
 from typing import Union
 
-from dscl_tf import errors
+from dscl_tf import errors, results_json
 from dscl_tf.cohort import splits
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.config import SplitConfig
 
-ALL = "all"  # The size of a benchmark's cell.
 Size = Union[int, str]
 Splits = dict[Size, dict[int, SplitConfig]]
 _LOG = logging.getLogger(__name__)
@@ -29,7 +28,7 @@ def make_splits(
     Args:
       cohort: whose volumes they are.
       base: what the draws have in common: a file, or the sizes of the other lists.
-      sizes: numbers of labelled volumes, or ALL.
+      sizes: numbers of labelled volumes, or `results_json.ALL`.
       draws: numbers from 0 up. Where a file has fewer of a size, those are all; where
         volumes are drawn and are those of a draw before, further numbers take its
         place, which the log says.
@@ -80,7 +79,7 @@ def _drawn(
     cohort: PreparedCohort, base: SplitConfig, size: Size, draw: int
 ) -> SplitConfig:
     base = dataclasses.replace(base, seed=draw)
-    if size != ALL:
+    if size != results_json.ALL:
         return dataclasses.replace(base, num_train=int(size))
     none = splits.resolve(cohort, dataclasses.replace(base, num_train=0))
     labelled = {
@@ -94,7 +93,7 @@ def _drawn(
 
 def _listed(base: SplitConfig, size: Size, draws) -> dict[int, SplitConfig]:
     counts = splits.count_train(base.file)
-    if size == ALL:
+    if size == results_json.ALL:
         names = [splits.BENCHMARK] if splits.BENCHMARK in counts else []
         said = f"no lists called {splits.BENCHMARK}: leave out that method"
     else:
@@ -106,7 +105,7 @@ def _listed(base: SplitConfig, size: Size, draws) -> dict[int, SplitConfig]:
         )
     if not names:
         raise errors.UserError(f"--split={base.file} has {said}.")
-    if size != ALL and len(names) <= max(draws):
+    if size != results_json.ALL and len(names) <= max(draws):
         _LOG.info(
             "%s has %d draws of %s labelled volumes: there are no more of that size.",
             base.file,

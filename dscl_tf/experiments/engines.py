@@ -113,7 +113,7 @@ class RayEngine:
         try:
             return reason_of(self._ray.get(handle))
         except self._ray.exceptions.RayError as error:
-            return f"Ray lost it: {str(error).splitlines()[0]}"
+            return f"Ray lost it: {errors.first_line(error)}"
 
     def stop(self, handles: Sequence[Any]) -> None:
         for handle in handles:

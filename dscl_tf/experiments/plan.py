@@ -3,11 +3,11 @@
 import dataclasses
 import functools
 import itertools
+import operator
 import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Optional
 
-from dscl_tf import config, errors
+from dscl_tf import config, errors, results_json
 from dscl_tf.cohort import splits
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.experiments import comparison, draws, idle_settings
@@ -133,7 +133,7 @@ def _make_splits(
     grid: Grid, cohort: PreparedCohort, split: config.SplitConfig
 ) -> draws.Splits:
     with_all = any(method.all_labelled for method in grid.methods)
-    sizes = (*grid.sizes, draws.ALL) if with_all else grid.sizes
+    sizes = (*grid.sizes, results_json.ALL) if with_all else grid.sizes
     return draws.make_splits(cohort, split, sizes, grid.draws)
 
 
@@ -169,7 +169,7 @@ def _points(grid: Grid, of_draws: draws.Splits) -> Iterable[tuple]:
     for seed, draw in itertools.product(grid.seeds, taken):
         for size, found in of_draws.items():
             for method in _in_order(grid.methods) if draw in found else ():
-                if method.all_labelled == (size == draws.ALL):
+                if method.all_labelled == (size == results_json.ALL):
                     yield seed, draw, size, method
 
 
@@ -308,13 +308,4 @@ def _plain(stage: config.StageConfig) -> config.StageConfig:
 
 
 def _value(settings: config.FinetuneConfig, path: str):
-    found = settings
-    for name in path.split(".")[1:]:
-        found = getattr(found, name)
-    return found
-
-
-def labelled_of(cell: Cell) -> Optional[int]:
-    """Labelled volumes that a cell is trained on, None where a file says it."""
-    split = cell.task.stages[-1].split
-    return split.num_train if split.file is None else None
+    return operator.attrgetter(path.removeprefix("finetune."))(settings)

@@ -18,7 +18,6 @@ from dscl_tf.experiments.plan import Cell, Plan, Task
 FORMAT, RESULTS = results_json.FORMAT, results_json.FILE
 TABLE = "table.md"
 _PAPER = pathlib.Path(__file__).parent / "paper_tables.json"
-_REFERENCES = {"versus_random": "random", "versus_gr": "gr"}
 _PAIRED = ("mean", "low", "high", "num_above")
 
 
@@ -167,7 +166,7 @@ def table_rows(
         whole = statistics.spread(results_json.means_of_draws(dice))
         row = {"method": method, "size": size, **dataclasses.asdict(whole)}
         row["structures"] = _structures(own)
-        for name, reference in _REFERENCES.items():
+        for name, reference in results_json.REFERENCES.items():
             row[name] = None
             if method != reference:
                 row[name] = paired(own, by_draw(cells, size, reference))
@@ -241,7 +240,7 @@ def as_csv(content: Mapping) -> str:
     structures = content["cohort"]["label_names"][1:]
     head = ["labelled", "method", "title", "n", "dice_mean", "dice_std"]
     head += [f"{name}_{kind}" for name in structures for kind in ("mean", "std")]
-    for name in _REFERENCES:
+    for name in results_json.REFERENCES:
         head += [f"{name}_{kind}" for kind in _PAIRED]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -253,7 +252,7 @@ def as_csv(content: Mapping) -> str:
         for name in structures:
             found = row["structures"].get(name, {})
             line += [found.get("mean"), found.get("std")]
-        for name in _REFERENCES:
+        for name in results_json.REFERENCES:
             found = row[name] or {}
             line += [found.get(kind) for kind in _PAIRED]
         writer.writerow([*line, row["paper"]])
@@ -272,7 +271,7 @@ def as_markdown(content: Mapping) -> str:
     for row in content["table"]:
         line = [str(row["size"]), titles[row["method"]], str(row["n"]), _spread(row)]
         line += [_spread(row["structures"].get(name)) for name in structures]
-        line += [interval(row[name]) for name in _REFERENCES]
+        line += [interval(row[name]) for name in results_json.REFERENCES]
         line += [_number(row["paper"])] if with_paper else []
         lines.append(f"| {' | '.join(line)} |")
     missing = [cell for cell in content["cells"] if cell["state"] != "done"]

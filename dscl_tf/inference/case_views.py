@@ -10,6 +10,7 @@ import SimpleITK as sitk
 
 from dscl_tf import config
 from dscl_tf.cohort import geometry
+from dscl_tf.inference import metrics
 
 _MARGIN = 0.3  # Shown around the structures, as a fraction of their extent.
 
@@ -32,13 +33,11 @@ class CaseView:
         truth, prediction = self.truth[index], self.prediction[index]
         if self.unknown is not None:
             prediction = np.where(self.unknown[index], 0, prediction)
-        return {
-            label: 2
-            * float(np.sum((truth == label) & (prediction == label)))
-            / float(np.sum(truth == label) + np.sum(prediction == label))
+        dice = {
+            label: metrics.dice_of(truth == label, prediction == label)
             for label in range(1, len(self.label_names))
-            if np.any(truth == label) or np.any(prediction == label)
         }
+        return {label: value for label, value in dice.items() if value is not None}
 
     def levels(self) -> list[int]:
         """Slices in the middle of the structures' three thirds."""
@@ -65,19 +64,6 @@ class Thumbnail:
 
     view: CaseView  # Of one slice.
     dice: Optional[float]  # Of the whole volume, mean over its structures.
-
-
-def case_view(
-    name: str,
-    image: sitk.Image,
-    truth: sitk.Image,
-    prediction: sitk.Image,
-    label_names: tuple[str, ...],
-    orientation: Optional[config.OrientationConfig] = None,
-) -> CaseView:
-    """A case for drawing: `case_views` of one prediction."""
-    views = case_views(name, image, truth, [prediction], label_names, orientation)
-    return views[0]
 
 
 def case_views(

@@ -19,7 +19,6 @@ from dscl_tf.cohort import (
 )
 from dscl_tf.config import masks
 from dscl_tf.inference import (
-    case_views,
     evaluated,
     evaluation_pictures,
     former,
@@ -189,7 +188,9 @@ def _evaluate_all(
         result = _compare(cohort, volume, truth, mask, mask_file, tolerance_mm)
         results.append(result)
         if pictures:
-            pictures.add(_view(cohort, volume, image, truth, mask), result.dice)
+            name = volume.name
+            (view,) = evaluation_pictures.views_of(cohort, name, image, truth, [mask])
+            pictures.add(view, result.dice)
         line = log_tables.case_line(result, cohort.label_names)
         _LOG.info("%d/%d %s", number, len(chosen), line)
     if pictures:
@@ -201,13 +202,6 @@ def _values(cohort: prepared.PreparedCohort, mask_values: str) -> tuple[int, ...
     """The voxel value of each class in masks, as in the truth that they lie beside."""
     values = label_values.of_classes(cohort.label_values, cohort.num_classes)
     return label_values.of_masks(mask_values, values)
-
-
-def _view(cohort, volume, image, truth, mask) -> case_views.CaseView:
-    orientation = cohort.settings.orientation
-    return case_views.case_view(
-        volume.name, image, truth, mask, cohort.label_names, orientation
-    )
 
 
 def _left_out(cohort, volume, truth: sitk.Image) -> summary.LeftOut:

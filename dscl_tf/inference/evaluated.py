@@ -108,11 +108,16 @@ def mask_values(evaluation: pathlib.Path) -> Optional[list[int]]:
     Raises:
       UserError: summary.json is missing, or not what dscl-evaluate writes.
     """
-    content = _summary(evaluation, {})
-    if "mask_values" not in content:
-        return None
-    json_forms.check(evaluation / summary.FILE, content, {"mask_values": [int]}, _CURE)
-    return content["mask_values"]
+    return _summary(evaluation, {"mask_values?": [int]}).get("mask_values")
+
+
+def model_id(evaluation: pathlib.Path) -> Optional[str]:
+    """The id of the model that was evaluated; None: an earlier version did not say.
+
+    Raises:
+      UserError: summary.json is missing, or not what dscl-evaluate writes.
+    """
+    return _summary(evaluation, {"model_id?": str}).get("model_id")
 
 
 def cohort_id(evaluation: pathlib.Path) -> str:

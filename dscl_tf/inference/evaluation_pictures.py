@@ -51,6 +51,19 @@ def draw_missing(cohort: prepared.PreparedCohort, evaluation: pathlib.Path) -> N
     pictures.finish()
 
 
+def views_of(
+    cohort: prepared.PreparedCohort,
+    name: str,
+    image: sitk.Image,
+    truth: sitk.Image,
+    masks: Sequence[sitk.Image],
+) -> list[case_views.CaseView]:
+    """A volume of the cohort with each of its masks (`case_views.case_views`)."""
+    orientation = cohort.settings.orientation
+    names = cohort.label_names
+    return case_views.case_views(name, image, truth, masks, names, orientation)
+
+
 class MaskViews:
     """Volumes with the masks that evaluations wrote of them, to be drawn."""
 
@@ -87,9 +100,7 @@ class MaskViews:
         originals.check_there([volume])
         image, truth = originals.read(self._cohort, volume)
         masks = [self._mask(volume, *each) for each in self._values.items()]
-        orientation = self._cohort.settings.orientation
-        names = self._cohort.label_names
-        return case_views.case_views(name, image, truth, masks, names, orientation)
+        return views_of(self._cohort, name, image, truth, masks)
 
     def _mask(
         self,

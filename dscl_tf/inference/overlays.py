@@ -9,7 +9,7 @@ from typing import Optional
 
 import numpy as np
 import SimpleITK as sitk
-from matplotlib import font_manager, lines, patches, text
+from matplotlib import colors, font_manager, lines, patches, text
 from matplotlib.axes import Axes
 from matplotlib.backends import backend_agg
 from matplotlib.figure import Figure
@@ -194,9 +194,8 @@ def _show(panel: Axes, view: CaseView, index: int, white: float = 1) -> None:
 
 def _fill(panel: Axes, mask: np.ndarray) -> None:
     for label in _labels(mask):
-        color = [int(structure_color(label)[at : at + 2], 16) / 255 for at in (1, 3, 5)]
         layer = np.zeros((*mask.shape, 4), np.float32)
-        layer[mask == label] = (*color, 0.5)
+        layer[mask == label] = colors.to_rgba(structure_color(label), 0.5)
         panel.imshow(layer, interpolation="nearest", aspect=panel.get_aspect())
         _outline(panel, mask == label, structure_color(label), "solid")
 

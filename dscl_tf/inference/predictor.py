@@ -317,7 +317,7 @@ def _signature(path: pathlib.Path) -> Any:
     try:
         loaded = tf.saved_model.load(str(path))
     except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
-        reason = str(error).splitlines()[0]
+        reason = errors.first_line(error)
         raise errors.UserError(f"Cannot load the SavedModel {path}: {reason}") from None
     serve = loaded.signatures.get("serving_default")
     if serve is None or "probabilities" not in serve.structured_outputs:

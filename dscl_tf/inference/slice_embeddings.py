@@ -11,7 +11,7 @@ import tensorflow as tf
 from dscl_tf import errors, networks
 from dscl_tf.cohort import partitions
 from dscl_tf.cohort.prepared import PreparedCohort
-from dscl_tf.training import checkpoints, slicewise
+from dscl_tf.training import checkpoints, runtime, slicewise
 from dscl_tf.training.records import RunRecord
 from dscl_tf.training.run_folder import RunFolder
 
@@ -99,9 +99,7 @@ def before_and_after(
 
 def encoder_of(record: RunRecord, run: Optional[pathlib.Path]) -> tf.keras.Model:
     """The encoder with the weights of a finished run, or with those it began with."""
-    before = tf.keras.mixed_precision.global_policy()
-    tf.keras.mixed_precision.set_global_policy("float32")
-    try:
+    with runtime.float32_networks():
         # As the stage does before it builds its networks, the encoder first.
         tf.keras.utils.set_random_seed(record.config.seed)
         encoder = networks.build_encoder(
@@ -109,8 +107,6 @@ def encoder_of(record: RunRecord, run: Optional[pathlib.Path]) -> tf.keras.Model
             record.preprocessing.size_px,
             record.preprocessing.num_channels,
         )
-    finally:
-        tf.keras.mixed_precision.set_global_policy(before)
     if run is not None:
         checkpoints.read_parts(RunFolder(run).final_checkpoint(), {"encoder": encoder})
     return encoder

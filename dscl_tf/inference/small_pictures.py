@@ -5,7 +5,7 @@ import io
 import pathlib
 from typing import NamedTuple
 
-from PIL import Image  # matplotlib brings it.
+from PIL import Image, ImageColor  # matplotlib brings it.
 
 from dscl_tf import palette
 
@@ -40,8 +40,7 @@ def _palette() -> Image.Image:
     """
     colors = [(grey, grey, grey) for grey in range(0, 256, 2)]
     for label in range(1, _COLORED + 1):
-        name = palette.structure_color(label)
-        color = [int(name[at : at + 2], 16) for at in (1, 3, 5)]
+        color = ImageColor.getrgb(palette.structure_color(label))
         for ground in (20, 100):
             for share in (k / 8 for k in range(1, 9)):
                 mixed = [round(ground + share * (c - ground)) for c in color]

@@ -48,6 +48,41 @@ def log_sum_of_negatives(logits: tf.Tensor, log_weight: tf.Tensor) -> tf.Tensor:
     return tf.reduce_logsumexp(logits + log_weight, axis=-1)
 
 
+def of_anchors(
+    similarity: tf.Tensor, positive: tf.Tensor, negative: tf.Tensor, temperature: float
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Each candidate as the positive of an anchor, against all of its negatives.
+
+    Args:
+      similarity: float32 [A, N], cosines of anchors and candidates.
+      positive: bool [A, N].
+      negative: bool [A, N].
+      temperature: tau > 0.
+
+    Returns:
+      float32 [A, N], the contrast with each candidate; and bool [A, N], the positives
+      that are more similar than all negatives of their anchor.
+    """
+    logits = similarity / temperature
+    log_negatives = log_sum_of_negatives(logits, log_weights(negative))
+    hardest = tf.reduce_max(tf.where(negative, similarity, -2.0), axis=1)
+    is_hit = positive & (similarity > hardest[:, None])
+    return contrast(logits, log_negatives[:, None]), is_hit
+
+
+def spread(units: tf.Tensor) -> tf.Tensor:
+    """The mean standard deviation of a unit vector's components, times sqrt(D).
+
+    1 when spread over the sphere, 0 when collapsed.
+
+    Args:
+      units: float32 [..., D].
+    """
+    units = tf.reshape(units, [-1, units.shape[-1]])
+    dimension = tf.cast(units.shape[-1], tf.float32)
+    return tf.reduce_mean(tf.math.reduce_std(units, axis=0)) * tf.sqrt(dimension)
+
+
 def contrast(positive: tf.Tensor, log_negatives: tf.Tensor) -> tf.Tensor:
     """-log(e^p / (e^p + sum of e^n)) (paper, equation 1), without overflow.
 

@@ -88,7 +88,9 @@ def global_pairs(
         return Pairs(positive, ~_same(ids["partition"]))
     if strategy is config.GlobalStrategy.POSITIONAL:
         position = ids["position"]
-        near = tf.abs(position[:, None] - position[None, :]) < position_threshold
+        distance = tf.abs(position[:, None] - position[None, :])
+        # Heights are float32: pairs at the threshold are to repel, all of them.
+        near = distance < position_threshold - 1e-6
         itself = _same(ids["image"]) & _same(ids["view"])
         return Pairs(near & ~itself, ~near)
     raise ValueError(f"Strategy {strategy.value!r} has no loss; expected another.")
@@ -138,7 +140,6 @@ def global_contrastive_terms(
         )
     )
     pair_loss = tf.math.divide_no_nan(loss, num_pairs)
-    dimension = tf.cast(tf.shape(units)[-1], tf.float32)
     return {
         # Each unordered pair gives l(a, b) + l(b, a): twice the mean over ordered.
         "loss": 2.0 * pair_loss,
@@ -147,8 +148,7 @@ def global_contrastive_terms(
         "top1": tf.math.divide_no_nan(top1, num_pairs),
         "positive_similarity": tf.math.divide_no_nan(similar, num_pairs),
         "negative_similarity": tf.math.divide_no_nan(repelled, num_negatives),
-        "embedding_std": tf.reduce_mean(tf.math.reduce_std(units, axis=0))
-        * tf.sqrt(dimension),
+        "embedding_std": contrast.spread(units),
     }
 
 
@@ -160,13 +160,9 @@ def _row_sums(pairs: Pairs, temperature: float) -> chunks.RowSums:
         positive = tf.gather(pairs.positive, anchor) & counts
         negative = tf.gather(pairs.negative, anchor) & counts
         similarity = tf.matmul(tf.gather(units, anchor), units, transpose_b=True)
-        logits = similarity / temperature
-        negatives = contrast.log_sum_of_negatives(
-            logits, contrast.log_weights(negative)
+        per_pair, is_hit = contrast.of_anchors(
+            similarity, positive, negative, temperature
         )
-        per_pair = contrast.contrast(logits, negatives[:, None])
-        hardest = tf.reduce_max(tf.where(negative, similarity, -2.0), axis=1)
-        is_hit = positive & (similarity > hardest[:, None])
         num_positives = tf.reduce_sum(tf.cast(positive, tf.float32), axis=1)
         num_negatives = tf.reduce_sum(tf.cast(negative, tf.float32), axis=1)
         return tf.stack(

@@ -85,7 +85,7 @@ def local_contrastive_terms(
         "top1": tf.math.divide_no_nan(top1, count),
         "positive_similarity": tf.math.divide_no_nan(similar, count),
         "negative_similarity": tf.math.divide_no_nan(repelled, num_negatives),
-        "embedding_std": _spread(units[:, : regions.num_regions]),
+        "embedding_std": contrast.spread(units[:, : regions.num_regions]),
     }
 
 
@@ -202,12 +202,6 @@ def _of_maps(values: tf.Tensor, maps: tf.Tensor) -> tf.Tensor:
 def _hardest(similarity: tf.Tensor, is_negative: tf.Tensor) -> tf.Tensor:
     """The similarity of each region's most similar negative: [P, A]."""
     return tf.reduce_max(tf.where(is_negative, similarity, -2.0), axis=-1)
-
-
-def _spread(units: tf.Tensor) -> tf.Tensor:
-    dimension = tf.cast(tf.shape(units)[-1], tf.float32)
-    deviation = tf.math.reduce_std(units, axis=[0, 1])
-    return tf.reduce_mean(deviation) * tf.sqrt(dimension)
 
 
 def _log_add(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:

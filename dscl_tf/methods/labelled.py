@@ -9,7 +9,6 @@ from dscl_tf.cohort import sparse
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.methods.method import MoreLabels
 from dscl_tf.pipeline import batches, sampling
-from dscl_tf.pipeline.batches import PseudoLabelled
 from dscl_tf.pipeline.streams import BatchChange, Stream
 from dscl_tf.training.stage_context import StageContext
 
@@ -44,20 +43,20 @@ def labelled_batches(
     table = sampling.slice_table(cohort, names, num_partitions=1)
     known = known_slices(cohort, names)
     table = sampling.of_slices(table, known)  # Refused without any.
-    pseudo: Optional[PseudoLabelled] = None
+    halves = {}
     if more is not None:
         true = frozenset(names)
 
         def label_of(name: str):
             return cohort.label(name) if name in true else more.label_of(name)
 
-        pseudo = PseudoLabelled(num_labelled=len(names), label_of=label_of)
+        halves = {"label_of": label_of, "num_labelled": len(names)}
         names = (*names, *more.names)
         known += [np.ones(cohort.volume(n).num_slices, bool) for n in more.names]
         table = sampling.slice_table(cohort, names, num_partitions=1)
         table = sampling.of_slices(table, known)
     stream = batches.finetune_batches(
-        cohort, table, context.config.finetune, pseudo, salt
+        cohort, table, context.config.finetune, salt, **halves
     )
     for change in changes:
         stream = stream.then(change)

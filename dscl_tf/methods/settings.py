@@ -52,6 +52,13 @@ class MethodSettings:
         raise NotImplementedError
 
     @property
+    def unused(self) -> tuple[str, ...]:
+        """Settings without effect: all, where it is off."""
+        if self.is_on:
+            return ()
+        return tuple(field.name for field in dataclasses.fields(self))
+
+    @property
     def draw_number(self) -> int:
         """Tells runs apart that go on from each other and share a seed, from 1."""
         return 0
@@ -70,7 +77,7 @@ class TaughtSettings(MethodSettings):
     needs_first_round = True
 
     def __post_init__(self):
-        checks.require(self.weight >= 0, "weight", self.weight, ">= 0")
+        checks.at_least(self, 0, "weight")
         decay, factor = self.teacher_decay, self.steps_factor
         checks.require(0 <= decay < 1, "teacher_decay", decay, "in [0, 1)")
         checks.require(factor > 0, "steps_factor", factor, "above 0")
@@ -81,7 +88,5 @@ class TaughtSettings(MethodSettings):
 
     @property
     def unused(self) -> tuple[str, ...]:
-        """Settings without effect: all, where it is off; the rounds have the steps."""
-        if self.is_on:
-            return ("steps_factor",)
-        return tuple(each.name for each in dataclasses.fields(self))
+        """All, if off; always `steps_factor`: the rounds' steps have it in them."""
+        return ("steps_factor",) if self.is_on else super().unused

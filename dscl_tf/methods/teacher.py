@@ -9,7 +9,7 @@ from typing import Callable
 
 import tensorflow as tf
 
-from dscl_tf import errors, networks
+from dscl_tf import errors
 from dscl_tf.training import averaging
 from dscl_tf.training.run_folder import RunFolder
 from dscl_tf.training.stage_context import StageContext
@@ -39,12 +39,7 @@ def make(
     network = unet
     parts, followers = {}, {}
     if decay:
-        network = networks.build_unet(
-            context.config.network,
-            context.size_px,
-            context.cohort.num_classes,
-            context.num_channels,
-        )
+        network = context.build_unet()
         parts = {name: network}
         followers = {name: averaging.follow(network, unet, decay)}
 

@@ -31,14 +31,12 @@ def augment(
     Returns:
       The same shapes and dtypes.
     """
-    elastic_px = config.elastic_sigma * images.shape[1]
     if config.kind is not AugmentationKind.PAPER:
-        strength = _strength(config, elastic_px)
-        return strong.augment(images, labels, seed, strength, num_classes)
+        return strong.augment(images, labels, seed, _strength(config), num_classes)
     seeds = tf.random.split(seed, 4)
     images, labels = _affine(images, labels, seeds[0], config)
     images, labels = warps.elastic_of_some(
-        images, labels, seeds[1], 0.5, elastic_px, num_classes
+        images, labels, seeds[1], 0.5, config.elastic_sigma, num_classes
     )
 
     def change(each: tf.Tensor) -> tf.Tensor:
@@ -51,10 +49,12 @@ def augment(
     return intensity.of_channels(images, change), labels
 
 
-def _strength(config: AugmentationConfig, elastic_px: float) -> strong.Strength:
+def _strength(config: AugmentationConfig) -> strong.Strength:
     is_strongest = config.kind is AugmentationKind.STRONGEST
     strength = strong.FEW_SLICES if is_strongest else strong.NNUNET
-    warp = dataclasses.replace(strength.warp, flip=config.flip, elastic_px=elastic_px)
+    warp = dataclasses.replace(
+        strength.warp, flip=config.flip, elastic_sigma=config.elastic_sigma
+    )
     if not config.has_large_rotations:
         warp = dataclasses.replace(warp, rotation_deg=strong.UPRIGHT_DEG)
     return dataclasses.replace(strength, warp=warp)

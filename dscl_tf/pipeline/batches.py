@@ -7,7 +7,6 @@ in the decoder stage with crops "corners" int32 [N, A, 2], each image's regions.
 What else has a row for each image, which only its device needs, is named "rows_...".
 """
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Callable, Optional
 
@@ -132,20 +131,13 @@ def num_local_pairs(table: SliceTable, config: LocalConfig) -> Optional[int]:
     return of_slices + 3 * num_partitions * m * (m - 1)
 
 
-@dataclasses.dataclass(frozen=True)
-class PseudoLabelled:
-    """Where labels come from when a teacher gave some of them."""
-
-    num_labelled: int  # Of a table's volumes: the first ones, truly labelled.
-    label_of: LabelOf  # Of all of them; the number of classes means unknown.
-
-
 def finetune_batches(
     cohort: PreparedCohort,
     table: SliceTable,
     config: FinetuneConfig,
-    pseudo: Optional[PseudoLabelled] = None,
     salt: int = 0,
+    label_of: Optional[LabelOf] = None,
+    num_labelled: Optional[int] = None,
 ) -> Stream:
     """Batches of the fine-tuning stage, with labels.
 
@@ -153,14 +145,17 @@ def finetune_batches(
       cohort: where the slices are read.
       table: the slices to draw from.
       config: size of a batch, augmentation.
-      pseudo: with it, half of each batch is of the volumes that a teacher labelled
-        (the smaller half, where the size is odd), and a label may be unknown.
       salt: tells the draws of streams apart that a step uses together.
+      label_of: labels where a teacher gave some of them, the number of classes for
+        what is unknown; None: the cohort's.
+      num_labelled: of the table's volumes, the first ones, which a person labelled:
+        half of each batch is of the others (the smaller half, where the size is odd).
+        None: all.
 
     Raises:
       UserError: the batch is too small for two halves.
     """
-    may_be_unknown = pseudo is not None or cohort.unknown is not None
+    may_be_unknown = label_of is not None or cohort.unknown is not None
     num_labels = cohort.num_classes + may_be_unknown
 
     def transform(batch: Batch, seed: tf.Tensor) -> Batch:
@@ -170,13 +165,12 @@ def finetune_batches(
         return {**batch, "image": image, "label": label}
 
     def sampler(rng: np.random.Generator) -> np.ndarray:
-        if pseudo is None:
+        if num_labelled is None:
             return sampling.sample_slices(table, config.batch_size, rng)
-        num_first = int(np.searchsorted(table.volume, pseudo.num_labelled))
+        num_first = int(np.searchsorted(table.volume, num_labelled))
         return sampling.sample_halves(table, num_first, config.batch_size, rng)
 
-    label_of = cohort.label if pseudo is None else pseudo.label_of
-    return Stream(cohort, table, sampler, transform, label_of, salt)
+    return Stream(cohort, table, sampler, transform, label_of or cohort.label, salt)
 
 
 def _views_transform(

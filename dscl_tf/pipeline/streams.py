@@ -17,7 +17,6 @@ Sampler = Callable[[np.random.Generator], np.ndarray]
 LabelOf = Callable[[str], np.ndarray]  # From a volume's name to its [Q, H, W].
 # From a batch and its int32 [2] seed to a batch.
 BatchChange = Callable[[Batch, tf.Tensor], Batch]
-_IDS = ("image", "volume", "partition")
 _DRAW, _STEP = "draw", "step"  # What `read` adds to a batch's slices.
 
 
@@ -144,7 +143,7 @@ class Stream(Source):
         return changed
 
     def read(self, seed: int, step: tf.Tensor) -> Batch:
-        # Both seeds are below 2^31, so no two (seed, step) share a stream.
+        # Both are below 2^31, so without a salt no two (seed, step) draw the same.
         draw = tf.stack([tf.cast(seed, tf.int32), tf.cast(step, tf.int32)])
         if self._salt:
             draw = tf.random.experimental.stateless_fold_in(draw, self._salt)
@@ -162,14 +161,29 @@ class Stream(Source):
             "slice": self._table.index[rows].tolist(),
         }
 
-    def _load(self, seed: int, step: int) -> list[np.ndarray]:
-        rows = self._sampler(step_rng(seed, step, self._salt))
-        found = [self._read(self._cohort.slices, rows, np.float32)]
-        found += [self._table.ids(rows)[name] for name in _IDS]
+    def _fields(self) -> dict[str, tuple[tf.DType, list[int]]]:
+        """Types and shapes of what `_load` gives."""
+        count, settings = self._batch_size, self._cohort.settings
+        size = [count, *settings.size_px]
+        fields = {"image": (tf.float32, [*size, settings.num_channels])}
+        fields |= dict.fromkeys(
+            ("image_id", "volume", "partition"), (tf.int32, [count])
+        )
         if self._with_position:
-            found.append(self._table.position[rows])
+            fields["position"] = (tf.float32, [count])
         if self._label_of is not None:
-            found.append(self._read(self._label_of, rows, np.int32))
+            fields["label"] = (tf.int32, size)
+        return fields
+
+    def _load(self, seed: int, step: int) -> dict[str, np.ndarray]:
+        rows = self._sampler(step_rng(seed, step, self._salt))
+        ids = self._table.ids(rows)
+        found = {**ids, "image_id": ids["image"]}
+        found["image"] = self._read(self._cohort.slices, rows, np.float32)
+        if self._with_position:
+            found["position"] = self._table.position[rows]
+        if self._label_of is not None:
+            found["label"] = self._read(self._label_of, rows, np.int32)
         return found
 
     def _read(self, array_of, rows: np.ndarray, dtype) -> np.ndarray:
@@ -182,29 +196,21 @@ class Stream(Source):
         )
 
     def _load_in_graph(self, seed: int, step: tf.Tensor) -> Batch:
-        types = [tf.float32, tf.int32, tf.int32, tf.int32]
-        types += [tf.float32] if self._with_position else []
-        types += [] if self._label_of is None else [tf.int32]
+        fields = self._fields()
 
         def load(number: np.ndarray) -> list[np.ndarray]:
             try:
-                return self._load(seed, int(number))
+                found = self._load(seed, int(number))
             except errors.UserError as error:
                 self.failure = error
                 raise
+            return [found[name] for name in fields]
 
-        found = tf.numpy_function(load, [step], types)
-        count, size = self._batch_size, self._cohort.settings.size_px
-        found[0].set_shape([count, *size, self._cohort.settings.num_channels])
-        for values in found[1:4]:
-            values.set_shape([count])
-        batch = {"image": found[0], "image_id": found[1]}
-        batch.update(volume=found[2], partition=found[3])
-        if self._with_position:
-            batch["position"] = tf.ensure_shape(found[4], [count])
-        if self._label_of is not None:
-            batch["label"] = tf.ensure_shape(found[-1], [count, *size])
-        return batch
+        loaded = tf.numpy_function(load, [step], [kind for kind, _ in fields.values()])
+        return {
+            name: tf.ensure_shape(values, shape)
+            for (name, (_, shape)), values in zip(fields.items(), loaded)
+        }
 
 
 class JoinedStream(Source):

@@ -22,10 +22,11 @@ class WarpRanges:
     rotation_probability: float
     scale: tuple[float, float]  # Above 1 enlarges.
     scale_probability: float
-    shift: float  # Of the side.
+    shift: float  # Of the side along which it is.
     elastic_probability: float
     flip: bool = True  # Whether some are mirrored left-right.
-    elastic_px: float = 0.0  # Standard deviation of the displacements' 3x3 grid.
+    # Standard deviation of the displacements' 3x3 grid, as a fraction of each side.
+    elastic_sigma: float = 0.0
 
 
 class Change(NamedTuple):
@@ -61,7 +62,8 @@ class Strength:
 NNUNET = Strength(
     WarpRanges(180.0, 0.2, (0.7, 1.4), 0.2, 0.06, 0.2),
     IntensityRanges(
-        # nnU-Net draws the variance, up to 0.1 of intensities of variance 1.
+        # Stronger than nnU-Net's noise: there the number that is drawn, called a
+        # variance, is the standard deviation.
         noise_variance=Change(0.1, 0.0, 0.1),
         blur_px=Change(0.2, 0.5, 1.0),
         brightness=Change(0.15, 0.75, 1.25),
@@ -137,11 +139,12 @@ def warp(
     angle = drawn(seeds[0], count, ranges.rotation_probability, (-limit, limit), 0.0)
     scale = drawn(seeds[1], count, ranges.scale_probability, ranges.scale, 1.0)
     mirror = tf.random.stateless_uniform([count], seeds[2]) < 0.5 * ranges.flip
-    limits = (-ranges.shift * size[0], ranges.shift * size[0])
-    # By whole pixels: a label, whose pixels are whole, moves as far as its image does.
-    shift_px = tf.round(tf.random.stateless_uniform([count, 2], seeds[3], *limits))
+    # By whole pixels: moved alone, labels, whose pixels are whole, keep to their image.
+    height_px, width_px = size
+    most_px = ranges.shift * tf.constant([width_px, height_px], tf.float32)
+    shift = tf.random.stateless_uniform([count, 2], seeds[3], -1.0, 1.0)
     matrices = warps.affine_matrices(angle, scale, mirror, size)
-    matrices = warps.shifted(matrices, shift_px)
+    matrices = warps.shifted(matrices, tf.round(most_px * shift))
     images = warps.affine(images, matrices)
     labels = warps.affine(labels[..., None], matrices, nearest=True)[..., 0]
     return warps.elastic_of_some(
@@ -149,7 +152,7 @@ def warp(
         labels,
         seeds[4],
         ranges.elastic_probability,
-        ranges.elastic_px,
+        ranges.elastic_sigma,
         num_classes,
     )
 

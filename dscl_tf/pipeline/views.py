@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from dscl_tf.config import ViewConfig
-from dscl_tf.pipeline import intensity, warps
+from dscl_tf.pipeline import crops, intensity
 
 
 def change_intensity(
@@ -29,11 +29,12 @@ def change_intensity(
     seeds = tf.random.split(seed, 2)
 
     def change(each: tf.Tensor) -> tf.Tensor:
-        shape = [tf.shape(each)[0], 1, 1, 1]
-        shift = tf.random.stateless_uniform(shape, seeds[0], -brightness, brightness)
-        factor = tf.random.stateless_uniform(shape, seeds[1], *contrast)
-        mean = tf.reduce_mean(each, axis=[1, 2, 3], keepdims=True)
-        return (each - mean) * factor + mean + shift
+        count = tf.shape(each)[0]
+        shift = tf.random.stateless_uniform(
+            [count, 1, 1, 1], seeds[0], -brightness, brightness
+        )
+        factor = tf.random.stateless_uniform([count], seeds[1], *contrast)
+        return intensity.contrast(each, factor) + shift
 
     return intensity.of_channels(images, change)
 
@@ -57,9 +58,8 @@ def crop_and_resize(
     last_start = 1 - config.crop_fraction
     low, high = (min(start, last_start) for start in config.crop_start)
     start = tf.random.stateless_uniform([count, 2], seed, low, high)
-    matrices = warps.crop_matrices(start, config.crop_fraction, images.shape[1:3])
-    # The outermost pixels' middles lie up to half a pixel outside the original's.
-    return warps.affine(images, matrices, extend_border=True)
+    side = tf.fill([count, 1], config.crop_fraction)
+    return crops.show(images, tf.concat([start, side], axis=1))
 
 
 def global_view(images: tf.Tensor, seed: tf.Tensor, config: ViewConfig) -> tf.Tensor:

@@ -5,7 +5,7 @@ It is of TensorFlow up to 2.15; with later ones `interpolation` does the same.
 
 import types
 import warnings
-from typing import Optional, Union
+from typing import Optional
 
 import tensorflow as tf
 
@@ -53,20 +53,19 @@ def affine_matrices(
 
 
 def crop_matrices(
-    start: tf.Tensor, fraction: Union[float, tf.Tensor], size: tuple[int, int]
+    start: tf.Tensor, side: tf.Tensor, size: tuple[int, int]
 ) -> tf.Tensor:
     """A crop that is resized to the full image.
 
     Args:
       start: float32 [N, 2], top and left border as fractions of the image.
-      fraction: side of the crop as a fraction of the image's; float32 [N] for each.
+      side: float32 [N], of the crop as a fraction of the image's.
       size: (H, W) in pixels.
 
     Returns:
       float32 [N, 8], as `affine_matrices`.
     """
-    # Pixel p covers [p, p + 1], so the middle of output pixel 0 is fraction / 2 in.
-    side = tf.broadcast_to(fraction, tf.shape(start)[:1])
+    # Pixel p covers [p, p + 1], so the middle of output pixel 0 is side / 2 in.
     shift = start * tf.constant(tuple(size), tf.float32) + (side[:, None] - 1) / 2
     zero = tf.zeros_like(side)
     row_x = [side, zero, shift[:, 1]]
@@ -116,20 +115,22 @@ def affine(
 
 
 def elastic_flow(
-    seed: tf.Tensor, count: tf.Tensor, sigma_px: float, size: tuple[int, int]
+    seed: tf.Tensor, count: tf.Tensor, sigma: float, size: tuple[int, int]
 ) -> tf.Tensor:
     """Smooth random displacements: a 3x3 normal grid, cubic to full size.
 
     Args:
       seed: int32 [2].
       count: N.
-      sigma_px: standard deviation of the grid's displacements.
+      sigma: standard deviation of the grid's displacements along a side, as a
+        fraction of it.
       size: (H, W).
 
     Returns:
-      float32 [N, H, W, 2], in pixels.
+      float32 [N, H, W, 2], in pixels, down and to the right.
     """
-    grid = tf.random.stateless_normal([count, 3, 3, 2], seed, stddev=sigma_px)
+    sigma_px = sigma * tf.constant(tuple(size), tf.float32)
+    grid = sigma_px * tf.random.stateless_normal([count, 3, 3, 2], seed)
     return tf.image.resize(grid, size, method="bicubic")
 
 
@@ -153,7 +154,7 @@ def elastic_of_some(
     labels: tf.Tensor,
     seed: tf.Tensor,
     probability: float,
-    sigma_px: float,
+    sigma: float,
     num_classes: int,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Warps some images and their labels; the others cost nothing.
@@ -163,7 +164,7 @@ def elastic_of_some(
       labels: int32 [N, H, W].
       seed: int32 [2].
       probability: of an image to be warped.
-      sigma_px: of `elastic_flow`.
+      sigma: of `elastic_flow`.
       num_classes: values of the labels.
 
     Returns:
@@ -171,7 +172,7 @@ def elastic_of_some(
     """
     count, (*size, channels) = tf.shape(images)[0], images.shape[1:]
     seeds = tf.random.split(seed, 2)
-    flow = elastic_flow(seeds[0], count, sigma_px, size)
+    flow = elastic_flow(seeds[0], count, sigma, size)
     # [K, 1].
     rows = tf.where(tf.random.stateless_uniform([count], seeds[1]) < probability)
     flow, image, label = (tf.gather_nd(all_, rows) for all_ in (flow, images, labels))

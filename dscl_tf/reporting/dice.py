@@ -4,8 +4,7 @@ from typing import Any
 
 from dscl_tf.reporting.page import Section
 from dscl_tf.reporting.results import Results
-
-_REFERENCES = {"versus_random": "random", "versus_gr": "gr"}
+from dscl_tf.results_json import REFERENCES
 
 
 def section(results: Results) -> Section:
@@ -34,14 +33,14 @@ def _table(results: Results, size: Any) -> dict[str, Any]:
     is_known = len(found) > 1 and not results.why_no_best(size)
     highest = max(row["mean"] for row in found) if is_known else None
     paired = {
-        name: [row[name] for row in found if row.get(name)] for name in _REFERENCES
+        name: [row[name] for row in found if row.get(name)] for name in REFERENCES
     }
-    titles = {name: results.titles.get(m, m) for name, m in _REFERENCES.items()}
+    titles = {name: results.titles.get(m, m) for name, m in REFERENCES.items()}
     return {
         "size": size,
         "rows": [
             {
-                **dict.fromkeys(("paper", *_REFERENCES)),
+                **dict.fromkeys(("paper", *REFERENCES)),
                 **row,
                 "title": results.titles[row["method"]],
                 "is_best": row["mean"] == highest,

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Optional
 
-from dscl_tf import errors, files, json_forms
-from dscl_tf.inference import predictor, summary
+from dscl_tf import errors
+from dscl_tf.inference import evaluated, predictor, summary
 from dscl_tf.training import run_folder
 from dscl_tf.training.run_folder import RunFolder
 
@@ -37,7 +36,7 @@ def remarks(
     Raises:
       UserError: a summary.json is damaged, or the files of a run are.
     """
-    asked = {name: _evaluated_id(folder) for name, folder in evaluations}
+    asked = {name: evaluated.model_id(folder) for name, folder in evaluations}
     segmenters = {name: run for name, run in runs.items() if _is_segmenter(run)}
     last = next(reversed(segmenters), "")
     said, why_not = {None: f"{_UNKNOWN}its {summary.FILE} has no model_id."}, ""
@@ -55,15 +54,6 @@ def remarks(
             said.setdefault(model_id, "" if name == last else of_other)
     other = why_not or (_OTHER if segmenters else _NONE_NOW)
     return {name: said.get(it, other) for name, it in asked.items()}
-
-
-def _evaluated_id(evaluation: Path) -> Optional[str]:
-    """The id of the model that was evaluated."""
-    path = evaluation / summary.FILE
-    content = files.read_json_object(path, "evaluation summary")
-    cure = "evaluate again with --overwrite"
-    json_forms.check(path, content, {"model_id?": str}, cure)
-    return content.get("model_id")
 
 
 def _is_segmenter(run: RunFolder) -> bool:

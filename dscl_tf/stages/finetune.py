@@ -1,6 +1,7 @@
 """Fine-tuning: the whole U-Net learns from the labelled volumes (section 3.4)."""
 
 import dataclasses
+import functools
 import logging
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,6 @@ from typing import Any, Optional
 import numpy as np
 import tensorflow as tf
 
-from dscl_tf import networks
 from dscl_tf.cohort import splits
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.inference import components
@@ -71,9 +71,7 @@ def assemble(context: StageContext) -> Assembly:
     parts = method.parts_of(stage)
     more = _more_labels(context, parts)
     changes = [each.change(context) for each in parts if each.change is not None]
-    unet = networks.build_unet(
-        stage.network, context.size_px, cohort.num_classes, cohort.num_channels
-    )
+    unet = context.build_unet()
     _LOG.info(
         "Training on %s; validating on %s.",
         ", ".join(split.train),
@@ -84,7 +82,6 @@ def assemble(context: StageContext) -> Assembly:
     made = [each.losses(context, unet) for each in parts if each.losses is not None]
     added = method.Together([each for losses in made for each in losses])
     stream = added.joined(labelled.labelled_batches(context, more, changes))
-    followers = {**average.followers, **added.followers}
     own_loss = steps.finetune_loss(
         unet,
         context.devices,
@@ -94,16 +91,6 @@ def assemble(context: StageContext) -> Assembly:
         with_logits=bool(added.all),
     )
 
-    def make_hooks(monitor: Monitor, saved: Checkpoints) -> list[loop.Hook]:
-        hooks = [loop.Hook(stage.runtime.panel_every, _panel_action(shown, monitor))]
-        if split.validation:
-            validate = _validate_action(shown, monitor, saved, context.devices)
-            hooks.append(loop.Hook(stage.finetune.validate_every, validate))
-        if added.pictures:
-            show = _pictures_action(context, stream, added.pictures, monitor)
-            hooks.append(loop.Hook(stage.runtime.panel_every, show))
-        return hooks
-
     return Assembly(
         parts={**run_folder.unet_parts(unet), **average.parts, **added.parts},
         players={
@@ -112,10 +99,8 @@ def assemble(context: StageContext) -> Assembly:
         },
         loss=steps.with_added(own_loss, added.losses),
         stream=stream,
-        make_hooks=make_hooks,
-        followers=list(followers),
-        on_start=[each.start for each in dict.fromkeys(followers.values())],
-        after_step=[each.after_step for each in dict.fromkeys(followers.values())],
+        make_hooks=functools.partial(_hooks, context, shown, stream, added.pictures),
+        followers={**average.followers, **added.followers},
     )
 
 
@@ -132,15 +117,29 @@ def _average(context: StageContext, unet: tf.keras.Model) -> _Result:
     decay = context.config.finetune.average_decay
     if not decay:
         return _Result(unet, {}, {})
-    network = networks.build_unet(
-        context.config.network,
-        context.size_px,
-        context.cohort.num_classes,
-        context.num_channels,
-    )
+    network = context.build_unet()
     parts = run_folder.averaged(run_folder.unet_parts(network))
     follower = averaging.follow(network, unet, decay)
     return _Result(network, parts, dict.fromkeys(parts, follower))
+
+
+def _hooks(
+    context: StageContext,
+    shown: Validator,
+    stream: Source,
+    pictures: Mapping[str, method.Picture],
+    monitor: Monitor,
+    saved: Checkpoints,
+) -> list[loop.Hook]:
+    stage = context.config
+    hooks = [loop.Hook(stage.runtime.panel_every, _panel_action(shown, monitor))]
+    if context.split.validation:
+        validate = _validate_action(shown, monitor, saved, context.devices)
+        hooks.append(loop.Hook(stage.finetune.validate_every, validate))
+    if pictures:
+        show = _pictures_action(context, stream, pictures, monitor)
+        hooks.append(loop.Hook(stage.runtime.panel_every, show))
+    return hooks
 
 
 def conclude(context: StageContext, checkpoint: pathlib.Path) -> dict[str, Any]:

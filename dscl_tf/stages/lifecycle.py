@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from dscl_tf import config, config_json, errors
 from dscl_tf.stages import lengthening, opening
-from dscl_tf.training import handover, loop, optimizers, run_folder, steps
+from dscl_tf.training import handover, loop, run_folder
 from dscl_tf.training.assembly import Assembly
 from dscl_tf.training.checkpoints import Checkpoints
 from dscl_tf.training.monitor import Monitor
@@ -81,20 +81,17 @@ def fit(context: StageContext, assembly: Assembly) -> tuple[Checkpoints, str]:
       Interrupted: by a signal, after saving.
     """
     stage, folder, devices = context.config, context.run.path, context.devices
-    with devices.scope():
-        optimizer = optimizers.build(stage.own_optimizer, context.runtime.precision)
-    step = steps.make_step(
-        assembly.loss, assembly.players, optimizer, context.runtime.jit, devices
-    )
+    optimizer, step = assembly.make_step(context)
     saved = Checkpoints(folder, assembly.parts, optimizer)
     first = saved.restore(None if devices.is_chief else pathlib.Path(stage.workdir))
     devices.check_same(first, "the checkpoint that they go on from")
     lengthening.begin(context, first)
+    followers = dict.fromkeys(assembly.followers.values())  # Each once.
     if not first:
         if stage.init is not None:
             _take_over(run_folder.RunFolder(stage.init), assembly)
-        for start in assembly.on_start:
-            start()
+        for follower in followers:
+            follower.start()
     monitor = Monitor(folder, first)
     settings = json.dumps(config_json.to_json(stage), indent=2)
     monitor.text("config", f"```json\n{settings}\n```")
@@ -108,7 +105,7 @@ def fit(context: StageContext, assembly: Assembly) -> tuple[Checkpoints, str]:
         monitor,
         hooks,
         devices,
-        assembly.after_step,
+        [follower.after_step for follower in followers],
         context.runtime.input_device,
     )
     try:

@@ -9,7 +9,7 @@ from typing import Optional
 
 from dscl_tf import config, stages
 from dscl_tf.stages import opening
-from dscl_tf.training import optimizers, run_folder, steps
+from dscl_tf.training import run_folder
 
 _LOG = logging.getLogger(__name__)
 _WARM, _TIMED = 2, 3
@@ -34,10 +34,7 @@ def seconds_of(stage: config.StageConfig, num_steps: Optional[int] = None) -> fl
         with opening.open_stage(alone) as context:
             start = time.perf_counter()
             assembly = stages.assemble(context)
-            optimizer = optimizers.build(stage.own_optimizer, context.runtime.precision)
-            step = steps.make_step(
-                assembly.loss, assembly.players, optimizer, context.runtime.jit
-            )
+            _, step = assembly.make_step(context)
             batches = assembly.stream.batches(
                 context.runtime.input_device, stage.draw_seed, 0, _WARM + _TIMED
             )

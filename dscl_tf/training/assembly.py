@@ -7,9 +7,11 @@ from typing import Callable
 import tensorflow as tf
 
 from dscl_tf.pipeline.streams import Source
-from dscl_tf.training import loop, steps
+from dscl_tf.training import loop, optimizers, steps
+from dscl_tf.training.averaging import Follower
 from dscl_tf.training.checkpoints import Checkpoints
 from dscl_tf.training.monitor import Monitor
+from dscl_tf.training.stage_context import StageContext
 
 MakeHooks = Callable[[Monitor, Checkpoints], Sequence[loop.Hook]]
 
@@ -23,9 +25,19 @@ class Assembly:
     loss: steps.LossFunction
     stream: Source
     make_hooks: MakeHooks
-    # Parts that are averages of others; they are not taken over.
-    followers: Sequence[str] = ()
-    # What comes before the first step of a new run, after it has taken over.
-    on_start: Sequence[Callable[[], None]] = ()
-    # What comes after each step, told how many are done; before any hook.
-    after_step: Sequence[Callable[[int], None]] = ()
+    # What keeps parts averages of others, by the parts' names; these are not taken
+    # over from other runs.
+    followers: Mapping[str, Follower] = dataclasses.field(default_factory=dict)
+
+    def make_step(
+        self, context: StageContext
+    ) -> tuple[tf.keras.optimizers.Optimizer, Callable[[steps.Batch], steps.Scalars]]:
+        """The stage's optimizer, and its training step (`steps.make_step`)."""
+        runtime, devices = context.runtime, context.devices
+        with devices.scope():
+            optimizer = optimizers.build(
+                context.config.own_optimizer, runtime.precision
+            )
+        return optimizer, steps.make_step(
+            self.loss, self.players, optimizer, runtime.jit, devices
+        )

@@ -173,7 +173,7 @@ class Checkpoints:
         try:
             self._read(path)
         except _UNREADABLE as error:
-            return str(error).splitlines()[0]
+            return errors.first_line(error)
         name = self._first_not_finite()
         return None if name is None else f"{name} holds NaN or infinity"
 
@@ -248,7 +248,7 @@ def _save(manager: tf.train.CheckpointManager, step: int) -> None:
     except (tf.errors.OpError, OSError) as error:
         raise errors.UserError(
             f"Cannot write the checkpoint of step {step} in {manager.directory}: "
-            f"{str(error).splitlines()[0]}. Free some space or make the folder "
+            f"{errors.first_line(error)}. Free some space or make the folder "
             "writable; the same command goes on from the checkpoint before."
         ) from error
 
@@ -271,7 +271,7 @@ def _variable_names(path: pathlib.Path) -> list[str]:
     try:
         return [name for name, _ in tf.train.list_variables(str(path))]
     except _UNREADABLE as error:
-        raise _unusable(path, str(error).splitlines()[0]) from None
+        raise _unusable(path, errors.first_line(error)) from None
 
 
 def _unusable(path: pathlib.Path, damage: str) -> errors.UserError:
@@ -288,7 +288,7 @@ def _damage_of(path: str) -> Optional[str]:
         for name in reader.get_variable_to_shape_map():
             reader.get_tensor(name)
     except _UNREADABLE as error:
-        return str(error).splitlines()[0]
+        return errors.first_line(error)
     return None
 
 
@@ -311,7 +311,7 @@ def read_parts(path: pathlib.Path, parts: Mapping[str, tf.keras.Model]) -> None:
             raise _unusable(path, damage) from None
         raise errors.UserError(
             f"The weights in {path} do not fit this network "
-            f"({str(error).splitlines()[0]}): use the --filters and --size_px of that "
+            f"({errors.first_line(error)}): use the --filters and --size_px of that "
             "run."
         ) from None
     name = finiteness.first_not_finite(finiteness.variables_of(parts))

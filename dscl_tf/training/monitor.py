@@ -76,7 +76,7 @@ class Monitor:
             yield
         except (tf.errors.OpError, OSError) as error:
             raise errors.UserError(
-                f"Cannot write into {self._folder} ({str(error).splitlines()[0]}). "
+                f"Cannot write into {self._folder} ({errors.first_line(error)}). "
                 "Free some space or make the folder writable; the same command goes on "
                 "from the last checkpoint."
             ) from error

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib import patches
 from matplotlib.backends import backend_agg
 from matplotlib.colors import ListedColormap
@@ -12,37 +13,37 @@ from dscl_tf import palette
 from dscl_tf.losses import LocalRegions
 
 _UNKNOWN = "dimgray"  # Where nobody labelled.
+_ROWS = 4  # Images of a panel.
 _TITLES = ("x", "view 1", "view 2")
 
 
-def view_panel(images: np.ndarray, view: np.ndarray, rows: int = 4) -> np.ndarray:
+def view_panel(images: np.ndarray, view: np.ndarray) -> np.ndarray:
     """The views of a few slices side by side.
 
     Args:
       images: float [N, H, W, channels], view by view as the pipeline stacks them;
         the first channel is shown.
       view: int [N], 0, 1 or 2.
-      rows: slices to show.
 
     Returns:
       uint8 [H', W', 3].
     """
     numbers = sorted(set(view.tolist()))
-    columns = [images[view == number][:rows, ..., 0] for number in numbers]
+    columns = [images[view == number][:_ROWS, ..., 0] for number in numbers]
     return _grid(columns, [_TITLES[number] for number in numbers])
 
 
-def image_panel(columns: Mapping[str, np.ndarray], rows: int = 4) -> np.ndarray:
+def image_panel(columns: Mapping[str, npt.ArrayLike]) -> np.ndarray:
     """A few images in several states side by side.
 
     Args:
-      columns: by title, float [N, H, W, channels]; the first is shown.
-      rows: images to show.
+      columns: by title, float [N, H, W, channels], arrays or tensors; the first
+        channel of some images is shown.
 
     Returns:
       uint8 [H', W', 3].
     """
-    shown = [images[:rows, ..., 0] for images in columns.values()]
+    shown = [np.asarray(images[:_ROWS, ..., 0]) for images in columns.values()]
     return _grid(shown, list(columns))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 import dscl_tf
-from dscl_tf import config, config_json, errors
+from dscl_tf import checks, config, config_json, errors
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.cohort.splits import Split
 
@@ -38,12 +38,6 @@ _SETTINGS = {
 }
 # What the network has for a group of settings.
 _HEADS = {"global_": "global_head_units", "local": "local_head_units"}
-_SUBSETS = {
-    "encoder": ("pretrain",),
-    "decoder": ("pretrain",),
-    "pretext": ("pretrain",),
-    "finetune": ("train", "validation", "test"),
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,11 +70,19 @@ class RunRecord:
     cohort_id: str
     label_names: tuple[str, ...]
     preprocessing: config.PreprocessingConfig
-    versions: dict[str, str]
+    versions: dict  # Of software, by its name.
     # The voxel value of each class in masks' files; None: the classes.
-    label_values: Optional[tuple[int, ...]] = None
-    lengthened: tuple[Lengthening, ...] = ()  # In order.
-    computing: Optional[Computing] = None  # None: an earlier version did not say.
+    label_values: Optional[tuple[int, ...]] = dataclasses.field(
+        default=None, metadata=checks.ABSENT
+    )
+    # In order.
+    lengthened: tuple[Lengthening, ...] = dataclasses.field(
+        default=(), metadata=checks.ABSENT
+    )
+    # None: an earlier version did not say.
+    computing: Optional[Computing] = dataclasses.field(
+        default=None, metadata=checks.ABSENT
+    )
 
     def volumes_learned_from(self) -> set[str]:
         """Names of the volumes that shaped its weights, by training or choosing."""
@@ -110,18 +112,7 @@ def make_record(
 
 def to_json(record: RunRecord) -> dict:
     """The content of config.json."""
-    content = {
-        "format": FORMAT,
-        **config_json.to_json(record),
-        "versions": record.versions,
-    }
-    if record.label_values is None:
-        del content["label_values"]  # As before there was such a mapping.
-    if not record.lengthened:
-        del content["lengthened"]
-    if record.computing is None:
-        del content["computing"]
-    return content
+    return {"format": FORMAT, **config_json.to_json(record)}
 
 
 def from_json(content: Mapping[str, Any], where: str) -> RunRecord:
@@ -134,31 +125,13 @@ def from_json(content: Mapping[str, Any], where: str) -> RunRecord:
     Raises:
       UserError: a field is missing or not valid, or it is of another version.
     """
-    versions = content.get("versions")
-    if content.get("format") != FORMAT or not isinstance(versions, dict):
+    fields = dict(content)
+    if fields.pop("format", None) != FORMAT:
         raise errors.UserError(
             f"{where}: format {content.get('format')!r}, expected {FORMAT}: it is not "
             "a run of this version of dscl_tf."
         )
-    fields: dict[str, Any] = {"versions": versions}
-    hints = {
-        "config": config.StageConfig,
-        "split": Split,
-        "cohort_id": str,
-        "label_names": tuple[str, ...],
-        "preprocessing": config.PreprocessingConfig,
-    }
-    later = {
-        "label_values": tuple[int, ...],
-        "lengthened": tuple[Lengthening, ...],
-        "computing": Computing,
-    }
-    hints.update({name: kind for name, kind in later.items() if name in content})
-    for name, kind in hints.items():
-        if name not in content:
-            raise errors.UserError(f"{where}: {name} is missing.")
-        fields[name] = config_json.from_json(kind, content[name], f"{where}: {name}")
-    record = RunRecord(**fields)
+    record: RunRecord = config_json.from_json(RunRecord, fields, where)
     if record.config.stage not in _SETTINGS:
         raise errors.UserError(
             f"{where}: config.stage must be one of {', '.join(_SETTINGS)}, found "
@@ -262,10 +235,10 @@ def _without_unused(settings: Any) -> dict:
 
 def _subsets(settings: config.StageConfig) -> tuple[str, ...]:
     """The parts of the split that shape a run, its test set included."""
-    subsets = _SUBSETS[settings.stage]
-    if settings.stage == "finetune" and settings.finetune.uses_unlabelled:
-        subsets = ("pretrain", *subsets)
-    return subsets
+    if settings.stage != "finetune":
+        return ("pretrain",)
+    more = ("pretrain",) if settings.finetune.uses_unlabelled else ()
+    return (*more, "train", "validation", "test")
 
 
 def _at(content: Mapping, path: Sequence[str]) -> Any:

@@ -10,7 +10,7 @@ from typing import Optional
 import tensorflow as tf
 
 from dscl_tf import config, errors, files, locks, networks
-from dscl_tf.training import checkpoints, records
+from dscl_tf.training import checkpoints, records, runtime
 from dscl_tf.training.records import RunRecord
 
 _LOG = logging.getLogger(__name__)
@@ -272,17 +272,13 @@ def load_network(record: RunRecord, checkpoint: pathlib.Path) -> tf.keras.Model:
     Raises:
       UserError: the checkpoint is missing, damaged, or of another network.
     """
-    before = tf.keras.mixed_precision.global_policy()
-    tf.keras.mixed_precision.set_global_policy("float32")
-    try:
+    with runtime.float32_networks():
         model = networks.build_unet(
             record.config.network,
             record.preprocessing.size_px,
             len(record.label_names),
             record.preprocessing.num_channels,
         )
-    finally:
-        tf.keras.mixed_precision.set_global_policy(before)
     parts = result_parts(record.config, unet_parts(model))
     checkpoints.read_parts(checkpoint, parts)
     return model

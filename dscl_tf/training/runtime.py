@@ -1,8 +1,10 @@
 """Where and how precisely a run computes."""
 
+import contextlib
 import dataclasses
 import logging
 import pathlib
+from collections.abc import Iterator
 from typing import Optional
 
 import tensorflow as tf
@@ -63,6 +65,17 @@ def promise_float32() -> None:
     losses, and prediction, are promised in float32.
     """
     tf.config.experimental.enable_tensor_float_32_execution(False)
+
+
+@contextlib.contextmanager
+def float32_networks() -> Iterator[None]:
+    """Networks that are built inside compute in float32, whatever the policy is."""
+    before = tf.keras.mixed_precision.global_policy()
+    tf.keras.mixed_precision.set_global_policy("float32")
+    try:
+        yield
+    finally:
+        tf.keras.mixed_precision.set_global_policy(before)
 
 
 def resolve(config: RuntimeConfig, num_steps: int) -> Runtime:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from dscl_tf import config
+from dscl_tf import config, networks
 from dscl_tf.cohort import splits
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.pipeline.streams import Source
@@ -39,6 +39,15 @@ class StageContext:
     def unlabelled(self) -> tuple[str, ...]:
         """The pre-training volumes whose labels have no part in fine-tuning."""
         return splits.unlabelled(self.cohort, self.split)
+
+    def build_unet(self) -> tf.keras.Model:
+        """A segmenter as the settings ask for it, with random weights."""
+        return networks.build_unet(
+            self.config.network,
+            self.size_px,
+            self.cohort.num_classes,
+            self.num_channels,
+        )
 
     def batch_of(self, stream: Source, done: int) -> Mapping[str, tf.Tensor]:
         """The batch of the last of `done` steps, to be shown."""

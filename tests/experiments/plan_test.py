@@ -3,9 +3,9 @@ import pathlib
 
 import pytest
 
-from dscl_tf import config, errors
+from dscl_tf import config, errors, results_json
 from dscl_tf.cohort import splits
-from dscl_tf.experiments import comparison, draws, experiment, grids, plan
+from dscl_tf.experiments import comparison, experiment, grids, plan
 from dscl_tf.methods.mixup.settings import MixupConfig
 from tests.cohort import splits_test
 
@@ -241,7 +241,7 @@ def test_draws_are_of_different_volumes_as_long_as_there_are_any(
 def test_benchmark_has_all_labelled_volumes(expand):
     # Six volumes: one for testing, one for validation, four left.
     found = expand(["random", "benchmark"], sizes=(1, 2), draws=1)
-    cells = [cell for cell in found.cells if cell.size == draws.ALL]
+    cells = [cell for cell in found.cells if cell.size == results_json.ALL]
     assert len(cells) == 1 and cells[0].task.stages[0].split.num_train == 4
     assert len(found.cells) == 3
 
@@ -288,7 +288,7 @@ def test_draws_of_a_file(expand, of_file):
         (1, 0): "tr1_c1",
         (1, 1): "tr1_c2",
         (2, 0): "tr2_c1",
-        (draws.ALL, 0): splits.BENCHMARK,
+        (results_json.ALL, 0): splits.BENCHMARK,
     }
 
 

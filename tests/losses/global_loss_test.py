@@ -150,6 +150,14 @@ def test_embeddings_of_all_directions_are_spread():
     np.testing.assert_allclose(terms["embedding_std"], 1, rtol=0.02)
 
 
+def test_positional_pairs_at_the_threshold_repel_whatever_the_rounding():
+    position = (np.arange(11) / np.float32(10)).astype(np.float32)
+    ids = {"image": np.arange(11), "view": np.ones(11), "position": position}
+    ids = {name: tf.constant(values) for name, values in ids.items()}
+    pairs = global_loss.global_pairs(ids, "positional", position_threshold=0.1)
+    assert not pairs.positive.numpy().any()
+
+
 def test_positional_pairs_by_hand():
     # Slices at 0, 0.3 and 0.35 of their volumes, each in two views.
     position = np.array([0, 0.3, 0.35, 0, 0.3, 0.35], np.float32)

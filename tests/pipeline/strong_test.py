@@ -36,7 +36,7 @@ def ranges(**changes):
 
 
 def warp(blobs, limits, flip=False, seed=0):
-    limits = dataclasses.replace(limits, flip=flip, elastic_px=1.0)
+    limits = dataclasses.replace(limits, flip=flip, elastic_sigma=1.0 / 32)
     found = strong.warp(*blobs, tf.constant([seed, 1]), limits, 2)
     return [each.numpy() for each in found]
 
@@ -94,6 +94,22 @@ def test_a_shift_goes_right_and_down():
     )
     moved = warps.affine(image, warps.shifted(still, tf.constant([[2.0, 1.0]])))
     assert np.argwhere(moved.numpy()[0, ..., 0] == 1).tolist() == [[3, 5]]
+
+
+def test_shifts_are_fractions_of_the_side_that_they_are_along():
+    image = np.zeros([64, 20, 80, 1], np.float32)
+    image[:, 10, 40] = 1
+    moved, _ = strong.warp(
+        tf.constant(image),
+        tf.zeros(image.shape[:3], tf.int32),
+        tf.constant([0, 1]),
+        ranges(shift=0.2, flip=False),
+        2,
+    )
+    _, rows, columns, _ = np.nonzero(moved.numpy() > 0.5)
+    assert len(rows) == 64
+    assert (rows.min() - 10, rows.max() - 10) == (-4, 4)
+    assert columns.min() - 40 in (-16, -15) and columns.max() - 40 in (15, 16)
 
 
 def test_how_much_is_changed_is_as_probable_as_it_says():

@@ -197,8 +197,8 @@ def test_a_run_that_never_began_takes_new_settings(record, tmp_path):
         ("{", "not valid JSON"),
         ("[]", "must hold a JSON object"),
         ('{"format": 9, "versions": {}}', "format 9, expected 1"),
-        ('{"format": 1, "versions": {}}', "config is missing"),
-        ('{"format": 1, "versions": 7}', "not a run of this version"),
+        ('{"format": 1, "versions": {}}', "missing keys .*'config'"),
+        ('{"versions": {}}', "format None, expected 1"),
     ],
 )
 def test_damaged_config(run, content, message):

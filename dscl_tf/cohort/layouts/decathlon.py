@@ -18,6 +18,7 @@ EXPECTED = (
     "decathlon: dataset.json with modality, labels and training, beside imagesTr/ and "
     "labelsTr/ (Task05_Prostate)"
 )
+is_part = dataset_json.is_part  # The folder above is asked by `recognise`.
 OTHERS = re.compile(r".+_\d{4}\.nii(\.gz)?")  # Channels of nnU-Net's first format.
 
 
@@ -30,11 +31,6 @@ def recognise(folder: pathlib.Path) -> str:
     if dataset_json.kind(folder) != "decathlon":
         return ""
     return f"{dataset_json.NAME} lists its files under training"
-
-
-def is_part(folder: pathlib.Path) -> bool:
-    """Whether the dataset is the folder above."""
-    return dataset_json.is_part(folder) and bool(recognise(folder.resolve().parent))
 
 
 def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
@@ -136,19 +132,15 @@ def _image(
     try:
         return listing.inside(root, text), channel
     except ValueError:
-        if not isinstance(text, str):
+        if not isinstance(text, str) or not _has_channels(root, text):
             raise
-        stem = formats.strip_suffix(text)
-        try:
-            return listing.inside(root, f"{stem}_{channel or 0:04d}.nii.gz"), None
-        except ValueError:
-            if _has_channels(root, stem):
-                raise
-        raise
+    stem = formats.strip_suffix(text)
+    return listing.inside(root, f"{stem}_{channel or 0:04d}.nii.gz"), None
 
 
-def _has_channels(root: pathlib.Path, stem: str) -> bool:
+def _has_channels(root: pathlib.Path, text: str) -> bool:
     """Whether there are files of an image's channels, as in nnU-Net's first format."""
+    stem = formats.strip_suffix(text)
     try:
         folder = listing.inside(root, pathlib.PurePosixPath(stem).parent.as_posix())
     except ValueError:

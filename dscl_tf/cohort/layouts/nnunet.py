@@ -15,6 +15,7 @@ EXPECTED = (
     "nnunet: dataset.json with channel_names, labels and file_ending, beside "
     "imagesTr/CASE_0000.nii.gz and labelsTr/CASE.nii.gz (nnU-Net v2)"
 )
+is_part = dataset_json.is_part  # The folder above is asked by `recognise`.
 OTHERS = None
 _LOG = logging.getLogger(__name__)
 
@@ -28,11 +29,6 @@ def recognise(folder: pathlib.Path) -> str:
     if dataset_json.kind(folder) != "nnunet":
         return ""
     return f"{dataset_json.NAME} has channel_names or file_ending"
-
-
-def is_part(folder: pathlib.Path) -> bool:
-    """Whether the dataset is the folder above."""
-    return dataset_json.is_part(folder) and bool(recognise(folder.resolve().parent))
 
 
 def read(root: pathlib.Path, request: Request, why: str) -> Dataset:

@@ -20,7 +20,7 @@ class AdversarialConfig(MethodSettings):
     needs_true_labels = True
 
     def __post_init__(self):
-        checks.require(self.weight >= 0, "weight", self.weight, "at least 0")
+        checks.at_least(self, 0, "weight")
 
     @property
     def is_on(self) -> bool:

@@ -60,15 +60,11 @@ def _row_sums(classes: tf.Tensor, temperature: float) -> chunks.RowSums:
         positive = counts & (own == classes) & ~itself
         negative = counts & (own != classes)
         similarity = tf.matmul(tf.gather(units, anchor), units, transpose_b=True)
-        logits = similarity / temperature
-        log_negatives = contrast.log_sum_of_negatives(
-            logits, contrast.log_weights(negative)
+        per_pair, is_hit = contrast.of_anchors(
+            similarity, positive, negative, temperature
         )
-        per_pair = contrast.contrast(logits, log_negatives[:, None])
         found = tf.cast(positive, tf.float32)
         num_positives = tf.reduce_sum(found, axis=1)
-        hardest = tf.reduce_max(tf.where(negative, similarity, -2.0), axis=1)
-        is_hit = positive & (similarity > hardest[:, None])
         own_loss = tf.math.divide_no_nan(
             tf.reduce_sum(found * per_pair, axis=1), num_positives
         )

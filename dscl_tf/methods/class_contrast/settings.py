@@ -24,20 +24,10 @@ class ClassContrastConfig(MethodSettings):
     uses_pseudo_labels = True
 
     def __post_init__(self):
-        checks.require(self.weight >= 0, "weight", self.weight, "at least 0")
+        checks.at_least(self, 0, "weight")
         checks.require(self.temperature > 0, "temperature", self.temperature, "above 0")
-        checks.require(
-            self.pixels_per_class >= 2,
-            "pixels_per_class",
-            self.pixels_per_class,
-            "at least 2",
-        )
+        checks.at_least(self, 2, "pixels_per_class")
 
     @property
     def is_on(self) -> bool:
         return self.weight > 0
-
-    @property
-    def unused(self) -> tuple[str, ...]:
-        """Settings without effect: all, where it is off."""
-        return () if self.weight else ("temperature", "pixels_per_class")

@@ -109,7 +109,7 @@ def _panel(
         columns = {"weak view": others["image"], "its label": shade}
         for number in views.NUMBERS:
             columns[f"strong view {number}"] = others[f"rows_strong_{number}"]
-        return panels.image_panel({k: each.numpy() for k, each in columns.items()})
+        return panels.image_panel(columns)
 
     return draw
 

@@ -29,7 +29,7 @@ class ConsistencyConfig(TaughtSettings):
 
     def __post_init__(self):
         super().__post_init__()
-        checks.require(self.ramp_steps >= 0, "ramp_steps", self.ramp_steps, ">= 0")
+        checks.at_least(self, 0, "ramp_steps")
         for name in ("confidence", "feature_dropout"):
             value = getattr(self, name)
             checks.require(0 <= value < 1, name, value, "in [0, 1)")

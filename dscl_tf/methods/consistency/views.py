@@ -38,9 +38,7 @@ def make(flip: bool, elastic_sigma: float, cutmix_probability: float) -> BatchCh
         seeds = tf.random.split(seed, 4)
         image = batch["image"]
         count, size = image.shape[0], image.shape[1:3]
-        ranges = dataclasses.replace(
-            WEAK, flip=flip, elastic_px=elastic_sigma * size[0]
-        )
+        ranges = dataclasses.replace(WEAK, flip=flip, elastic_sigma=elastic_sigma)
         # The labels are nothing but a partner that warps ask for.
         labels = tf.zeros(image.shape[:3], tf.int32)
         weak, _ = strong.warp(image, labels, seeds[0], ranges, 1)

@@ -119,12 +119,13 @@ def copy_paste_loss(
 
 def _panel(batch: steps.Batch) -> np.ndarray:
     others = streams.part_of(batch, STREAM)
-    columns = {
-        "labelled": batch["image"],
-        "unlabelled": others["image"],
-        "mixed": mixed_images(batch),
-    }
-    return panels.image_panel({name: each.numpy() for name, each in columns.items()})
+    return panels.image_panel(
+        {
+            "labelled": batch["image"],
+            "unlabelled": others["image"],
+            "mixed": mixed_images(batch),
+        }
+    )
 
 
 METHOD = Method(prepare=teacher.require_first_round, losses=added)

@@ -25,8 +25,6 @@ class CopyPasteConfig(TaughtSettings):
 
     def __post_init__(self):
         super().__post_init__()
-        checks.require(
-            self.pseudo_weight >= 0, "pseudo_weight", self.pseudo_weight, ">= 0"
-        )
+        checks.at_least(self, 0, "pseudo_weight")
         side = self.box_fraction
         checks.require(0 < side < 1, "box_fraction", side, "between 0 and 1")

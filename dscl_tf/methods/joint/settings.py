@@ -23,8 +23,7 @@ class JointConfig(MethodSettings):
     uses_groups = ("views", "global_", "local")
 
     def __post_init__(self):
-        for name in ("global_weight", "local_weight"):
-            checks.require(getattr(self, name) >= 0, name, getattr(self, name), ">= 0")
+        checks.at_least(self, 0, "global_weight", "local_weight")
 
     @property
     def is_on(self) -> bool:

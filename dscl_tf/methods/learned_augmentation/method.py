@@ -67,13 +67,12 @@ def _panel(made_by: own.Generators, num_classes: int):
     def draw(batch: steps.Batch) -> np.ndarray:
         maps = losses.label_maps(batch["label"], num_classes)
         made = own.generate(made_by, batch["image"], maps, batch[own.LATENT])
-        columns = {
-            "image": batch["image"],
-            "deformed": made.deformed,
-            "and intensities": made.image,
-        }
         return panels.image_panel(
-            {name: each.numpy() for name, each in columns.items()}
+            {
+                "image": batch["image"],
+                "deformed": made.deformed,
+                "and intensities": made.image,
+            }
         )
 
     return draw

@@ -26,18 +26,9 @@ class LearnedAugmentationConfig(MethodSettings):
     unlabelled_flag = "--learned_augmentation"
 
     def __post_init__(self):
-        for name in ("adversarial_weight", "magnitude_weight"):
-            checks.require(getattr(self, name) >= 0, name, getattr(self, name), ">= 0")
-        checks.require(
-            self.latent_units >= 1, "latent_units", self.latent_units, "at least 1"
-        )
+        checks.at_least(self, 0, "adversarial_weight", "magnitude_weight")
+        checks.at_least(self, 1, "latent_units")
 
     @property
     def is_on(self) -> bool:
         return self.enabled
-
-    @property
-    def unused(self) -> tuple[str, ...]:
-        """Settings without effect: all, where it is off."""
-        names = ("latent_units", "adversarial_weight", "magnitude_weight")
-        return () if self.enabled else names

@@ -29,8 +29,7 @@ class PretextConfig:
 
     def __post_init__(self):
         checks.make_members(self)
-        for name in ("batch_size", "num_boxes", "num_swaps"):
-            checks.require(getattr(self, name) >= 1, name, getattr(self, name), ">= 1")
+        checks.at_least(self, 1, "batch_size", "num_boxes", "num_swaps")
         low, high = self.box_fraction
         checks.require(
             0 < low <= high < 1, "box_fraction", self.box_fraction, "ordered, in (0, 1)"

@@ -90,9 +90,10 @@ def _panel(batch: dict, restore):
         return panels.image_panel(
             {f"{90 * k}°": turned[batch["label"] == k] for k in range(4)}
         )
-    columns = {
-        "as it was": batch["label"],
-        "changed": batch["image"],
-        "restored": restore(batch["image"]),
-    }
-    return panels.image_panel({name: each.numpy() for name, each in columns.items()})
+    return panels.image_panel(
+        {
+            "as it was": batch["label"],
+            "changed": batch["image"],
+            "restored": restore(batch["image"]),
+        }
+    )
