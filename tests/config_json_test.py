@@ -51,6 +51,20 @@ def test_settings_of_earlier_versions_have_the_defaults_of_new_fields():
 
 
 @pytest.mark.parametrize(
+    ("cls", "name", "before"),
+    [
+        (config.LocalConfig, "views", config.LocalViews.INTENSITY),
+        (config.PreprocessingConfig, "on_voxels", False),
+    ],
+)
+def test_settings_of_earlier_versions_do_as_these_did(cls, name, before):
+    content = config_json.to_json(cls())
+    del content[name]
+    found = config_json.from_json(cls, content)
+    assert found == dataclasses.replace(cls(), **{name: before}) != cls()
+
+
+@pytest.mark.parametrize(
     ("path", "value", "message"),
     [
         (("seed",), "7", r'c\.seed: found "7", expected int'),

@@ -5,9 +5,10 @@ import json
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from dscl_tf import config, errors
-from dscl_tf.cohort import check_report, geometry, preparation, prepared
+from dscl_tf.cohort import check_report, geometry, preparation, prepared, sparse
 from tests import miniatures
 from tests.cohort import making
 
@@ -50,6 +51,17 @@ def request_for(root, **changes):
 
 def opened(*arguments, **changes):
     return prepared.PreparedCohort.open(prepare(*arguments, **changes))
+
+
+def test_a_slice_of_which_only_the_unknown_was_drawn_is_unknown():
+    values = sparse_labels()
+    values[2, :3] = 3
+    wanted = config.OrientationConfig(tuple(np.eye(3).ravel()), is_stack=True)
+    label = making.image_of(values)
+    found = sparse.without_structures(label, unknown=3, wanted=wanted)
+    expected = values.copy()
+    expected[[0, 2, 4]] = 3
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(found), expected)
 
 
 def test_slices_without_structures_are_unknown(tmp_path, caplog):

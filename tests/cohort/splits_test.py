@@ -77,6 +77,18 @@ def test_frames_of_a_subject_stay_together():
         assert frames == ["_ED", "_ES"] * (len(frames) // 2)
 
 
+def test_no_frame_of_a_subject_for_validation_is_unlabelled():
+    names = patients(4)
+    late = [f"{name}_ES" for name in names]
+    cohort = make_cohort(names, unlabelled=late, frames=("_ED", "_ES"))
+    split = draw(cohort, num_train=1, num_validation=1, num_test=1)
+    (trained,), (validated,) = split.train, split.validation
+    left = [name for name in split.pretrain if name[:-3] != validated[:-3]]
+    assert len(left) == 4 and trained in left
+    expected = tuple(name for name in left if name != trained)
+    assert splits.unlabelled(cohort, split) == expected
+
+
 def test_only_the_labelled_are_drawn_for_training_and_testing():
     names = patients(12)
     cohort = make_cohort(names, unlabelled=names[:6])

@@ -136,6 +136,20 @@ def test_seconds_of_a_task_that_was_interrupted_add_up(
     assert not (tmp_path / task.name / worker.SPENT).exists()
 
 
+def test_a_cell_is_evaluated_on_the_test_volumes_of_its_run(
+    plan_of, tmp_path, monkeypatch
+):
+    task, asked = plan_of(tmp_path).cells[0].task, []
+    monkeypatch.setattr(worker.stages, "run", lambda chain: [chain[-1].workdir])
+    monkeypatch.setattr(worker.predictor, "open_predictor", lambda run: run)
+    monkeypatch.setattr(worker.evaluate, "evaluate", lambda *its: asked.append(its))
+    worker._do(tmp_path / "cell", task, pictures=False)
+    ((run, settings),) = asked
+    assert run == task.stages[-1].workdir
+    assert settings.output == str(tmp_path / "cell" / worker.EVALUATION)
+    assert (settings.subset, settings.split) == ("test", None)
+
+
 @pytest.fixture
 def own_logger():
     """The library's logger, as it was before: a task's process ends with its task."""

@@ -1,12 +1,15 @@
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import tensorflow as tf
 
 from dscl_tf import config, errors, stages
-from dscl_tf.cohort import prepared
+from dscl_tf.cohort import prepared, splits
 from dscl_tf.inference import components, export, predictor
+from dscl_tf.stages import finetune
 from dscl_tf.training import run_folder
 from tests.inference import conftest
 
@@ -125,6 +128,29 @@ def test_fine_tuning_finds_them_and_the_run_keeps_them(make_stage, tmp_path):
     logits = model(np.asarray(cohort.image(name), np.float32)[..., None]).numpy()
     expected = components.chosen([cohort.label(name)], [logits.argmax(-1)], 2)
     assert tuple(found) == expected
+
+
+def test_the_validation_volumes_decide(tiny_cohort, monkeypatch):
+    split = splits.Split(("p0", "p1", "p2"), ("p0",), ("p1", "p2"), ("p5",))
+    image = tf.keras.Input([16, 16, 1])
+    network = tf.keras.Model(image, tf.concat([0.5 - image, image - 0.5], axis=-1))
+    monkeypatch.setattr(run_folder, "load_network", lambda record, path: network)
+    asked = []
+    monkeypatch.setattr(components, "chosen", lambda *its: asked.append(its) or (1,))
+    settings = config.FinetuneConfig(largest_component=True)
+    context = SimpleNamespace(
+        cohort=tiny_cohort,
+        split=split,
+        config=SimpleNamespace(finetune=settings),
+        run=SimpleNamespace(read_record=lambda: None),
+    )
+    assert finetune.conclude(context, None) == {"largest_component": [1]}
+    ((truths, predictions, num_classes),) = asked
+    assert len(truths) == len(predictions) == num_classes == 2
+    for name, truth, prediction in zip(split.validation, truths, predictions):
+        np.testing.assert_array_equal(truth, tiny_cohort.label(name))
+        expected = np.asarray(tiny_cohort.image(name)) > 0.5
+        np.testing.assert_array_equal(prediction, expected)
 
 
 @pytest.mark.parametrize("found", [[-1], [2], ["1"], 1, [True]])

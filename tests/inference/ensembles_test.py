@@ -63,6 +63,8 @@ def test_what_most_members_keep_in_one_piece(runs):
         for kept in ((1, 2), (2,), (2, 3))
     ]
     assert ensembles.combined(members).largest_component == (2,)
+    # One of two is not most.
+    assert ensembles.combined(members[:2]).largest_component == (2,)
 
 
 def test_what_does_not_fit_together_is_refused(runs, tmp_path):

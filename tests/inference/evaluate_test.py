@@ -246,6 +246,26 @@ def test_two_evaluations_in_one_folder_are_refused(model, cohort_folder, tmp_pat
     assert not (tmp_path / "masks").exists()
 
 
+def test_what_another_process_has_evaluated_meanwhile_is_kept(
+    model, cohort_folder, tmp_path, monkeypatch
+):
+    settings = evaluate.EvaluationConfig(
+        str(cohort_folder), str(tmp_path), "all", pictures=False
+    )
+    require_writable, written = evaluate.files.require_writable, []
+
+    def comes_between(folder):
+        require_writable(folder)
+        if not written:
+            written.append("begun")
+            evaluate.evaluate(model, settings)
+            written.append((tmp_path / "summary.json").stat().st_mtime_ns)
+
+    monkeypatch.setattr(evaluate.files, "require_writable", comes_between)
+    evaluate.evaluate(model, settings)
+    assert (tmp_path / "summary.json").stat().st_mtime_ns == written[1]
+
+
 def test_pictures_of_a_finished_evaluation_are_drawn(
     evaluated, model, cohort_folder, tmp_path
 ):

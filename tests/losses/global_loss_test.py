@@ -142,6 +142,16 @@ def test_statistics_of_perfect_embeddings():
     np.testing.assert_allclose(terms["negative_similarity"], 0, atol=1e-6)
 
 
+def test_positives_are_hits_though_no_similarity_is_above_zero():
+    # Two slices in two views. The first's views are 100 degrees apart, the second's
+    # both 130 degrees from either of these.
+    ids = reference.make_ids(1, 2, [1, 2])
+    angle = np.radians([0, 230, 100, 230])
+    embeddings = np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
+    terms = losses.global_contrastive_terms(embeddings, ids, "gr")
+    np.testing.assert_allclose(terms["top1"], 1)
+
+
 def test_embeddings_of_all_directions_are_spread():
     ids = reference.make_ids(20, 10, [1, 2])
     rng = np.random.default_rng(0)

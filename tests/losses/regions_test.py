@@ -37,6 +37,12 @@ def test_nearest_negatives():
     assert regions.nearest_negatives(corners, 99).shape == (4, 3, 2)
 
 
+def test_nearest_negatives_are_so_as_the_crow_flies():
+    # At sqrt(32) and at 6; along rows and columns it would be 8 and 6.
+    corners = np.array([[0, 0], [4, 4], [0, 6]])
+    assert regions.nearest_negatives(corners, 1)[0].tolist() == [[4, 4]]
+
+
 def test_gather_flattens_each_region():
     features = np.arange(2 * 4 * 5 * 2, dtype=np.float32).reshape(2, 4, 5, 2)
     found = losses.LocalRegions(2, [[0, 0], [2, 3]]).gather(features)

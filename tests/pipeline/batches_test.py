@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from dscl_tf import config, errors
+from dscl_tf.losses import local_loss
 from dscl_tf.pipeline import batches, sampling
 
 NAMES = ("p0", "p1", "p2", "p3")
@@ -185,6 +186,26 @@ def test_domain_batches_have_every_partition(make_stream, strategy):
     assert len(groups) == 2 * 2 * 3
 
 
+@pytest.mark.parametrize("m", [2, 3])
+@pytest.mark.parametrize("strategy", ["lr", "ld", *CROPS])
+def test_as_many_pairs_of_maps_as_are_told_before(
+    make_stream, tiny_cohort, strategy, m
+):
+    table = sampling.slice_table(tiny_cohort, NAMES, 2)
+    name = config.LocalStrategy(strategy.partition("_")[0])
+    settings = config.LocalConfig(name, num_partitions=2, batch_volumes=m)
+    ids = batches.loss_ids(take(make_stream(strategy, m), 0, 0, 1)[0])
+    num_pairs = np.count_nonzero(local_loss.local_pairs(ids, name))
+    assert batches.num_local_pairs(table, settings) == num_pairs
+
+
+def test_pairs_are_not_told_before_where_a_slice_may_be_drawn_twice(tiny_cohort):
+    table = sampling.slice_table(tiny_cohort, ("p0",), 2)  # 5 slices.
+    for m, expected in ((2, 8), (3, None)):
+        settings = config.LocalConfig("lr", num_partitions=2, batch_volumes=m)
+        assert batches.num_local_pairs(table, settings) == expected
+
+
 def test_loss_ids_have_the_losses_names(make_stream):
     batch = take(make_stream("gd"), 0, 0, 1)[0]
     ids = batches.loss_ids(batch)
@@ -198,6 +219,16 @@ def test_finetune_batch_has_labels(make_stream):
     assert batch["label"].shape == (3, 16, 16)
     assert batch["label"].dtype == np.int32
     assert set(np.unique(batch["label"])) == {0, 1}
+
+
+def test_half_of_a_batch_is_of_the_truly_labelled_volumes(tiny_cohort):
+    table = sampling.slice_table(tiny_cohort, NAMES, 1)
+    settings = config.FinetuneConfig(batch_size=6)
+    stream = batches.finetune_batches(
+        tiny_cohort, table, settings, label_of=tiny_cohort.label, num_labelled=1
+    )
+    for batch in take(stream, 0, 0, 5):
+        assert (batch["volume"] == 0).sum() == 3
 
 
 def test_too_many_volumes_are_refused_plainly(make_stream):

@@ -78,6 +78,14 @@ def test_a_group_has_the_same_places():
     assert len({tuple(places[k].ravel()) for k in (0, 1, 4)}) == 3
 
 
+def test_all_views_of_a_group_show_its_places_whole():
+    windows, places, _ = draw(3, np.arange(300) // 3)
+    starts, sides = windows[..., None, :2], windows[..., None, 2:]
+    seen = (places - starts) / sides * MAP_SIZE
+    assert seen.min() >= 1.5 - 1e-4
+    assert (seen.max(axis=(0, 1, 2)) <= np.array(MAP_SIZE) - 1.5 + 1e-4).all()
+
+
 def test_place_on_the_map_does_not_tell_the_region():
     _, _, corners = draw(2, np.arange(400))
     moved = np.abs(corners[0] - corners[1]).max(axis=-1)

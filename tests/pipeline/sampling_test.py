@@ -85,3 +85,14 @@ def test_halves_of_a_batch(tiny_cohort):
     assert (rows < num_first).sum() == 15
     with pytest.raises(errors.UserError, match="finetune_batch_size of 2"):
         sampling.sample_halves(table, num_first, 1, np.random.default_rng(0))
+
+
+def test_halves_are_in_a_random_order(tiny_cohort):
+    table = sampling.slice_table(tiny_cohort, ("p0", "p1", "p2"), 1)
+    num_first = tiny_cohort.volume("p0").num_slices
+    begins_with = [
+        sampling.sample_halves(table, num_first, 4, rng(seed))[:2] < num_first
+        for seed in range(20)
+    ]
+    # Else a device of two would have one kind alone.
+    assert 0.2 < np.mean(begins_with) < 0.8

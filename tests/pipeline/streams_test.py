@@ -80,6 +80,22 @@ def test_a_stream_may_be_opened_at_any_step(sources):
         np.testing.assert_array_equal(values, later[key], err_msg=key)
 
 
+def test_a_salt_tells_slices_and_their_changes_apart(tiny_cohort, table):
+    def first_batch(salt):
+        stream = streams.Stream(
+            tiny_cohort,
+            table,
+            lambda rng: rng.integers(0, 20, 4),
+            lambda batch, seed: {**batch, "seed": seed},
+            salt=salt,
+        )
+        return next(iter(stream.open(SEED, 0, 1)))
+
+    found = [first_batch(salt) for salt in (0, 1, 2)]
+    for key in ("image_id", "seed"):
+        assert len({tuple(batch[key].numpy()) for batch in found}) == 3, key
+
+
 @pytest.mark.parametrize("device", [None, "/CPU:0"])
 def test_why_a_slice_cannot_be_read_is_kept(tiny_cohort, table, device):
     def unreadable(name):

@@ -14,7 +14,7 @@ from dscl_tf.methods.joint.settings import JointConfig
 from dscl_tf.methods.mixup.settings import MixupConfig
 from dscl_tf.methods.pseudo_labels.settings import PseudoLabelConfig
 from dscl_tf.stages import batch_sizes, finetune, opening
-from dscl_tf.training import runtime
+from dscl_tf.training import run_folder, runtime
 
 ADDED = config.FinetuneConfig(
     batch_size=3, consistency=ConsistencyConfig(0.5), mixup=MixupConfig(0.2)
@@ -47,6 +47,14 @@ def test_a_missing_run_to_go_on_from_is_refused_before_any_work(
     with pytest.raises(errors.UserError, match="nowhere is not a finished run"):
         stages.run(chain)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_another_process_trains_in_is_refused(make_stage, tmp_path):
+    stage = make_stage("encoder", tmp_path / "encoder", 2)
+    refused = pytest.raises(errors.UserError, match=r"is in use by .* --workdir")
+    with run_folder.RunFolder(stage.workdir).held(), refused:
+        stages.run([stage])
+    assert [path.name for path in (tmp_path / "encoder").iterdir()] == [".lock"]
 
 
 def test_what_nobody_chose_is_left_off_where_no_volume_is_unlabelled(

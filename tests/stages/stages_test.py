@@ -240,13 +240,16 @@ def test_decoder_stage_tells_place_from_content(
 
 
 def test_best_weights_by_validation_dice_are_kept(make_small_stage, monkeypatch):
-    scores = iter([0.2, 0.9, 0.4])
-    monkeypatch.setattr(
-        "dscl_tf.training.validation.Validator.scores",
-        lambda self: {"mean": next(scores)},
-    )
+    scores, measured = iter([0.2, 0.9, 0.4]), set()
+
+    def score(self):
+        measured.add(self.names)
+        return {"mean": next(scores)}
+
+    monkeypatch.setattr("dscl_tf.training.validation.Validator.scores", score)
     stage = make_small_stage("finetune", num_steps=6)
     folder = stages.run([stage])[0]
+    assert measured == {run_folder.RunFolder(folder).read_record().split.validation}
     result = json.loads((folder / "result.json").read_text())
     assert result == {
         "checkpoint": "best/ckpt-4",
