@@ -1,4 +1,4 @@
-"""What the voxels of structures are called."""
+"""Confusion matrices: which classes are found in the voxels of each structure."""
 
 import numpy as np
 
@@ -10,16 +10,17 @@ def count(truth: np.ndarray, found: np.ndarray, num_classes: int) -> np.ndarray:
 
 
 def called(matrices: np.ndarray, label: int) -> tuple[np.ndarray, float]:
-    """What a structure's voxels are called, and its median size by the true one.
+    """The classes found in a structure's voxels, and its relative size.
 
-    Over the volumes that have the structure, which count alike, whatever their voxels.
+    Each volume that has the structure counts the same, however many voxels it has.
 
     Args:
       matrices: voxels, int [volumes, true class, found class].
-      label: of the structure.
+      label: the structure's class.
 
     Returns:
-      Mean shares, float [found class]; NaN where no volume has it.
+      Mean shares, float [found class], and the median of found over true size; NaN if
+      no volume has the structure.
     """
     true = matrices[:, label].sum(axis=1)
     having = matrices[true > 0]

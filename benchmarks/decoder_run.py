@@ -1,4 +1,4 @@
-"""Finished runs of the decoder stage, opened to be looked at."""
+"""Opens finished runs of the decoder stage for inspection."""
 
 import dataclasses
 
@@ -23,7 +23,7 @@ def open_run(folder: str) -> tuple[RunFolder, RunRecord]:
     """A run of the decoder stage.
 
     Raises:
-      UserError: it is another one.
+      UserError: it is of another stage, or takes several channels.
     """
     run = RunFolder(folder)
     record = run.read_record()

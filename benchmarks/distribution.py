@@ -67,7 +67,7 @@ def make_step(stage: str, sync: bool, size_px: int, devices):
 
 
 def work(options: argparse.Namespace, stage: str, sync: bool) -> None:
-    """Takes steps; the chief prints their seconds, of the clock and of its core."""
+    """Takes steps; the chief prints their seconds of wall-clock and processor time."""
     import tensorflow as tf
 
     from dscl_tf.training import distribution
@@ -88,7 +88,7 @@ def work(options: argparse.Namespace, stage: str, sync: bool) -> None:
 
 
 def measure(options: argparse.Namespace, stage: str, sync: bool, count: int) -> list:
-    """Each step's seconds of clock and core, of processes on cores of their own."""
+    """Each step's wall-clock and processor seconds; each process has its own core."""
     cores = sorted(os.sched_getaffinity(0))
     sockets = [socket.socket() for _ in range(count)]
     for one in sockets:

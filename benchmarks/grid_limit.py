@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The Dice that masks can reach at a cohort's pixels: its labels, there and back."""
+"""The Dice that masks can reach with a cohort's pixels: labels resampled and back."""
 
 import pathlib
 import sys
@@ -31,7 +31,7 @@ def main() -> None:
     """Prints the table."""
     if not _PREPARED.value:
         raise errors.UserError("--prepared=DIR is needed.")
-    # Here, since they bring TensorFlow, whose notices `binary.run` has turned off.
+    # Imported here: they import TensorFlow, whose notices `binary.run` has turned off.
     from dscl_tf.cohort.prepared import PreparedCohort
     from dscl_tf.inference import evaluated
 
@@ -61,7 +61,7 @@ def _limits(cohort, volume) -> dict[int, Optional[float]]:
 
     _, truth = originals.read(cohort, volume)
     originals.check_truth(cohort, volume, truth)
-    # One class more: what nobody labelled, which is not compared.
+    # One more class for unlabelled voxels, which are not compared.
     sure = np.eye(cohort.num_classes + 1, dtype=np.float32)[cohort.label(volume.name)]
     grid = originals.grid_of(truth, cohort.settings)
     mask = geometry.restore_probabilities(sure, grid, truth)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Shows what grows with a cohort and what does not: start-up, memory, time a batch."""
+"""Measures how start-up, memory and time per batch grow with a cohort."""
 
 import json
 import os
@@ -32,7 +32,7 @@ memory of preparing as many tiny files. Each figure is of a process of its own.
 
 
 def resident_mib() -> tuple[float, float]:
-    """This process's own memory, and with it the files that it maps, now."""
+    """This process's current memory: its own alone, and with the files that it maps."""
     lines = pathlib.Path("/proc/self/status").read_text().splitlines()
     pairs = [line.split(":") for line in lines if line.startswith("Rss")]
     sizes = {name: int(value.split()[0]) / 1024 for name, value in pairs}
@@ -48,7 +48,7 @@ def train_growth(folder: str, num_volumes: int, stage_name: str) -> dict:
 
     workdir = pathlib.Path(folder) / "runs"
     stage = tf_worker.stage_config(stage_name, folder, workdir, "float32")
-    # As many labelled volumes as there are: a slice table of the whole cohort.
+    # All volumes are for training, so that the slice table is of the whole cohort.
     split = tf_worker.config.SplitConfig(
         num_train=num_volumes, num_validation=0, num_test=0
     )
@@ -96,7 +96,7 @@ def draw(taken, count: int) -> list[float]:
 
 
 def prepare_growth(folder: str, num_volumes: int) -> dict:
-    """Prepares tiny files with one worker; peak memory of both processes."""
+    """Prepares tiny files with one worker; seconds, and memory of both processes."""
     import resource
 
     import numpy as np
@@ -131,7 +131,7 @@ def prepare_growth(folder: str, num_volumes: int) -> dict:
 
 
 def in_a_process(kind: str, folder: str, count: int, stage: str = "") -> dict:
-    """Runs one measurement."""
+    """Runs one measurement in a process of its own."""
     request = json.dumps([kind, folder, count, stage])
     command = [sys.executable, __file__, f"--worker={request}"]
     command += [f"--batches={_BATCHES.value}"]
@@ -152,7 +152,7 @@ def work() -> dict:
 
 
 def table(rows: list[tuple[str, dict]]) -> str:
-    """As Markdown."""
+    """The rows as a Markdown table."""
     columns = list(rows[0][1])
     lines = ["| | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for name, row in rows:

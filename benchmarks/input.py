@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the input side of each stage costs: slices read, and slices augmented."""
+"""Times the input pipeline of each stage: reading slices, and augmenting them."""
 
 import os
 import pathlib
@@ -29,7 +29,7 @@ Prints images per second of processor time (all cores' together) for the batches
 each stage at its default sizes: read alone, which is what the CPU does where a GPU
 augments, and augmented too. A GPU is kept busy while its images a second stay below.
 """
-_WARM = 4  # Batches that trace and fill what is kept.
+_WARM = 4  # First batches, which trace functions and fill caches.
 
 
 def stage_configs(prepared: str, workdir: str) -> dict[str, config.StageConfig]:
@@ -89,7 +89,7 @@ def main() -> None:
 
 
 def row(name: str, source: Source) -> str:
-    """One line of the table; several images may be made of a slice that is read."""
+    """One line of the table; several images may be made from one slice."""
     steps = tf.data.Dataset.range(_WARM + _BATCHES.value)
     read = steps.map(lambda step: source.read(0, step))
     seconds_read, _ = cpu_seconds(read, _BATCHES.value)

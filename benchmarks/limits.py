@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How far each stage's step is from what this machine could do at best."""
+"""Compares each stage's step with the best that this machine could do."""
 
 import json
 import os

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Whether the features of a decoder stage are alike where the anatomy is."""
+"""Whether a decoder stage's features are similar where the anatomy is the same."""
 
 import os
 import pathlib
@@ -74,7 +74,7 @@ def labelled_test_volumes(records, cohort: PreparedCohort) -> list[str]:
     """The test volumes that all runs share and that have labels.
 
     Raises:
-      UserError: they are of fewer than two subjects, or of another split for some runs.
+      UserError: they have fewer than two subjects, or the runs' test volumes differ.
     """
     if len({record.split.test for record in records}) > 1:
         raise errors.UserError("The runs have different test volumes.")
@@ -85,7 +85,7 @@ def labelled_test_volumes(records, cohort: PreparedCohort) -> list[str]:
 
 
 def _features_of(run, record, is_fresh: bool = False) -> tf.keras.Model:
-    """Images to features; fresh: of an untrained decoder on the run's encoder."""
+    """Model from images to features; fresh: untrained decoder on the run's encoder."""
     tf.keras.utils.set_random_seed(0)
     found = decoder_run.networks_of(record)
     parts = {"encoder": found.parts["encoder"]} if is_fresh else found.parts
@@ -136,7 +136,7 @@ def _shifted(cohort, name: str, rng) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _drawn_pixels(maps, labels, num_classes: int, rng) -> tuple:
-    """Features and labels of as many positions of each class that has them."""
+    """Features and labels at up to `_PIXELS` random positions of each class."""
     stride = labels.shape[1] // maps.shape[1]
     # The label in the middle of each position of the map.
     at_positions = labels[:, stride // 2 :: stride, stride // 2 :: stride]

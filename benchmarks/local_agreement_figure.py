@@ -1,4 +1,4 @@
-"""The picture of `local_agreement.py`: a pixel and what it is alike to elsewhere."""
+"""The picture of `local_agreement.py`: a pixel, and what is similar to it elsewhere."""
 
 import pathlib
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from matplotlib.backends import backend_agg
 from matplotlib.figure import Figure
 
 # Of the other volumes, as fractions of the side: hearts lie in the middle of slices, so
-# that place and anatomy would be the same thing.
+# without shifts the same place would mean the same anatomy.
 _SHIFTS = ((0.12, 0.12), (-0.12, 0.1), (0.1, -0.15), (-0.1, -0.12))
 
 
@@ -20,17 +20,17 @@ def draw(
     path: pathlib.Path,
     label: int = 2,
 ) -> None:
-    """Draws where in other volumes the features are most like those of a pixel.
+    """Draws where in other volumes the features are most similar to those of a pixel.
 
-    Red is the pixel; in each other volume green is its most similar one, and the
-    brighter the more alike. The other volumes are moved, so that place is not anatomy.
+    The pixel is red, the most similar one of each other volume green; brighter means
+    more similar. The other volumes are shifted, so that place does not tell anatomy.
 
     Args:
       cohort: the prepared cohort.
       names: volumes; the first has the pixel.
-      features: by title, from images to maps.
+      features: models from images to feature maps, by title.
       path: PNG to write.
-      label: class that the pixel is of, the one that is outlined.
+      label: class of the pixel, which is outlined.
     """
     shown = [
         _middle_slice(cohort, name, label, shift)
@@ -84,7 +84,7 @@ def _mark(axes, positions, stride: int, color: str, size: float) -> None:
 def _middle_slice(
     cohort, name: str, label: int, shift: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Image and labels of the slice that has most of a class, moved."""
+    """Image and labels of the slice that has most of a class, shifted."""
     labels = np.asarray(cohort.label(name))
     number = int((labels == label).sum(axis=(1, 2)).argmax())
     image = np.asarray(cohort.image(name)[number], np.float32)
@@ -99,7 +99,7 @@ def _moved(array: np.ndarray, shift: tuple[float, float]) -> np.ndarray:
 
 
 def _pixel_of(mask: np.ndarray, stride: int) -> tuple[int, int]:
-    """A position of the map inside of a mask: the one nearest to its first moment."""
+    """The position of the map inside a mask that is nearest to the mask's centroid."""
     positions = np.argwhere(mask[stride // 2 :: stride, stride // 2 :: stride])
     middle = positions.mean(axis=0)
     return tuple(positions[((positions - middle) ** 2).sum(axis=1).argmin()])

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Whether the decoder stage tells regions apart by what is in them, or by where."""
+"""Whether the decoder stage tells regions apart by their content or their place."""
 
 import os
 import sys
@@ -30,7 +30,7 @@ suffice to tell the regions apart.
 
 
 def main() -> None:
-    """Prints a row for each kind of pair, by the run's weights and by fresh ones."""
+    """Prints a row for each kind of pair, with the run's weights and fresh ones."""
     if _RUN.value is None:
         raise errors.UserError("--run is missing: the run of a decoder stage.")
     run, record = decoder_run.open_run(_RUN.value)
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def pairs_of(record) -> dict[str, tuple]:
-    """Images, their partners, and whether they are shown whole, by kind of pair."""
+    """By kind of pair: images, their partners, and whether views are not cropped."""
     stage = record.config
     cohort = PreparedCohort.open(stage.prepared)
     names, probed = probe_volumes.hold_out(
@@ -62,8 +62,8 @@ def pairs_of(record) -> dict[str, tuple]:
         raise errors.UserError(f"{stage.workdir} was trained on one subject only.")
     slices = [cohort.image(name)[..., None].astype(np.float32) for name in two]
     count = min(map(len, slices))
-    # From base to apex in one volume, from apex to base in the other: neighbours in
-    # the pairs lie at different heights of different hearts.
+    # From base to apex in one volume, from apex to base in the other: the two slices of
+    # a pair lie at different heights of different hearts.
     first, other = slices[0][:count], slices[1][:count][::-1]
     rng = np.random.default_rng(0)
     return {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One results.json of an experiment that was run in pieces, on several days."""
+"""Merges the results.json of an experiment that was run in pieces, on several days."""
 
 import pathlib
 import sys
@@ -22,15 +22,16 @@ settings and kind of slices), writes them with their table, and prints that. A c
 several have is the first one's.
 """
 _KEY = ("seed", "draw", "size", "method")
-# What draws and Dice depend on; prepared cohorts of two machines differ by rounding.
+# What draws and Dice depend on. Ids are not compared, as prepared cohorts of two
+# machines differ by rounding.
 _OF_COHORT = ("label_names", "size_px", "spacing_mm", "paper_dataset")
 
 
 def main() -> None:
-    """Writes and prints the whole.
+    """Writes and prints the merged results.
 
     Raises:
-      UserError: the pieces do not go together.
+      UserError: the pieces do not fit together.
     """
     if len(_INPUT.value) < 2 or not _OUTPUT.value:
         raise errors.UserError("--input=FILE,FILE[,...] and --output=FILE are needed.")
@@ -38,7 +39,7 @@ def main() -> None:
     result_files.check_same_settings(_INPUT.value, contents)
     result_files.check_same_methods(_INPUT.value, contents)
     _check_same_cohort(_INPUT.value, contents)
-    # Here, since it brings TensorFlow, whose notices `binary.run` has turned off.
+    # Imported here: it imports TensorFlow, whose notices `binary.run` has turned off.
     from dscl_tf.experiments import results
 
     whole = merge(contents)
@@ -62,16 +63,16 @@ def _check_same_cohort(paths: Sequence[str], contents: Sequence[Mapping]) -> Non
 
 
 def merge(contents: Sequence[Mapping]) -> dict:
-    """The content of results.json with the cells of all, without their table.
+    """The content of a results.json with the cells of all, without their table.
 
     Args:
-      contents: of results.json, the one whose cells go first before the others.
+      contents: of each results.json; of a cell that several have, the first is kept.
     """
     first = contents[0]
     grids = [content["grid"] for content in contents]
     methods = _unique((m for grid in grids for m in grid["methods"]), ("name",))
     order = [method["name"] for method in methods]
-    # One that was not run stands back behind one that was.
+    # A cell that was not run gives way to the same cell of another piece that was.
     listed = [cell for content in contents for cell in content["cells"]]
     listed.sort(key=lambda cell: cell["dice"] is None)
     cells = _unique(listed, _KEY)
@@ -98,7 +99,7 @@ def _unique(found: Iterable[dict], key: Sequence[str]) -> list[dict]:
 
 
 def _place(cell: Mapping, order: Sequence[str]) -> tuple:
-    """Where dscl-experiment has it: by seed, draw, size and method."""
+    """Sort key for the order of dscl-experiment: by seed, draw, size and method."""
     size = results_json.size_order(cell["size"])
     return (cell["seed"], cell["draw"], size, order.index(cell["method"]))
 

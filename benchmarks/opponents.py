@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What discriminators look at, and whether generators make changes that differ."""
+"""What discriminators respond to, and whether generators make varied changes."""
 
 import os
 import sys

@@ -30,7 +30,7 @@ def main() -> None:
 
 def as_markdown(content: Mapping) -> str:
     """The table of differences."""
-    # Here, since it brings TensorFlow, whose notices `binary.run` has turned off.
+    # Imported here: it imports TensorFlow, whose notices `binary.run` has turned off.
     from dscl_tf.experiments import results
 
     lines = ["| labelled | method | against | difference [95 %], draws above |"]

@@ -27,7 +27,7 @@ def main() -> None:
     """Prints a row for each folder of --against."""
     if not (_OF.value and _AGAINST.value and _PREPARED.value):
         raise errors.UserError("--of, --against and --prepared are all needed.")
-    # Here, since they bring TensorFlow, whose notices `binary.run` has turned off.
+    # Imported here: they import TensorFlow, whose notices `binary.run` has turned off.
     from dscl_tf import statistics
     from dscl_tf.cohort.prepared import PreparedCohort
     from dscl_tf.experiments import results

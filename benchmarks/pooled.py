@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Gains over random weights, draw by draw, of one or several experiments together."""
+"""Gains over random weights, draw by draw, in one experiment or several together."""
 
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -49,7 +49,7 @@ def main() -> None:
         _draw(read, pathlib.Path(_FIGURE.value))
         return
     cells, order = _of_size(read, _SIZE.value)
-    # Here, since it brings TensorFlow, whose notices `binary.run` has turned off.
+    # Imported here: it imports TensorFlow, whose notices `binary.run` has turned off.
     from dscl_tf.experiments import results
 
     table = results.table_rows(cells, order, {})

@@ -7,9 +7,9 @@ from typing import Optional
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# Of the methods, in order.
+# Colours of the methods, in order.
 COLORS = ("#5b6770", "#1768ac", "#c2571a", "#2a7f3f", "#8a3ffc", "#b0125b")
-_HALF = 0.38  # Of a method's column, whose neighbour is at a distance of 1.
+_HALF = 0.38  # Half the width of a method's column; columns are 1 apart.
 
 
 def draw(
@@ -22,8 +22,8 @@ def draw(
 
     Args:
       tables: rows of all experiments together, by number of labelled volumes.
-      gains: of each experiment, each draw's difference to random weights by method.
-      titles: of the methods to draw, in order.
+      gains: for each experiment, by method, each draw's difference to random weights.
+      titles: titles of the methods to draw, in order.
       path: the PNG.
     """
     figure = Figure(figsize=(1.0 + 2.7 * len(tables), 3.4), layout="constrained")
@@ -55,7 +55,7 @@ def _frame(panel: Axes, title: str, titles: Mapping[str, str]) -> None:
 def _dots(
     panel: Axes, column: int, experiments: Sequence[Sequence[float]], color: str
 ) -> None:
-    """Draws side by side, those of the first experiment filled, of others hollow."""
+    """Dots side by side: filled for the first experiment, hollow for the others."""
     count = sum(len(each) for each in experiments)
     first = 0
     for number, values in enumerate(experiments):

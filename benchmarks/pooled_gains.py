@@ -15,8 +15,8 @@ def pooled(experiments: Sequence[Mapping], size: int) -> list[dict]:
       size: number of labelled volumes.
 
     Returns:
-      Cells whose draws are those of all cohorts, numbered through. A cohort's draws
-      are the same volumes in all experiments on it, so they keep their numbers.
+      Cells whose draws have numbers that are unique across cohorts. Draws of one cohort
+      are the same volumes in all experiments on it, so these share the numbers.
     """
     done = [
         [cell for cell in each["cells"] if cell["size"] == size and _is_done(cell)]
@@ -67,7 +67,7 @@ def _is_done(cell: Mapping) -> bool:
 
 
 def _dice(cells: Sequence[Mapping]) -> dict[str, dict[tuple[int, int], float]]:
-    """By method, then by draw and seed."""
+    """Dice by method, then by draw and seed."""
     found: dict[str, dict[tuple[int, int], float]] = {}
     for cell in filter(_is_done, cells):
         key = cell["draw"], cell["seed"]

@@ -39,12 +39,12 @@ def contenders() -> dict[str, list[str]]:
 
 
 def measure() -> dict[str, dict]:
-    """Takes turns; what each contender answered, gathered."""
+    """Lets the contenders take turns, and gathers their answers by name."""
     processes = {name: protocol.Contender(cmd) for name, cmd in contenders().items()}
     rows: dict[str, dict] = {}
     for _ in range(_ROUNDS.value):
         for name, process in processes.items():
-            # The first of each turn finds the caches of another contender.
+            # The first volume of a turn does not count: caches are another contender's.
             answer = process.run("predict", _VOLUMES.value + 1)
             protocol.add_turn(rows, name, answer, warm_up=1)
     for process in processes.values():

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Times preparing on volumes of ACDC's size: the parts on one core, then workers."""
+"""Times preparing volumes of ACDC's size: the parts on one core, then workers."""
 
 import contextlib
 import dataclasses
@@ -35,12 +35,12 @@ class Sample:
     """One volume."""
 
     path: pathlib.Path
-    field: np.ndarray  # float64 [H, W], true.
+    field: np.ndarray  # float64 [H, W]: the true bias field.
     body: np.ndarray  # bool [Q, H, W].
 
 
 def make(folder: pathlib.Path, number: int) -> Sample:
-    """Writes one volume, as the phantom's scanner takes it."""
+    """Writes one volume, as the phantom's simulated scanner acquires it."""
     import SimpleITK as sitk
 
     from dscl_tf.cohort import image_writing, phantom
@@ -61,7 +61,7 @@ def make(folder: pathlib.Path, number: int) -> Sample:
 
 
 def timed(function: Callable) -> tuple[float, object]:
-    """Seconds of one core, which other processes do not add to, and the result."""
+    """Processor seconds, which other processes do not change, and the result."""
     start = time.process_time()
     result = function()
     return time.process_time() - start, result

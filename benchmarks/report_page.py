@@ -2,8 +2,8 @@
 
 python -m benchmarks.report_page FILE.html...
 
-With a chromium on PATH: seconds until the last chart that is not folded is drawn, the
-median of some loads of a page from the disk, the page's own parsing included.
+Needs chromium on PATH. Prints the seconds until the last chart that is not folded is
+drawn, the median of some loads of a page from the disk, parsing included.
 """
 
 import gzip

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Whether an experiment that was run again gives the figures that it gave before."""
+"""Checks whether an experiment that was run again gives the same figures."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -59,8 +59,8 @@ def compare(
 
     Args:
       new: cells of results.json.
-      old: those that they are held against.
-      stated: the table of those, however few of its draws are repeated.
+      old: those that they are compared with.
+      stated: the table of the old cells, however few of its draws are repeated.
     """
     spreads = {(row["method"], row["size"]): row["std"] for row in stated}
     before, now = _by_key(old), _by_key(new)
@@ -81,7 +81,7 @@ def compare(
                 "std": std,
                 "apart": statistics.fmean(apart),
                 "most": max(apart),
-                # One draw states no spread to hold it against.
+                # A row of one draw states no spread to compare with.
                 "within": None if std is None else abs(new_mean - old_mean) <= std,
             }
         )

@@ -1,4 +1,4 @@
-"""Files results.json, as the scripts beside this one take them."""
+"""Reads and compares results.json files for the scripts beside this one."""
 
 import itertools
 import pathlib
@@ -7,9 +7,9 @@ from typing import Any
 
 from dscl_tf import config_differences, errors, results_json
 
-# And what the grid itself sets for each cell.
+# Including `init`, which the grid sets for each cell.
 _NOT_DECISIVE = (*config_differences.LEFT_OUT, "init")
-# Of a split, what all draws have in common.
+# Fields of a split that all draws have in common.
 _OF_ALL_DRAWS = ("num_validation", "num_test", "num_pretrain")
 
 
@@ -23,7 +23,7 @@ def read_all(paths: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def check_same_settings(paths: Sequence[str], contents: Sequence[Mapping]) -> None:
-    """Refuses experiments whose stages were asked for with other settings.
+    """Refuses experiments whose stages have different settings.
 
     Settings that only one of two versions knows do not count.
 
@@ -61,7 +61,7 @@ def check_same_methods(paths: Sequence[str], contents: Sequence[Mapping]) -> Non
 
 
 def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """The settings that both know and that differ."""
+    """The settings that both have and that differ."""
     return [name for name in one if name in other and one[name] != other[name]]
 
 
@@ -94,13 +94,13 @@ def _settings(content: Mapping) -> dict[str, Any]:
     split = kept.get("finetune") and found["finetune"].get("split")
     if isinstance(split, dict):
         kept["split"] = _of_split(split)
-    # benchmarks/retested.py says so where they are not the chosen ones.
+    # Set by benchmarks/retested.py if they are not the chosen ones.
     kept["weights"] = content["cohort"].get("weights", "chosen")
     return config_differences.flat(kept)
 
 
 def _of_split(split: Mapping[str, Any]) -> dict[str, Any]:
-    """Which volumes an experiment's draws can take, wherever the file lies."""
+    """Which volumes an experiment's draws can take, whatever folder the file is in."""
     if split.get("file"):
         return {"file": pathlib.PurePath(split["file"]).name}
     drawn = {name: split[name] for name in _OF_ALL_DRAWS if name in split}

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The runs of an experiment, evaluated on other test volumes, or with last weights."""
+"""Evaluates an experiment's runs on other test volumes, or with their last weights."""
 
 import os
 import pathlib
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def _say_what_it_is(content: dict) -> None:
-    """So that nothing puts these figures together with the experiment's own."""
+    """Records split and weights, so that no script mixes these figures with others."""
     content["cohort"]["weights"] = _WEIGHTS.value
     if not _SPLIT.value:
         return

@@ -65,7 +65,7 @@ def contenders(folder: pathlib.Path) -> dict[str, list[str]]:
     """The command of each contender, by name.
 
     Args:
-      folder: for their cohorts, which are written.
+      folder: where their cohorts are written.
 
     Raises:
       UserError: a Python or a checkout that was named is not what it should be.
@@ -87,7 +87,7 @@ def contenders(folder: pathlib.Path) -> dict[str, list[str]]:
         alone = ["env", "TF_ENABLE_ONEDNN_OPTS=0", *ours]
         found["ours, without oneDNN"] = [*alone, precision]
     if _OTHER.value:
-        # Its own worker, which knows its own stages.
+        # Its own worker, which fits its own stages.
         other = pathlib.Path(_OTHER.value).resolve()
         write_by_other(other, folder / "other")
         worker = f"{other}/benchmarks/speed_parts/tf_worker.py"
@@ -101,7 +101,7 @@ def contenders(folder: pathlib.Path) -> dict[str, list[str]]:
 
 
 def write_by_other(checkout: pathlib.Path, folder: pathlib.Path) -> None:
-    """The cohort as another checkout writes it: its format may be another.
+    """Has another checkout write the cohort, as its format may differ.
 
     Raises:
       UserError: it does not write one.
@@ -133,7 +133,7 @@ def write_by_other(checkout: pathlib.Path, folder: pathlib.Path) -> None:
 
 
 def peers() -> dict[str, list[str]]:
-    """The commands of other programs' steps; as `contenders`."""
+    """The commands of other programs, by name; raises as `contenders`."""
     counts = speed_parts.IMAGES.items()
     batches = ",".join(f"{stage}={count}" for stage, count in counts)
     work = [f"--size_px={_SIZE.value}", f"--batches={batches}"]
@@ -151,15 +151,15 @@ def peers() -> dict[str, list[str]]:
 
 
 def measure(commands: dict[str, list[str]]) -> dict:
-    """Takes turns; {stage: {contender: the answers' content, gathered}}."""
+    """Lets contenders take turns; {stage: {contender: its gathered answers}}."""
     results: dict = {}
     for stage in _STAGES.value:
-        # New ones, since a process' peak of memory is that of its whole life.
+        # New processes, since peak memory is that of a process's whole life.
         processes = {name: protocol.Contender(cmd) for name, cmd in commands.items()}
         rows = results[stage] = {}
         for turn in range(_ROUNDS.value):
             for name in protocol.in_turn(processes, turn):
-                # Without a warm-up of each turn, caches would belong to the last one.
+                # Each turn has a warm-up, as the caches hold the last contender's data.
                 answer = processes[name].run(stage, _STEPS.value + 2)
                 protocol.add_turn(rows, name, answer, warm_up=2)
             print(f"{stage}: turn {turn + 1} of {_ROUNDS.value}", file=sys.stderr)

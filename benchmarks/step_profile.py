@@ -40,7 +40,7 @@ KINDS = (
     ("optimizer", re.compile(r"Adam|Assign|ReadVariable|Sqrt|VarHandle")),
 )
 REST = "the rest"
-# What the executor tells of itself, which holds the operations.
+# The executor's own events, which contain those of the operations.
 _FRAMEWORK = re.compile(r"::|^Eager|^KernelAndDevice|^Function|^PyFunc")
 
 
@@ -83,7 +83,7 @@ def operations(folder: pathlib.Path):
 
 
 def measure(stage: str, prepared: str, folder: pathlib.Path) -> dict:
-    """Traces a stage; seconds a step of each (resolution, kind)."""
+    """Traces a stage; seconds per step of each (resolution, kind)."""
     import tensorflow as tf
     from speed_parts import tf_worker
 
@@ -102,7 +102,7 @@ def measure(stage: str, prepared: str, folder: pathlib.Path) -> dict:
 
 
 def table(stage: str, seconds: dict, needs: dict, ceilings: dict) -> str:
-    """Milliseconds a step by place (rows) and kind (columns), beside the limit."""
+    """Milliseconds per step by place (rows) and kind (columns), beside the limit."""
     kinds = [*(kind for kind, _ in KINDS), REST]
     places = sorted({place for place, _ in seconds}, key=lambda p: (len(p), p))
     head = [stage, *kinds, "sum", "limit", "share of the limit"]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Times ways to the gradient of a 3x3 convolution by its weights, in turns."""
+"""Times ways to compute the weight gradient of a 3x3 convolution, in turns."""
 
 import dataclasses
 import os
@@ -46,7 +46,7 @@ class Layer:
 LAYERS = (
     Layer(0, 1, 16),  # The first.
     Layer(0, 16, 16),
-    Layer(0, 32, 16),  # Of the skip and the up-sampled features together.
+    Layer(0, 32, 16),  # Skip connection and up-sampled features.
     Layer(1, 32, 32),
     Layer(2, 64, 64),
     Layer(3, 128, 128),
@@ -54,7 +54,7 @@ LAYERS = (
 
 
 def operands(layer: Layer, dtype: tf.DType) -> list[tf.Tensor]:
-    """What a layer has in fine-tuning; noise."""
+    """Noise of the shapes that a layer's operands have in fine-tuning."""
     side = _SIZE.value >> layer.halvings
     maps = [_SLICES.value, side, side]
     return gradient_ways.noise(maps, layer.inputs, layer.outputs, dtype)
@@ -87,7 +87,7 @@ def main() -> None:
     """Checks, times, prints.
 
     Raises:
-      UserError: a size that pairs of columns cannot halve, or wrong gradients.
+      UserError: the sizes cannot be halved as some ways need, or gradients are wrong.
     """
     if _SIZE.value % 16 or _SLICES.value % 2:
         raise errors.UserError(
@@ -96,7 +96,7 @@ def main() -> None:
         )
     times, deviations = {}, {}
     for layer in LAYERS:
-        # float32 first: what is wrong there is not timed at all.
+        # float32 first: a way that is wrong there is not timed at all.
         for dtype in (tf.float32, tf.bfloat16):
             values, place = operands(layer, dtype), (str(layer), dtype.name)
             functions = {

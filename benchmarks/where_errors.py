@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Where masks are wrong: what structures are taken for, at which height, in whom."""
+"""Where masks are wrong: what structures are mistaken for, at which height, in whom."""
 
 import pathlib
 import sys
@@ -31,7 +31,7 @@ _LOWEST = 5
 
 
 def main() -> None:
-    """Prints the tables; draws, if that is wanted."""
+    """Prints the tables, and draws pictures if --pictures is given."""
     if not _INPUT.value or not _PREPARED.value:
         raise errors.UserError("--evaluations and --prepared are needed.")
     found = [case for folder in _INPUT.value for case in _cases(pathlib.Path(folder))]
@@ -64,7 +64,7 @@ def _draw(ordered: Sequence[tuple], folder: pathlib.Path) -> None:
 
 def _cases(folder: pathlib.Path) -> list[tuple]:
     """(mean Dice, view) of each volume of an evaluation."""
-    # Here, since it brings TensorFlow, whose notices `binary.run` has turned off.
+    # Imported here: it imports TensorFlow, whose notices `binary.run` has turned off.
     from dscl_tf.cohort.prepared import PreparedCohort
     from dscl_tf.inference import evaluated, evaluation_pictures
 
@@ -89,13 +89,13 @@ def _by_structure(views: Sequence, names: Sequence[str]) -> str:
 
 
 def _counted(view, num_classes: int) -> np.ndarray:
-    """Of the voxels that somebody labelled."""
+    """The confusion matrix of a volume's labelled voxels."""
     known = slice(None) if view.unknown is None else ~view.unknown
     return confusions.count(view.truth[known], view.prediction[known], num_classes)
 
 
 def _dice_by_third(views: Sequence, label: int) -> list[float]:
-    """Means over the volumes' thirds of the slices that truly have the structure."""
+    """Mean Dice over volumes, by thirds of the slices that truly have the structure."""
     thirds = [[], [], []]
     for view in views:
         filled = np.flatnonzero((view.truth == label).any(axis=(1, 2)))

@@ -7,7 +7,7 @@ import sys
 
 from dscl_flags import interruptions
 
-# A binary takes a second to import what it needs, and only then can it guard itself.
+# A binary can handle signals itself only after its imports, which take a second.
 _IS_BINARY = os.path.basename(sys.argv[0]).startswith("dscl-")
 if _IS_BINARY and multiprocessing.parent_process() is None:
     for _number in interruptions.SIGNALS:

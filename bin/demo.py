@@ -2,7 +2,7 @@
 """The main job, end to end, on a synthetic cohort; `make demo` runs it.
 
 Each step is the command that a user would type. All of them recognise finished work,
-so a demo that was killed goes on where it was.
+so a demo that was killed continues where it stopped.
 """
 
 import json
@@ -35,7 +35,7 @@ exports the model.
 def commands(root: str) -> list[list[str]]:
     """The commands of the demo, in order."""
     train = ["train", "--preset=phantom", "--num_train_volumes=2"]
-    # Smaller batches and fewer steps than the preset and the recipe have: a demo is to
+    # Smaller batches and fewer steps than in the preset and the recipe: the demo should
     # be quick on any processor.
     train += [f"--prepared={root}/prepared", "--finetune_batch_size=6"]
     evaluate = ["evaluate", f"--prepared={root}/prepared"]
@@ -57,7 +57,7 @@ def commands(root: str) -> list[list[str]]:
 
 
 def table(root: pathlib.Path) -> str:
-    """Dice of each structure, from random weights beside the whole recipe."""
+    """Dice of each structure: from random weights, and with the whole recipe."""
     rows = {}
     for run in ("random", "pretrained"):
         content = json.loads((root / run / "test" / "summary.json").read_text())
@@ -75,7 +75,7 @@ def table(root: pathlib.Path) -> str:
 
 
 def main() -> None:
-    """Runs the commands, then says what came out."""
+    """Runs the commands, then prints the results."""
     root, start = pathlib.Path(_OUTPUT.value), time.monotonic()
     steps = commands(str(root))
     for number, (name, *arguments) in enumerate(steps, 1):

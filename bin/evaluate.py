@@ -27,7 +27,7 @@ def main() -> None:
     prepared, subset = evaluation.prepared(), evaluation.subset()
     split, nsd_tolerance_mm = evaluation.split(), evaluation.nsd_tolerance_mm()
     other = evaluation.beside()
-    # TensorFlow takes seconds to import: not before the flags are known to be right.
+    # Imported after the flags are checked, since TensorFlow takes seconds to import.
     from dscl_tf.inference import beside, evaluate, log_tables, predictor
 
     settings = evaluate.EvaluationConfig(

@@ -17,7 +17,7 @@ def main() -> None:
     """Runs the experiment, or prints what it would do.
 
     Raises:
-      UserError: cells have no result since something failed.
+      UserError: some cells have no result because they failed.
     """
     from dscl_tf import errors
     from dscl_tf.experiments import experiment as experiments

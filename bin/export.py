@@ -22,7 +22,7 @@ def main() -> None:
         inference.output(),
         inference.overwrite(),
     )
-    # TensorFlow takes seconds to import: not before the flags are known to be right.
+    # Imported after the flags are checked, since TensorFlow takes seconds to import.
     from dscl_tf.inference import ensembles, export, model_runs
 
     segmenter = ensembles.load(model_runs.find_runs(model), inference.last())

@@ -25,7 +25,7 @@ def main() -> None:
     mask_format, mask_values = prediction.mask_format(), masks.mask_values()
     dicom_seg = prediction.write_dicom_seg()
     model, overwrite = inference.model(), inference.overwrite()
-    # TensorFlow takes seconds to import: not before the flags are known to be right.
+    # Imported after the flags are checked, since TensorFlow takes seconds to import.
     from dscl_tf.inference import channel_inputs, dicom_inputs, predict, predictor
 
     predict.check_places(source, output)

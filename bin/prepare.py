@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def check(config) -> None:
-    """Prints what the check finds, and writes it where it is asked for.
+    """Prints what the check finds, and writes it to --report if that is given.
 
     Raises:
       UserError: there are errors; or warnings, if those count.

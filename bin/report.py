@@ -19,7 +19,7 @@ has not finished it shows what there is.
 def main() -> None:
     """Writes the report that the flags ask for."""
     folder, output = report.folder(), report.output()
-    # TensorFlow takes seconds to import: not before the flags are known to be right.
+    # Imported after the flags are checked, since TensorFlow takes seconds to import.
     from dscl_tf.reporting import report as reports
 
     path = reports.write(reports.ReportConfig(folder, output))

@@ -20,13 +20,13 @@ def main() -> None:
     """Runs the stages that the flags ask for."""
     configs = run.stage_configs()
     interruptions.limit(run.max_hours())
-    # TensorFlow takes seconds to import: not before the flags are known to be right.
+    # Imported after the flags are checked, since TensorFlow takes seconds to import.
     from dscl_tf import stages
     from dscl_tf.methods import rounds
     from dscl_tf.stages import opening, timing
 
     if not binary.is_given("--recipe"):
-        words = flags.FLAGS.read_flags_from_files(sys.argv)  # Flagfiles' too.
+        words = flags.FLAGS.read_flags_from_files(sys.argv)  # With those of flagfiles.
         configs = [
             opening.without_methods_in_want(
                 stage, is_chosen=lambda flag: binary.is_given(flag, words)

@@ -1,4 +1,4 @@
-"""Checks that settings share."""
+"""Checks and field metadata that settings share."""
 
 import dataclasses
 import enum
@@ -6,16 +6,17 @@ from typing import Any
 
 from dscl_tf import errors
 
-# Of a field that the config.json of an earlier version may lack.
+# Metadata of a field added later: a config.json without it is accepted.
 LATER = {"may_be_missing": True}
-# Likewise, and it is not written where it has its default: as before there was one.
+# Likewise, and at its default the field is not written: files then look as they did
+# before it existed.
 ABSENT = {**LATER, "is_left_out": True}
-# Of a field that is the folder of another run; None: of none.
+# Metadata of a field that holds the folder of another run, or None.
 RUN = {"is_run": True}
 
 
 def later(before: Any) -> dict[str, Any]:
-    """As LATER, where what earlier versions did is not the default: `before`."""
+    """LATER for a field that, when missing, means `before` instead of its default."""
     return {**LATER, "before": before}
 
 
@@ -40,15 +41,16 @@ def ordered(settings: Any, least: float, *fields: str) -> None:
 
 
 def make_members(settings: Any) -> None:
-    """Replaces values by the members of enums that they are of, such as "gr".
+    """Replaces values of enums, such as "gr", by the members themselves.
 
-    Where code asks whether a strategy *is* a member, its value would be another one.
+    Code compares by `is`, so the string "gr" would not match the member GR.
 
     Args:
-      settings: a dataclass, perhaps frozen, whose fields have members as defaults.
+      settings: a dataclass, frozen or not; the fields whose default is an enum member
+        are converted.
 
     Raises:
-      UserError: naming the field and the values that there are.
+      UserError: unknown value; the message names the field and the valid values.
     """
     for field in dataclasses.fields(settings):
         if not isinstance(field.default, enum.Enum):

@@ -5,7 +5,8 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-# Where files are and how a run computes does not tell methods apart.
+# Where files are, how a run computes, and its draw (volumes and seed) do not
+# distinguish methods.
 LEFT_OUT = ("workdir", "prepared", "runtime", "split", "seed")
 _UNUSED = {
     "encoder": ("local", "finetune", "pretext"),
@@ -15,7 +16,7 @@ _UNUSED = {
 
 
 def flat(settings: Mapping[str, Any], where: str = "") -> dict[str, Any]:
-    """Nested settings by dotted names."""
+    """Flattens nested settings to dotted names."""
     found = {}
     for name, value in settings.items():
         inner = f"{where}.{name}" if where else str(name)
@@ -32,7 +33,7 @@ def between(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str
     Values are short texts, a dash where a run has no such setting.
 
     Args:
-      configs: `config` of their config.json, by the runs' names.
+      configs: the `config` of each run's config.json, by the run's name.
     """
     flats = {name: flat(_decisive(config)) for name, config in configs.items()}
     keys = sorted(set().union(*flats.values())) if flats else []
@@ -52,6 +53,6 @@ def _decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _short(value: Any) -> str:
     if isinstance(value, str) and pathlib.PurePath(value).is_absolute():
-        # A run's stage and the folder that it is in.
+        # For a run these are the folder that it is in and its stage.
         return "/".join(pathlib.PurePath(value).parts[-2:])
     return value if isinstance(value, str) else json.dumps(value)

@@ -13,7 +13,7 @@ from dscl_tf import errors
 def to_json(config: Any) -> Any:
     """A dataclass as JSON values: enums by value, tuples as lists.
 
-    Fields whose metadata say "is_left_out" are left out where they have their default.
+    Fields with "is_left_out" in their metadata are left out at their default.
     """
     if dataclasses.is_dataclass(config):
         return {
@@ -32,15 +32,17 @@ def to_json(config: Any) -> Any:
 def from_json(cls: Any, content: Any, where: str = "config") -> Any:
     """The dataclass `cls` from the values of `to_json`.
 
+    A missing field with "may_be_missing" in its metadata gets their "before" if they
+    have one, else its default. `cls.of_earlier`, if there is one, first converts the
+    JSON of earlier versions.
+
     Args:
       cls: a dataclass or the annotation of one of its fields.
       content: JSON values.
       where: name of the value, for error messages.
 
     Raises:
-      UserError: a key is missing or unknown, or a value has the wrong type. A field
-        whose metadata say "may_be_missing" then has its default, or the value that
-        they call "before". A class with `of_earlier` says how it was written before.
+      UserError: a key is missing or unknown, or a value has the wrong type.
     """
     if dataclasses.is_dataclass(cls):
         return _dataclass_from_json(cls, content, where)

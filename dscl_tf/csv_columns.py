@@ -1,4 +1,4 @@
-"""Columns of a CSV file, refused in one sentence where they are damaged."""
+"""Reads columns of CSV files; a damaged file is refused with one sentence."""
 
 import csv
 import math
@@ -10,7 +10,7 @@ from dscl_tf import errors
 
 
 def names(path: pathlib.Path) -> set[str]:
-    """The columns of a file that `read` can read; none if there is no file."""
+    """The names of the file's columns; none if there is no file."""
     if not path.exists():
         return set()
     with path.open(newline="", encoding="utf-8") as file:
@@ -23,13 +23,13 @@ def read(
     numbers: Sequence[str],
     lacking: Optional[str] = None,
 ) -> Iterator[tuple]:
-    """Yields of each row the texts, then the numbers; nothing if there is no file.
+    """Yields the texts, then the numbers of each row; nothing if there is no file.
 
     Args:
-      path: of the file, whose first row names the columns.
-      texts: names of columns.
-      numbers: names of columns.
-      lacking: what stands for a number that is not known, which becomes NaN.
+      path: the file; its first row names the columns.
+      texts: names of the columns read as text.
+      numbers: names of the columns read as numbers.
+      lacking: the text that stands for an unknown number, which becomes NaN.
 
     Raises:
       UserError: it cannot be read, or a column or a number is missing.

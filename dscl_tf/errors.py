@@ -19,7 +19,7 @@ def extra_needed(what: str, extra: str) -> UserError:
 
 
 def first_line(error: Exception) -> str:
-    """What an error says in one line; its kind, if it says nothing."""
+    """The first line of an error's message, or its type if the message is empty."""
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 

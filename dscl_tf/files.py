@@ -11,7 +11,7 @@ from typing import Any, Optional, Union
 
 from dscl_tf import errors
 
-# What a writer may raise in the middle of its work, whatever it writes.
+# Errors of the disk, which any writer may meet in the middle of its work.
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
 _OF_PATTERNS = "*?[\\"
 PathLike = Union[str, "os.PathLike[str]"]
@@ -22,12 +22,13 @@ def atomic_path(path: PathLike, suffix: Optional[str] = None) -> Iterator[pathli
     """Yields a path to write to; renames it to `path` when the block succeeds.
 
     The temporary name ends in the suffix of `path`, since writers choose the format
-    by it, and starts with a dot, so that no reader takes it for a result. It has
-    nothing else of the name, which may be as long as names can be.
+    by it, and starts with a dot, so that no reader takes it for a result. The rest of
+    the name is left out: with it the temporary name could exceed the file system's
+    limit.
 
     Args:
       path: the final path. Its folder is created.
-      suffix: that the temporary name has instead.
+      suffix: of the temporary name, if it is not to be that of `path`.
 
     Raises:
       UserError: if the folder cannot be created or written to, or the disk is full.
@@ -63,12 +64,12 @@ def _put_in_place(partial: pathlib.Path, path: pathlib.Path) -> None:
 
 
 def shown(path: PathLike) -> str:
-    """A path that can be printed whatever its bytes are."""
+    """The path as printable text; bytes that are not UTF-8 are escaped."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def is_utf8(path: PathLike) -> bool:
-    """Whether libraries in C++ can open a path, and JSON can hold it."""
+    """Whether a path is UTF-8: no other one can be opened in C++ or held by JSON."""
     try:
         os.fspath(path).encode("utf-8")
     except UnicodeEncodeError:
@@ -77,12 +78,12 @@ def is_utf8(path: PathLike) -> bool:
 
 
 def require_no_pattern(path: PathLike) -> None:
-    """Refuses a path in which TensorFlow's readers see a pattern of names.
+    """Refuses a path that TensorFlow's readers would take for a glob pattern.
 
     They would not find what its writers wrote there.
 
     Raises:
-      UserError: naming the first such character; or it is not UTF-8.
+      UserError: the path has a pattern character, which is named, or is not UTF-8.
     """
     require_utf8([path])
     found = next((c for c in os.path.abspath(path) if c in _OF_PATTERNS), None)
@@ -98,7 +99,7 @@ def require_utf8(paths: Iterable[PathLike]) -> None:
     """Refuses paths that are not UTF-8.
 
     Raises:
-      UserError: there are some; it names the first, its odd bytes as \\xNN.
+      UserError: naming the first of them, with its invalid bytes as \\xNN.
     """
     odd = [path for path in paths if not is_utf8(path)]
     if odd:
@@ -121,10 +122,10 @@ def cannot_write(path: PathLike, error: Exception) -> errors.UserError:
 def require_writable(folder: PathLike) -> None:
     """Refuses, before hours of work, a folder that results cannot be written to.
 
-    Nothing is made: if it does not exist, the nearest folder above it is tried.
+    Nothing is created: if the folder does not exist, the nearest one above it is tried.
 
     Raises:
-      UserError: it cannot be written to, or not be made.
+      UserError: the folder cannot be written to or created.
     """
     nearest = pathlib.Path(folder).absolute()
     while not os.path.lexists(nearest):

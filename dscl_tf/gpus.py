@@ -1,4 +1,4 @@
-"""NVIDIA GPUs of this machine, asked of their driver and not of TensorFlow."""
+"""NVIDIA GPUs of this machine, as the driver (not TensorFlow) lists them."""
 
 import os
 import pathlib
@@ -11,10 +11,10 @@ _DRIVER = pathlib.Path("/proc/driver/nvidia/gpus")  # A folder for each GPU.
 
 
 def names(folder: pathlib.Path = _DRIVER) -> list[str]:
-    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES says them.
+    """The GPUs that this process may use, by their names in CUDA_VISIBLE_DEVICES.
 
     Args:
-      folder: of the driver's GPUs.
+      folder: where the driver has an entry for each GPU.
     """
     chosen = os.environ.get(VISIBLE)
     if chosen is None:
@@ -31,7 +31,7 @@ def names(folder: pathlib.Path = _DRIVER) -> list[str]:
 
 
 def take(name: Optional[str]) -> None:
-    """Leaves one GPU to this process, before it first computes; None: as it is."""
+    """Restricts a process that has not computed yet to one GPU; None: no change."""
     if name is not None:
         os.environ[VISIBLE] = name
 
@@ -41,10 +41,10 @@ def unseen(num_seen: int, folder: pathlib.Path = _DRIVER) -> Optional[str]:
 
     Args:
       num_seen: GPUs that TensorFlow lists.
-      folder: of the driver's GPUs.
+      folder: where the driver has an entry for each GPU.
 
     Returns:
-      A sentence; None where there is nothing to say.
+      A sentence; None if there is no such problem.
     """
     there = names(folder)
     if num_seen or not there:

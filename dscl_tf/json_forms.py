@@ -23,14 +23,14 @@ _WORDS = {type(None): "null"}
 
 @dataclasses.dataclass(frozen=True)
 class Each:
-    """An object with fields of any names."""
+    """An object whose fields have any names and all the same form."""
 
     form: Any
 
 
 @dataclasses.dataclass(frozen=True)
 class Word:
-    """A text."""
+    """Exactly this text."""
 
     text: str
 
@@ -43,12 +43,12 @@ class Either:
 
 
 def check(path: Any, content: Any, form: Any, cure: str) -> None:
-    """Refuses a document that has not the form that its reader relies on.
+    """Refuses a document that does not have the form its reader relies on.
 
     Args:
       path: of the file, for the message.
       content: JSON values.
-      form: see above; fields that it does not name are not looked at.
+      form: see the module's docstring; fields that it does not name are ignored.
       cure: what the user can do about it.
 
     Raises:
@@ -63,7 +63,7 @@ def _fault(value: Any, form: Any, where: str) -> str:
     """What is wrong with a value; empty if nothing is."""
     if isinstance(form, Either):
         faults = [_fault(value, each, where) for each in form.forms]
-        # Of an object, what is wrong within says more than that it is one.
+        # A fault inside the value tells more than that its type is unexpected.
         within = [fault for fault in faults if not fault.startswith(f"{where}: ")]
         return "" if "" in faults else (within or [_found(value, form, where)])[0]
     if isinstance(form, (dict, Each)):
@@ -92,13 +92,13 @@ def _fits(value: Any, kind: Any) -> bool:
     if isinstance(kind, Word):
         return value == kind.text
     kinds = kind if isinstance(kind, tuple) else (kind,)
-    # To Python, true is an int, and NaN is JSON.
+    # For Python, true is an int, and its JSON reader accepts NaN.
     is_odd = (isinstance(value, bool) and bool not in kinds) or _is_endless(value)
     return isinstance(value, kind) and not is_odd
 
 
 def _is_endless(value: Any) -> bool:
-    """Whether a number is not one, or of a size that nothing measured has."""
+    """Whether a value is NaN, infinite or larger than anything that is measured."""
     return isinstance(value, (int, float)) and not abs(value) < _ENDLESS
 
 

@@ -16,12 +16,12 @@ _LOG = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def held(folder: files.PathLike, flag: str) -> Iterator[None]:
-    """Within the block, no other process may hold the folder.
+    """Locks the folder against other processes within the block.
 
-    The kernel lets go when the process ends, however it ends.
+    The kernel releases the lock when the process ends, however it ends.
 
     Args:
-      folder: is created.
+      folder: what to lock; it is created if missing.
       flag: the flag that names the folder, for messages.
 
     Raises:
@@ -39,7 +39,7 @@ def held(folder: files.PathLike, flag: str) -> Iterator[None]:
 
 
 def is_held(folder: files.PathLike) -> bool:
-    """Whether another process holds the folder; False where there are no locks."""
+    """Whether another process holds the folder; False if it cannot be locked at all."""
     path = pathlib.Path(folder) / ".lock"
     if not path.exists():
         return False

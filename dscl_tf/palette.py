@@ -2,7 +2,8 @@
 
 import colorsys
 
-# Told apart on grey and by most colour-blind readers; more labels get other hues.
+# Easy to tell apart on grey and for most colour-blind readers; further labels get
+# other hues.
 _COLORS = ("#4cc9f0", "#ffb703", "#ef476f", "#8ac926", "#b388eb", "#ff8c42", "#f7f7a1")
 
 

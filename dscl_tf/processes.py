@@ -1,4 +1,4 @@
-"""Processes that others start."""
+"""Helpers for child processes."""
 
 import ctypes
 import signal
@@ -6,9 +6,10 @@ import sys
 
 
 def stop_with_parent() -> None:
-    """Has the kernel ask this process to stop when its parent is killed.
+    """Has the kernel send this process SIGTERM when its parent dies (Linux only).
 
-    It would go on alone otherwise, and hold its run folder against the next start.
+    Otherwise it would continue as an orphan, whose lock on its run folder keeps the
+    next start from using it.
     """
     set_parent_death_signal = 1  # PR_SET_PDEATHSIG of prctl(2).
     if sys.platform == "linux":

@@ -10,8 +10,8 @@ from dscl_tf.json_forms import MAYBE, NUMBER, Each, Either, Word
 
 FORMAT = 1
 FILE = "results.json"
-ALL = "all"  # The size of a benchmark.
-# The methods that rows of the table are compared with, by the column.
+ALL = "all"  # The benchmark's size: it is trained on all labelled volumes.
+# The method that each comparison column of the table compares with.
 REFERENCES = {"versus_random": "random", "versus_gr": "gr"}
 _CURE = "run dscl-experiment again, which writes it anew from its cells"
 _TEXT = (str, type(None))
@@ -56,18 +56,18 @@ _FORM = {
 
 
 def size_order(size: Union[int, str]) -> float:
-    """Where a number of labelled volumes stands among others: ALL is last."""
+    """Sort key for a number of labelled volumes; ALL comes last."""
     return math.inf if size == ALL else size
 
 
 def means_of_draws(values: Mapping[tuple[int, int], float]) -> list[float]:
     """The mean over seeds of each draw.
 
-    Seeds on the same volumes are not independent: as samples of their own they would
-    make spreads and intervals too narrow.
+    Runs that differ in the seed alone share their volumes and are not independent: as
+    separate samples they would make spreads and intervals too narrow.
 
     Args:
-      values: by draw and seed.
+      values: by (draw, seed).
     """
     found: dict[int, list[float]] = {}
     for (draw, _), value in values.items():
@@ -76,7 +76,7 @@ def means_of_draws(values: Mapping[tuple[int, int], float]) -> list[float]:
 
 
 def read(path: pathlib.Path) -> dict[str, Any]:
-    """Reads a results.json, wherever it lies, as it is.
+    """Reads and checks a results.json, and changes nothing in it.
 
     Raises:
       UserError: it is missing, or not what dscl-experiment writes.

@@ -8,34 +8,34 @@ from typing import Optional
 import numpy as np
 
 LEVEL = 0.95
-_TAILS = (2.5, 97.5)  # Percentiles of that level, without its rounding.
+_TAILS = (2.5, 97.5)  # Percentiles of that level, free of floating-point error.
 RESAMPLES = 10_000
 SEED = 0
-MIN_GROUPS = 3  # Fewer tell nothing of an interval.
+MIN_GROUPS = 3  # An interval from fewer would tell nothing.
 
 
 @dataclasses.dataclass(frozen=True)
 class Spread:
-    """Of a sample."""
+    """Mean and standard deviation of a sample."""
 
     n: int
     mean: float
-    std: Optional[float]  # With n - 1; None of one value.
+    std: Optional[float]  # With n - 1 in the denominator; None for a single value.
 
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
-    """Of paired values, first minus second."""
+    """The mean difference of paired values, first minus second."""
 
     n: int
     mean: float
-    low: Optional[float]  # Of the 95 % bootstrap interval; None of too few pairs.
+    low: Optional[float]  # Of the 95 % bootstrap interval; None for too few pairs.
     high: Optional[float]
     num_above: int  # Pairs whose first value is the larger one.
 
 
 def spread(values: Sequence[float]) -> Optional[Spread]:
-    """Mean and standard deviation; None of no values."""
+    """Mean and standard deviation; None if there are no values."""
     if not values:
         return None
     deviation = statistics.stdev(values) if len(values) > 1 else None
@@ -45,7 +45,7 @@ def spread(values: Sequence[float]) -> Optional[Spread]:
 def difference(first: Sequence[float], second: Sequence[float]) -> Optional[Difference]:
     """The mean of paired differences with its percentile bootstrap interval.
 
-    Pairs are drawn with replacement 10 000 times, by a fixed seed; the interval is
+    Pairs are drawn with replacement 10 000 times, from a fixed seed; the interval is
     from the 2.5th to the 97.5th percentile of the means. With six draws it is rather
     too narrow: read it as a hint, not as a test.
 
@@ -54,7 +54,7 @@ def difference(first: Sequence[float], second: Sequence[float]) -> Optional[Diff
       second: those that they are compared with, pair by pair.
 
     Returns:
-      None of no pairs.
+      None if there are no pairs.
     """
     if not len(first):
         return None
@@ -71,18 +71,18 @@ def mean_interval(
 ) -> Optional[tuple[float, float]]:
     """The 95 % percentile bootstrap interval of a mean, or of a mean of means.
 
-    Groups, and with a group all of its rows, are drawn with replacement 10 000 times
-    by a fixed seed. Each time a column's mean is over the values that were drawn, and
-    the mean of these is over the columns.
+    Groups are drawn with replacement 10 000 times, from a fixed seed, each with all of
+    its rows. Each time the drawn values are averaged by column, and these means over
+    the columns.
 
     Args:
       values: float [n, columns]; NaN where there is no value.
-      groups: of each row. Rows that depend on each other, such as the scans of one
-        patient, are of one group.
+      groups: the group of each row. Rows that depend on each other, such as the scans
+        of one patient, share a group.
 
     Returns:
-      The 2.5th and 97.5th percentile; None if a column has values of too few groups,
-      or no column has any. Columns without a value are left out.
+      The 2.5th and 97.5th percentile; None if a column has values from too few groups,
+      or if no column has any. Columns without a value are left out.
     """
     has_value = ~np.isnan(values)
     values = values[:, has_value.any(axis=0)]
@@ -95,7 +95,7 @@ def mean_interval(
     if not values.size or (counts > 0).sum(axis=0).min() < MIN_GROUPS:
         return None
     times = _times_drawn(len(numbers))
-    # A draw may lack all groups that have a value.
+    # A resample may miss all groups that have a value in a column.
     drawn = times @ counts
     means = np.divide(times @ sums, drawn, np.full_like(drawn, np.nan), where=drawn > 0)
     is_known = ~np.isnan(means).all(axis=1)
@@ -103,7 +103,7 @@ def mean_interval(
 
 
 def bounds_json(bounds: Optional[tuple[float, float]]) -> Optional[dict[str, float]]:
-    """An interval as JSON files have it: "low" and "high", or null."""
+    """An interval as it is written to JSON: "low" and "high", or null."""
     return None if bounds is None else {"low": bounds[0], "high": bounds[1]}
 
 

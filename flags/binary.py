@@ -30,7 +30,7 @@ EXIT_USER_ERROR = 1
 EXIT_DEFECT = 70
 EXIT_INTERRUPTED = interruptions.EXIT_INTERRUPTED
 
-# Flagfiles that are shipped: settings of datasets, and of the whole training.
+# Shipped flagfiles: presets with the settings of datasets, recipes for training.
 _PRESETS = pathlib.Path(__file__).parent / "presets"
 _RECIPES = pathlib.Path(__file__).parent / "recipes"
 _FOLDERS = {"preset": _PRESETS, "recipe": _RECIPES}  # By the flags that name them.
@@ -49,7 +49,7 @@ def run(
       main: does the work; it reads its configs from the builders in `groups`.
       groups: the modules of `flags/` whose flags this binary has, in help order.
       usage: what the binary does and how it is called; the first part of its help.
-      recipe: that is taken where --recipe is not given.
+      recipe: the one to use if --recipe is not given.
     """
     # TensorFlow's start-up notices (factories registered twice, no GPU found) would
     # bury the run's own messages; its errors still arrive as exceptions.
@@ -64,7 +64,7 @@ def run(
 
 
 def _end(code: int) -> int:
-    """At once when interrupted: threads of libraries may be busy for long."""
+    """Returns the code, or exits at once if interrupted: library threads may go on."""
     if code == EXIT_INTERRUPTED:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):
@@ -112,7 +112,7 @@ def parse(
 
 
 def is_given(flag: str, argv: Optional[Sequence[str]] = None) -> bool:
-    """Whether a flag stands on the command line, by default this process's."""
+    """Whether a flag is on the command line, by default this process's."""
     words = sys.argv if argv is None else argv
     name = flag.lstrip("-")
     return any(re.match(rf"--?({name}=|(no)?{name}$)", word) for word in words[1:])
@@ -121,12 +121,12 @@ def is_given(flag: str, argv: Optional[Sequence[str]] = None) -> bool:
 def refuse_typed(
     flag: absl_flags.FlagHolder, switch: absl_flags.FlagHolder, needed: str
 ) -> None:
-    """Refuses a flag that says nothing, since `switch` has not the value it needs.
+    """Refuses a flag that has no effect, since `switch` lacks the value it needs.
 
-    One that a preset gave is passed over.
+    A flag that only a preset sets is not refused.
 
     Raises:
-      UserError: it stands on the command line.
+      UserError: the flag is on the command line.
     """
     if is_given(f"--{flag.name}"):
         raise errors.UserError(
@@ -150,9 +150,9 @@ def _names_in(folder: pathlib.Path) -> list[str]:
 
 
 def _expand(argv: Sequence[str], groups: Sequence[ModuleType]) -> list[str]:
-    """With --preset=NAME and --recipe=NAME as the --flagfile that they stand for.
+    """Replaces --preset=NAME and --recipe=NAME by the --flagfile that they stand for.
 
-    A recipe comes before all others, wherever it stands: presets override it, too.
+    A recipe is moved before all other flags, so that presets override it, too.
     """
     words = [_flagfile_of(word, "preset") for word in _in_one_word(argv)]
     if not _has_recipes(groups):
@@ -163,7 +163,7 @@ def _expand(argv: Sequence[str], groups: Sequence[ModuleType]) -> list[str]:
 
 
 def _in_one_word(argv: Sequence[str]) -> list[str]:
-    """With `--preset NAME` as --preset=NAME, as absl takes its own flags."""
+    """Turns `--preset NAME` into --preset=NAME, as absl accepts both for its flags."""
     words: list[str] = []
     for word in argv:
         if words and re.match(rf"--?({'|'.join(_FOLDERS)})$", words[-1]):
@@ -174,7 +174,7 @@ def _in_one_word(argv: Sequence[str]) -> list[str]:
 
 
 def _has_recipes(groups: Sequence[ModuleType]) -> bool:
-    """Whether a binary trains."""
+    """Whether a binary takes --recipe, as those that train do."""
     return any(module.__name__.endswith(".finetuning") for module in groups)
 
 
@@ -239,17 +239,17 @@ def _default_of(flag: absl_flags.Flag) -> str:
 
 
 def guarded(main: Callable[[], None], is_last: bool = False) -> int:
-    """Calls `main` and gives the exit code; a UserError ends the process itself.
+    """Calls `main` and returns the exit code; a UserError exits the process at once.
 
     Args:
       main: does the work.
-      is_last: whether the process ends then, so that signals stay caught.
+      is_last: whether the process ends afterwards, so that signals stay caught.
     """
     absl_logging.set_verbosity(absl_logging.INFO)
     absl_logging.get_absl_handler().setFormatter(
         logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
     )
-    # While it trains, the loop saves first; elsewhere what is whole is there already.
+    # In training the loop saves first; elsewhere complete results are on disk already.
     interrupted = interruptions.Interruptions()
     before = {n: signal.signal(n, interrupted) for n in interruptions.SIGNALS}
     if is_last:
@@ -274,10 +274,10 @@ def _code_of(main: Callable[[], None], interrupted: interruptions.Interruptions)
         sys.stderr.write(interruptions.said(interruption))
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Who read the output, such as `head`, has seen enough; nothing else is lost.
+        # The reader of the output, such as `head`, has closed it; nothing else is lost.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
-        if interrupted:  # A library made another exception of it.
+        if interrupted:  # A library raised another exception instead.
             sys.stderr.write(interruptions.said(error))
             return EXIT_INTERRUPTED
         logging.getLogger(__name__).exception("A defect of dscl_tf; please report it.")

@@ -97,14 +97,14 @@ _NUM_REGIONS = flags.DEFINE_integer(
     "With --local_views=crops: A, regions of each pair of maps.",
     lower_bound=2,
 )
-# Fields of `config.LocalConfig` that one kind of views looks at.
+# Flags by field of `config.LocalConfig`, each used by one kind of views only.
 _OF_VIEWS = {
     "grid": _GRID,
     "num_negatives": _NUM_NEGATIVES,
     "crop_side": _LOCAL_CROP_SIDE,
     "num_regions": _NUM_REGIONS,
 }
-# Other flags of the local loss alone.
+# All flags that only the local loss uses.
 _OF_LOCAL = (*_OF_VIEWS.values(), _LOCAL_VIEWS, _NUM_BLOCKS, _REGION_SIZE)
 _CROP = flags.DEFINE_float(
     "crop_fraction",
@@ -157,9 +157,9 @@ def local_config() -> config.LocalConfig:
 
 
 def refuse_unused(has_joint: bool) -> None:
-    """Refuses what was typed for the contrastive losses and would say nothing.
+    """Refuses command-line flags of the contrastive losses that would have no effect.
 
-    What a preset says is passed over: it is for all kinds of losses and views.
+    Flags of presets are not refused: presets are for all kinds of losses and views.
 
     Args:
       has_joint: whether fine-tuning has these losses, too.
@@ -180,11 +180,11 @@ def refuse_unused(has_joint: bool) -> None:
 
 
 def refuse_unused_in_rows(views: Collection[str], is_said: bool) -> None:
-    """Refuses what was typed for a local stage that no row of an experiment has.
+    """Refuses command-line flags of local stages that no row of an experiment has.
 
     Args:
-      views: of the rows' decoder stages, which their terms tell.
-      is_said: whether a row has those of --local_views.
+      views: those of the rows' decoder stages, as their terms state.
+      is_said: whether a row takes its views from --local_views.
 
     Raises:
       UserError: a flag that would be ignored in silence.
@@ -207,7 +207,7 @@ def refuse_unused_in_rows(views: Collection[str], is_said: bool) -> None:
 
 
 def _typed(fields: Collection[str]) -> list[str]:
-    """The flags of some settings of the views that were given as such."""
+    """The flags of some fields of `_OF_VIEWS` that are on the command line."""
     names = (f"--{_OF_VIEWS[field].name}" for field in fields)
     return [name for name in names if binary.is_given(name)]
 
@@ -225,7 +225,7 @@ def chosen() -> list[str]:
 def view_config() -> config.ViewConfig:
     """The random views' settings."""
     side = _CROP.value
-    # As far from either border as the default's crops, in units of the room left.
+    # Distances to the borders are the default's, scaled by the room that is left.
     room = (1 - side) / (1 - _VIEW.crop_fraction)
     return config.ViewConfig(
         crop_fraction=side,

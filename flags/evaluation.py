@@ -59,7 +59,7 @@ def nsd_tolerance_mm() -> Optional[float]:
     """The tolerance of the normalised surface Dice; None: without it.
 
     Raises:
-      UserError: it is no length.
+      UserError: it is not a finite length.
     """
     value = _NSD_TOLERANCE_MM.value
     if value is not None and not math.isfinite(value):
@@ -70,7 +70,7 @@ def nsd_tolerance_mm() -> Optional[float]:
 
 
 def pictures() -> bool:
-    """Whether to draw."""
+    """Whether to draw pictures."""
     return _PICTURES.value
 
 
@@ -78,7 +78,7 @@ def beside() -> Optional[pathlib.Path]:
     """The folder of the evaluation to draw side by side with this one.
 
     Raises:
-      UserError: it is that of this one, or holds no finished evaluation.
+      UserError: it is --output, or holds no finished evaluation.
     """
     if not _BESIDE.value:
         return None

@@ -113,10 +113,10 @@ def experiment_config() -> config.ExperimentConfig:
 
 
 def _refuse_what_the_grid_sets() -> None:
-    """A flag that would be ignored in silence is a mistake."""
+    """Refuses flags that the grid sets: they would be ignored in silence."""
     for own, names in _SET_BY_GRID.items():
         for name in names:
-            # A preset names a draw, for dscl-train.
+            # A preset may set it, for dscl-train.
             is_typed = name != "split_name" or binary.is_given("--split_name")
             if flags.FLAGS[name].present and is_typed:
                 raise errors.UserError(
@@ -125,11 +125,11 @@ def _refuse_what_the_grid_sets() -> None:
 
 
 def refuse_unused(terms: Collection[str], local_views: Collection[str]) -> None:
-    """Refuses what was typed for methods that no row has.
+    """Refuses command-line flags of methods that no row has.
 
     Args:
-      terms: of fine-tuning, of all rows.
-      local_views: of the decoder stages of all rows.
+      terms: the terms of fine-tuning that any row has.
+      local_views: the views that any row's decoder stage has.
 
     Raises:
       UserError: a flag that would be ignored in silence.
@@ -163,7 +163,7 @@ def _refuse_what_the_engine_has_not() -> None:
 
 
 def _dataset_of(split: config.SplitConfig):
-    """The paper's dataset whose lists are used."""
+    """The paper's dataset whose lists the split takes; None: none."""
     name = (split.file or "").partition("paper:")[2]
     return name if name in experiment.PAPER_DATASETS else None
 

@@ -79,7 +79,7 @@ def finetune_config() -> config.FinetuneConfig:
     """The fine-tuning stage's settings.
 
     Raises:
-      UserError: a strength that the augmentation does not have.
+      UserError: a range is given that the chosen augmentation does not take.
     """
     if _KIND.value != config.AugmentationKind.PAPER.value:
         unused = [f.name for f in (_ROTATION, _SCALE) if f.present]

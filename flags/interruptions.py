@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: exit code 75 within seconds, whenever and however often."""
+"""Exit code 75 within seconds of SIGINT or SIGTERM, at any time, however many come."""
 
 import logging
 import os
@@ -16,7 +16,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def leave(number: int = 0, frame: object = None) -> None:
-    """Ends the process at once; a handler for where nothing has begun yet."""
+    """Ends the process at once; the handler as long as no work has begun."""
     os.write(2, b"Interrupted. Start the same command again to go on.\n")
     os._exit(EXIT_INTERRUPTED)
 
@@ -24,15 +24,16 @@ def leave(number: int = 0, frame: object = None) -> None:
 class Interruptions:
     """A handler: the first signal raises KeyboardInterrupt, later ones do not.
 
-    They would cut short what cleans up, and end Python's own end with another code.
-    Some seconds later one ends the process at once, if something swallowed the first.
+    They would interrupt the clean-up, or Python's shutdown with another exit code. But
+    one that comes some seconds after the first ends the process at once, in case
+    something swallowed the first.
     """
 
     def __init__(self):
-        self._since = None  # When the first came, or the work was over.
+        self._since = None  # Time of the first signal, or of the end of the work.
 
     def __call__(self, number: int, frame: object) -> None:
-        """What Python calls in the main thread."""
+        """Handles a signal; Python calls this in the main thread."""
         if self._since is None:
             self._since = time.monotonic()
             raise KeyboardInterrupt
@@ -40,21 +41,21 @@ class Interruptions:
             leave()
 
     def __bool__(self) -> bool:
-        """Whether there was one."""
+        """Whether a signal has come (or the work is over)."""
         return self._since is not None
 
     def end(self) -> None:
-        """The work is over: signals change nothing from here on."""
+        """Says that the work is over: signals are ignored from here on."""
         self._since = self._since or time.monotonic()
-        # Python's own end would put the default in the place of any other handler.
+        # SIG_IGN, as Python's shutdown resets any other handler to the default.
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
 
     def watch(self) -> None:
-        """Ends the process when the main thread hears nothing, in a library for long.
+        """Ends the process if a library keeps the main thread from handling a signal.
 
-        Where another handler is set when a signal comes, as training does to save
-        first, that one ends the process.
+        If another handler is set when a signal comes, such as that of training, which
+        saves first, ending the process is left to it.
         """
         ours, pythons = os.pipe()
         os.set_blocking(pythons, False)
@@ -71,7 +72,7 @@ class Interruptions:
 
 
 def limit(hours: Optional[float]) -> None:
-    """Stops this process as SIGTERM does, that long from now; None: never.
+    """Sends this process SIGTERM after some hours; None: never.
 
     Args:
       hours: above 0.
@@ -84,12 +85,12 @@ def limit(hours: Optional[float]) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     timer = threading.Timer(hours * 3600, stop)
-    timer.daemon = True  # It does not keep what has finished from ending.
+    timer.daemon = True  # It must not keep a finished process from ending.
     timer.start()
 
 
 def said(interruption: BaseException) -> str:
-    """What is said of it."""
+    """The message for an interruption."""
     if isinstance(interruption, errors.Interrupted):
         return f"Interrupted: {interruption}\n"
     return "Interrupted. Start the same command again to go on.\n"

@@ -1,4 +1,4 @@
-"""What masks say for a structure."""
+"""The voxel values of masks."""
 
 from absl import flags
 
@@ -14,5 +14,5 @@ _MASK_VALUES = flags.DEFINE_enum(
 
 
 def mask_values() -> str:
-    """What voxels of masks say for a class."""
+    """Which voxel values masks have for the classes."""
     return _MASK_VALUES.value

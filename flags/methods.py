@@ -11,7 +11,7 @@ from dscl_tf import config, errors
 from dscl_tf.methods import registered
 from dscl_tf.methods.settings import MethodSettings
 
-# A method's module has its name, and `settings`, which makes its settings.
+# Each module has its method's name and a function `settings` that makes its settings.
 MODULES = {
     name: importlib.import_module(f"dscl_flags.{name}") for name in registered.NAMES
 }
@@ -24,7 +24,7 @@ def added_to(finetune: config.FinetuneConfig) -> config.FinetuneConfig:
 
 
 def refuse_unused(finetune: config.FinetuneConfig) -> None:
-    """Refuses what was typed for a method that is off and would say nothing.
+    """Refuses command-line flags of methods that are off, as they have no effect.
 
     Raises:
       UserError: a flag of a method that is off.
@@ -38,15 +38,15 @@ def refuse_unused(finetune: config.FinetuneConfig) -> None:
 
 
 def unused(on: Mapping[str, MethodSettings]) -> Iterator[tuple[str, str]]:
-    """The flags that were typed for methods that are off.
+    """The command-line flags of methods that are off.
 
-    What presets and recipes say is passed over, and what leaves a default as it is.
+    Flags of presets and recipes do not count, nor do flags set to their defaults.
 
     Args:
       on: the methods that are on, by name.
 
     Yields:
-      A flag, and the first of its method, which turns that on; this one, too.
+      A flag, and its method's first flag, which turns the method on; they may be one.
     """
     in_rounds = any(each.needs_first_round for each in on.values())
     takes_labels = any(each.uses_pseudo_labels for each in on.values())

@@ -60,10 +60,10 @@ def network_config() -> config.NetworkConfig:
 
 
 def refuse_unused(settings: config.NetworkConfig) -> None:
-    """Refuses what was typed for batch normalisation where there is none.
+    """Refuses command-line flags of batch normalisation if the network has none.
 
     Raises:
-      UserError: a flag of it; a preset's is passed over.
+      UserError: such a flag is given; presets may have it.
     """
     for flag in settings.unused:
         if binary.is_given(f"--{flag}"):

@@ -6,7 +6,7 @@ from dscl_tf import errors
 
 
 def pair(flag: flags.FlagHolder, kind: type) -> tuple:
-    """The two numbers of a list flag; one is taken twice.
+    """The two numbers of a list flag; a single number is used for both.
 
     Raises:
       UserError: it holds something else.

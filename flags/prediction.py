@@ -64,7 +64,7 @@ def mask_format() -> str:
 
 
 def channel() -> Optional[int]:
-    """The image of 4-D files to segment; None: none are expected."""
+    """The channel to segment, from 0; None: not given."""
     return _CHANNEL.value
 
 

@@ -225,7 +225,7 @@ def report_file() -> Optional[str]:
 def _label_names() -> Optional[tuple[str, ...]]:
     names = tuple(_LABEL_NAMES.value or ())
     if names and names[0].strip().lower() == "background":
-        names = names[1:]  # As dataset.json lists them; it needs no name.
+        names = names[1:]  # dataset.json lists background first, too.
     if any(name.strip().lower() == "background" for name in names):
         raise errors.UserError(
             "--label_names: background is named first, or not at all, found "

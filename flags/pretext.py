@@ -52,7 +52,7 @@ def pretext_config() -> config.PretextConfig:
 
 
 def refuse_unused() -> None:
-    """Refuses what was typed for another task.
+    """Refuses command-line flags of another task.
 
     Raises:
       UserError: a flag that would be ignored in silence.

@@ -44,10 +44,10 @@ _TARGETS = flags.DEFINE_bool(
 
 
 def settings() -> PseudoLabelConfig:
-    """What pseudo-labels are for; which run gives them is known round by round."""
+    """How pseudo-labels are used; which run gives them is known only in each round."""
     return PseudoLabelConfig(
         confidence=_CONFIDENCE.value,
-        # Without rounds there are none: they must not make another run of it.
+        # Without rounds there are none, and the flag must not make it a different run.
         as_targets=_TARGETS.value and _ROUNDS.value > 0,
         keep_fraction=_KEEP.value,
     )
@@ -59,5 +59,5 @@ def num_rounds() -> int:
 
 
 def first_round() -> Optional[str]:
-    """The run that serves as round 0, where it is there already."""
+    """An existing run that serves as round 0; None: round 0 is trained."""
     return _FIRST.value

@@ -105,7 +105,7 @@ def is_dry() -> bool:
 
 
 def max_hours() -> Optional[float]:
-    """After how long to save and stop; None: not at all."""
+    """After how long to save and stop; None: never."""
     return _MAX_HOURS.value
 
 
@@ -142,7 +142,7 @@ def stage_configs() -> list[config.StageConfig]:
 
 
 def stage_config(stage: str) -> config.StageConfig:
-    """The settings of one stage, for a caller that says where it starts and ends."""
+    """The settings of one stage, for a caller that sets `init` and `workdir` itself."""
     return dataclasses.replace(
         _shared_config(), stage=stage, optimizer=optimizer.optimizer_config(stage)
     )
@@ -229,7 +229,7 @@ def _init_of(shared: config.StageConfig, stage: str) -> Optional[str]:
     else:
         earlier = ["decoder", "encoder"]
     if _INIT.value:
-        # A pretext run needs no --pretext to be found where no other is.
+        # A pretext run is found without --pretext, too, if there is no other run.
         other = ["pretext"] if "decoder" in earlier else []
         return _find_run(pathlib.Path(_INIT.value), earlier + other)
     if shared.local.strategy is config.LocalStrategy.NONE and "decoder" in earlier:
@@ -240,7 +240,7 @@ def _init_of(shared: config.StageConfig, stage: str) -> Optional[str]:
 
 
 def _find_run(folder: pathlib.Path, stages: list[str]) -> str:
-    """The run that `folder` is, or the latest of `stages` that it holds."""
+    """`folder` if it is a run, else the first of `stages` that it has a run of."""
     for candidate in (folder, *(folder / stage for stage in stages)):
         if (candidate / "config.json").exists():
             return str(candidate)

@@ -43,7 +43,7 @@ _SEED = flags.DEFINE_integer(
 )
 
 
-# What draws volumes; the lists of a file leave nothing to draw.
+# Flags of the random draw; with the lists of a file there is nothing to draw.
 _OF_A_DRAW = (_NUM_TRAIN, _NUM_VALIDATION, _NUM_TEST, _NUM_PRETRAIN, _SEED)
 
 
@@ -51,7 +51,7 @@ def split_config() -> config.SplitConfig:
     """The split's settings.
 
     Raises:
-      UserError: flags of which one makes the others say nothing.
+      UserError: one flag leaves others without effect.
     """
     if _FILE.value:
         _refuse_draws_beside_lists()
@@ -62,7 +62,7 @@ def split_config() -> config.SplitConfig:
         )
     return config.SplitConfig(
         file=_FILE.value or None,
-        # A preset's, whose file was taken back by --split=.
+        # It may be a preset's, whose file was removed by --split= .
         name=_NAME.value if _FILE.value else None,
         num_train=_NUM_TRAIN.value,
         num_validation=_NUM_VALIDATION.value,

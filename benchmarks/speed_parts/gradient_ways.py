@@ -1,7 +1,7 @@
-"""Ways to the gradient of a 3x3 convolution by its weights.
+"""Ways to compute the weight gradient of a 3x3 convolution.
 
 Each takes images [N, H, W, inputs], the upstream gradient [N, H, W, outputs] and the
-kernel [3, 3, inputs, outputs], and gives the kernel's gradient.
+kernel [3, 3, inputs, outputs], and returns the kernel's gradient.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from dscl_tf import errors
 
-TOLERANCE = 1e-3  # Of float32, in parts of the gradient's root mean square.
+TOLERANCE = 1e-3  # In float32, as a fraction of the gradient's root mean square.
 FORWARD = "forward convolution"
 TENSORFLOW = "TensorFlow's"
 Way = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
@@ -24,7 +24,7 @@ def forward(images, _, kernel):
 
 
 def of_tensorflow(images, upstream, kernel):
-    """Conv2DBackpropFilter; the forward pass, which nothing needs, is not computed."""
+    """Conv2DBackpropFilter; the unused forward pass is not computed."""
     with tf.GradientTape() as tape:
         tape.watch(kernel)
         outputs = tf.nn.conv2d(images, kernel, 1, "SAME")
@@ -32,7 +32,7 @@ def of_tensorflow(images, upstream, kernel):
 
 
 def nine_products(images, upstream, _):
-    """A product over all pixels for each weight's place, of a shifted copy."""
+    """For each of the nine kernel positions, a product over all pixels, shifted."""
     height, width, inputs = images.shape[1:]
     padded = tf.pad(images, [[0, 0], [1, 1], [1, 1], [0, 0]])
     right = tf.reshape(upstream, [-1, upstream.shape[-1]])
@@ -46,13 +46,13 @@ def nine_products(images, upstream, _):
 
 
 def nine_products_by_halves(images, upstream, kernel):
-    """The same of each half of the batch, which may run side by side."""
+    """`nine_products` of each half of the batch; the halves may run in parallel."""
     pairs = zip(tf.split(images, 2), tf.split(upstream, 2))
     return tf.add_n([nine_products(*pair, kernel) for pair in pairs])
 
 
 def product_of_patches(images, upstream, _):
-    """One product over all pixels, of each pixel's neighbourhood as a row."""
+    """One product over all pixels; each pixel's neighbourhood is a row (im2col)."""
     ones, sizes = [1, 1, 1, 1], [1, 3, 3, 1]
     patches = tf.image.extract_patches(images, sizes, ones, ones, "SAME")
     left = tf.reshape(patches, [-1, patches.shape[-1]])
@@ -62,10 +62,10 @@ def product_of_patches(images, upstream, _):
 
 
 def pairs_of_columns(images, upstream, _):
-    """TensorFlow's, of maps half as wide that have two columns' channels in each pixel.
+    """TensorFlow's way on maps half as wide, with two columns' channels in each pixel.
 
-    Of the twelve products of a row of its kernel, six are of columns at most 1 apart:
-    two for each weight, which add up to its gradient. The others go unused.
+    Of the twelve products in a row of its kernel, six are of columns at most 1 apart:
+    two for each weight, which add up to its gradient. The other six are not used.
     """
     count, height, width, inputs = images.shape
     outputs = upstream.shape[-1]
@@ -96,23 +96,23 @@ WAYS = {
 
 
 def compiled(way: Way, operands: list[tf.Tensor]):
-    """A graph of a way for operands like these.
+    """Compiles a way for operands of these shapes and dtypes.
 
     Returns:
-      A function from operands to the way's result and, to wait for, one number of it.
+      A function from operands to the way's result and one number of it to wait for.
     """
 
     @tf.function
     def run(images, upstream, kernel):
         result = way(images, upstream, kernel)
-        # With the whole result returned, no part of it is left out as unused.
+        # The whole result is returned, so that no part of it is pruned as unused.
         return result, tf.cast(tf.reshape(result, [-1])[0], tf.float32)
 
     return run.get_concrete_function(*operands)
 
 
 def noise(maps: list[int], inputs: int, outputs: int, dtype: tf.DType) -> list:
-    """Operands of a dtype; maps are [N, H, W]."""
+    """Random operands of a dtype; `maps` are [N, H, W]."""
     shapes = [*maps, inputs], [*maps, outputs], [3, 3, inputs, outputs]
     return [
         tf.cast(tf.random.stateless_normal(shape, [7, number]), dtype)
@@ -124,11 +124,11 @@ def deviations(functions: Mapping, operands: list[tf.Tensor]) -> dict[str, float
     """Each gradient's largest deviation from TensorFlow's in float32.
 
     Args:
-      functions: of `compiled`, by name.
-      operands: the float32 gradient is of the same numbers, rounded as they are.
+      functions: from `compiled`, by name.
+      operands: the float32 gradient is computed from the same, already rounded, values.
 
     Returns:
-      In parts of the root mean square of the gradient's elements.
+      Deviations by name, as fractions of the root mean square of the gradient.
     """
     exact = of_tensorflow(*(tf.cast(each, tf.float32) for each in operands))
     scale = np.sqrt(np.mean(np.square(exact)))
@@ -142,10 +142,10 @@ def deviations(functions: Mapping, operands: list[tf.Tensor]) -> dict[str, float
 
 
 def require_equal(functions: Mapping, operands: list[tf.Tensor]) -> None:
-    """Sees to it that all ways give the same gradient.
+    """Checks that all ways give the same gradient.
 
     Args:
-      functions: of `compiled`, by name.
+      functions: from `compiled`, by name.
       operands: float32.
 
     Raises:

@@ -1,7 +1,7 @@
 """The plain Keras peer: the U-Net and losses of `torch_worker` in Keras' own layers.
 
-What a user of TensorFlow writes by hand; nothing of this project is in it. Its batch
-is constant and in memory, which favours it: no input pipeline is timed.
+This is what a TensorFlow user would write by hand; nothing of this project is in it.
+Its batch is constant and in memory, which favours it: no input pipeline is timed.
 """
 
 import argparse
@@ -77,7 +77,7 @@ def encoder_step(size: int, count: int):
 def decoder_step(size: int, count: int):
     """L_l of L^R, l = 3, 13 regions of 3x3, all other regions as negatives."""
     encoder = build_encoder(size)
-    encoder.trainable = False  # Its normalisation is that of inference, too.
+    encoder.trainable = False  # Its batch normalisation then runs in inference mode.
     channels = FILTERS[2]
     features = conv_norm_relu(decode(encoder.outputs, 3), channels, 1)
     features = layers.Conv2D(channels, 1, use_bias=False)(features)
@@ -135,7 +135,7 @@ def make_step(stage: str, size: int, batch: int):
 
 def main() -> None:
     """Serves steps."""
-    import protocol  # Beside this file, which is the script then.
+    import protocol  # Beside this file, so importable only if that is the script.
 
     parser = argparse.ArgumentParser()
     parser.add_argument("--size_px", type=int, required=True)

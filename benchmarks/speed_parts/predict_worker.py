@@ -21,7 +21,7 @@ LABELS = ("background", "a", "b", "c")
 
 
 def make_step(options: argparse.Namespace, folder: pathlib.Path) -> protocol.Step:
-    """Segments the same volume again and again, in memory."""
+    """A step that segments the same volume, in memory."""
     tf.keras.utils.set_random_seed(0)
     size = (options.size_px, options.size_px)
     model = networks.build_unet(config.NetworkConfig(), size, len(LABELS))
@@ -41,7 +41,7 @@ def make_step(options: argparse.Namespace, folder: pathlib.Path) -> protocol.Ste
 
 
 def main() -> None:
-    """Serves volumes."""
+    """Serves steps, each segmenting the volume once."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--kind", choices=["keras", "run", "export"], required=True)
     parser.add_argument("--precision", default="float32")

@@ -23,7 +23,7 @@ def serve(make_step: Callable[[str], Step]) -> None:
       make_step: from a stage's name to a function that takes one step and returns
         when its result is there.
     """
-    # Libraries print to standard output, too; answers must not mix with that.
+    # Libraries print to standard output, too; it must not mix with the answers.
     answers, sys.stdout = sys.stdout, sys.stderr
     steps: dict[str, Step] = {}
     for line in sys.stdin:
@@ -50,7 +50,7 @@ class Contender:
     """A process that serves steps."""
 
     def __init__(self, command: Sequence[str]):
-        """Starts it; it does nothing before its first request."""
+        """Starts the process, which does nothing before its first request."""
         self._process = subprocess.Popen(
             list(command),
             stdin=subprocess.PIPE,
@@ -85,22 +85,22 @@ class Contender:
 
 
 def in_turn(names: Iterable[str], turn: int) -> list[str]:
-    """Names from another one on in each turn: who comes after whom may matter."""
+    """Rotates names, so that each turn starts with another: the order may matter."""
     names = list(names)
     first = turn % len(names)
     return names[first:] + names[:first]
 
 
 def add_turn(rows: dict[str, dict], name: str, answer: dict, warm_up: int) -> None:
-    """Adds a turn to what a contender answered before, without its first steps."""
+    """Adds a turn's answer to a contender's earlier ones, without its warm-up steps."""
     row = rows.setdefault(name, {**answer, "step_s": []})
     row["step_s"] += answer["step_s"][warm_up:]
     row["peak_memory_mib"] = answer["peak_memory_mib"]
 
 
 def cells(row: dict, base_s: float) -> list[str]:
-    """Median, quartiles, times as fast as `base_s`, first step, and peak memory."""
-    # Of one step alone there are no quartiles: they are that step.
+    """Median, quartiles, speed relative to `base_s`, first step, and peak memory."""
+    # `quantiles` needs two values: the quartiles of a single step are that step.
     seconds = row["step_s"] * (2 if len(row["step_s"]) == 1 else 1)
     low, middle, high = statistics.quantiles(seconds, n=4)
     times = f"{low:.3f} to {high:.3f}", f"{base_s / middle:.2f}"

@@ -1,4 +1,4 @@
-"""Other Pythons that contenders run in, told apart by what is installed in them."""
+"""Other Pythons that contenders run in, identified by a package's version in them."""
 
 import subprocess
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ def version_of(flag: str, python: str, package: str) -> str:
     """The version of a package, without what a build adds to it ("+cpu").
 
     Args:
-      flag: that named the Python, for messages.
+      flag: the flag that named the Python, for messages.
       python: its path.
       package: its name for pip.
 

@@ -1,4 +1,4 @@
-"""A prepared cohort of noise, for timing: no cohort on disk needs to be shared."""
+"""A prepared cohort of noise for timing, so that none needs to be shipped."""
 
 import os
 import pathlib
@@ -14,13 +14,13 @@ NUM_CLASSES = 4
 def write(
     folder: pathlib.Path, size_px: int, num_volumes: int, num_slices: int = 12
 ) -> None:
-    """Writes it: the first eight volumes' arrays, and links to them for the others.
+    """Writes the cohort: arrays of eight volumes, and links to them for the others.
 
     Args:
-      folder: a new one.
+      folder: a new folder.
       size_px: side of a slice.
-      num_volumes: all labelled.
-      num_slices: of each volume.
+      num_volumes: number of volumes, all labelled.
+      num_slices: slices of each volume.
     """
     rng = np.random.default_rng(0)
     shape = (num_slices, size_px, size_px)

@@ -15,20 +15,20 @@ from dscl_tf.stages import opening
 def stage_config(
     stage: str, prepared: str, workdir: pathlib.Path, precision: str
 ) -> config.StageConfig:
-    """A stage at its defaults, but for the sizes of batches, which peers share."""
+    """A stage at its defaults, but with the other programs' views and split."""
     return config.StageConfig(
         stage=stage,
         prepared=prepared,
         workdir=str(workdir / stage),
         runtime=config.RuntimeConfig(precision=precision),
-        # The paper's views, which the other programs have.
+        # The paper's views, as in the other programs.
         local=config.LocalConfig(views=config.LocalViews.INTENSITY),
         split=config.SplitConfig(num_train=4, num_validation=0, num_test=0),
     )
 
 
 def make_step(stage: config.StageConfig, from_memory: bool):
-    """A training step, on the stage's own batches or on one of them again and again.
+    """A training step, on the stage's own batches or always on the same one.
 
     Returns:
       A function that takes a step and waits for it, and the stage's assembly.
@@ -44,7 +44,7 @@ def make_step(stage: config.StageConfig, from_memory: bool):
         batches = itertools.repeat(next(batches))
 
     def take() -> None:
-        # The context stays referenced, and so open, as long as the step is.
+        # Keeps the context referenced, and so open, as long as the step exists.
         assert context is not None
         float(step(next(batches))["loss"])
 
@@ -53,7 +53,7 @@ def make_step(stage: config.StageConfig, from_memory: bool):
 
 def main() -> None:
     """Serves steps."""
-    import protocol  # Beside this file, which is the script then.
+    import protocol  # Beside this file, so importable only if that is the script.
 
     parser = argparse.ArgumentParser()
     parser.add_argument("--prepared", required=True)

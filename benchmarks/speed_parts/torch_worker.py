@@ -92,7 +92,7 @@ def encoder_step(size: int, count: int):
 def decoder_step(size: int, count: int):
     """L_l of L^R, l = 3, 13 regions of 3x3, all other regions as negatives."""
     encoder, decoder = Encoder().requires_grad_(False).eval(), Decoder(3)
-    # It is not among the modules that are trained, which `make_step` lays out so.
+    # `make_step` sets this layout for the trained modules only.
     encoder.to(memory_format=torch.channels_last)
     channels = FILTERS[2]
     head = nn.Sequential(

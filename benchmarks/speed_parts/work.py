@@ -1,4 +1,4 @@
-"""Arithmetic and fewest bytes of each stage's step, and what a machine can do."""
+"""Arithmetic and minimal traffic of each stage's step, and a machine's ceilings."""
 
 import collections
 import dataclasses
@@ -7,15 +7,15 @@ import time
 import speed_parts
 
 _BYTES = 2  # Of a bfloat16 activation.
-ELSEWHERE = "elsewhere"  # The place of what has no resolution.
+ELSEWHERE = "elsewhere"  # The place of layers without a resolution.
 
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-    """Of one image, forward and backward."""
+    """Work of one image, forward and backward."""
 
     flops: float = 0.0
-    traffic_bytes: float = 0.0  # Each activation once in and once out a pass.
+    traffic_bytes: float = 0.0  # Each activation read once and written once per pass.
 
     def __add__(self, other: "Work") -> "Work":
         return Work(self.flops + other.flops, self.traffic_bytes + other.traffic_bytes)
@@ -39,7 +39,7 @@ def layer_work(layer, passes: int) -> Work:
     elif kind == "Dense":
         flops = 2.0 * size_in * size_out
     if kind in ("InputLayer", "ReLU", "Activation", "Flatten"):
-        return Work()  # Part of the operation before, at best.
+        return Work()  # Fused into the operation before it, at best.
     return Work(passes * flops, passes * _BYTES * (size_in + size_out))
 
 
@@ -55,7 +55,7 @@ def _elements(shape) -> float:
 
 
 def model_work(model, passes: int, size_px: int, found: dict) -> None:
-    """Adds the work of a model's layers, of models within it too, to their places."""
+    """Adds the work of a model's layers, also of nested models, to their places."""
     for layer in model.layers:
         if hasattr(layer, "layers"):
             model_work(layer, passes, size_px, found)
@@ -64,7 +64,7 @@ def model_work(model, passes: int, size_px: int, found: dict) -> None:
 
 
 def place_of(layer, size_px: int) -> str:
-    """A layer's resolution: that of its output as a part of the slice's."""
+    """A layer's resolution: that of its output as a fraction of the slice's."""
     shape = layer.output_shape
     if isinstance(shape, tuple) and len(shape) == 4 and shape[1]:
         return f"1/{round(size_px / shape[1])}"
@@ -83,7 +83,7 @@ def stage_work(size_px: int) -> dict[str, dict[str, Work]]:
     unet = networks.build_unet(network, size, 4)
     parts = {
         "encoder": [(encoder, 3), (head_1, 3)],
-        "decoder": [(encoder, 1), (decoder, 3), (head_2, 3)],  # A frozen encoder.
+        "decoder": [(encoder, 1), (decoder, 3), (head_2, 3)],  # The encoder is frozen.
         "finetune": [(unet, 3)],
     }
     work: dict = {}

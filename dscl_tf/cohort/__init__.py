@@ -1,4 +1,4 @@
-"""Everything before a tensor: files, geometry, preparation, splits, phantom."""
+"""Data handling without TensorFlow: files, geometry, preparation, splits, phantom."""
 
 from dscl_tf.cohort.partitions import partition_of_slices
 

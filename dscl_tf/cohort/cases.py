@@ -1,4 +1,4 @@
-"""A volume of a dataset, whatever its layout, and how it is read."""
+"""One volume of a dataset of any layout, and how its files are read."""
 
 import dataclasses
 import pathlib
@@ -13,9 +13,9 @@ from dscl_tf.cohort import grids, placing, volumes
 from dscl_tf.cohort.problems import Problem
 from dscl_tf.config import ChannelConfig
 
-MAX_CLASSES = 256  # Prepared labels are bytes.
-_SHOWN = 8  # Values that a message names.
-# Which slices of a label are labelled.
+MAX_CLASSES = 256  # Prepared labels are stored as uint8.
+_SHOWN = 8  # A message lists at most this many values.
+# Which slices of a label volume count as labelled.
 ALL_SLICES, WITH_STRUCTURES = LABELLED_SLICES = ("all", "with_structures")
 
 
@@ -29,22 +29,22 @@ class Case:
     label: Optional[pathlib.Path]
     frame: str = ""
     fourth: Optional[int] = None  # Channel or time point in a 4-D file, from 0.
-    # File, and place in a 4-D one, of each channel after the first.
+    # For each channel after the first: the file, and the index within it if it is 4-D.
     more: tuple[tuple[pathlib.Path, Optional[int]], ...] = ()
 
     @property
     def images(self) -> tuple[tuple[pathlib.Path, Optional[int]], ...]:
-        """File, and place in a 4-D one, of each channel."""
+        """For each channel: the file, and the index within it if it is 4-D."""
         return ((self.image, self.fourth), *self.more)
 
     @property
     def files(self) -> tuple[pathlib.Path, ...]:
-        """All that it is read from, the first channel first, each once."""
+        """All files of the case, without duplicates: channels in order, then label."""
         found = [path for path, _ in self.images] + [self.label]
         return tuple(dict.fromkeys(path for path in found if path))
 
     def __str__(self) -> str:
-        """The files, for messages."""
+        """The files, as messages show them."""
         return " and ".join(map(str, self.files))
 
 
@@ -55,19 +55,21 @@ class Dataset:
     format: str
     root: pathlib.Path
     cases: tuple[Case, ...]
-    label_names: Optional[tuple[str, ...]]  # None: only the labels' values tell.
-    # Raw voxel value to class, all there may be; None: the values are classes.
+    # Background first. None: unknown until the label files have been read.
+    label_names: Optional[tuple[str, ...]]
+    # Maps every allowed raw voxel value to its class; None: the values are the classes.
     label_values: Optional[Mapping[int, int]] = None
-    # Known wrong raw values to the raw ones that they stand for.
+    # Maps known erroneous raw values to the raw values that they stand for.
     strays: Mapping[int, int] = dataclasses.field(default_factory=dict)
-    why: str = ""  # What the layout was recognised by, one sentence.
-    faults: tuple[Problem, ...] = ()  # Of what is no case.
-    # Those taken; None: subjects have one image each.
+    why: str = ""  # What the layout was recognised by.
+    faults: tuple[Problem, ...] = ()  # Problems found while listing the cases.
+    # The selected channels; None: each subject has a single image.
     channels: Optional[tuple[ChannelConfig, ...]] = None
-    ignore_label: Optional[int] = None  # Raw value of voxels that nobody labelled.
+    ignore_label: Optional[int] = None  # Raw value of unannotated voxels.
     labelled_slices: str = ALL_SLICES  # One of LABELLED_SLICES.
-    subject_pattern: Optional[str] = None  # What told the subjects by the names.
-    labels: Optional[pathlib.Path] = None  # Their folder, where it may be any.
+    subject_pattern: Optional[str] = None  # Regular expression: case name to subject.
+    # Folder of the labels; None if the layout fixes it, or there are none.
+    labels: Optional[pathlib.Path] = None
 
     @property
     def has_unknown(self) -> bool:
@@ -77,15 +79,16 @@ class Dataset:
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """Where to look, and for what."""
+    """What the user asks for: where the dataset is, and which images to take."""
 
     source: pathlib.Path
-    labels: Optional[pathlib.Path] = None  # Of the folder layout.
+    labels: Optional[pathlib.Path] = None  # For the layouts folder and dicom.
     acdc_frames: str = "ED"  # ED, ES, both or all.
-    channel: int = 0  # Of the layouts with several images of a subject.
-    # Several of them, by number or by name; None: the one of `channel`.
+    channel: int = 0  # For layouts with several images per subject.
+    # Several channels, by number or name; None: only `channel`.
     channels: Optional[tuple[str, ...]] = None
-    # Of the layouts whose cases are a subject each: what tells one by a name.
+    # For layouts that make each case a subject: regular expression whose first group
+    # is the subject's part of a case's name.
     subject_pattern: Optional[str] = None
 
 
@@ -96,16 +99,17 @@ def read_images(case: Case) -> list[sitk.Image]:
       3-D float32 images, all with the geometry of the first.
 
     Raises:
-      UserError: as `volumes.read_image`, or one does not lie where the first does.
+      UserError: as `volumes.read_image`, or the grid of a channel differs from that of
+        the first.
     """
     return grids.read_together(case.images)
 
 
 def read_raw_label(case: Case) -> sitk.Image:
-    """Reads the label volume of a case with the values that the file has.
+    """Reads the label volume of a case with the raw values of the file.
 
     Returns:
-      3-D int32 image; a label that was cropped has the whole grid of its image.
+      3-D int32 image; a cropped label is padded to the whole grid of its image.
 
     Raises:
       UserError: as `volumes.read_label`.
@@ -118,18 +122,18 @@ def read_label(case: Case, dataset: Dataset) -> sitk.Image:
     """Reads the label volume of a case as classes.
 
     Returns:
-      3-D int32 image; voxels of the ignored value have `unknown_value`.
+      3-D int32 image; voxels of the ignore value are set to `unknown_value`.
 
     Raises:
-      UserError: as `volumes.read_label`, or a value that the dataset does not have.
+      UserError: as `volumes.read_label`, or a value that the dataset does not define.
     """
     return to_classes(read_raw_label(case), label_map(dataset), case.label)
 
 
 def label_map(dataset: Dataset) -> Optional[tuple[tuple[int, int], ...]]:
-    """Pairs of raw value and class, strays included; None: values are classes.
+    """Pairs of raw value and class, strays included; None: the values are the classes.
 
-    The ignored value stands for C, the number of classes, as soon as that is known.
+    The ignore value maps to C, the number of classes, once that is known.
     """
     is_ignoring = dataset.ignore_label is not None and bool(dataset.label_names)
     if dataset.label_values is None and not is_ignoring:
@@ -141,9 +145,9 @@ def label_map(dataset: Dataset) -> Optional[tuple[tuple[int, int], ...]]:
 
 
 def unknown_value(dataset: Dataset) -> Optional[int]:
-    """What `read_label` says where nobody labelled; None: all voxels are labelled.
+    """The value `read_label` gives unannotated voxels; None: every voxel is annotated.
 
-    That is C, the number of classes; before that is known, the raw value.
+    It is C, the number of classes, or the raw ignore value as long as C is unknown.
     """
     if not dataset.has_unknown:
         return None
@@ -160,13 +164,13 @@ def to_classes(
     Args:
       raw: 3-D int32 image.
       pairs: from `label_map`.
-      path: of the file, for the message.
+      path: the label file, for the error message.
 
     Returns:
       3-D int32 image of the same geometry.
 
     Raises:
-      UserError: there is a value without a class; the message counts its voxels.
+      UserError: a value has no class; the message gives its number of voxels.
     """
     if pairs is None:
         return raw
@@ -189,7 +193,7 @@ def to_classes(
 
 
 def stray_counts(raw: sitk.Image, dataset: Dataset) -> dict[int, int]:
-    """Voxels of each known wrong value that a raw label volume has."""
+    """Number of voxels of each stray value (`Dataset.strays`) in a raw label volume."""
     if not dataset.strays:
         return {}
     counts = value_counts(raw)
@@ -197,6 +201,6 @@ def stray_counts(raw: sitk.Image, dataset: Dataset) -> dict[int, int]:
 
 
 def value_counts(label: sitk.Image) -> dict[int, int]:
-    """Voxels of each value of a label volume, by value."""
+    """Number of voxels of each value in a label volume."""
     values, counts = np.unique(sitk.GetArrayViewFromImage(label), return_counts=True)
     return dict(zip(values.tolist(), counts.tolist()))

@@ -1,4 +1,4 @@
-"""Whether a model and a cohort have the same channels."""
+"""Checks that a model and a cohort have the same channels."""
 
 from typing import Optional
 
@@ -15,9 +15,10 @@ def names(settings: PreprocessingConfig) -> str:
 def difference(
     theirs: PreprocessingConfig, ours: PreprocessingConfig
 ) -> Optional[tuple[str, str]]:
-    """Their channels and ours in words, if those are others; else None.
+    """Both lists of channels in words if they differ; else None.
 
-    What was prepared before channels were remembered fits any one channel.
+    Older versions did not record the channel. Settings without channels therefore match
+    any single channel.
     """
     keys = [
         [channel.name.lower() for channel in each.channels or ()]
@@ -32,10 +33,10 @@ def difference(
 def require_same(
     model: object, theirs: PreprocessingConfig, cohort: object, ours
 ) -> None:
-    """Refuses a cohort with other channels than a model was trained on.
+    """Refuses a cohort whose channels differ from those the model was trained on.
 
     Raises:
-      UserError: naming both, and their channels.
+      UserError: the channels differ; the message names model, cohort and channels.
     """
     found = difference(theirs, ours)
     if found:

@@ -1,4 +1,4 @@
-"""The integrity check of a cohort: what cases tell together, as a table and JSON."""
+"""The integrity check of a whole cohort: findings across cases, as a table and JSON."""
 
 import collections
 import dataclasses
@@ -14,28 +14,28 @@ from dscl_tf.cohort.problems import WARNING, Problem, first_of
 from dscl_tf.config import OrientationConfig
 
 _COLUMNS = ("severity", "file", "field", "found", "expected", "cure")
-_MOST_TILT_DEG = 45  # Of a slice axis against the cohort's.
-_SHOWN = 4  # Different sizes, orientations, ... that the summary names.
+_MOST_TILT_DEG = 45  # Between a volume's slice axis and the cohort's.
+_SHOWN = 4  # The summary lists at most this many different sizes, orientations, ...
 
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """All that a check found."""
+    """Everything that the check of a dataset found."""
 
     checks: tuple[CaseCheck, ...]
-    problems: tuple[Problem, ...]  # Of the cases, then of several cases together.
-    orientation: Optional[OrientationConfig]  # Of the cohort; None: nothing is good.
-    # Of each labelled case; empty where all slices of all labels are labelled.
+    problems: tuple[Problem, ...]  # Of single cases first, then across cases.
+    orientation: Optional[OrientationConfig]  # None: no volume could be read.
+    # By name, for each labelled case; empty unless voxels may be unknown.
     labelled_slices: Mapping[str, sparse.Slices] = dataclasses.field(
         default_factory=dict
     )
 
     def is_bad(self, strict: bool) -> bool:
-        """Whether there are errors; or warnings, if those count."""
+        """Whether there are errors, or warnings if `strict`."""
         return any(strict or each.is_error for each in self.problems)
 
     def bad_cases(self, strict: bool) -> set[str]:
-        """Names of the cases with errors; or with warnings, if those count."""
+        """Names of the cases with errors, or with warnings if `strict`."""
         return {
             problem.case
             for problem in self.problems
@@ -44,7 +44,7 @@ class Report:
 
 
 def count(report: Report, strict: bool) -> str:
-    """How many volumes are bad, of how many: "2 of 9 volumes"."""
+    """How many of the volumes are bad, for messages: "2 of 9 volumes"."""
     bad = report.bad_cases(strict)
     total = len(bad | {check.case for check in report.checks})
     of_all = any(not p.case and (strict or p.is_error) for p in report.problems)
@@ -53,12 +53,12 @@ def count(report: Report, strict: bool) -> str:
 
 
 def make(checks: Sequence[CaseCheck], dataset: Dataset, num_partitions: int) -> Report:
-    """A report of all cases.
+    """Combines the checks of all cases into a report.
 
     Args:
       checks: one for each case, in any order.
-      dataset: with the cases, for their files' names.
-      num_partitions: S, that volumes should have slices for.
+      dataset: the checked dataset; its cases provide the file names.
+      num_partitions: S; volumes with fewer slices get a warning.
     """
     by_name = {case.name: case for case in dataset.cases}
     good = [(by_name[each.case], each.facts) for each in checks if each.facts]
@@ -71,7 +71,10 @@ def make(checks: Sequence[CaseCheck], dataset: Dataset, num_partitions: int) -> 
 
 
 def _orientation(checks: Sequence[CaseCheck]) -> Optional[OrientationConfig]:
-    """The cohort's, of its good volumes, whatever the order of the checks."""
+    """The cohort's orientation, from its good volumes (if there are none, from all).
+
+    It does not depend on the order of the checks.
+    """
     found = sorted((c for c in checks if c.facts), key=lambda check: check.case)
     facts = [c.facts for c in found if not c.is_bad] or [c.facts for c in found]
     if not facts:
@@ -108,7 +111,7 @@ def _too_few_slices(good, num_partitions: int, wanted) -> Iterable[Problem]:
 
 
 def _sliced_otherwise(good, wanted) -> Iterable[Problem]:
-    """Cases whose slices cut other anatomy than most cases' slices."""
+    """Warns of cases whose slices are cut in another direction than most cases'."""
     for case, facts in good:
         tilt = orientation.tilt_deg(facts.direction, facts.slice_spacing_mm, wanted)
         if tilt > _MOST_TILT_DEG:
@@ -139,7 +142,7 @@ def _in_plane(facts: Facts, wanted: OrientationConfig) -> str:
 
 
 def _turned(facts: Facts, wanted: OrientationConfig) -> bool:
-    """Whether the file counts its slices from the other end."""
+    """Whether the order of the file's slices is reversed in the cohort."""
     _, flips = _axes(facts, wanted)
     return flips[2]
 
@@ -159,7 +162,7 @@ def _same_voxels(good) -> Iterable[Problem]:
 
 
 def table(report: Report, dataset: Dataset) -> str:
-    """The problems, errors first, a row each; empty without any."""
+    """The problems as a text table, errors first; "" if there are none."""
     problems = sorted(report.problems, key=lambda each: not each.is_error)
     root = f"{dataset.root}/"
     short = (
@@ -180,17 +183,17 @@ def table(report: Report, dataset: Dataset) -> str:
 
 
 def _printable(text: str) -> str:
-    """Without line breaks, and without what UTF-8 cannot write."""
+    """The text on one line, with characters that UTF-8 cannot encode escaped."""
     return text.replace("\n", " ").encode("utf-8", "backslashreplace").decode()
 
 
 def summary(report: Report, label_names: Optional[Sequence[str]], parts: int) -> str:
-    """What the cohort is, in a few lines.
+    """Describes the cohort in a few lines.
 
     Args:
-      report: of the check.
-      label_names: background included; None: by number.
-      parts: S, to tell the slices of a partition.
+      report: the check's report.
+      label_names: background included; None: structures are shown by number.
+      parts: S, for the number of slices per partition.
     """
     facts = [check.facts for check in report.checks if check.facts]
     if not facts:
@@ -223,7 +226,7 @@ def summary(report: Report, label_names: Optional[Sequence[str]], parts: int) ->
 
 
 def by_header(report: Report) -> dict[str, str]:
-    """How many labels have other axes or sizes than their images, if any have."""
+    """How many labels differ from their images in axes or size; empty if none do."""
     facts = [check.facts for check in report.checks if check.facts]
     labelled = sum(bool(each.label_voxels) for each in facts)
     counts = {
@@ -281,7 +284,7 @@ def to_json(report: Report, skipped: Iterable[str] = ()) -> dict:
     """The report as JSON values.
 
     Args:
-      report: of the check.
+      report: the check's report.
       skipped: names of the cases that were left out.
     """
     return {

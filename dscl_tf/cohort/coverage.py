@@ -1,4 +1,7 @@
-"""What the prepared grid leaves of structures: its field and pixels may be too few."""
+"""How much of each structure the prepared grid keeps.
+
+The grid's field of view may clip a structure, and its pixels may be too large for one.
+"""
 
 import dataclasses
 import logging
@@ -16,32 +19,34 @@ from dscl_tf.cohort.problems import WARNING, Problem
 from dscl_tf.config import PreprocessingConfig
 
 _LOG = logging.getLogger(__name__)
-# Of a structure's volume: less than this beyond the grid is a voxel at an edge.
+# Share of a structure's volume that may lie beyond the grid: a few voxels at its edge.
 _MOST_OUTSIDE = 0.005
-_LEAST_LEFT = 0.5  # Of what lies inside; nearest voxels keep nearly all as a rule.
+# Share of the volume inside the grid that must survive. Nearest-neighbour interpolation
+# normally keeps nearly all of it.
+_LEAST_LEFT = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
 class Coverage:
-    """A structure of a case, in its file and on the prepared grid."""
+    """Volume and extent of one structure of a case, in its file and on the grid."""
 
     label: int
     file_ml: float
     grid_ml: float
-    outside_ml: float  # Of the file's, beyond the grid.
-    # Rows and columns about the centre that hold all of it.
+    outside_ml: float  # The part of `file_ml` beyond the grid.
+    # Height and width of the centred field of view that holds the whole structure.
     extent_mm: tuple[float, float]
-    image_mm: tuple[float, float]  # Rows and columns of the file.
-    pixel_mm: float  # Of the file, the finer of both in-plane.
+    image_mm: tuple[float, float]  # Height and width of the file's field of view.
+    pixel_mm: float  # The smaller in-plane spacing of the file.
 
     @property
     def is_clipped(self) -> bool:
-        """Whether a part lies beyond the grid."""
+        """Whether more than a negligible part lies beyond the grid."""
         return self.outside_ml > _MOST_OUTSIDE * self.file_ml
 
     @property
     def is_thinned(self) -> bool:
-        """Whether pixels are too large for what lies inside."""
+        """Whether the grid's pixels are too large for the part inside the grid."""
         inside = self.file_ml - self.outside_ml
         return self.grid_ml < _LEAST_LEFT * inside
 
@@ -49,10 +54,10 @@ class Coverage:
 def measure(
     item: tuple[Case, Facts], dataset: Dataset, settings: PreprocessingConfig
 ) -> list[Coverage]:
-    """Lays the label of a case on the grid that it would be prepared on.
+    """Measures each structure of a case before and after resampling to the grid.
 
     Args:
-      item: the case, labelled, and what its check found.
+      item: a labelled case, and the facts that its check found.
       dataset: with its label values.
       settings: with the cohort's orientation.
 
@@ -72,7 +77,15 @@ def measure(
 def _of_class(
     label: int, is_it: np.ndarray, kept: int, spacing_mm, settings: PreprocessingConfig
 ) -> Coverage:
-    """Of one class: where its voxels [Q, rows, columns] lie about the centre."""
+    """The coverage of one class.
+
+    Args:
+      label: the class.
+      is_it: bool [Q, rows, columns], its voxels in the file's resolution.
+      kept: number of its voxels on the prepared grid.
+      spacing_mm: of the file, as SimpleITK orders it.
+      settings: define the grid.
+    """
     across_mm = spacing_mm[2]
     in_plane_mm = spacing_mm[1], spacing_mm[0]  # Rows, columns.
     voxel_ml = math.prod(spacing_mm) / 1000
@@ -103,9 +116,9 @@ def problems(
     """A warning for each structure of a case that the grid clips or loses.
 
     Args:
-      found: of the cases, by name.
+      found: from `measure`, by case name.
       dataset: with its cases and label names.
-      settings: what the grid is.
+      settings: define the grid.
     """
     by_name = {case.name: case for case in dataset.cases}
     every = [each for several in found.values() for each in several]
@@ -131,11 +144,11 @@ def _cure_of_clipped(every: Sequence[Coverage], settings: PreprocessingConfig) -
     wanted = [each.extent_mm for each in every if each.is_clipped]
     if not wanted:
         return ""
-    # The others have to stay inside, too.
+    # The current field of view must stay covered, for the other structures.
     wanted += [tuple(extent * settings.spacing_mm for extent in settings.size_px)]
     most_mm = [max(each) for each in zip(*wanted)]
     spacing_mm = max(mm / px for mm, px in zip(most_mm, settings.size_px))
-    # Rounded up, so that all is inside.
+    # Rounded up, so that the whole extent stays inside.
     spacing_mm = math.ceil(spacing_mm * 1000 - 1e-6) / 1000
     return f"{_size(most_mm, settings.spacing_mm)}, or --spacing_mm={spacing_mm:g}"
 
@@ -145,7 +158,8 @@ def _cure_of_thin(every: Sequence[Coverage], settings: PreprocessingConfig) -> s
     if not wanted:
         return ""
     pixel_mm = math.floor(min(each.pixel_mm for each in wanted) * 1000 + 1e-6) / 1000
-    # The same field, but not beyond what images have; and all structures.
+    # Keeps the current field of view, cut to the largest image's; but large enough for
+    # all structures.
     images_mm = [max(each) for each in zip(*(each.image_mm for each in every))]
     extents_mm = [max(each) for each in zip(*(each.extent_mm for each in every))]
     field_mm = [
@@ -156,7 +170,7 @@ def _cure_of_thin(every: Sequence[Coverage], settings: PreprocessingConfig) -> s
 
 
 def warn_of_size(settings: PreprocessingConfig) -> None:
-    """Says before any work that the default U-Net cannot be trained on such slices."""
+    """Warns early if the default U-Net cannot be trained on slices of this size."""
     network = config.NetworkConfig()
     if not network.fits(settings.size_px):
         field_mm = [extent * settings.spacing_mm for extent in settings.size_px]
@@ -170,7 +184,7 @@ def warn_of_size(settings: PreprocessingConfig) -> None:
 
 
 def _size(field_mm: Sequence[float], spacing_mm: float) -> str:
-    """The flag of a size that the default U-Net can halve at each level."""
+    """The --size_px flag for a field of view, in a size that fits the default U-Net."""
     multiple = config.NetworkConfig().multiple_px
     extents = [
         math.ceil(mm / spacing_mm / multiple - 1e-6) * multiple for mm in field_mm

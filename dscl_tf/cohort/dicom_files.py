@@ -1,7 +1,7 @@
-"""What the DICOM files of a folder are: the slices of each series, by their headers.
+"""Groups the DICOM files of a folder into the slices of each series, by their headers.
 
-GDCM, in SimpleITK, reads headers and pixels. It does not give the place of each frame
-of a file with several; pydicom does, and is needed for those files alone.
+GDCM, through SimpleITK, reads headers and pixels. It does not give the position of each
+frame of a multi-frame file; pydicom does, and is needed for such files only.
 """
 
 import collections
@@ -20,17 +20,18 @@ from dscl_tf.cohort import dicom_frames, formats
 
 READER = "GDCMImageIO"
 _ROOT = "1.2.840.10008.5.1.4.1.1."
-# CT, MR and PET of one frame and of many, images captured from them, X-ray volumes.
+# SOP classes of CT, MR and PET with one frame and with many, of secondary captures, and
+# of X-ray volumes.
 _IMAGES = ("2", "2.1", "2.2", "4", "4.1", "4.4", "7", "13.1.1", "13.1.2", "13.1.3")
 _IMAGES += ("128", "128.1", "130")
-_START = 2**14  # Bytes of a file that are searched for these two tags.
+_START = 2**14  # Bytes at the start of a file that are searched for the next two tags.
 _CLASS, _UID_OF_SERIES = b"\x02\x00\x02\x00UI", b"\x20\x00\x0e\x00UI"
 _PATIENT, _PATIENT_NAME, _STUDY = "0010|0020", "0010|0010", "0020|000d"
 _SERIES, _INSTANCE, _TYPE = "0020|000e", "0008|0018", "0008|0008"
 _PHOTOMETRIC = "0028|0004"
 _NUMBER, _THICKNESS = "0020|0011", ("0018|0088", "0018|0050")
 _POSITION, _AXES, _PIXEL_MM = "0020|0032", "0020|0037", "0028|0030"
-# What tells apart slices that lie at one place, and carries no name of a patient.
+# Fields that may distinguish slices at the same position. None identifies the patient.
 _MARKS = {
     "0018|0081": "echo time",
     "0018|9087": "b-value",
@@ -46,23 +47,28 @@ class Slice(NamedTuple):
 
     path: pathlib.Path
     frame: Optional[int]  # From 0; None: the file has one image.
-    position_mm: tuple[float, ...]  # Of the first pixel's centre: x, y, z.
-    axes: tuple[float, ...]  # Cosines of the direction along a row, down a column.
-    spacing_mm: tuple[float, ...]  # Between columns, rows, slices (as the file says).
+    position_mm: tuple[float, ...]  # Centre of the first pixel: x, y, z.
+    axes: tuple[float, ...]  # Direction cosines along a row, then down a column.
+    spacing_mm: tuple[float, ...]  # Between columns, rows, slices (from the header).
     size: tuple[int, int]  # Columns, rows.
-    marks: tuple[tuple[str, str], ...] = ()  # What may differ at one place.
-    scale: tuple[float, float] = (1.0, 0.0)  # Slope, intercept; of frames alone.
+    # Names and values of the fields that may distinguish slices at the same position.
+    marks: tuple[tuple[str, str], ...] = ()
+    scale: tuple[float, float] = (1.0, 0.0)  # Slope, intercept; used for frames only.
 
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
-    """Where a file is from; hashes of its UIDs may be written, nothing of a patient."""
+    """The series and patient of a file.
 
-    uid: str  # Of the series; of the object, if it has several frames.
+    To protect the patient, only hashes of the UIDs and `number` may be written to files
+    or logs.
+    """
+
+    uid: str  # Series UID; for a multi-frame file, the UID of the object.
     series_uid: str
-    patient: str  # What its patient's series have in common.
-    names: tuple[str, ...]  # Of the patient.
-    number: str = ""  # Of the series in its study; it may be written.
+    patient: str  # Identifies the patient: ID, else the UID of the study or series.
+    names: tuple[str, ...]  # ID and name of the patient, as far as the file has them.
+    number: str = ""  # Number of the series in its study.
 
 
 @dataclasses.dataclass
@@ -71,10 +77,10 @@ class Found:
 
     origin: Origin
     slices: list[Slice]
-    placeless: int = 0  # Images without a place in space, or in colour.
+    placeless: int = 0  # Images that have no position in space or are in colour.
     inverted: int = 0  # Files that GDCM inverts (MONOCHROME1: low values are bright).
-    unread: Optional[pathlib.Path] = None  # A file whose frames cannot be told.
-    fault: str = ""  # Why.
+    unread: Optional[pathlib.Path] = None  # A file of the series that cannot be read.
+    fault: str = ""  # Why it cannot be read.
 
 
 class Folder(NamedTuple):
@@ -82,11 +88,11 @@ class Folder(NamedTuple):
 
     series: Sequence[Found]
     damaged: Sequence[pathlib.Path]  # Images that cannot be read.
-    others: int  # Objects that are no images: reports, segmentations.
+    others: int  # Number of objects other than images: reports, segmentations.
 
 
 def scan(folder: pathlib.Path) -> Folder:
-    """What DICOM files there are in a folder; headers are read once, until it changes.
+    """Lists the DICOM files of a folder; cached until the folder changes.
 
     Raises:
       UserError: the folder cannot be read.
@@ -101,13 +107,13 @@ def scan(folder: pathlib.Path) -> Folder:
 @functools.lru_cache(maxsize=256)
 def _scan(folder: pathlib.Path, _: int) -> Folder:
     series: dict[str, Found] = {}
-    # Of a file the UID of its series, where it tells, and what is wrong.
+    # For each damaged file: the UID of its series, if known, and what is wrong.
     damaged: dict[pathlib.Path, tuple[Optional[str], str]] = {}
     others = 0
     for path in sorted(folder.iterdir()):
         if path.name[0] == "." or not formats.is_dicom(path):
             continue
-        files.require_utf8([path])  # ITK aborts the process.
+        files.require_utf8([path])  # For other names ITK aborts the process.
         try:
             is_image = _is_image(path)
         except OSError:
@@ -127,9 +133,12 @@ def _scan(folder: pathlib.Path, _: int) -> Folder:
 def _blame(
     series: dict[str, Found], path: pathlib.Path, uid: Optional[str], fault: str
 ) -> bool:
-    """Whether a damaged file is of a series that has others; those are told of it.
+    """Records a damaged file as the fault of its series.
 
-    Where the file does not say of which, it may be of any.
+    A file whose series is unknown may belong to any series, so all of them get it.
+
+    Returns:
+      Whether there is such a series with readable files.
     """
     for found in series.values():
         if uid is None or found.origin.series_uid == uid:
@@ -139,13 +148,16 @@ def _blame(
 
 
 def _is_image(path: pathlib.Path) -> bool:
-    """Whether the object is of a class of images; those without a class may be."""
+    """Whether the object is of an image class, or does not state its class."""
     uid = _uid(path, _CLASS)
     return uid is None or (uid.startswith(_ROOT) and uid[len(_ROOT) :] in _IMAGES)
 
 
 def _uid(path: pathlib.Path, tag: bytes) -> Optional[str]:
-    """The UID behind a tag near the start of a file, GDCM reads it or not; or None."""
+    """The UID after a tag near the start of a file, or None.
+
+    The bytes are searched, so it works for files that GDCM cannot read, too.
+    """
     with path.open("rb") as file:
         _, found, after = file.read(_START).partition(tag)
     if not found:
@@ -155,7 +167,7 @@ def _uid(path: pathlib.Path, tag: bytes) -> Optional[str]:
 
 
 def _header(path: pathlib.Path) -> Optional[sitk.ImageFileReader]:
-    """A reader that has read the header, or None where it cannot."""
+    """A reader that has read the header, or None if it cannot be read."""
     reader = sitk.ImageFileReader()
     reader.SetImageIO(READER)
     reader.SetFileName(str(path))
@@ -199,12 +211,12 @@ def _origin(reader, has_frames: bool) -> Origin:
 
 
 def _only_slice(path: pathlib.Path, reader) -> Optional[Slice]:
-    """The slice that a file of one image is; None if it does not say where."""
+    """The slice in a single-frame file; None if it does not state its position."""
     position, axes = _numbers(reader, _POSITION, 3), _numbers(reader, _AXES, 6)
     if not position or not axes or not _numbers(reader, _PIXEL_MM, 2):
         return None
     marks = tuple((words, _text(reader, key)) for key, words in _MARKS.items())
-    # A slice that is alone is as thick as it says.
+    # The stated thickness is used if the series has this slice only.
     said = (_numbers(reader, key, 1) for key in _THICKNESS)
     thickness = next((mm for mm, *_ in filter(None, said) if mm > 0), 1.0)
     spacing_mm = (*reader.GetSpacing()[:2], thickness)
@@ -212,29 +224,29 @@ def _only_slice(path: pathlib.Path, reader) -> Optional[Slice]:
 
 
 def _has_place(each: Slice) -> bool:
-    """Whether the place of a slice is all of numbers, and its pixels have a size."""
+    """Whether geometry and scale are complete and finite, with pixel sizes above 0."""
     numbers = (*each.position_mm, *each.axes, *each.spacing_mm, *each.scale)
     return (
-        len(numbers) == 14  # 3 of the position, 6 of the axes, 3 of the pixels, 2.
+        len(numbers) == 14  # Position 3, axes 6, spacing 3, scale 2.
         and all(map(math.isfinite, numbers))
         and min(each.spacing_mm[:2]) > 0
     )
 
 
 def _text(reader, key: str) -> str:
-    """A field as text, whatever bytes it has; empty where there is none."""
+    """A field as text, whatever its bytes are; "" if it is missing."""
     if not reader.HasMetaDataKey(key):
         return ""
     raw = reader.GetMetaData(key).encode("utf-8", "surrogateescape")
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
-        text = raw.decode("latin-1")  # DICOM's most common character set beside.
+        text = raw.decode("latin-1")  # DICOM's most common character set after UTF-8.
     return text.strip(" \0")
 
 
 def _numbers(reader, key: str, count: int) -> tuple[float, ...]:
-    """The numbers of a field; none where there are not as many."""
+    """The numbers of a field; empty unless there are exactly `count`."""
     try:
         values = tuple(map(float, _text(reader, key).split("\\")))
     except ValueError:
@@ -243,7 +255,7 @@ def _numbers(reader, key: str, count: int) -> tuple[float, ...]:
 
 
 def pixels(slices: Sequence[Slice]) -> list[np.ndarray]:
-    """The values of slices, rescaled as their headers say: float32 [rows, columns].
+    """Reads slices, rescaled as their headers say: each float32 [rows, columns].
 
     Raises:
       UserError: a file cannot be read; the message names it.

@@ -1,4 +1,4 @@
-"""The frames of a DICOM file that has several (enhanced MR, CT): where each lies."""
+"""The geometry of each frame of a multi-frame DICOM file (enhanced MR or CT)."""
 
 import functools
 import math
@@ -10,7 +10,8 @@ import numpy as np
 
 from dscl_tf import errors
 
-# What tells apart frames at one place: sequence, field, and words for a message.
+# Fields that may distinguish frames at the same position: sequence, field, and words
+# for a message.
 _MARKS = (
     ("FrameContentSequence", "StackID", "stack"),
     ("FrameContentSequence", "TemporalPositionIndex", "temporal position"),
@@ -22,10 +23,10 @@ _MARKS = (
 
 
 def pydicom_for(what: str) -> ModuleType:
-    """pydicom, which is imported where it is used alone.
+    """Imports pydicom, an optional dependency.
 
     Args:
-      what: needs it, for the error.
+      what: what needs it, for the error message.
 
     Raises:
       UserError: it is not installed.
@@ -39,7 +40,9 @@ def pydicom_for(what: str) -> ModuleType:
 
 @functools.lru_cache(maxsize=16)
 def read(path: pathlib.Path) -> tuple[tuple, ...]:
-    """What `dicom_files.Slice` has after the path, of each frame; empty: no places.
+    """For each frame, the fields of `dicom_files.Slice` after `path`.
+
+    Empty if the file does not state where its frames lie.
 
     Raises:
       UserError: pydicom is not installed, or the file cannot be read.
@@ -51,9 +54,9 @@ def read(path: pathlib.Path) -> tuple[tuple, ...]:
         shared = dataset.get("SharedFunctionalGroupsSequence", [None])[0]
         size = int(dataset.Columns), int(dataset.Rows)
         return tuple(_frame(k, own, shared, size) for k, own in enumerate(frames))
-    except (AttributeError, LookupError):  # A group that it does not have.
+    except (AttributeError, LookupError):  # The file lacks a functional group.
         return ()
-    # pydicom raises many kinds of damaged files, some of them its own.
+    # For damaged files pydicom raises many kinds of exceptions, some of its own.
     except Exception as error:
         raise errors.UserError(
             f"Cannot read {path} ({type(error).__name__}): copy it again."
@@ -97,12 +100,12 @@ def first_scale(path: pathlib.Path) -> tuple[float, float]:
 def rescale(
     values: np.ndarray, applied: tuple[float, float], own: tuple[float, float]
 ) -> np.ndarray:
-    """Values of a frame with its own slope and intercept instead of those applied.
+    """Replaces the rescaling that was applied to a frame by the frame's own.
 
     Args:
       values: float32 [rows, columns].
-      applied: slope and intercept.
-      own: slope and intercept.
+      applied: slope and intercept that `values` were rescaled with.
+      own: slope and intercept of the frame.
 
     Returns:
       float32 [rows, columns].

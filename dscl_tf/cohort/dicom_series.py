@@ -1,7 +1,7 @@
-"""DICOM series as volumes: which slices make one, and why some do not.
+"""DICOM series as volumes, and why some series do not form one.
 
-A series is named by the path of its first slice; the other files are those of the same
-series in the same folder.
+A series is identified by the path of its first slice; its other files are those of the
+same series in the same folder.
 """
 
 import dataclasses
@@ -19,31 +19,31 @@ from dscl_tf.cohort import dicom_files, dicom_stack
 from dscl_tf.cohort.dicom_files import Found, Slice
 from dscl_tf.cohort.dicom_stack import Finding
 
-_HASH = 8  # Characters of a name that are of the series' UID.
-_SHORTEST = 3  # Characters of a patient's name or number that are looked for.
-_REPLACED = "series"  # For the name of a folder that has the patient's.
+_HASH = 8  # Length of the hash of the UID in a case's name.
+_SHORTEST = 3  # Shorter parts of a patient's name or ID are not searched for.
+_REPLACED = "series"  # Stands for a folder name that contains the patient's name.
 
 
 @dataclasses.dataclass(frozen=True)
 class Series:
-    """The volume that a series is, or what keeps it from being one."""
+    """The volume that a series forms, or the fault that keeps it from forming one."""
 
-    name: str  # Of its case and mask: no part of the patient's name or number.
+    name: str  # Of its case and mask: without any part of the patient's name or ID.
     series_uid: str
-    patient: str  # The same for the same patient; not to be written.
-    number: str  # In its study.
+    patient: str  # Identifies the patient; must not be written to files or logs.
+    number: str  # Of the series in its study.
     path: pathlib.Path  # The file of the first slice.
-    slices: tuple[Slice, ...] = ()  # By position.
+    slices: tuple[Slice, ...] = ()  # Sorted by position.
     size: tuple[int, ...] = ()  # As SimpleITK orders it.
     spacing_mm: tuple[float, ...] = ()
     origin: tuple[float, ...] = ()
     direction: tuple[float, ...] = ()
-    fault: Optional[Finding] = None  # Why it is no volume.
+    fault: Optional[Finding] = None  # Why it does not form a volume.
     warnings: tuple[Finding, ...] = ()
 
     @property
     def files(self) -> tuple[pathlib.Path, ...]:
-        """The files of the slices, each once."""
+        """The files of the slices, without duplicates."""
         return tuple(dict.fromkeys(each.path for each in self.slices))
 
 
@@ -52,12 +52,12 @@ class Listing(NamedTuple):
 
     series: tuple[Series, ...]
     damaged: tuple[pathlib.Path, ...]  # Images that cannot be read.
-    others: int  # Objects that are no images.
-    placeless: int  # Images of series of which none has a place in space.
+    others: int  # Number of objects other than images.
+    placeless: int  # Number of images in series without a single usable slice.
 
 
 def list_folder(folder: pathlib.Path) -> Listing:
-    """The series of a folder, without its subfolders, by name.
+    """The series of a folder, without its subfolders, sorted by name.
 
     Raises:
       UserError: the folder cannot be read.
@@ -81,7 +81,7 @@ def of(path: pathlib.Path) -> Series:
     """The series that a file is a slice of.
 
     Raises:
-      UserError: it is of none; the message says why.
+      UserError: it belongs to none; the message says why.
     """
     path = pathlib.Path(path)
     scanned = dicom_files.scan(path.parent)
@@ -136,7 +136,10 @@ def _short(uid: str) -> str:
 
 
 def _prefix(folder: pathlib.Path, names: Sequence[str]) -> str:
-    """The folder's name as that of a file, unless it has a part of the patient's."""
+    """The folder's name, made safe for file names.
+
+    _REPLACED if it contains a part of the patient's name or ID.
+    """
     name = folder.absolute().name
     parts = [part for each in names for part in re.split(r"[^\w]+|_", each.lower())]
     whole = [re.sub(r"\W|_", "", each.lower()) for each in names]
@@ -147,13 +150,13 @@ def _prefix(folder: pathlib.Path, names: Sequence[str]) -> str:
 
 
 def read(path: pathlib.Path) -> sitk.Image:
-    """The volume of the series that a file is a slice of.
+    """Reads the volume of the series that a file is a slice of.
 
     Returns:
-      3-D float32 image; slices by position, along the normal of their planes.
+      3-D float32 image; slices sorted by position along the normal of their planes.
 
     Raises:
-      UserError: the series is no volume, or a file cannot be read.
+      UserError: the series does not form a volume, or a file cannot be read.
     """
     series = checked(path)
     image = sitk.GetImageFromArray(np.stack(dicom_files.pixels(series.slices)))
@@ -162,10 +165,10 @@ def read(path: pathlib.Path) -> sitk.Image:
 
 
 def header(path: pathlib.Path) -> sitk.Image:
-    """An image without values of the geometry that `read` gives.
+    """An empty image with the geometry that `read` would give.
 
     Raises:
-      UserError: the series is no volume.
+      UserError: the series does not form a volume.
     """
     series = checked(path)
     image = sitk.Image(list(series.size), sitk.sitkUInt8)
@@ -174,10 +177,10 @@ def header(path: pathlib.Path) -> sitk.Image:
 
 
 def checked(path: pathlib.Path) -> Series:
-    """The series that a file is a slice of, if it is a volume.
+    """The series that a file is a slice of; it must form a volume.
 
     Raises:
-      UserError: it is not one; the message says why, and the cure.
+      UserError: it does not; the message says why, and the cure.
     """
     series = of(path)
     if series.fault:

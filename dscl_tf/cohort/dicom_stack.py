@@ -1,4 +1,4 @@
-"""Slices in space: which of a series lie one on another, at equal distances."""
+"""Stacks the slices of a series: parallel, sorted and checked for equal distances."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Optional
@@ -7,10 +7,13 @@ import numpy as np
 
 from dscl_tf.cohort.dicom_files import Slice
 
-_SAME_MM = 0.01  # Slices that are nearer lie at one place.
-_UNEVEN = 0.25  # Of a distance: above rounding in headers, below a missing slice.
-_SAME_AXES = 0.01  # Of direction cosines.
-# Of the way across the slices: below a shear that is worth a voxel, as for files.
+_SAME_MM = 0.01  # Slices at most this far apart count as at the same position.
+# Tolerance as a share of the slice distance: above rounding in headers, below a missing
+# slice.
+_UNEVEN = 0.25
+_SAME_AXES = 0.01  # Tolerance of direction cosines.
+# In-plane shift as a share of the distance across the slices: below a shear that
+# displaces anything by a voxel. `volumes` has the same tolerance for other formats.
 _SHIFT = 0.02
 _SHIFT_MM = 0.1
 _CONVERT = "convert it by dcm2niix, which corrects that, and give the NIfTI file"
@@ -26,7 +29,7 @@ class Finding(NamedTuple):
 
 
 class Stack(NamedTuple):
-    """Slices by position, and how they lie."""
+    """Slices sorted by position, and the geometry of the volume they form."""
 
     slices: tuple[Slice, ...]
     spacing_mm: tuple[float, float, float]
@@ -36,10 +39,10 @@ class Stack(NamedTuple):
 
 
 def of(slices: Sequence[Slice]) -> Stack:
-    """The stack of the most slices that are parallel and of one size.
+    """Stacks the largest group of slices that are parallel and of one size.
 
     Args:
-      slices: of one series, at least one, in any order.
+      slices: those of one series, at least one, in any order.
     """
     groups = _parallel(slices)
     most = max(map(len, groups))
@@ -92,7 +95,7 @@ def _stack(slices: Sequence[Slice], fault, warnings) -> Stack:
         )
         step_mm = (positions[-1] - positions[0]) @ across / (len(slices) - 1)
     if not step_mm > 0:
-        step_mm = 1.0  # It is no volume, or of one slice.
+        step_mm = 1.0  # There is a fault, or one slice without a valid thickness.
     return Stack(
         ordered,
         (*slices[0].spacing_mm[:2], float(step_mm)),
@@ -103,7 +106,7 @@ def _stack(slices: Sequence[Slice], fault, warnings) -> Stack:
 
 
 def _same_places(slices: Sequence[Slice], heights_mm: np.ndarray) -> Optional[Finding]:
-    """Slices that lie at one place, with what they differ in."""
+    """A fault if slices share a position; it names the fields they differ in."""
     at = np.flatnonzero(np.diff(heights_mm) <= _SAME_MM)
     if not len(at):
         return None
@@ -122,7 +125,7 @@ def _same_places(slices: Sequence[Slice], heights_mm: np.ndarray) -> Optional[Fi
 
 
 def _uneven(heights_mm: np.ndarray) -> Optional[Finding]:
-    """Slices that are not at equal distances: some are missing, as a rule."""
+    """A fault if slices are not equidistant, usually because some are missing."""
     steps_mm = np.diff(heights_mm)
     usual_mm = float(np.median(steps_mm))
     even_mm = np.linspace(heights_mm[0], heights_mm[-1], len(heights_mm))
@@ -141,7 +144,7 @@ def _uneven(heights_mm: np.ndarray) -> Optional[Finding]:
 
 
 def _shifted(offsets_mm: np.ndarray, across: np.ndarray) -> Optional[Finding]:
-    """Slices that are not straight above each other, by a tilted gantry as a rule."""
+    """A fault if slices are shifted in-plane, usually because of a tilted gantry."""
     heights_mm = offsets_mm @ across
     shifts_mm = np.linalg.norm(offsets_mm - heights_mm[:, None] * across, axis=1)
     if np.all(shifts_mm <= _SHIFT * heights_mm + _SHIFT_MM):

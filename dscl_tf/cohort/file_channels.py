@@ -1,4 +1,4 @@
-"""Channels that are told by the names of their files: CASE_0001, CASE_adc, CASE-t2."""
+"""Channels recognised by how file names end: CASE_0001, CASE_adc, CASE-t2."""
 
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,10 @@ from dscl_tf.config import ChannelConfig
 
 
 def parse(texts: Sequence[str]) -> tuple[ChannelConfig, ...]:
-    """Channels from numbers (of _0000, _0001, ...) or names (of _t2, -adc, ...).
+    """Channels from numbers (for _0000, _0001, ...) or names (for _t2, -adc, ...).
 
     Raises:
-      UserError: a text is empty or there twice.
+      UserError: a text is empty or occurs twice.
     """
     lowered = [text.strip().lower() for text in texts]
     if not all(lowered) or len(set(lowered)) < len(lowered):
@@ -29,11 +29,11 @@ def parse(texts: Sequence[str]) -> tuple[ChannelConfig, ...]:
 
 
 def split(stem: str, channels: Sequence[ChannelConfig]) -> Optional[tuple[str, int]]:
-    """Name of the case and place of the channel in `channels`, or None.
+    """Splits a file name into the case's name and the index in `channels`, or None.
 
     Args:
-      stem: of a file, without its suffix.
-      channels: those looked for; a number is written with four digits.
+      stem: the file name without its suffix.
+      channels: those looked for; numbers have four digits in file names.
     """
     found = []
     for place, channel in enumerate(channels):
@@ -44,22 +44,22 @@ def split(stem: str, channels: Sequence[ChannelConfig]) -> Optional[tuple[str, i
             for end in ends
             if stem.lower().endswith(end.lower()) and len(stem) > len(end)
         ]
-    # The longest end: CASE_ce-t2 is of ce-t2, not of t2.
+    # The longest ending wins: CASE_ce-t2 is channel ce-t2, not t2.
     return min(found, key=lambda parts: len(parts[0]), default=None)
 
 
 def group(
     found: Mapping[str, pathlib.Path], channels: Sequence[ChannelConfig]
 ) -> tuple[dict[str, list[Optional[pathlib.Path]]], list[Problem]]:
-    """The files of each case, one a channel.
+    """Groups files by case, one file per channel.
 
     Args:
       found: files by name without suffix.
       channels: those looked for.
 
     Returns:
-      By name of the case a file for each channel, None where it is missing; and what
-      is wrong: files of no channel, and channels that are missing.
+      For each case's name one file per channel, None where it is missing; and the
+      problems: files of no channel, two files of one channel, missing channels.
     """
     cases: dict[str, list[Optional[pathlib.Path]]] = {}
     problems = []
@@ -88,10 +88,10 @@ def group(
 
 
 def missing(name: str, path: pathlib.Path) -> Problem:
-    """The fault of a case of which one channel is not there.
+    """The problem that one channel of a case is missing.
 
     Args:
-      name: of the case.
+      name: the case's name.
       path: the file that was looked for.
     """
     where = name, str(path), "file"
@@ -99,7 +99,7 @@ def missing(name: str, path: pathlib.Path) -> Problem:
 
 
 def end_of(channel: ChannelConfig) -> str:
-    """How the name of a channel's file ends, for messages."""
+    """How file names of a channel end."""
     if channel.number is not None:
         return f"_{channel.number:04d}"
     return f"_{channel.name}"

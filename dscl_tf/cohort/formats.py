@@ -1,7 +1,7 @@
-"""What an image file is: by the suffix of its name, and by its first bytes.
+"""Recognises the format of an image file by its suffix and by its first bytes.
 
-Names are wrong at times: a .nii that is compressed, a suffix in capitals, which ITK
-takes or refuses format by format. The first bytes are right.
+Names may mislead: a .nii may be compressed, and a suffix in capitals is accepted by
+some of ITK's readers and refused by others. The first bytes are reliable.
 """
 
 import contextlib
@@ -21,33 +21,36 @@ import numpy as np
 from dscl_tf import errors
 
 SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
-SEGMENTATION = ".seg"  # Before the suffix, of 3D Slicer's segmentations.
+SEGMENTATION = ".seg"  # Precedes the suffix of 3D Slicer's segmentations.
 NIFTI = "NiftiImageIO"  # ITK's names of its readers.
 NRRD, META = "NrrdImageIO", "MetaImageIO"
 NIFTI_SUFFIXES = (".nii.gz", ".nii")
-# Of volumes that cannot be read: other formats, packed otherwise, half downloaded.
+# Suffixes of volumes that cannot be read: of other formats or compression, or files
+# downloaded in part.
 _UNREADABLE = (
     *(".hdr", ".img", ".img.gz", ".mgz", ".mgh", ".mnc", ".vtk", ".vti", ".gipl"),
     *(".gipl.gz", ".nrrd.gz", ".mha.gz", ".npy", ".npz", ".mat", ".tif", ".tiff"),
     *(".zip", ".tar", ".tgz", ".7z", ".bz2", ".xz", ".zst", ".part", ".crdownload"),
 )
 _DICOM, _DICOM_AT = b"DICM", 128
-# Of files that may lack the sign: other names of DICOM files have no suffix.
+# With these suffixes, files count as DICOM even without the signature. Other DICOM
+# files have no suffix, and only their signature tells.
 _DICOM_SUFFIXES = (".dcm", ".ima", ".dicom")
 _GZIP = b"\x1f\x8b"
 LENGTH, LENGTH_2 = 348, 540  # Bytes of the headers of NIfTI-1 and NIfTI-2.
-_HEAD = 4096  # Bytes that tell a format.
-# Fields of the voxel size, with a number.
+_HEAD = 4096  # Bytes at the start of a file that are read to recognise its format.
+# The header fields of the voxel size, with at least one digit.
 _SPACING = {
     NRRD: re.compile(rb"^(spacings|space directions):[^\n]*\d", re.MULTILINE),
     META: re.compile(rb"^\s*Element(Spacing|Size)\s*=[^\n]*\d", re.MULTILINE),
 }
-# Of the names of label maps that lie beside their images.
+# Names (without suffix) of label maps that lie beside their images.
 _LABEL_END = re.compile(
     r"(?P<image>.+)[-_. ](seg|segmentation|labels?|labelmap|masks?|gt)", re.IGNORECASE
 )
 _META_START = re.compile(rb"\s*[A-Za-z]+\s*=")
-# Starts of other contents, as people have them under such names, and what to do.
+# First bytes of other contents found in files with an image's name: what it is, and
+# the cure.
 _FOREIGN = (
     (b"PK\x03\x04", "a zip archive", "unpack it first"),
     (b"BZh", "packed by bzip2", "unpack it first"),
@@ -63,10 +66,10 @@ _FOREIGN = (
 
 
 class Kind(NamedTuple):
-    """What the first bytes say."""
+    """The format of a file, by its first bytes."""
 
-    reader: str = ""  # ITK's name of it; empty for what they do not tell.
-    is_packed: bool = False  # By gzip.
+    reader: str = ""  # ITK's name of the reader; empty if the format is unknown.
+    is_packed: bool = False  # Compressed by gzip.
     is_nifti_2: bool = False
 
 
@@ -76,19 +79,19 @@ def has_image_suffix(name: str) -> bool:
 
 
 def suffix_of(name: str) -> str:
-    """The image suffix of a file name in lower case; empty for others."""
+    """The image suffix of a file name in lower case; "" for other names."""
     return next((s for s in SUFFIXES if name.lower().endswith(s)), "")
 
 
 def is_unreadable(name: str) -> bool:
-    """Whether a file is called as a volume that would have to be converted."""
+    """Whether a name suggests a volume that must be converted before it can be read."""
     return name.lower().endswith(_UNREADABLE)
 
 
 def is_dicom(path: pathlib.Path) -> bool:
     """Whether a file is DICOM, by its first bytes or its name.
 
-    Files with the name of another format are not: their readers say what is wrong.
+    Files with the suffix of another format do not count: its reader reports them.
     """
     if suffix_of(path.name) or not path.is_file():
         return False
@@ -99,7 +102,7 @@ def is_dicom(path: pathlib.Path) -> bool:
 
 
 def has_dicom_sign(path: pathlib.Path) -> bool:
-    """Whether the first bytes of a file are those of DICOM."""
+    """Whether a file has DICOM's signature."""
     try:
         with path.open("rb") as file:
             return file.read(_DICOM_AT + len(_DICOM))[_DICOM_AT:] == _DICOM
@@ -113,26 +116,30 @@ def strip_suffix(name: str) -> str:
 
 
 def is_segmentation(name: str) -> bool:
-    """Whether a file is called as 3D Slicer's segmentations are: NAME.seg.nrrd."""
+    """Whether a name is that of a 3D Slicer segmentation: NAME.seg.nrrd."""
     return strip_suffix(name).lower().endswith(SEGMENTATION)
 
 
 def labels_among(names: Collection[str]) -> dict[str, str]:
-    """Of names without suffix those of labels of others: from these to the others."""
+    """Maps the names that look like labels of other names to these others.
+
+    Args:
+      names: file names without suffix.
+    """
     matches = {name: _LABEL_END.fullmatch(name) for name in sorted(names)}
     return {n: m["image"] for n, m in matches.items() if m and m["image"] in names}
 
 
 def lower_suffix(name: str) -> str:
-    """A file name with its image suffix in lower case, as writers want it."""
+    """A file name with its image suffix in lower case, as ITK's writers require."""
     return strip_suffix(name) + suffix_of(name)
 
 
 @contextlib.contextmanager
 def unpacked(path: pathlib.Path) -> Iterator[Union[BinaryIO, gzip.GzipFile]]:
-    """The content of a file, uncompressed, whatever it is called.
+    """Opens a file for reading, decompressing gzip whatever the file's name is.
 
-    Reading raises OSError, EOFError or zlib.error where it is damaged.
+    Reading raises OSError, EOFError or zlib.error if the file is damaged.
     """
     with path.open("rb") as file:
         packed = file.read(2) == _GZIP
@@ -151,15 +158,15 @@ def head_of(path: pathlib.Path) -> bytes:
                 if len(head) >= _HEAD:
                     break
     except (OSError, EOFError, zlib.error):
-        pass  # Who reads the whole says so.
+        pass  # Reported when the whole file is read.
     return head
 
 
 def kind_of(path: pathlib.Path) -> Kind:
-    """What the first bytes of a file say.
+    """Recognises the format of a file by its first bytes.
 
     Raises:
-      UserError: they are of another format; the message says which, and the cure.
+      UserError: they are of an unsupported format; the message names it and the cure.
     """
     head = head_of(path)
     with path.open("rb") as file:
@@ -199,23 +206,23 @@ def kind_of(path: pathlib.Path) -> Kind:
 
 
 def lacks_spacing(path: pathlib.Path) -> bool:
-    """Whether a NRRD or MetaImage header says no voxel size, which ITK reads as 1 mm.
+    """Whether a NRRD or MetaImage header has no voxel size; ITK then assumes 1 mm.
 
     Raises:
       UserError: as `kind_of`.
     """
     if is_dicom(path):
-        return False  # Slices without it are not taken for slices.
+        return False  # DICOM images without a pixel size never become slices.
     said = _SPACING.get(kind_of(path).reader)
     return said is not None and not said.search(head_of(path))
 
 
 @contextlib.contextmanager
 def readable(path: pathlib.Path) -> Iterator[tuple[pathlib.Path, str]]:
-    """A path of the same content that ITK reads, and ITK's name of the reader.
+    """Yields a path with the same content that ITK can read, and the reader's name.
 
-    Nearly always `path` itself. ITK's reader of NIfTI alone goes by names, and knows
-    NIfTI-1 alone.
+    The path is nearly always `path` itself. Only ITK's NIfTI reader depends on the file
+    name, and it reads NIfTI-1 only.
 
     Raises:
       UserError: as `kind_of`, or a NIfTI-2 file that NIfTI-1 cannot hold.

@@ -1,4 +1,4 @@
-"""From the scanner's geometry to one frame for all volumes, and back."""
+"""Maps volumes from the scanner's geometry to the cohort's grid, and masks back."""
 
 from collections.abc import Sequence
 from typing import Optional
@@ -11,17 +11,17 @@ from dscl_tf.config import OrientationConfig, PreprocessingConfig
 
 
 def orient(image: sitk.Image, wanted: Optional[OrientationConfig] = None) -> sitk.Image:
-    """One orientation for all volumes, by permuting and flipping axes only.
+    """Brings a volume to the cohort's orientation by permuting and flipping axes only.
 
     Args:
       image: 3-D, of any orientation.
-      wanted: of the cohort (`orientation.choose`). None: by the volume alone; a stack
-        (one spacing more than 1.5 times both others) keeps its acquired slices, and
-        its axes point to the left, to posterior or to superior, and so does one
-        slice; other volumes become axial slices.
+      wanted: the cohort's orientation (`orientation.choose`). None: derived from the
+        volume alone. A stack (one spacing more than 1.5 times both others) and a single
+        slice keep their acquired slices, with axes that point to the left, to posterior
+        or to superior; other volumes become axial slices.
 
     Returns:
-      The same voxels at the same places in space, in another order.
+      The same voxels at the same positions in space, in another order.
     """
     spacing_mm = orientation.slice_spacing(image.GetSpacing(), image.GetSize())
     place = image.GetDirection(), spacing_mm
@@ -36,15 +36,15 @@ def _reordered(image: sitk.Image, axes: orientation.Axes) -> sitk.Image:
 
 
 def in_plane_grid(oriented: sitk.Image, settings: PreprocessingConfig) -> sitk.Image:
-    """The grid of prepared slices: the volume's own slices, in-plane as set.
+    """The grid of prepared slices: the volume's slices, with the settings' pixels.
 
     Args:
       oriented: from `orient`.
-      settings: its `size_px`, `spacing_mm` and `on_voxels`.
+      settings: its `size_px`, `spacing_mm` and `on_voxels` are used.
 
     Returns:
-      uint8 image of zeros with the grid's size, spacing, origin and direction. Its
-      centre is in-plane that of the volume, with `on_voxels` to half a voxel.
+      uint8 image of zeros with the grid's size, spacing, origin and direction. In-plane
+      it has the volume's centre, with `on_voxels` up to half a voxel beside it.
     """
     rows, columns = settings.size_px
     size = [columns, rows, oriented.GetSize()[2]]
@@ -52,18 +52,18 @@ def in_plane_grid(oriented: sitk.Image, settings: PreprocessingConfig) -> sitk.I
     grid = sitk.Image(size, sitk.sitkUInt8)
     grid.SetSpacing(spacing)
     grid.SetDirection(oriented.GetDirection())
-    # The voxel, with decimals, that the first node is at.
+    # Continuous voxel index of the grid's first node.
     steps = np.array(spacing) / oriented.GetSpacing()
     first = (np.array(oriented.GetSize()) - 1) / 2 - (np.array(size) - 1) / 2 * steps
     if settings.on_voxels:
-        # Of two equally near voxels the lower, whatever the last digits are.
+        # Between two equally near voxels, rounding errors must not decide: the lower.
         first = np.round(first - 1e-3)
     grid.SetOrigin(oriented.TransformContinuousIndexToPhysicalPoint(first.tolist()))
     return grid
 
 
 def to_grid(image: sitk.Image, grid: sitk.Image) -> sitk.Image:
-    """Resamples an image to a grid, linearly; 0 outside."""
+    """Resamples an image to a grid by linear interpolation; 0 outside the image."""
     return sitk.Resample(
         image, grid, sitk.Transform(), sitk.sitkLinear, 0.0, image.GetPixelID()
     )
@@ -72,15 +72,16 @@ def to_grid(image: sitk.Image, grid: sitk.Image) -> sitk.Image:
 def labels_on_grid(
     label: sitk.Image, grid: sitk.Image, unknown: Optional[int] = None
 ) -> np.ndarray:
-    """The label of the voxel nearest to each node of a grid; 0 outside.
+    """Resamples a label to a grid by nearest-neighbour interpolation; 0 outside.
 
-    A slice of which the grid shows nothing known is unknown, what lies outside, too.
+    If no voxel of a slice is known on the grid, the whole slice becomes unknown, also
+    where the grid leaves the image.
 
-    Not by ITK: where a node lies exactly half a voxel beyond the image, its nearest
-    neighbour interpolation was seen to read memory that is not the image's.
+    ITK is not used: for nodes exactly half a voxel beyond the image, its nearest-
+    neighbour interpolation was seen to read memory outside of the image.
 
     Args:
-      label: 3-D integer, in the geometry of the image that the grid is of.
+      label: 3-D integer, in the geometry of the image that the grid was made for.
       grid: from `in_plane_grid`.
       unknown: the value of unknown voxels; None: there are none.
 
@@ -90,7 +91,7 @@ def labels_on_grid(
     turned = _turned_as(label, grid.GetDirection())
     if unknown is None:
         return _nearest(turned, grid).astype(np.uint8)
-    above = _nearest(turned + 1, grid)  # 0 outside, and there alone.
+    above = _nearest(turned + 1, grid)  # Now 0 means outside the image, nothing else.
     is_known = (above > 0) & (above != unknown + 1)
     values = np.maximum(above - 1, 0)
     values[~is_known.any(axis=(1, 2))] = unknown
@@ -98,7 +99,7 @@ def labels_on_grid(
 
 
 def _turned_as(image: sitk.Image, direction: Sequence[float]) -> sitk.Image:
-    """An image whose axes are, but for order and signs, those of `direction`."""
+    """Permutes and flips an image's axes to match a direction as well as possible."""
     wanted = OrientationConfig(tuple(direction), is_stack=False)
     place = image.GetDirection(), image.GetSpacing()
     return _reordered(image, orientation.axes_of(*place, wanted))
@@ -112,7 +113,7 @@ def _nearest(image: sitk.Image, grid: sitk.Image) -> np.ndarray:
       grid: its axes have the directions of the image's.
 
     Returns:
-      [slices, rows, columns] of the grid, of the image's dtype.
+      [slices, rows, columns] of the grid, in the image's dtype.
     """
     values = sitk.GetArrayFromImage(image)
     first = image.TransformPhysicalPointToContinuousIndex(grid.GetOrigin())
@@ -133,9 +134,9 @@ def _nearest(image: sitk.Image, grid: sitk.Image) -> np.ndarray:
 def restore_probabilities(
     probabilities: np.ndarray, grid: sitk.Image, original: sitk.Image
 ) -> sitk.Image:
-    """A mask in the original geometry from soft maps on the grid.
+    """Computes a mask in the original geometry from class probabilities on the grid.
 
-    The soft maps are resampled, not the labels; where the grid does not reach is
+    The probabilities are resampled, not the labels. Voxels beyond the grid become
     background.
 
     Args:
@@ -147,8 +148,8 @@ def restore_probabilities(
       uint8 image with exactly the size, spacing, origin and direction of
       `original`; the most probable class of each voxel.
     """
-    # At the outermost half pixel of a field of view the grid may not reach, linear
-    # interpolation has no second neighbour: extrapolating keeps the nearest there.
+    # In the outermost half pixel of the grid, linear interpolation has no second
+    # neighbour; ITK's extrapolation (the last argument) takes the nearest value there.
     inside = _nearest(_turned_as(grid + 1, original.GetDirection()), original)
     best = None
     mask = np.zeros(original.GetSize()[::-1], np.uint8)

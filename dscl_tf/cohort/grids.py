@@ -1,4 +1,4 @@
-"""Whether images of a subject have one grid, and reading those that have."""
+"""Compares the grids of a subject's images, and reads images that share a grid."""
 
 import pathlib
 from collections.abc import Iterator, Sequence
@@ -12,23 +12,24 @@ from dscl_tf.cohort import placing, volumes
 
 SPACING_TOLERANCE_MM = 1e-3
 ORIGIN_TOLERANCE_MM = 0.5
-# Of direction cosines: far above rounding in headers, far below a turned axis.
+# Tolerance of direction cosines: far above rounding in headers, far below the change by
+# a turned axis.
 DIRECTION_TOLERANCE = 0.02
 
 
 def differences(image: Any, first: Any) -> Iterator[tuple[str, str, str]]:
-    """In what the grid of a channel differs from that of the first.
+    """In which fields the grid of an image differs from that of a first image.
 
     Args:
-      image: image, or reader with a header (`volumes.read_header`).
-      first: likewise; of 4-D ones the first three axes count.
+      image: an image, or a reader with a header (`volumes.read_header`).
+      first: likewise. Of 4-D images, the first three axes are compared.
 
     Yields:
       Field, what was found, and what was expected.
     """
     if image.GetSize()[:3] != first.GetSize()[:3]:
         yield "size", *(numbers(each.GetSize()[:3]) for each in (image, first))
-        return  # Where its voxels lie is not worth a row then.
+        return  # If the sizes differ, other differences are not worth a row.
     names = ("direction", "spacing (mm)", "origin (mm)")
     tolerances = (DIRECTION_TOLERANCE, SPACING_TOLERANCE_MM, ORIGIN_TOLERANCE_MM)
     frames = placing.frame(image), placing.frame(first)
@@ -38,7 +39,7 @@ def differences(image: Any, first: Any) -> Iterator[tuple[str, str, str]]:
 
 
 def cure(first: pathlib.Path) -> str:
-    """What to do with a channel that has another grid than the first."""
+    """What to do with a channel whose grid differs from that of the first."""
     return f"register and resample it to channel 0 ({first}) first"
 
 
@@ -48,13 +49,14 @@ def read_together(
     """Reads the channels of a subject.
 
     Args:
-      images: file, and place in a 4-D one, of each.
+      images: for each channel the file, and the index within it if it is 4-D.
 
     Returns:
       3-D float32 images, all with the geometry of the first.
 
     Raises:
-      UserError: as `volumes.read_image`, or one does not lie where the first does.
+      UserError: as `volumes.read_image`, or the grid of a channel differs from that of
+        the first.
     """
     found = [volumes.read_image(path, fourth) for path, fourth in images]
     for (path, _), image in zip(images[1:], found[1:]):
@@ -68,6 +70,6 @@ def read_together(
 
 
 def numbers(values: Sequence[float]) -> str:
-    """Sizes and the like, for messages."""
+    """Formats sizes, spacings and the like for messages."""
     separator = "x" if len(values) in (2, 3) else " "  # A direction has nine.
     return separator.join(f"{round(value, 4) + 0:g}" for value in values)

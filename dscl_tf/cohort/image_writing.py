@@ -1,4 +1,4 @@
-"""Images into files, whole or not at all, through SimpleITK."""
+"""Writes images atomically through SimpleITK."""
 
 import os
 import pathlib
@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from dscl_tf import files
 from dscl_tf.cohort import formats, nifti_headers, volumes
 
-HEADER_SUFFIXES = (".nhdr", ".mhd")  # The voxels are in a file of their own.
+HEADER_SUFFIXES = (".nhdr", ".mhd")  # Headers whose voxels are in a second file.
 _FLOATS = (sitk.sitkFloat32, sitk.sitkFloat64)
 
 
@@ -25,8 +25,9 @@ def write_image(
     Args:
       image: 2-D or 3-D.
       path: the file.
-      place_of: a file of the same geometry; if both are NIfTI, its qform, sform, voxel
-        sizes and unit are kept as they are: ITK makes the forms one, and all mm.
+      place_of: a file of the same geometry. If both are NIfTI, its qform, sform, voxel
+        sizes and unit of length are copied, because ITK would write one of the two
+        forms as both, and everything in mm.
 
     Raises:
       UserError: the file cannot be written.
@@ -44,7 +45,7 @@ def write_image(
 
 
 def _write_in_two(image: sitk.Image, path: pathlib.Path) -> None:
-    """Writes a header that names a second file with the voxels; the header last."""
+    """Writes a header and its file of voxels; the header is moved in place last."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as folder:
@@ -61,7 +62,7 @@ def _write_in_two(image: sitk.Image, path: pathlib.Path) -> None:
 def _write(image: sitk.Image, partial: pathlib.Path, path: pathlib.Path) -> None:
     try:
         sitk.WriteImage(image, str(partial), useCompression=True)
-        # On a full disk ITK's NIfTI writer leaves a cut file without a word.
+        # On a full disk ITK's NIfTI writer leaves a truncated file without an error.
         written = sitk.ReadImage(str(partial))
     except RuntimeError as error:
         raise files.cannot_write(path, RuntimeError(volumes.reason_of(error))) from None

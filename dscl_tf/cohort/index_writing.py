@@ -1,4 +1,4 @@
-"""The index of a cohort, from the parts of its volumes."""
+"""Writes the index of a cohort from the parts of its volumes."""
 
 import hashlib
 import json
@@ -21,14 +21,14 @@ def write_index(
     found: list[dict],
     request: dict,
 ) -> None:
-    """Writes the index last: a cohort without it is not taken for whole.
+    """Writes the index; written last, it marks the cohort as complete.
 
     Args:
       output: folder of the cohort.
       settings: with the cohort's orientation.
       dataset: with its label values.
-      found: of `parts.prepare_case`, of each case.
-      request: of `requests.describe`.
+      found: the results of `parts.prepare_case`, one per case.
+      request: from `requests.describe`.
     """
     kind = PreparedVolume
     volumes = [config_json.from_json(kind, part["volume"], "part") for part in found]
@@ -36,7 +36,7 @@ def write_index(
         "settings": request["settings"],
         "label_names": list(dataset.label_names),
         "checksums": {part["volume"]["name"]: part["checksums"] for part in found},
-        # Splits go by it.
+        # Part of the id, because splits are drawn by subject.
         **requests.subjects(dataset),
     }
     index = prepared.Index(

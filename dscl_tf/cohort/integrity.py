@@ -1,4 +1,4 @@
-"""What is wrong with a case, found before any work: headers first, then voxels."""
+"""Checks a case before any preparation: first its headers, then its voxels."""
 
 import dataclasses
 import hashlib
@@ -25,20 +25,20 @@ from dscl_tf.cohort.cases import Case, Dataset
 from dscl_tf.cohort.problems import ERROR, WARNING, Problem
 from dscl_tf.config import PreprocessingConfig
 
-# No scanner's voxels are smaller or larger; a unit other than mm is likelier.
+# No scanner has smaller or larger voxels: beyond this range the unit is hardly mm.
 PLAUSIBLE_MM = (0.05, 20.0)
 
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
-    """What a readable case is, for the summary and to compare cases."""
+    """Properties of a readable case, for the summary and to compare cases."""
 
     size: tuple[int, ...]  # As SimpleITK orders it.
     spacing_mm: tuple[float, ...]
     direction: tuple[float, ...]  # 9 cosines, as SimpleITK orders them.
-    voxels_id: str  # The same for the same voxels.
-    label_voxels: tuple[tuple[int, int], ...]  # Class and voxels, if labelled.
-    ignored_voxels: int = 0  # Of the value that means that nobody labelled them.
+    voxels_id: str  # Hash of the voxel values.
+    label_voxels: tuple[tuple[int, int], ...]  # Class and voxel count, if labelled.
+    ignored_voxels: int = 0  # Voxels of the ignore value.
     is_label_turned: bool = False  # As `placing.is_turned`.
     is_label_cropped: bool = False  # As `placing.is_cropped`.
 
@@ -50,16 +50,16 @@ class Facts:
 
 @dataclasses.dataclass(frozen=True)
 class CaseCheck:
-    """What was found of one case."""
+    """What the check found about one case."""
 
     case: str
     subject: str
-    facts: Optional[Facts]  # None where it cannot be read.
+    facts: Optional[Facts]  # None if the case cannot be read.
     problems: tuple[Problem, ...]
 
     @property
     def is_bad(self) -> bool:
-        """Whether it cannot be prepared."""
+        """Whether an error keeps the case from being prepared."""
         return any(problem.is_error for problem in self.problems)
 
 
@@ -69,13 +69,13 @@ def check_case(
     num_classes: Optional[int],
     settings: PreprocessingConfig,
 ) -> CaseCheck:
-    """Reads a case whole and says what it is and what is wrong with it.
+    """Reads a whole case and describes it and its problems.
 
     Args:
-      case: the files.
-      dataset: what it belongs to; its cases are not looked at.
-      num_classes: background included; None: any whole numbers.
-      settings: how it would be prepared; its intensities must allow that.
+      case: the case to check.
+      dataset: the dataset that it belongs to; its `cases` are not used.
+      num_classes: background included; None: labels may have any values from 0.
+      settings: how the case would be prepared; the image's intensities must allow it.
     """
     problems = [*check_headers(case, dataset.format)]
     facts = None
@@ -86,7 +86,7 @@ def check_case(
 
 
 def check_headers(case: Case, layout: str) -> Iterator[Problem]:
-    """What the headers of a case's files tell, without their voxels."""
+    """Yields the problems that the headers of a case's files show, without voxels."""
     headers = {}
     for path in case.files:
         try:
@@ -145,7 +145,7 @@ def _check_same_extent(case: Case, image, label) -> Iterator[Problem]:
             "image's grid; if it does begin in that corner, pad it to that size",
         )
     if placing.goes_by_header(label, image):
-        return  # Cropped or turned, and laid where it belongs when it is read.
+        return  # Cropped or turned: reading the label lays it on the image's grid.
     cure = f"use the label that was drawn on {case.image}"
     axes = _axes_in_common(label.GetSize(), image.GetSize())
     if label.GetSize()[:axes] != image.GetSize()[:axes]:
@@ -176,7 +176,7 @@ def _check_same_extent(case: Case, image, label) -> Iterator[Problem]:
 
 
 def _axes_in_common(*sizes: Sequence[int]) -> int:
-    """Three; two, where one file is 2-D and the other has one slice."""
+    """How many axes to compare: 3, or 2 if one file is 2-D and the other one slice."""
     flat, deep = sorted(sizes, key=len)
     return 2 if len(flat) == 2 and list(deep[2:3]) == [1] else 3
 
@@ -219,7 +219,7 @@ def _check_voxels(
 def _check_intensities(
     case: Case, path: pathlib.Path, image: sitk.Image, settings: PreprocessingConfig
 ) -> Iterator[Problem]:
-    """What keeps one channel from being corrected and normalised."""
+    """Yields what hinders bias correction or normalisation of one channel."""
     fault = preprocessing.intensity_fault(image, settings)
     doubt = None if fault else preprocessing.bias_doubt(image, settings)
     if fault:
@@ -232,7 +232,7 @@ def _facts(image: sitk.Image, counts: dict[int, int]) -> Facts:
     values = np.ascontiguousarray(sitk.GetArrayViewFromImage(image))
     return Facts(
         size=image.GetSize(),
-        # Six digits of it, as headers have: a tiny one is not to become 0.
+        # Six significant digits, as headers have them, so that none is rounded to 0.
         spacing_mm=tuple(float(f"{value:.6g}") for value in image.GetSpacing()),
         direction=tuple(round(value, 6) for value in image.GetDirection()),
         voxels_id=hashlib.sha256(values.tobytes()).hexdigest()[:16],
@@ -249,11 +249,12 @@ def _check_label(
         )
 
     for field, found, expected in grids.differences(label, image):
-        # A 2-D label says no thickness of its slice; other spacings are errors before.
+        # A 2-D label has no slice thickness; for all others, a wrong spacing is already
+        # an error of the headers.
         if field != "spacing (mm)":
             cure = "it is laid voxel by voxel on the image: look at an overlay"
             yield problem(WARNING, field, found, expected, cure)
-    # Without names any values may stand for classes (`label_values.settle`).
+    # Without label names any values from 0 are allowed (`label_values.settle`).
     limit = math.inf if num_classes is None else num_classes
     odd = {value: n for value, n in counts.items() if not 0 <= value < limit}
     if odd:

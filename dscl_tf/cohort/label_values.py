@@ -1,7 +1,7 @@
-"""What files say for classes: one mapping of voxel values, the same for all binaries.
+"""The mapping between voxel values in label files and classes, shared by all binaries.
 
-Classes are what networks know: 0 the background, 1, 2, ... the structures. Files of a
-dataset may say 0, 255 or 205 to 850 for them.
+Classes are what networks predict: 0 the background, 1, 2, ... the structures. The files
+of a dataset may have other values for them, such as 0 and 255, or 205 to 850.
 """
 
 import dataclasses
@@ -34,7 +34,7 @@ def of_masks(mask_values: str, values: Sequence[int]) -> tuple[int, ...]:
     """The voxel value of each class in masks: a dataset's `values`, or the classes.
 
     Raises:
-      UserError: `mask_values` is none of `masks.MASK_VALUES`.
+      UserError: `mask_values` is not one of `masks.MASK_VALUES`.
     """
     if mask_values not in MASK_VALUES:
         raise errors.UserError(
@@ -44,14 +44,15 @@ def of_masks(mask_values: str, values: Sequence[int]) -> tuple[int, ...]:
 
 
 def in_values(mask: sitk.Image, values: Sequence[int]) -> sitk.Image:
-    """A mask of classes with the voxel values that files have for them.
+    """Replaces the classes of a mask by the voxel values of files.
 
     Args:
       mask: uint8 image of classes.
-      values: of each class, from `of_classes`.
+      values: voxel value of each class, from `of_classes`.
 
     Returns:
-      Image of the same geometry; uint8, uint16 or int32, as the values need.
+      Image of the same geometry; the smallest of uint8, uint16 and int32 that can hold
+      the values.
     """
     if list(values) == list(range(len(values))):
         return mask
@@ -77,20 +78,20 @@ def of_dataset(dataset: Dataset) -> Optional[tuple[int, ...]]:
 def settle(
     dataset: Dataset, checks: Sequence[CaseCheck], names: Optional[Sequence[str]]
 ) -> tuple[Dataset, list[CaseCheck], list[Problem]]:
-    """Finds which voxel value is which class, once for all cases.
+    """Determines the class of each voxel value, once for all cases.
 
     Args:
-      dataset: whose layout may know its values, or not.
-      checks: of its cases; where it does not, with the values of the files.
-      names: of the structures, as they were asked for.
+      dataset: its layout may define names and values; otherwise the files decide.
+      checks: one per case. If the layout defines no values, they count raw values.
+      names: the structures' names from the user; None: not given.
 
     Returns:
-      The dataset with names and values; the checks by classes, with errors where
-      values have no name; and what concerns no single case.
+      The dataset with names and values; the checks with counts by class, and errors
+      for values without a name; and the problems that concern no single case.
 
     Raises:
-      UserError: names for another number of structures than the layout has, or more
-        values than labels can have.
+      UserError: the number of names differs from the layout's number of structures, or
+        the files have more values than there can be classes.
     """
     more: list[Problem] = []
     if dataset.label_names:
@@ -125,9 +126,9 @@ def _readable_labels(
 
 
 def _codings(checks: Sequence[CaseCheck]) -> list[Problem]:
-    """A row if labels fall into groups that have no value of a structure in common.
+    """A warning if labels form groups that share no structure's value.
 
-    As where one site has 1 and 2 for what another one has 85 and 170 for.
+    For example, one site may have the values 1 and 2 where another has 85 and 170.
     """
     groups: list[tuple[set[int], list[str]]] = []
     for check in checks:
@@ -155,9 +156,14 @@ def _from_files(
     names: Optional[Sequence[str]],
     said: segment_names.Said,
 ):
-    """Values to classes or None, names, and the checks by classes."""
+    """Derives the classes from the values in the files.
+
+    Returns:
+      Voxel value to class, or None if the values are the classes; names, background
+      included; and the checks with counts by class.
+    """
     good = [c for c in checks if c.facts and not c.is_bad]
-    # Without the ignored one, which the check counts apart.
+    # The ignore value is not among them: the check counts it separately.
     found = sorted({v for c in good for v, _ in c.facts.label_voxels} - {0})
     if len(found) >= MAX_CLASSES:
         raise errors.UserError(
@@ -196,7 +202,7 @@ def _by_classes(check: CaseCheck, values: dict[int, int]) -> CaseCheck:
 def _without_names(
     check: CaseCheck, file: str, count: int, found: Sequence[int]
 ) -> CaseCheck:
-    """A case with an error where it has values beyond the names."""
+    """Adds an error to a case that has more values than there are names."""
     voxels = check.facts.label_voxels if check.facts else ()
     odd = [f"{value} ({n} voxels)" for value, n in voxels if value > count]
     if check.is_bad or not odd:
@@ -215,7 +221,7 @@ def _without_names(
 
 
 def _absent(dataset: Dataset, checks: Sequence[CaseCheck]) -> list[Problem]:
-    """A row for the structures that no label has a voxel of."""
+    """A warning for structures that do not occur in any label."""
     labelled = [
         c.facts for c in checks if c.facts and c.facts.label_voxels and not c.is_bad
     ]

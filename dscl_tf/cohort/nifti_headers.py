@@ -1,8 +1,8 @@
-"""NIfTI headers that are wrong, and those that contradict themselves.
+"""NIfTI headers that are invalid, and those that contradict themselves.
 
-The latter are said once for all files of a dataset. A NIfTI file gives its place in
-space twice, by qform and by sform. ITK warns of each file whose sform has another scale
-than the voxels, which is nearly every one of ACDC.
+A NIfTI file states its position in space twice, by qform and sform. ITK warns of each
+file whose sform's scale differs from the voxel size, which is nearly every ACDC file.
+Contradictions are therefore reported once for all files of a dataset.
 """
 
 import gzip
@@ -19,21 +19,21 @@ from nibabel import spatialimages
 from dscl_tf import errors
 from dscl_tf.cohort import formats
 
-_TOLERANCE = 0.02  # Of scales and direction cosines: far above rounding.
-_TOLERANCE_MM = 0.5  # Of the first voxel's position.
-# The fields of an image's place, beside each one's code.
+_TOLERANCE = 0.02  # For scales and direction cosines: far above rounding errors.
+_TOLERANCE_MM = 0.5  # For the first voxel's position.
+# The fields of the qform and the sform, besides their codes.
 _PLACE = {
     "qform": ("quatern_b", "quatern_c", "quatern_d")
     + ("qoffset_x", "qoffset_y", "qoffset_z"),
     "sform": ("srow_x", "srow_y", "srow_z"),
 }
-_UNIT_OF_LENGTH = 0b111  # Bits of xyzt_units; the others are of time.
+_UNIT_OF_LENGTH = 0b111  # Bits of xyzt_units; the other bits hold the unit of time.
 _COPY_AGAIN = "copy or download it again"
 _LOG = logging.getLogger(__name__)
 
 
 def warn_of_conflicts(paths: Iterable[pathlib.Path]) -> None:
-    """Logs how many NIfTI files contradict themselves, and how; one line for all."""
+    """Logs in one line how many NIfTI headers contradict themselves, and how."""
     found: dict[str, list[pathlib.Path]] = {}
     paths = list(dict.fromkeys(paths))
     for path in paths:
@@ -58,8 +58,8 @@ def warn_of_conflicts(paths: Iterable[pathlib.Path]) -> None:
 def conflict(path: pathlib.Path) -> Optional[str]:
     """How the sform of a NIfTI file contradicts pixdim or the qform, or None.
 
-    Files that cannot be read, or are of another format, have no conflict here; who
-    reads their voxels says what is wrong.
+    Files that cannot be read, or are of another format, count as free of conflicts;
+    what is wrong with them is reported when their voxels are read.
     """
     header = _read(path)
     if not isinstance(header, nibabel.Nifti1Header) or header["sform_code"] <= 0:
@@ -67,7 +67,7 @@ def conflict(path: pathlib.Path) -> Optional[str]:
     sform, sizes_mm = header.get_sform(), header["pixdim"][1:4]
     with np.errstate(all="ignore"):
         scales = nibabel.affines.voxel_sizes(sform)
-        # Written so that NaN is a conflict.
+        # Written so that NaN counts as a conflict.
         if not np.all(np.abs(scales - sizes_mm) <= _TOLERANCE * sizes_mm):
             return "the sform's scale is not the voxel size"
         if header["qform_code"] <= 0:
@@ -81,11 +81,11 @@ def conflict(path: pathlib.Path) -> Optional[str]:
 
 
 def fault(path: pathlib.Path) -> Optional[tuple[str, str]]:
-    """What makes the header of a NIfTI file no header of an image, and the cure.
+    """What makes a NIfTI header invalid, and the cure; None: nothing.
 
-    ITK refuses some of these, but prints of them past every handler; voxel sizes of 0
-    it takes for 1 mm, and negative ones it reads as another place than it writes.
-    None: there is nothing of the kind.
+    ITK does not handle these well: some it refuses, but prints messages that no handler
+    can catch; voxel sizes of 0 it reads as 1 mm; with negative voxel sizes, it reads
+    another position than it writes.
     """
     header = _read(path)
     if header is None:
@@ -108,7 +108,7 @@ def fault(path: pathlib.Path) -> Optional[tuple[str, str]]:
 def _fault_of_place(header: nibabel.Nifti1Header) -> Optional[tuple[str, str]]:
     axes = min(int(header["dim"][0]), 3)
     sizes_mm = header["pixdim"][1 : 1 + axes]
-    # Written so that NaN is a fault.
+    # Written so that NaN counts as a fault.
     if not np.all((sizes_mm > 0) & (sizes_mm < np.inf)):
         found = " x ".join(f"{size:g}" for size in sizes_mm)
         return (
@@ -124,11 +124,12 @@ def _fault_of_place(header: nibabel.Nifti1Header) -> Optional[tuple[str, str]]:
 
 
 def copy_place(source: pathlib.Path, target: pathlib.Path) -> None:
-    """Gives a NIfTI file the qform and the sform of another one; else does nothing.
+    """Copies qform and sform from one NIfTI file to another.
 
-    ITK reads one of the two, and writes it as both. A viewer that reads the other one
-    would lay a mask beside its scan. Voxel sizes and the unit of length go with them,
-    since ITK writes everything in mm.
+    ITK reads one of the two forms and writes it as both, so a viewer that reads the
+    other form would show a mask displaced from its scan. Voxel sizes and the unit of
+    length are copied too, since ITK writes everything in mm. Unless both files are
+    NIfTI, nothing is done.
 
     Args:
       source: an image.
@@ -141,27 +142,29 @@ def copy_place(source: pathlib.Path, target: pathlib.Path) -> None:
         for field in (f"{name}_code", *fields):
             own[field] = place[field]
     own["pixdim"][0] = place["pixdim"][0]  # The qform's handedness.
-    # A flat image need not have a size of its third axis.
+    # A 2-D image may have no valid size for its third axis.
     sizes = place["pixdim"][1:4]
     own["pixdim"][1:4] = np.where(sizes > 0, sizes, own["pixdim"][1:4])
-    # As Python's integers: NumPy 2 refuses ~7, which is -8, beside a uint8.
+    # As Python integers: NumPy 2 refuses to combine ~7, which is -8, with a uint8.
     units, own_units = int(place["xyzt_units"]), int(own["xyzt_units"])
     own["xyzt_units"] = (own_units & ~_UNIT_OF_LENGTH) | (units & _UNIT_OF_LENGTH)
     is_packed = formats.kind_of(target).is_packed
     with formats.unpacked(target) as content:
         whole = content.read()
     whole = own.binaryblock + whole[len(own.binaryblock) :]
-    # As ITK packs it: at zlib's own level, and without the time of day.
+    # Compressed as ITK does: at zlib's default level, and without a time stamp.
     packed = gzip.compress(whole, 6, mtime=0) if is_packed else whole
     target.write_bytes(packed)
 
 
 def _read(path: pathlib.Path) -> Union[nibabel.Nifti1Header, int, None]:
-    """The header, of NIfTI-2 too; field sizeof_hdr of what is called NIfTI; or None.
+    """Reads the header of a NIfTI-1 or NIfTI-2 file.
 
-    None is also what an unreadable file has: ITK says what there is to say of it.
+    Returns:
+      The header; the value of sizeof_hdr if it is invalid in a file with a NIfTI
+      suffix; None for other formats and for unreadable files, which ITK reports itself.
     """
-    if not os.path.isfile(path):  # A pipe would be waited for.
+    if not os.path.isfile(path):  # Opening a pipe would block.
         return None
     try:
         kind = formats.kind_of(path)
@@ -172,7 +175,8 @@ def _read(path: pathlib.Path) -> Union[nibabel.Nifti1Header, int, None]:
     is_called_so = formats.suffix_of(path.name) in formats.NIFTI_SUFFIXES
     if kind.reader not in ("", formats.NIFTI) or len(head) < length:
         return None
-    # Not nibabel's guess, which believes the field dim, that may be wrong itself.
+    # Both byte orders are tried: nibabel guesses the order from the field dim, which
+    # may be wrong itself.
     make = nibabel.Nifti2Header if kind.is_nifti_2 else nibabel.Nifti1Header
     headers = [make(head[:length], order, check=False) for order in "<>"]
     lengths = [int(header["sizeof_hdr"]) for header in headers]
@@ -187,7 +191,7 @@ def _has_voxels(header: nibabel.Nifti1Header) -> bool:
 
 
 def _qform(header: nibabel.Nifti1Header) -> np.ndarray:
-    """Float [4, 4]; NaN where the header's three numbers are no rotation."""
+    """The qform, float [4, 4]; NaN if the header's quaternion is not a rotation."""
     try:
         return header.get_qform()
     except (spatialimages.HeaderDataError, ValueError):

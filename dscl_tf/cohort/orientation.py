@@ -1,9 +1,9 @@
 """One orientation for all volumes of a cohort, by permuting and flipping axes only.
 
-Partitions, and what is left and right in a slice, must mean the same anatomy in every
-volume. The signs of axes of oblique stacks cannot be chosen volume by volume: a normal
-that lies between left, posterior and superior is nearest to another one of them, on
-the other side perhaps, from patient to patient. So they follow a reference.
+A partition, and a side of a slice, must mean the same anatomy in every volume. The
+signs of the axes of oblique stacks cannot be chosen volume by volume: a normal between
+left, posterior and superior may be nearest to a different one of them in each patient,
+and may then point to the opposite side. All volumes therefore follow one reference.
 """
 
 import math
@@ -14,11 +14,12 @@ import SimpleITK as sitk
 
 from dscl_tf.config import OrientationConfig
 
-# Beyond this ratio of spacings a volume is a stack of slices. Above 1.5 by more than
-# rounding in headers, which readers do to different digits.
+# A volume with a larger ratio of spacings is a stack of slices. It exceeds 1.5 by more
+# than rounding errors, since readers round headers to different numbers of digits.
 _STACK_RATIO = 1.5 * (1 + 1e-4)
 _OPPOSITE = {"R": "L", "A": "P", "I": "S"}
-# Volumes among which the reference is sought; a cohort of thousands needs no more.
+# At most this many volumes are candidates for the reference; more are not needed, even
+# in cohorts of thousands.
 _MOST_CANDIDATES = 200
 
 Vector = Sequence[float]
@@ -33,14 +34,15 @@ def is_stack(spacing_mm: Vector) -> bool:
 
 
 def slice_spacing(spacing_mm: Vector, size: Sequence[int]) -> Vector:
-    """Spacings that tell the slice axis: an axis of one voxel is it, however thin.
+    """Spacings whose maximum marks the slice axis, also for a volume of one slice.
 
     Args:
       spacing_mm: 3 numbers.
       size: voxels along the same axes.
 
     Returns:
-      The same, with infinity at the only axis of one voxel; as they are without one.
+      The spacings, with infinity for an axis of one voxel, however thin it is. They are
+      unchanged if no axis, or more than one, has a single voxel.
     """
     if sum(extent == 1 for extent in size) != 1:
         return spacing_mm
@@ -51,24 +53,24 @@ def slice_spacing(spacing_mm: Vector, size: Sequence[int]) -> Vector:
 
 
 def is_slice(spacing_mm: Vector) -> bool:
-    """Whether spacings from `slice_spacing` are those of one slice."""
+    """Whether spacings from `slice_spacing` belong to a single slice."""
     return math.inf in spacing_mm
 
 
 def choose(
     directions: Sequence[Vector], spacings_mm: Sequence[Vector]
 ) -> OrientationConfig:
-    """The orientation of a cohort.
+    """Chooses the orientation of a cohort.
 
-    Stacks, if at least half of the volumes are, else axial slices. The reference of
-    stacks is that one of them that all others are best aligned with (their medoid).
+    If at least half of the volumes are stacks, the reference is the stack that all
+    stacks are best aligned with (their medoid); otherwise slices are axial.
 
     Args:
-      directions: of each volume, 9 direction cosines as SimpleITK orders them.
-      spacings_mm: of each volume, from `slice_spacing`; at least one volume.
+      directions: 9 direction cosines per volume, as SimpleITK orders them.
+      spacings_mm: from `slice_spacing`, per volume; at least one volume.
 
     Returns:
-      The same for the same volumes in the same order.
+      The orientation; it is the same for the same volumes in the same order.
     """
     stacks = [
         direction
@@ -85,28 +87,28 @@ def choose(
 
 
 def _slices_last(direction: Vector, across: int) -> np.ndarray:
-    """The axes of a volume as columns, the slice axis last: [3, 3]."""
+    """The axes of a volume as the columns of a matrix [3, 3], the slice axis last."""
     columns = np.reshape(direction, (3, 3))
     others = [axis for axis in range(3) if axis != across]
     return columns[:, [*others, across]]
 
 
 def _medoid(axes: np.ndarray) -> int:
-    """Of volumes' axes [N, 3, 3], the one that all are best aligned with."""
+    """Index of the volume that all are best aligned with, by their axes [N, 3, 3]."""
     count = min(len(axes), _MOST_CANDIDATES)
     candidates = np.linspace(0, len(axes) - 1, count).round().astype(int)
     cosines = np.abs(np.einsum("cki,nkj->cnij", axes[candidates], axes))
     straight = cosines[..., 0, 0] + cosines[..., 1, 1]
     swapped = cosines[..., 0, 1] + cosines[..., 1, 0]
     aligned = 2 * cosines[..., 2, 2] + np.maximum(straight, swapped)
-    # Rounded, so that equal volumes are a tie, which the first one wins.
+    # Rounded, so that equal volumes tie and the first one is taken.
     return int(candidates[np.round(aligned.sum(axis=1), 6).argmax()])
 
 
 def _signed_by_letters(axes: np.ndarray) -> np.ndarray:
-    """Each axis to the positive side of the L, P or S that it is nearest to.
+    """Flips each axis [3, 3] to point to L, P or S, whichever it is nearest to.
 
-    In-plane axes in the order of these letters, the slice axis, the last, stays last.
+    In-plane axes are sorted in the order of these letters; the slice axis stays last.
     """
     letters = letters_of(axes.ravel())
     signs = [-1 if letter in _OPPOSITE else 1 for letter in letters]
@@ -123,10 +125,10 @@ def letters_of(direction: Vector) -> str:
 
 
 def code_of_one(direction: Vector, spacing_mm: Vector) -> str:
-    """The three-letter orientation of a volume that is turned by itself alone.
+    """The target orientation, in three letters, of a volume without a cohort.
 
-    A stack's axes point to the positive side of the letters they are nearest to, the
-    slice axis last; other volumes become "LPS".
+    The axes of a stack point to L, P or S, whichever is nearest, the slice axis last;
+    other volumes become "LPS".
     """
     if not is_stack(spacing_mm):
         return "LPS"
@@ -137,15 +139,15 @@ def code_of_one(direction: Vector, spacing_mm: Vector) -> str:
 def axes_of(
     direction: Vector, spacing_mm: Vector, orientation: OrientationConfig
 ) -> Axes:
-    """How a volume's axes become columns, rows and slices of a cohort.
+    """How a volume's axes become the columns, rows and slices of a cohort.
 
-    In a cohort of stacks a stack keeps its acquired slices, and one slice stays one
-    in any; else slices lie across the axis nearest to the reference's.
+    In a cohort of stacks, a stack keeps its acquired slices. A single slice is kept in
+    any cohort. Otherwise the slice axis is the one nearest to the reference's.
 
     Args:
       direction: 9 direction cosines.
       spacing_mm: from `slice_spacing`.
-      orientation: of the cohort.
+      orientation: the cohort's.
     """
     columns = np.reshape(direction, (3, 3))
     cosines = columns.T @ np.reshape(orientation.axes, (3, 3))
@@ -168,7 +170,7 @@ def axes_of(
 def tilt_deg(
     direction: Vector, spacing_mm: Vector, orientation: OrientationConfig
 ) -> float:
-    """The angle between a volume's slice axis and the reference's, 0 to 90."""
+    """The angle between a volume's slice axis and the reference's, 0 to 90 degrees."""
     (*_, across), _ = axes_of(direction, spacing_mm, orientation)
     own = np.reshape(direction, (3, 3))[:, across]
     cosine = abs(float(own @ np.reshape(orientation.axes, (3, 3))[:, 2]))

@@ -1,4 +1,4 @@
-"""The folder that a cohort is prepared in: whose it is, and what of it is there."""
+"""The output folder of a cohort: which request it belongs to, and what it contains."""
 
 import pathlib
 import shutil
@@ -7,26 +7,27 @@ from typing import NamedTuple
 from dscl_tf import errors, files
 from dscl_tf.cohort import parts, prepared, requests
 
-REQUEST = "request.json"  # What was asked for.
-CHECK = "check.json"  # What the check found of the originals.
+REQUEST = "request.json"  # The request that the folder was prepared for.
+CHECK = "check.json"  # What the check found about the original files.
 
 
 class State(NamedTuple):
-    """What a folder has of the cohort that is asked for."""
+    """What a folder contains of the requested cohort."""
 
-    changed: str  # How it was prepared otherwise; empty if it was not.
-    # Names of its volumes; none of an unfinished one, or one that lost an array.
+    changed: str  # How its request differs from the current one; "" if it does not.
+    # Its complete volumes; empty for an unfinished cohort.
     volumes: frozenset[str] = frozenset()
 
 
 def look(output: pathlib.Path, request: dict) -> State:
-    """What is there of a cohort.
+    """Finds out what a folder contains of the requested cohort.
 
-    An unfinished one goes on although original files have changed, since bad ones
-    have to be mended. One that cannot be read, or is of another version, is another.
+    An unfinished cohort may be continued although original files have changed, since
+    users repair bad ones. A cohort that cannot be read, or is of another version,
+    counts as a different cohort.
 
     Raises:
-      UserError: the folder holds something else.
+      UserError: the folder contains other files.
     """
     path = output / REQUEST
     if not path.exists():
@@ -44,7 +45,7 @@ def look(output: pathlib.Path, request: dict) -> State:
     if index is None:
         before.update({key: request[key] for key in requests.ORIGINALS})
     if requests.LABELS in request:
-        # Earlier versions did not say where they were.
+        # Earlier versions did not record the folder of the labels.
         before.setdefault(requests.LABELS, request[requests.LABELS])
     changed = requests.differences(before, request)
     if changed or index is None:
@@ -54,7 +55,7 @@ def look(output: pathlib.Path, request: dict) -> State:
 
 
 def has_warnings(output: pathlib.Path) -> bool:
-    """Whether the check of a finished cohort had warnings, as far as is known."""
+    """Whether the check of a finished cohort had warnings; True if it is not known."""
     path = output / CHECK
     try:
         return not path.exists() or bool(
@@ -65,9 +66,9 @@ def has_warnings(output: pathlib.Path) -> bool:
 
 
 def clear(output: pathlib.Path, everything: bool) -> None:
-    """Removes the index, and the volumes too if they are of another request."""
+    """Removes the index and temporary files; if `everything`, the volumes too."""
     try:
-        # The index first: killed in between, the folder is an unfinished cohort.
+        # The index first: if killed in between, an unfinished cohort is left.
         (output / prepared.INDEX).unlink(missing_ok=True)
         for name in ("parts", prepared.ARRAYS) if everything else ():
             if (output / name).exists():

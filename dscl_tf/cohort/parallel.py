@@ -1,4 +1,4 @@
-"""The same function on many items, in processes, with progress."""
+"""Runs a function on many items in parallel processes, and logs the progress."""
 
 import contextlib
 import logging
@@ -24,20 +24,20 @@ def run_all(
 ) -> dict[str, Any]:
     """Calls `function(item, *arguments)` for each item, in parallel.
 
-    However this ends, by a signal too, no worker is left when it has.
+    However the call ends, also by a signal, no worker process is left behind.
 
     Args:
-      function: of a module, so that processes can find it.
-      items: by name, for messages; those tell `str` of an item, too.
-      arguments: the others, the same for all.
-      num_workers: processes; 0: one for each core.
+      function: defined at module level, so that worker processes can import it.
+      items: by name. Error messages show the name and `str` of an item.
+      arguments: further arguments, the same for all items.
+      num_workers: number of processes; 0: one per core.
 
     Returns:
       By name, in the order of `items`: what the function returned, or the exception
-      that it raised; one that fails does not stop the others.
+      that it raised; a failed item does not stop the others.
 
     Raises:
-      UserError: a process was killed or crashed; the message says by which item.
+      UserError: a process was killed or crashed; the message names its item.
     """
     count = min(num_workers or num_cores(), len(items))
     results, start = {}, time.monotonic()
@@ -56,14 +56,14 @@ def run_all(
                     results[worker.name] = worker.connection.recv()
                     idle.append(worker)
                     _report(len(results), len(items), worker.name, start)
-            except (EOFError, OSError):  # The other end of the pipe is gone.
+            except (EOFError, OSError):  # The worker at the other end has died.
                 left = [name for name in items if name not in results]
                 raise _died(worker, items[worker.name], left) from None
     return {name: results[name] for name in items}
 
 
 class _Worker:
-    """A process that does one item after the other."""
+    """A process that works on one item after the other."""
 
     def __init__(self, function: Callable, arguments: tuple):
         context = multiprocessing.get_context("spawn")
@@ -72,8 +72,8 @@ class _Worker:
             target=_work, args=(theirs, function, arguments), daemon=True
         )
         self.process.start()
-        theirs.close()  # So that the end of the process is the end of the pipe.
-        self.name = ""  # Of the item that it has.
+        theirs.close()  # So that the pipe is closed when the process ends.
+        self.name = ""  # The item that it is working on.
 
 
 @contextlib.contextmanager
@@ -81,7 +81,8 @@ def _workers(
     function: Callable, arguments: tuple, count: int
 ) -> Iterator[list[_Worker]]:
     """Workers, none of which outlives the block."""
-    # Else it starts with the first worker, and lets through the signals held back.
+    # Otherwise the tracker starts with the first worker, and unblocks the signals that
+    # `_signals_held` has blocked.
     resource_tracker.ensure_running()
     started: list[_Worker] = []
     try:
@@ -99,16 +100,16 @@ def _workers(
 
 @contextlib.contextmanager
 def _signals_held() -> Iterator[None]:
-    """Holds interruptions back to its end, from processes that it starts for ever.
+    """Delays interrupts until the block ends; processes started in it never get them.
 
-    A terminal sends them to workers, too, which the run itself ends.
+    A terminal sends interrupts to the workers too, but it is the run that ends them.
     """
     caught: list[int] = []
     before = {}
     if threading.current_thread() is threading.main_thread():
         for number in _SIGNALS:
             before[number] = signal.signal(number, lambda n, _: caught.append(n))
-    # Processes inherit what is blocked, but no handlers.
+    # New processes inherit the mask of blocked signals, but not the handlers.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         yield
@@ -123,8 +124,8 @@ def _signals_held() -> Iterator[None]:
 def _work(
     requests: connection.Connection, function: Callable, arguments: tuple
 ) -> None:
-    """What a worker does until it is killed."""
-    # Items are done in parallel already; threads inside each would only contend.
+    """Processes items until the worker is killed or the pipe is closed."""
+    # Items already run in parallel; more threads would only compete for the cores.
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
@@ -138,7 +139,7 @@ def _work(
             result = error
         try:
             requests.send(result)
-        except Exception:  # Whatever cannot be pickled; the reason is worth more.
+        except Exception:  # It cannot be pickled: send its text, which has the reason.
             requests.send(RuntimeError(str(result)))
 
 
@@ -158,14 +159,14 @@ def _died(worker: _Worker, item: Any, left: Sequence[str]) -> errors.UserError:
 
 
 def num_cores() -> int:
-    """Cores that this process may use: fewer than the machine's in a container."""
+    """Number of cores this process may use; in a container fewer than the machine's."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def describe(name: str, error: BaseException) -> str:
-    """One line on what went wrong with an item."""
+    """Says in one line what went wrong with an item."""
     if isinstance(error, errors.UserError):
         return str(error)
     lines = str(error).strip().splitlines()
@@ -173,7 +174,7 @@ def describe(name: str, error: BaseException) -> str:
 
 
 def _end_with_parent() -> None:
-    """Ends this worker when the run is killed, which cannot tell it to stop."""
+    """Ends this worker with its parent: a killed parent cannot stop its workers."""
     multiprocessing.parent_process().join()
     os._exit(1)
 

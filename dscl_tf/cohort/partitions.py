@@ -6,17 +6,17 @@ import numpy as np
 def partition_of_slices(num_slices: int, num_partitions: int) -> np.ndarray:
     """The partition of each slice of a volume (paper, section 3.2).
 
-    The groups are consecutive and as equal as can be; the first ones are the larger.
+    The groups are consecutive and of nearly equal size; larger groups come first.
 
     Args:
       num_slices: Q.
       num_partitions: S, at least 1.
 
     Returns:
-      int32 [Q], not decreasing, values in [0, S).
+      int32 [Q], non-decreasing, values in [0, S).
 
     Raises:
-      ValueError: a partition would be empty, or there are none.
+      ValueError: S is less than 1, or more than Q, so that a partition would be empty.
     """
     if not 1 <= num_partitions <= num_slices:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""One volume of a cohort in preparation: its arrays, and its part of the index."""
+"""Prepares one volume of a cohort: writes its arrays and its part of the index."""
 
 import pathlib
 from typing import Any
@@ -28,10 +28,13 @@ def prepare_case(
     output: pathlib.Path,
     dataset: Dataset,
 ) -> dict:
-    """Prepares one case, unless it is there; what the index says of it.
+    """Prepares one case, unless that is done already.
+
+    Returns:
+      The case's part of the index, as JSON values.
 
     Raises:
-      UserError: the case has become bad since its check; the message names its file.
+      UserError: the case was damaged after its check; the message names the file.
     """
     part = output / "parts" / f"{case.name}.json"
     before = _prepared_before(part, case, settings, output, dataset)
@@ -44,7 +47,7 @@ def prepare_case(
         slices, grid = preprocessing.prepare_images(images, settings)
     except errors.UserError as error:
         raise errors.UserError(f"{case.image}: {error}") from None
-    # One channel as cohorts were before there could be several.
+    # A single channel has no channel axis, as in cohorts of earlier versions.
     arrays = {"image": slices if len(images) > 1 else slices[..., 0]}
     if label is not None:
         label.CopyInformation(image)
@@ -69,20 +72,21 @@ def prepare_case(
 def _prepared_before(
     part: pathlib.Path, case: Case, settings, output, dataset: Dataset
 ) -> dict:
-    """What is there of a case from the same files, arrays and all; else empty."""
+    """The existing part of a case if it is complete and up to date; else empty."""
     if not part.exists():
         return {}
     content = files.read_json_object(part, "part of the index")
     if content.get("originals") != requests.stamps(case):
         return {}
     volume: Any = config_json.from_json(PreparedVolume, content["volume"], str(part))
-    # Another label may have brought another value, and so other classes.
+    # New values in other labels may have changed the mapping to classes.
     if case.label and volume.label_map != cases.label_map(dataset):
         return {}
-    # The number of classes, which no map tells where values are classes.
+    # It depends on the number of classes, which `label_map` lacks if it is None.
     if content.get(_UNKNOWN) != _unknown(case, dataset).get(_UNKNOWN):
         return {}
-    # The cohort's orientation may be another since bad cases were mended or left out.
+    # The cohort's orientation may have changed since bad cases were repaired or left
+    # out.
     axes = _axes(volume.direction, volume.spacing_mm, volume.size, settings)
     if content.get("axes") != axes or not has_arrays(output, volume, settings):
         return {}
@@ -90,21 +94,21 @@ def _prepared_before(
 
 
 def _unknown(case: Case, dataset: Dataset) -> dict:
-    """What a label says where nobody labelled; nothing where all is labelled."""
+    """The value of unannotated voxels as a JSON field; empty if there are none."""
     if not case.label or not dataset.has_unknown:
         return {}
     return {_UNKNOWN: cases.unknown_value(dataset)}
 
 
 def _axes(direction, spacing_mm, size, settings: PreprocessingConfig) -> list:
-    """How a volume is turned, as JSON values."""
+    """How a volume's axes are permuted and flipped, as JSON values."""
     spacing_mm = orientation.slice_spacing(spacing_mm, size)
     found = orientation.axes_of(direction, spacing_mm, settings.orientation)
     return [list(each) for each in found]
 
 
 def has_arrays(output, volume: PreparedVolume, settings) -> bool:
-    """Whether the arrays of a volume are there, whole and of the right shape."""
+    """Whether the arrays of a volume exist, complete and with the right shape."""
     try:
         for kind in ("image", "label")[: 1 + volume.has_label]:
             prepared.map_array(output, volume, kind, settings)
@@ -121,7 +125,7 @@ def _describe(
         subject=case.subject,
         frame=case.frame,
         num_slices=num_slices,
-        # Links as they are: what they lead to may have no suffix to be read by.
+        # Links are not resolved: their targets may lack the suffix that readers need.
         image_file=str(case.image.absolute()),
         label_file=str(case.label.absolute()) if case.label else None,
         size=image.GetSize(),

@@ -1,20 +1,20 @@
-"""Labels cropped to their content, or with other axes, laid on their image's grid."""
+"""Lays labels that are cropped, or have other axes, on the grid of their image."""
 
 from typing import Any, Optional
 
 import numpy as np
 import SimpleITK as sitk
 
-# Of a voxel: above rounding in headers, below what a reader would see as displaced.
+# In voxels: above rounding errors in headers, below a visible displacement.
 _OFF_GRID = 0.1
 
 
 def goes_by_header(label: Any, image: Any) -> bool:
-    """Whether a label is laid where its header says, which is on the image's grid.
+    """Whether a label is cropped or turned, but on the image's grid by its header.
 
     Args:
-      label: image, or reader with a header (`volumes.read_header`).
-      image: likewise; of 4-D ones the first three axes count.
+      label: an image, or a reader with a header (`volumes.read_header`).
+      image: likewise. Of 4-D images, the first three axes are used.
     """
     return _placing(label, image) is not None
 
@@ -28,7 +28,7 @@ def is_turned(label: Any, image: Any) -> bool:
 
 
 def is_cropped(label: Any, image: Any) -> bool:
-    """Whether a label of fewer voxels lies on the image's grid and inside it.
+    """Whether a label smaller than the image lies on the image's grid, inside of it.
 
     Arguments are those of `goes_by_header`.
     """
@@ -36,10 +36,10 @@ def is_cropped(label: Any, image: Any) -> bool:
 
 
 def begins_in_the_corner(label: Any, image: Any) -> bool:
-    """Whether a cropped label has the image's axes and first voxel.
+    """Whether a cropped label has the image's axes and begins at its first voxel.
 
-    So lie labels that were resampled, or have lost slices, with a copied header or
-    none; what an annotator drew hardly begins there.
+    This suggests a label that was resampled or has lost slices, with a copied header or
+    none: a structure that an annotator drew hardly ever begins in that corner.
 
     Arguments are those of `goes_by_header`.
     """
@@ -51,16 +51,17 @@ def begins_in_the_corner(label: Any, image: Any) -> bool:
 
 
 def placed(label: sitk.Image, image: Any) -> sitk.Image:
-    """A label on the whole grid of its image; 0 where it has no voxels.
+    """Lays a label on the whole grid of its image; 0 where it has no voxels.
 
-    Labels of the same size whose header says another place correspond by index.
+    A label with the image's size whose header places it elsewhere is left as it is: its
+    voxels correspond to the image's by index.
 
     Args:
       label: 3-D int32 image.
       image: as for `goes_by_header`.
 
     Returns:
-      3-D int32 image; `label` itself where it does not fit, or already does.
+      3-D int32 image; `label` itself unless `goes_by_header` is true.
     """
     turn = _placing(label, image)
     if turn is None:
@@ -82,7 +83,7 @@ def placed(label: sitk.Image, image: Any) -> sitk.Image:
 
 
 def _placing(label: Any, image: Any) -> Optional[tuple[np.ndarray, np.ndarray]]:
-    """As `_turn`; None also where a label has the image's axes and size."""
+    """As `_turn`, but None too for a label that has the image's axes and size."""
     turn = _turn(label, image)
     if turn is None:
         return None
@@ -91,7 +92,7 @@ def _placing(label: Any, image: Any) -> Optional[tuple[np.ndarray, np.ndarray]]:
 
 
 def _is_whole(label: Any, image: Any) -> bool:
-    """Whether a label has as many voxels as its image, whatever the axes' order."""
+    """Whether a label and its image have the same size, up to the order of axes."""
     return sorted(label.GetSize()[:3]) == sorted(image.GetSize()[:3])
 
 
@@ -100,9 +101,12 @@ def _same_size(label: Any, image: Any) -> bool:
 
 
 def _turn(label: Any, image: Any) -> Optional[tuple[np.ndarray, np.ndarray]]:
-    """Image indices per label index [3, 3], and that of the label's first voxel.
+    """The mapping from label indices to image indices.
 
-    None: the label's voxels are not on the image's grid, or not all inside.
+    Returns:
+      Image index steps per label index step, int [3, 3] (a signed permutation), and the
+      image index of the label's first voxel. None if a voxel of the label is not on the
+      image's grid, or not inside of it.
     """
     if min(len(label.GetSize()), len(image.GetSize())) < 3:
         return None
@@ -122,7 +126,7 @@ def _turn(label: Any, image: Any) -> Optional[tuple[np.ndarray, np.ndarray]]:
 
 
 def frame(image: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Direction [3, 3], spacing and origin of the first three axes."""
+    """Direction [3, 3], spacing (mm) and origin (mm) of the first three axes."""
     extent = len(image.GetSize())
     direction = np.reshape(image.GetDirection(), (extent, extent))[:3, :3]
     return direction, np.array(image.GetSpacing()[:3]), np.array(image.GetOrigin()[:3])

@@ -1,4 +1,7 @@
-"""Preparing a cohort: every case of a dataset, in parallel, whole or not at all."""
+"""Prepares a cohort: checks and prepares all cases of a dataset in parallel.
+
+Without its index, which is written after all cases, the cohort counts as unfinished.
+"""
 
 import dataclasses
 import logging
@@ -26,12 +29,12 @@ from dscl_tf.cohort.problems import Problem, first_of
 from dscl_tf.config import PreprocessingConfig
 
 _LOG = logging.getLogger(__name__)
-_SHOWN = 8  # Names that a message lists.
+_SHOWN = 8  # A message lists at most this many names.
 
 
 @dataclasses.dataclass(frozen=True)
 class PreparationConfig:
-    """What to prepare, and where to."""
+    """What to prepare, how, and where to."""
 
     source: str
     output: Optional[str]
@@ -39,35 +42,36 @@ class PreparationConfig:
     labels: Optional[str] = None
     label_names: Optional[tuple[str, ...]] = None  # Without the background.
     acdc_frames: str = "ED"
-    channel: int = 0  # Of several images of a subject.
-    # Several of them, by number or by name; None: the one of `channel`.
+    channel: int = 0  # For subjects with several images.
+    # Several channels, by number or name; None: only `channel`.
     channels: Optional[tuple[str, ...]] = None
     labelled_slices: str = cases.ALL_SLICES  # One of `cases.LABELLED_SLICES`.
-    ignore_label: Optional[int] = None  # Raw value of voxels that nobody labelled.
+    ignore_label: Optional[int] = None  # Raw value of unannotated voxels.
     # Regular expression whose first group is the subject in a case's name.
     subject_pattern: Optional[str] = None
-    num_partitions: int = 4  # Checked for: the fewest slices.
-    num_workers: int = 0  # 0: one a core.
+    num_partitions: int = 4  # The check warns of volumes with fewer slices.
+    num_workers: int = 0  # 0: one per core.
     strict: bool = False  # Warnings of the check count as errors.
-    skip_bad: bool = False  # Go on without the cases that have errors.
-    overwrite: bool = False  # Replace a cohort prepared otherwise, or unreadable.
+    skip_bad: bool = False  # Continue without the cases that have errors.
+    overwrite: bool = False  # Replace a cohort with other settings or a damaged one.
     settings: PreprocessingConfig = dataclasses.field(
         default_factory=PreprocessingConfig
     )
 
 
 def prepare(config: PreparationConfig) -> pathlib.Path:
-    """Prepares a cohort, or goes on with it, or finds it done.
+    """Prepares a cohort or continues an unfinished one; a finished one is kept.
 
     Args:
-      config: what, how and where to.
+      config: what to prepare, how, and where to.
 
     Returns:
       The folder of the prepared cohort.
 
     Raises:
-      UserError: nothing to prepare, other settings in the folder, another process
-        that prepares there, or bad cases: all are named, before any is prepared.
+      UserError: there is nothing to prepare, the folder has a cohort with other
+        settings or is in use by another process, or cases are bad. Bad cases are all
+        listed before any case is prepared.
     """
     config, dataset = _found(config)
     output = pathlib.Path(config.output)
@@ -77,9 +81,9 @@ def prepare(config: PreparationConfig) -> pathlib.Path:
     files.require_writable(output)
     dataset, report = _check(config, dataset)
     dataset = _without_bad(config, dataset, report)
-    # Nothing is left in the folder by what the check refuses, no lock either.
+    # Locked after the check, so that a refused dataset leaves nothing in the folder.
     with locks.held(output, "--output"):
-        # Another process may have come before.
+        # Another process may have prepared the cohort during the check.
         if not _is_done(config, dataset, output, request):
             _prepare(config, dataset, report, output, request)
     return output
@@ -88,11 +92,11 @@ def prepare(config: PreparationConfig) -> pathlib.Path:
 def _is_done(
     config: PreparationConfig, dataset: Dataset, output: pathlib.Path, request: dict
 ) -> bool:
-    """Whether the folder holds the whole cohort.
+    """Whether the folder holds the complete cohort.
 
     Raises:
-      UserError: it holds another one that is not to be replaced, one that lacks cases
-        which are not to be left out, or something else.
+      UserError: the folder holds a different cohort without `overwrite`, a cohort that
+        lacks cases without `skip_bad`, or other files.
     """
     changed, there = output_folder.look(output, request)
     if changed and not config.overwrite:
@@ -126,7 +130,7 @@ def _prepare(
     output: pathlib.Path,
     request: dict,
 ) -> None:
-    # Found once, before any case is prepared, so that all are turned alike.
+    # The orientation is fixed before any case is prepared, so that all cases share it.
     settings = dataclasses.replace(config.settings, orientation=report.orientation)
     state = output_folder.look(output, request)
     output_folder.clear(output, everything=bool(state.changed))
@@ -148,7 +152,11 @@ def _prepare(
 def _without_bad(
     config: PreparationConfig, dataset: Dataset, report: Report
 ) -> Dataset:
-    """The dataset without its bad cases, if those may be left out."""
+    """The dataset without its bad cases.
+
+    Raises:
+      UserError: there are bad cases, and they may not be left out.
+    """
     table = check_report.table(report, dataset)
     bad = report.bad_cases(config.strict)
     kept = tuple(case for case in dataset.cases if case.name not in bad)
@@ -182,19 +190,19 @@ def _require_all_good(found: dict) -> None:
 
 
 def check(config: PreparationConfig) -> tuple[Dataset, Report]:
-    """Reads every case and says what is wrong; writes nothing."""
+    """Reads and checks every case; writes nothing."""
     return _check(*_found(config))
 
 
 def _found(config: PreparationConfig) -> tuple[PreparationConfig, Dataset]:
-    """The cases that a configuration names, and it with the channels they have."""
+    """Finds the cases; the returned configuration has the dataset's channels set."""
     dataset = find(config)
     settings = dataclasses.replace(config.settings, channels=dataset.channels)
     return dataclasses.replace(config, settings=settings), dataset
 
 
 def _check(config: PreparationConfig, dataset: Dataset) -> tuple[Dataset, Report]:
-    """The dataset with its label values, and all that is wrong with it."""
+    """Checks all cases; returns the dataset with its label values, and the report."""
     coverage.warn_of_size(config.settings)
     _LOG.info("Checking %d volumes.", len(dataset.cases))
     found = parallel.run_all(
@@ -218,7 +226,7 @@ def _check(config: PreparationConfig, dataset: Dataset) -> tuple[Dataset, Report
 def _with_labelled_slices(
     config: PreparationConfig, dataset: Dataset, report: Report
 ) -> tuple[Dataset, Report]:
-    """Which slices are labelled; cases without any lose their labels."""
+    """Counts the labelled slices; cases without any become unlabelled."""
     what, measure = "Labelled slices", sparse.count_slices
     found = _of_labels(what, measure, config, dataset, report)
     more = sparse.problems(found, dataset, report.checks, config.ignore_label)
@@ -242,7 +250,10 @@ def _refuse_failed(found: dict) -> None:
 def _not_covered(
     config: PreparationConfig, dataset: Dataset, report: Report
 ) -> list[Problem]:
-    """Structures that the prepared grid, which is known only now, clips or loses."""
+    """Warnings of structures that the prepared grid clips or loses.
+
+    The grid is known only once the cohort's orientation is.
+    """
     found = _of_labels("Structures", coverage.measure, config, dataset, report)
     return coverage.problems(found, dataset, config.settings)
 
@@ -254,7 +265,7 @@ def _of_labels(
     dataset: Dataset,
     report: Report,
 ) -> dict[str, Any]:
-    """What `measure` says of each label on the prepared grid, by the case's name."""
+    """Calls `measure` for each label of a good case; the results by case name."""
     facts = {c.case: c.facts for c in report.checks if c.facts and not c.is_bad}
     items = {
         case.name: (case, facts[case.name])
@@ -273,7 +284,7 @@ def _of_labels(
 
 
 def find(config: PreparationConfig) -> Dataset:
-    """The cases that a configuration names."""
+    """Finds the cases of the dataset that a configuration names."""
     labels = pathlib.Path(config.labels) if config.labels else None
     request = cases.Request(
         pathlib.Path(config.source),
@@ -296,10 +307,10 @@ def find(config: PreparationConfig) -> Dataset:
 
 
 def _num_classes(dataset: Dataset) -> Optional[int]:
-    """Background included; None where only the labels' values tell."""
+    """Number of classes, background included; None if the layout does not define it."""
     return len(dataset.label_names) if dataset.label_names else None
 
 
 def _vocabulary(dataset: Dataset) -> Dataset:
-    """What every worker needs of a dataset: all but its cases."""
+    """What workers need of a dataset: everything but its cases."""
     return dataclasses.replace(dataset, cases=())

@@ -1,4 +1,4 @@
-"""A prepared cohort: one folder with an index and arrays that open by memory map."""
+"""A prepared cohort: one folder with an index and memory-mapped arrays."""
 
 import dataclasses
 import functools
@@ -16,17 +16,17 @@ from dscl_tf.config import PreprocessingConfig
 FORMAT = 2
 INDEX = "index.json"
 ARRAYS = "arrays"
-# Volumes whose arrays stay open: file descriptors are few, volumes may be many.
+# At most this many arrays stay open, since the number of file descriptors is limited.
 _MAX_OPEN = 256
 
 
-# What NumPy raises for a file that is missing, cut, or whose header does not parse.
+# What NumPy raises for a file that is missing, truncated, or has an invalid header.
 _DAMAGED = (OSError, ValueError, EOFError, SyntaxError, tokenize.TokenError)
 
 
 @dataclasses.dataclass(frozen=True)
 class PreparedVolume:
-    """One volume and where it came from."""
+    """One volume and the files it was prepared from."""
 
     name: str  # "patient001_frame01"
     subject: str  # "patient001": all volumes of a patient share it.
@@ -39,54 +39,54 @@ class PreparedVolume:
     origin: tuple[float, ...]
     direction: tuple[float, ...]
     fourth: Optional[int] = None  # Index along the fourth axis of a 4-D original.
-    # Raw value and class of each value of the original label; None: they are classes.
+    # Pairs of raw value and class of the original label; None: the values are classes.
     label_map: Optional[tuple[tuple[int, int], ...]] = None
-    # File, and index along its fourth axis, of each channel after the first.
+    # For each channel after the first: the file, and the index along its fourth axis.
     more_images: tuple[tuple[str, Optional[int]], ...] = dataclasses.field(
         default=(), metadata=checks.ABSENT
     )
 
     @property
     def original_files(self) -> tuple[str, ...]:
-        """Of the image, of its further channels, and of the label if there is one."""
+        """The files of all channels and, if there is one, of the label."""
         more = [path for path, _ in self.more_images]
         return tuple(p for p in (self.image_file, *more, self.label_file) if p)
 
     @property
     def has_label(self) -> bool:
-        """Whether it is labelled."""
+        """Whether the volume is labelled."""
         return self.label_file is not None
 
 
 @dataclasses.dataclass(frozen=True)
 class Index:
-    """What index.json holds."""
+    """The content of index.json."""
 
     format: int
     content_id: str
-    sources_id: str  # Of the original files' paths, sizes and times.
+    sources_id: str  # Hash of the original files' names, sizes and modification times.
     settings: PreprocessingConfig
     label_names: tuple[str, ...]
     volumes: tuple[PreparedVolume, ...]
-    # The voxel value of each class in the labels' files; None: the classes.
+    # The voxel value of each class in the label files; None: the classes themselves.
     label_values: Optional[tuple[int, ...]] = dataclasses.field(
         default=None, metadata=checks.ABSENT
     )
-    # Which slices of labels count as labelled, one of `cases.LABELLED_SLICES`.
+    # Which slices of a label count as labelled, one of `cases.LABELLED_SLICES`.
     labelled_slices: str = dataclasses.field(
         default=cases.ALL_SLICES, metadata=checks.ABSENT
     )
-    # Voxel value in the labels' files of what nobody labelled.
+    # The value of unannotated voxels in the label files.
     ignore_label: Optional[int] = dataclasses.field(
         default=None, metadata=checks.ABSENT
     )
 
 
 class PreparedCohort:
-    """An opened prepared cohort; arrays are read from disk only where they are used."""
+    """An opened prepared cohort; arrays are read from disk only when they are used."""
 
     def __init__(self, folder: pathlib.Path, index: Index):
-        """Wraps a folder with its checked index; see `open`."""
+        """Wraps a folder and its validated index; use `open` to read one."""
         self.folder = folder
         self.content_id = index.content_id
         self.settings = index.settings
@@ -100,10 +100,10 @@ class PreparedCohort:
 
     @classmethod
     def open(cls, folder: files.PathLike) -> "PreparedCohort":
-        """Opens a folder that `prepare` has finished.
+        """Opens a folder that `prepare` has completed.
 
         Raises:
-          UserError: it is not one, or was written by another version.
+          UserError: the folder has no complete cohort, or one of another version.
         """
         folder = pathlib.Path(folder)
         if not (folder / INDEX).exists():
@@ -116,12 +116,12 @@ class PreparedCohort:
 
     @property
     def num_classes(self) -> int:
-        """Background included."""
+        """Number of classes, background included."""
         return len(self.label_names)
 
     @property
     def unknown(self) -> Optional[int]:
-        """What labels say where nobody labelled: C; None: all is labelled."""
+        """The label of unannotated voxels: C; None: every voxel is annotated."""
         all_slices = self.labelled_slices == cases.ALL_SLICES
         is_whole = all_slices and self.ignore_label is None
         return None if is_whole else self.num_classes
@@ -130,16 +130,16 @@ class PreparedCohort:
         """The volume called `name`.
 
         Raises:
-          UserError: there is none.
+          UserError: there is no such volume.
         """
         if name not in self._by_name:
             raise errors.UserError(f"No volume {name!r} in {self.folder}.")
         return self._by_name[name]
 
     def image(self, name: str) -> np.ndarray:
-        """The slices of a volume, float32 [Q, H, W], by memory map.
+        """The slices of a volume, memory-mapped float32 [Q, H, W].
 
-        Of several channels the first, which is what people are shown.
+        Of several channels this is the first one, which is used for display.
         """
         array = self._open_array(name, "image")
         return array if array.ndim == 3 else array[..., 0]
@@ -151,14 +151,14 @@ class PreparedCohort:
 
     @property
     def num_channels(self) -> int:
-        """Of the network's input."""
+        """Number of channels of the network's input."""
         return self.settings.num_channels
 
     def label(self, name: str) -> np.ndarray:
-        """The labels of a volume, uint8 [Q, H, W], by memory map; see `unknown`.
+        """The labels of a volume, memory-mapped uint8 [Q, H, W]; see `unknown`.
 
         Raises:
-          UserError: the volume has none.
+          UserError: the volume has no labels.
         """
         if not self.volume(name).has_label:
             raise errors.UserError(f"Volume {name} in {self.folder} has no labels.")
@@ -174,10 +174,10 @@ def map_array(
     kind: str,
     settings: PreprocessingConfig,
 ) -> np.ndarray:
-    """Opens the array "image" or "label" of a volume by memory map, checked.
+    """Memory-maps the array "image" or "label" of a volume, and checks it.
 
     Raises:
-      UserError: it is missing, damaged, or of another shape or dtype.
+      UserError: it is missing or damaged, or its shape or dtype is wrong.
     """
     path = array_path(folder, volume.name, kind)
     try:
@@ -211,7 +211,7 @@ def write_array(folder: pathlib.Path, name: str, kind: str, array: np.ndarray) -
 
 
 def array_path(folder: pathlib.Path, name: str, kind: str) -> pathlib.Path:
-    """Where the array "image" or "label" of a volume is."""
+    """The path of the array "image" or "label" of a volume."""
     return folder / ARRAYS / f"{name}.{kind}.npy"
 
 
@@ -219,7 +219,7 @@ def read_index(folder: pathlib.Path) -> Index:
     """Reads and checks index.json.
 
     Raises:
-      UserError: it is damaged or of another version.
+      UserError: it is damaged, or was written by another version.
     """
     path = folder / INDEX
     content = files.read_json_object(path, "index of the prepared cohort")

@@ -1,4 +1,4 @@
-"""From one volume to a stack of normalised slices; the same for training and use."""
+"""Turns one volume into normalised slices, alike for training and for prediction."""
 
 import math
 from collections.abc import Sequence
@@ -11,12 +11,13 @@ from dscl_tf import errors
 from dscl_tf.cohort import geometry, grids
 from dscl_tf.config import PreprocessingConfig
 
-_USUAL = (1, 99)  # Percentiles between which intensities are no outliers.
-# Outliers are further from those than so many times their distance. A few hundred such
-# voxels at 100 times it are all that Otsu's threshold takes, at 10 times none are.
+_USUAL = (1, 99)  # Intensities between these percentiles are not outliers.
+# Outliers lie further from these percentiles than this many times their difference. A
+# few hundred outliers at 100 times it would be all that Otsu's threshold selects; at 10
+# times they are not.
 _OUTLIER_RANGES = 10
-_LARGE_PX = 512  # Columns or rows; the largest usual matrix.
-_LEAST_MASK = 0.02  # Part of the voxels; scans have some 0.1 to 0.6.
+_LARGE_PX = 512  # Columns or rows of the largest usual matrix.
+_LEAST_MASK = 0.02  # Share of the voxels in the mask; scans have about 0.1 to 0.6.
 _SCALAR_TYPES = (
     sitk.sitkUInt8,
     sitk.sitkInt8,
@@ -38,13 +39,13 @@ def prepare_image(
 
     Args:
       image: 3-D, of any real scalar type.
-      settings: what to do.
+      settings: how to prepare it.
 
     Returns:
-      float32 [Q, rows, columns] and the grid it is on (`in_plane_grid`).
+      float32 [Q, rows, columns] and the grid of these slices (`in_plane_grid`).
 
     Raises:
-      UserError: it is no such image; NaN or infinite values, or no contrast at all.
+      UserError: it is not such an image, has NaN or infinite values, or no contrast.
     """
     _require_volume(image)
     image = sitk.Cast(image, sitk.sitkFloat32)
@@ -63,7 +64,7 @@ def prepare_image(
 
 
 def _require_volume(image: Any) -> None:
-    """Refuses, with a cure, what people have in a notebook instead of a volume."""
+    """Refuses other objects than volumes, with cures for those common in notebooks."""
     if not isinstance(image, sitk.Image):
         raise errors.UserError(
             f"found an object of type {type(image).__name__}, expected a SimpleITK "
@@ -91,18 +92,18 @@ def _require_volume(image: Any) -> None:
 def prepare_images(
     images: Sequence[sitk.Image], settings: PreprocessingConfig
 ) -> tuple[np.ndarray, sitk.Image]:
-    """Prepares the channels of a volume, each by itself.
+    """Prepares the channels of a volume independently.
 
     Args:
       images: 3-D, of any real scalar type, all of one geometry.
-      settings: what to do.
+      settings: how to prepare them.
 
     Returns:
-      float32 [Q, rows, columns, C] and the grid it is on (`in_plane_grid`).
+      float32 [Q, rows, columns, C] and the grid of these slices (`in_plane_grid`).
 
     Raises:
-      UserError: as `prepare_image`; another number of images than of channels; or one
-        does not lie where the first does.
+      UserError: as `prepare_image`; or the number of images is not that of the
+        channels, or the grid of an image differs from that of the first.
     """
     if len(images) != settings.num_channels:
         raise errors.UserError(
@@ -134,7 +135,7 @@ def intensity_fault(
 
     Args:
       image: 3-D.
-      settings: what would be done.
+      settings: how the image would be prepared.
 
     Returns:
       What was found, what was expected, and the cure; None for a good image.
@@ -171,7 +172,8 @@ def normalise(values: np.ndarray, percentiles: tuple[float, float]) -> np.ndarra
     Raises:
       UserError: the two percentiles are the same.
     """
-    # Python's numbers: of NumPy's own NumPy 2 would make float64 of all values.
+    # Python floats: with NumPy's float64 scalars, NumPy 2 would convert all values to
+    # float64.
     low, high = map(float, np.percentile(values, percentiles))
     if not high > low:
         raise errors.UserError(
@@ -209,7 +211,7 @@ def correct_bias(image: sitk.Image, settings: PreprocessingConfig) -> sitk.Image
 
     Args:
       image: 3-D float32, slices along the last axis.
-      settings: the `bias_*` ones.
+      settings: its `bias_*` fields are used.
 
     Returns:
       float32 image, divided by the bias field.
@@ -233,15 +235,15 @@ def correct_bias(image: sitk.Image, settings: PreprocessingConfig) -> sitk.Image
 def bias_doubt(
     image: sitk.Image, settings: PreprocessingConfig
 ) -> Optional[tuple[str, str, str]]:
-    """Why N4 may spoil an image: it looks at next to nothing of it.
+    """Why N4 may spoil an image: its mask has hardly any voxels.
 
     Args:
       image: 3-D, of any orientation, without NaN or infinite values.
-      settings: what would be done.
+      settings: how the image would be prepared.
 
     Returns:
       What was found, what was expected, and the cure; None for a good image, or if
-      no bias field is corrected.
+      bias correction is off.
     """
     if not settings.bias_correction:
         return None
@@ -259,7 +261,7 @@ def bias_doubt(
 
 
 def _in_plane(image: sitk.Image) -> sitk.Image:
-    """As it is, or in 2-D: N4 cannot fit a volume of one slice."""
+    """The image, as 2-D if it has one slice, since N4 cannot fit such a volume."""
     if image.GetSize()[2] > 1:
         return image
     flat = sitk.GetImageFromArray(sitk.GetArrayViewFromImage(image)[0])
@@ -270,16 +272,16 @@ def _in_plane(image: sitk.Image) -> sitk.Image:
 def _fitted_to(
     image: sitk.Image, settings: PreprocessingConfig
 ) -> tuple[sitk.Image, sitk.Image]:
-    """The shrunk image that N4 fits its field to, and the mask that it looks at."""
-    # A field is smooth: in-plane shrinking by averages loses nothing of it, takes away
-    # noise and detail that would be fitted, and saves nearly all of the time.
+    """The shrunk image that N4 fits its field to, and the mask of voxels it uses."""
+    # The field is smooth, so averaging in-plane loses nothing of it. It removes noise
+    # and detail that would be fitted, and saves nearly all of the time.
     factor = [*_factor(image, settings), 1][: image.GetDimension()]
     shrunk = sitk.BinShrink(_without_outliers(image), factor)
     return shrunk, sitk.OtsuThreshold(shrunk, 0, 1, 200)
 
 
 def _without_outliers(image: sitk.Image) -> sitk.Image:
-    """Clipped far beyond its intensities, where a few voxels would be Otsu's class."""
+    """Clips outliers, since Otsu's threshold could otherwise select only these."""
     low, high = np.percentile(sitk.GetArrayViewFromImage(image), _USUAL)
     reach = _OUTLIER_RANGES * (high - low)
     if reach == 0:
@@ -288,7 +290,7 @@ def _without_outliers(image: sitk.Image) -> sitk.Image:
 
 
 def _factor(image: sitk.Image, settings: PreprocessingConfig) -> list[int]:
-    """Of columns and rows; in large images more, so that N4's time does not grow."""
+    """Shrink factors of columns and rows; large images get larger ones to save time."""
     return [
         max(1, min(math.ceil(settings.bias_shrink * scale), extent // 8))
         for extent in image.GetSize()[:2]

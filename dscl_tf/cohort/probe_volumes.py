@@ -1,25 +1,25 @@
-"""Which pre-training volumes are kept from training, to probe networks with."""
+"""Chooses the pre-training volumes that are held out to probe networks with."""
 
 import numpy as np
 
 from dscl_tf.cohort.prepared import PreparedCohort
 
-# Draws them; a constant, so that all runs on a cohort share them.
+# Constant, so that all runs on a cohort hold out the same volumes.
 _SEED = 20_201_206
 
 
 def hold_out(
     cohort: PreparedCohort, names: tuple[str, ...], num_probe: int
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Sets some of the pre-training subjects aside for the probes, all their volumes.
+    """Holds out all volumes of some pre-training subjects for the probes.
 
-    At most a tenth of them; none of fewer than twenty, since a neighbour in
-    another held-out subject is needed and small cohorts cannot spare two.
+    At most a tenth of the subjects is held out, and none of fewer than twenty: probes
+    need a neighbour in another held-out subject, and small cohorts cannot spare two.
 
     Args:
-      cohort: whose they are.
-      names: of the volumes to pre-train on.
-      num_probe: subjects to set aside.
+      cohort: the cohort of the volumes.
+      names: the volumes to pre-train on.
+      num_probe: number of subjects to hold out.
 
     Returns:
       (names to train on, names to probe with).

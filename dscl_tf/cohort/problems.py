@@ -1,4 +1,4 @@
-"""A finding of the check of a dataset: a row of its table."""
+"""A finding of the check of a dataset, shown as one row of its table."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -8,10 +8,14 @@ ERROR, WARNING = "error", "warning"
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """One finding, with its cure; only errors keep a case from being prepared."""
+    """One finding, with its cure.
+
+    Errors keep a case from being prepared; so do warnings with --strict.
+    """
 
     severity: str  # ERROR or WARNING.
-    # Also what would be a case without it. Empty: of all together.
+    # The case's name, or the name it would have had; "" if the finding concerns the
+    # dataset as a whole.
     case: str
     file: str
     field: str
@@ -21,7 +25,7 @@ class Problem:
 
     @property
     def is_error(self) -> bool:
-        """Whether it keeps the case from being prepared."""
+        """Whether it keeps the case from being prepared without --strict, too."""
         return self.severity == ERROR
 
     def __str__(self) -> str:
@@ -32,6 +36,6 @@ class Problem:
 
 
 def first_of(texts: Sequence[str], most: int, before_more: str = ", ") -> str:
-    """The first of some texts, and how many more there are: "a, b, 3 more"."""
+    """Joins the first texts and says how many more there are: "a, b, 3 more"."""
     more = len(texts) - most
     return ", ".join(texts[:most]) + f"{before_more}{more} more" * (more > 0)

@@ -1,4 +1,4 @@
-"""What a prepared cohort was asked to be: settings and original files."""
+"""The request that a cohort is prepared for: its settings and original files."""
 
 import hashlib
 import json
@@ -11,9 +11,9 @@ from dscl_tf.cohort import cases, dicom_series, formats, voxel_files
 from dscl_tf.cohort.cases import Case, Dataset
 from dscl_tf.config import PreprocessingConfig
 
-# Keys that say which original files there were.
+# Keys that describe the original files.
 ORIGINALS = ("sources_id", "volumes")
-LABELS = "labels"  # Key of their folder.
+LABELS = "labels"  # Key of the labels' folder.
 
 
 def describe(
@@ -21,12 +21,12 @@ def describe(
     label_names: Optional[Sequence[str]],
     dataset: Dataset,
 ) -> dict:
-    """All that decides the outcome, as JSON values."""
+    """Everything that determines the prepared cohort, as JSON values."""
     sources = [[case.name, *stamps(case)] for case in dataset.cases]
     asked = config_json.to_json(settings)
-    del asked["orientation"]  # Found, not asked for.
+    del asked["orientation"]  # Determined by the check, not requested.
     if settings.num_channels == 1:
-        # As it was before cohorts remembered it; the files tell which one it is.
+        # Left out as in earlier versions; `sources_id` tells which channel it is.
         asked.pop("channels", None)
     return {
         "settings": asked,
@@ -42,15 +42,15 @@ def describe(
 
 
 def _labels(dataset: Dataset) -> dict:
-    """The folder of the labels; nothing where the source tells.
+    """The folder of the labels; empty if the layout fixes it.
 
-    Labels of two readers may have the same names, sizes and times.
+    Two annotators' labels may agree in names, sizes and times, so the folder matters.
     """
     return {LABELS: str(dataset.labels.resolve())} if dataset.labels else {}
 
 
 def sparse(dataset: Dataset) -> dict:
-    """What says which voxels are labelled; nothing where all are."""
+    """The settings that say which voxels are labelled; empty if all are."""
     asked = {"labelled_slices": dataset.labelled_slices}
     if dataset.labelled_slices == cases.ALL_SLICES:
         asked = {}
@@ -60,20 +60,20 @@ def sparse(dataset: Dataset) -> dict:
 
 
 def subjects(dataset: Dataset) -> dict:
-    """What told the subjects by the names; nothing where the layout does."""
+    """The pattern that finds subjects in names; empty if there is none."""
     if dataset.subject_pattern is None:
         return {}
     return {"subject_pattern": dataset.subject_pattern}
 
 
 def stamps(case: Case) -> list:
-    """Name, size and time of a case's image and label; they tell a changed file."""
+    """Name, size and modification time of a case's files, to detect changed files."""
     more = [[_stamp(path), fourth] for path, fourth in case.more]
     return [_stamp(case.image), _stamp(case.label), case.fourth, *more]
 
 
 def differences(before: dict, now: dict) -> str:
-    """What differs between two requests, in words."""
+    """The differences between two requests, in words; "" if there are none."""
     flat = [_flat(content) for content in (before, now)]
     return "; ".join(
         "the original files have changed"
@@ -85,10 +85,10 @@ def differences(before: dict, now: dict) -> str:
 
 
 def _flat(content: dict) -> dict:
-    """A request with its settings among the other fields."""
+    """A request whose settings are moved to the top level."""
     settings = content.get("settings")
     if not isinstance(settings, dict):
-        return content  # Damaged, and so different.
+        return content  # Damaged, so it will differ anyway.
     return {**{key: content[key] for key in content if key != "settings"}, **settings}
 
 
@@ -97,7 +97,7 @@ def _stamp(path: Optional[pathlib.Path]) -> Optional[list]:
         return None
     try:
         found = [each.stat() for each in _files(path)]
-    except (OSError, errors.UserError):  # The check says what is wrong with it.
+    except (OSError, errors.UserError):  # The check reports what is wrong.
         return [path.name, None, None]
     changed_ns = max(status.st_mtime_ns for status in found)
     return [path.name, sum(status.st_size for status in found), changed_ns]

@@ -1,7 +1,7 @@
-"""Names of structures that 3D Slicer's segmentations have in their headers.
+"""Reads structures' names from the headers of 3D Slicer's segmentations.
 
-They are called NAME.seg.nrrd, but may have been renamed.
-Fields of such a file: Segment0_Name, Segment0_LabelValue, Segment1_Name, ...
+Such a file is called NAME.seg.nrrd unless it was renamed. Its header has the fields
+Segment0_Name, Segment0_LabelValue, Segment1_Name, ...
 """
 
 import itertools
@@ -13,15 +13,15 @@ from dscl_tf.cohort import formats, volumes
 from dscl_tf.cohort.problems import WARNING, Problem
 
 _OF_NRRD = (".nrrd", ".nhdr")
-# Voxel value to its names, each with the first file that has it.
+# Maps each voxel value to its names, and each name to the first file that has it.
 Said = Mapping[int, Mapping[str, pathlib.Path]]
 
 
 def read(labels: Sequence[pathlib.Path]) -> tuple[Said, bool]:
-    """The names that label files have for their values, and whether all have some.
+    """The names that label files give their values, and whether all files have names.
 
     Args:
-      labels: files that can be read.
+      labels: readable files.
     """
     said: dict[int, dict[str, pathlib.Path]] = {}
     all_have = True
@@ -49,7 +49,10 @@ def _segments(path: pathlib.Path) -> Iterable[tuple[int, str]]:
 
 
 def of_values(said: Said, values: Sequence[int]) -> Optional[tuple[str, ...]]:
-    """A name for each value; None if any has none or several, or two have one."""
+    """A name for each value; None unless each has exactly one, and all are different.
+
+    "background" does not count as the name of a structure.
+    """
     names = [list(said.get(value, ())) for value in values]
     found = [each[0] for each in names if len(each) == 1]
     lowered = {name.lower() for name in found} - {"background"}
@@ -57,7 +60,7 @@ def of_values(said: Said, values: Sequence[int]) -> Optional[tuple[str, ...]]:
 
 
 def conflicts(said: Said) -> list[Problem]:
-    """A row for each value that files have different names for."""
+    """A warning for each value that has different names in different files."""
     cure = "3D Slicer numbers segments in the order they were made: give each structure"
     cure += " one label value in all files"
     return [

@@ -1,7 +1,7 @@
-"""Labels of some slices or voxels only: what is unknown, and what the check says.
+"""Sparse labels: only some slices or voxels are annotated, the others are unknown.
 
-An unknown voxel has the value C, the number of classes (`cases.unknown_value`). It
-takes no part in anything that labels are for.
+An unknown voxel has the value C, the number of classes (`cases.unknown_value`). It is
+left out wherever labels are used.
 """
 
 import dataclasses
@@ -20,8 +20,8 @@ from dscl_tf.cohort.problems import WARNING, Problem, first_of
 from dscl_tf.config import OrientationConfig, PreprocessingConfig
 
 _LOG = logging.getLogger(__name__)
-_SHOWN = 12  # Volumes that a message names.
-# Of a volume: labelled slices, and all slices.
+_SHOWN = 12  # A message lists at most this many volumes.
+# Number of labelled slices, and of all slices, of a volume.
 Slices = tuple[int, int]
 
 
@@ -33,10 +33,10 @@ def hide_slices(
     Args:
       label: 3-D integer classes, in the geometry of its image.
       dataset: with its label names.
-      wanted: the cohort's orientation, which says what a slice is.
+      wanted: the cohort's orientation, which determines the slice axis.
 
     Returns:
-      The same geometry and type.
+      An image of the same geometry and type.
     """
     if dataset.labelled_slices != WITH_STRUCTURES:
         return label
@@ -52,10 +52,10 @@ def without_structures(
     Args:
       label: 3-D integer classes, in the geometry of its image.
       unknown: the value of unknown voxels.
-      wanted: the cohort's orientation.
+      wanted: the cohort's orientation, which determines the slice axis.
 
     Returns:
-      The same geometry and type.
+      An image of the same geometry and type.
     """
     values = sitk.GetArrayFromImage(label)
     spacing_mm = orientation.slice_spacing(label.GetSpacing(), label.GetSize())
@@ -70,7 +70,7 @@ def without_structures(
 
 
 def is_labelled(label: np.ndarray, unknown: Optional[int]) -> np.ndarray:
-    """Whether anything of each slice is known.
+    """Whether each slice has any known voxel.
 
     Args:
       label: integer [Q, H, W].
@@ -85,15 +85,15 @@ def is_labelled(label: np.ndarray, unknown: Optional[int]) -> np.ndarray:
 
 
 def asked(dataset: Dataset, ignore_label: Optional[int], slices: str) -> Dataset:
-    """A dataset with what the user says is unknown.
+    """Adds the user's settings for unknown voxels to a dataset.
 
     Args:
-      dataset: whose layout may say a value, too.
-      ignore_label: the raw value that the user says; None: the layout's, if any.
+      dataset: its layout may define an ignore value, too.
+      ignore_label: the user's raw ignore value; None: the layout's, if any.
       slices: one of `cases.LABELLED_SLICES`.
 
     Raises:
-      UserError: another value than the layout's, or that of a class.
+      UserError: the value differs from the layout's, or is the value of a class.
     """
     ours = dataset.ignore_label
     if None not in (ours, ignore_label) and ours != ignore_label:
@@ -109,13 +109,13 @@ def asked(dataset: Dataset, ignore_label: Optional[int], slices: str) -> Dataset
 
 
 def require_fit(dataset: Dataset) -> None:
-    """Refuses an ignored value that is a class's; and too many classes beside it.
+    """Refuses an ignore value that is a class's, and too many classes to add unknown.
 
     Args:
-      dataset: with its label names, and its values where they are not the classes.
+      dataset: with its label names, and its values unless they are the classes.
 
     Raises:
-      UserError: naming the value and the class.
+      UserError: the message names the value and the class, or the number of classes.
     """
     count = len(dataset.label_names)
     values = label_values.of_classes(label_values.of_dataset(dataset), count)
@@ -135,10 +135,10 @@ def require_fit(dataset: Dataset) -> None:
 def count_slices(
     item: tuple[Case, Facts], dataset: Dataset, settings: PreprocessingConfig
 ) -> Slices:
-    """Labelled slices of a labelled case as it would be prepared, and all of them.
+    """Counts the labelled slices, and all slices, of a case as it would be prepared.
 
     Args:
-      item: the case, and what its check found.
+      item: a labelled case, and the facts that its check found.
       dataset: with its label names and values.
       settings: with the cohort's orientation.
 
@@ -153,16 +153,16 @@ def count_slices(
 def laid_on_grid(
     item: tuple[Case, Facts], dataset: Dataset, settings: PreprocessingConfig
 ) -> tuple[sitk.Image, np.ndarray]:
-    """The label of a case before and after it is laid on the grid of its slices.
+    """The label of a case before and after resampling to the grid of its slices.
 
     Args:
-      item: the case, labelled, and what its check found.
+      item: a labelled case, and the facts that its check found.
       dataset: with its label names and values.
       settings: with the cohort's orientation.
 
     Returns:
-      The label in the cohort's orientation, and uint8 [Q, rows, columns], both with
-      what is unknown.
+      The label in the cohort's orientation and the file's resolution; and on the grid,
+      uint8 [Q, rows, columns]. In both, unknown voxels are marked.
 
     Raises:
       UserError: as `cases.read_label`.
@@ -184,13 +184,13 @@ def problems(
     checks: Sequence[CaseCheck],
     ignore_label: Optional[int],
 ) -> list[Problem]:
-    """A warning for each case without a labelled slice, and for an absent value.
+    """Warns of each case without a labelled slice, and of an ignore value never found.
 
     Args:
-      found: of the labelled cases, by name.
+      found: from `count_slices`, by name of the labelled cases.
       dataset: with its cases.
-      checks: of the cases.
-      ignore_label: what the user said; None: nothing.
+      checks: one per case.
+      ignore_label: the user's ignore value; None: not given.
     """
     by_name = {case.name: case for case in dataset.cases}
     cure = "it is prepared as an unlabelled volume: leave the label out, or see whether"
@@ -217,7 +217,7 @@ def problems(
 
 
 def say(found: Mapping[str, Slices], dataset: Dataset) -> None:
-    """Logs how many slices are labelled, or that the rule leaves nothing out."""
+    """Logs how many slices are labelled; warns if --labelled_slices has no effect."""
     if not found:
         return
     _LOG.info("Labelled slices: %s.", listed(found))
@@ -239,7 +239,7 @@ def listed(found: Mapping[str, Slices]) -> str:
 def without_unlabelled(
     dataset: Dataset, checks: Sequence[CaseCheck], found: Mapping[str, Slices]
 ) -> tuple[Dataset, tuple[CaseCheck, ...]]:
-    """Takes labels without a labelled slice away: their cases are unlabelled."""
+    """Drops labels that have no labelled slice; their cases become unlabelled."""
     empty = {name for name, (labelled, _) in found.items() if not labelled}
     kept = tuple(
         dataclasses.replace(case, label=None) if case.name in empty else case

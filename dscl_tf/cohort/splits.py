@@ -1,6 +1,6 @@
-"""Which volumes are for pre-training, training, validation and testing.
+"""Splits a cohort into volumes for pre-training, training, validation and testing.
 
-Splits are by patient: all volumes of a subject go together.
+Splits are by subject: all volumes of a subject go to the same subset.
 """
 
 import dataclasses
@@ -19,16 +19,16 @@ from dscl_tf.config import SplitConfig
 
 _LOG = logging.getLogger(__name__)
 SUBSETS = ("pretrain", "train", "validation", "test")
-BENCHMARK = "benchmark"  # The draw with all labelled subjects, of a split file.
+BENCHMARK = "benchmark"  # A split file's draw with all labelled subjects.
 _PAPER = "paper:"
 _PAPER_FOLDER = pathlib.Path(__file__).parent / "paper_splits"
-# Draws the test subjects: a constant, so that every seed's draw tests on the same.
+# Constant, so that draws with different seeds have the same test subjects.
 _TEST_SEED = 0
 
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """Names of volumes."""
+    """The names of the volumes in each subset."""
 
     pretrain: tuple[str, ...]
     train: tuple[str, ...]
@@ -37,14 +37,14 @@ class Split:
 
 
 def resolve(cohort: PreparedCohort, config: SplitConfig) -> Split:
-    """The split that a configuration asks for.
+    """Reads or draws the split that a configuration describes.
 
     Args:
       cohort: the prepared cohort.
-      config: a file, or sizes and a seed.
+      config: either a split file, or numbers of subjects and a seed.
 
     Raises:
-      UserError: subjects that are unknown, in two places, unlabelled, or too few.
+      UserError: subjects are unknown, in two subsets, unlabelled, or too few.
     """
     subjects = _from_file(cohort, config) if config.file else _draw(cohort, config)
     _check_disjoint(subjects)
@@ -57,9 +57,10 @@ def resolve(cohort: PreparedCohort, config: SplitConfig) -> Split:
 
 
 def unlabelled(cohort: PreparedCohort, split: Split) -> tuple[str, ...]:
-    """The pre-training volumes whose labels have no part in fine-tuning.
+    """The pre-training volumes whose labels are not used in fine-tuning.
 
-    None of a subject for validation: it would be learned from what chooses.
+    Volumes of validation subjects are left out: training must not use the images by
+    which the checkpoint is chosen.
     """
     validated = {cohort.volume(name).subject for name in split.validation}
     return tuple(
@@ -70,12 +71,12 @@ def unlabelled(cohort: PreparedCohort, split: Split) -> tuple[str, ...]:
 
 
 def _draw(cohort: PreparedCohort, config: SplitConfig) -> dict[str, list[str]]:
-    """Test subjects by a constant seed, the labelled ones by the draw's seed."""
+    """Draws test subjects by a constant seed, training and validation by the draw's."""
     everyone = sorted({volume.subject for volume in cohort.volumes})
     labelled = {volume.subject for volume in cohort.volumes if volume.has_label}
     order = np.random.default_rng(_TEST_SEED).permutation(len(everyone))
     shuffled = [everyone[k] for k in order]
-    # Unlabelled subjects cannot be tested on, but are as good for pre-training.
+    # Unlabelled subjects cannot be used for testing, but can for pre-training.
     test = [name for name in shuffled if name in labelled][: config.num_test]
     if len(test) < config.num_test:
         raise _too_few("--num_test_volumes", config.num_test, len(labelled), cohort)
@@ -89,7 +90,7 @@ def _draw(cohort: PreparedCohort, config: SplitConfig) -> dict[str, list[str]]:
         flag = "--num_train_volumes and --num_validation_volumes"
         if sum(name in labelled for name in rest) < wanted:
             raise _too_few(flag, wanted, len(candidates), cohort)
-        # There are enough, but too few of them were drawn to pre-train on.
+        # There are enough labelled subjects, but too few among those to pre-train on.
         raise _too_few(
             flag,
             wanted,
@@ -123,17 +124,17 @@ def _too_few(
 
 
 def count_train(file: str) -> dict[Optional[str], int]:
-    """The subjects that each draw of a split file trains on, the benchmark's too.
+    """Counts the training subjects of each draw of a split file.
 
     Args:
       file: path, or paper:NAME.
 
     Returns:
-      Counts by the draws' names, in the file's order; None names that of a file whose
-      lists are of one draw.
+      Counts by name of the draw, in the file's order, the benchmark included. In a file
+      with one unnamed draw, its name is None.
 
     Raises:
-      UserError: it cannot be read.
+      UserError: the file cannot be read.
     """
     path = _path_of(file)
     content = files.read_json_object(path, "split file")
@@ -175,10 +176,11 @@ def _from_file(cohort: PreparedCohort, config: SplitConfig) -> dict[str, list[st
 
 
 def _not_to_validate_on(lists: dict, config: SplitConfig) -> list[str]:
-    """The subjects to train on without those that the same draw is validated by.
+    """The training subjects without the validation subjects of the same draw.
 
-    The authors' benchmark of ACDC has one of them in both lists. Validation keeps it:
-    all draws are then chosen by the same subjects, and by none that they have seen.
+    The authors' benchmark of ACDC has one subject in both lists. Validation keeps it:
+    then all draws choose their models by the same subjects, and no model was trained on
+    a subject that it is chosen by.
     """
     both = [name for name in lists["train"] if name in lists["validation"]]
     if both:
@@ -192,7 +194,7 @@ def _not_to_validate_on(lists: dict, config: SplitConfig) -> list[str]:
 
 
 def _check_names(path: pathlib.Path, content: dict, draw) -> None:
-    """Refuses lists that would be ignored in silence; other values are comments."""
+    """Refuses unknown lists, which would be ignored silently; other keys are notes."""
     odd = [key for key in content if isinstance(content[key], list)]
     odd = sorted(set(odd) - set(SUBSETS))
     if odd:
@@ -218,7 +220,7 @@ def _named_draw(path: pathlib.Path, content: dict, name) -> dict:
 
 
 def _named_draws(content: dict) -> dict[str, dict]:
-    """What can be named: each draw for fine-tuning, and the benchmark."""
+    """The draws that have names: those for fine-tuning, and the benchmark."""
     draws = content.get("finetune")
     draws = draws if isinstance(draws, dict) else {}
     draws = {**draws, BENCHMARK: content.get(BENCHMARK)}
@@ -237,7 +239,7 @@ def _strings(path: pathlib.Path, name: str, ids) -> list[str]:
 
 
 def _match(subjects: Sequence[str], item: str, path: pathlib.Path, name: str) -> str:
-    """The subject called `item`, or whose number it is: "002" is patient002."""
+    """The subject with the name or the number `item`: "002" is patient002."""
     if item in subjects:
         return item
     if item.isdigit():

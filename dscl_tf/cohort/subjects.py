@@ -1,7 +1,8 @@
-"""Which cases are of one patient, where only their names can tell.
+"""Finds the cases that belong to one patient when only their names can tell.
 
-All volumes of a subject go to the same side of a split. Layouts without patients make
-each case a subject of its own; a pattern, or a warning, mends that.
+All volumes of a subject go to the same subset of a split. Layouts that do not know
+patients make each case a subject. The user can give a pattern that finds the subject in
+a name; without one, names that look like several scans of a patient cause a warning.
 """
 
 import collections
@@ -14,30 +15,30 @@ from dscl_tf import errors
 from dscl_tf.cohort.cases import Dataset
 from dscl_tf.cohort.problems import WARNING, Problem, first_of
 
-_SHOWN = 4  # Names that a message lists.
+_SHOWN = 4  # A message lists at most this many names.
 _EXAMPLE = r"'^(patient\d+)'"
-# Last parts of names of one patient's scans, after a separator.
+# The last part of a name, after a separator, that tells one patient's scans apart.
 _OCCASION = re.compile(
     r"(?P<start>.+)(?P<end>[-_. ](?:"
     r"(?:frame|phase|visit|scan|session|ses|run|time|timepoint|tp|t|followup|fu)-?\d+"
     r"|ed|es|pre|post|baseline|followup|test|retest))",
     re.IGNORECASE,
 )
-# A number after another one: p12-1, but not case_001.
+# A last number after another number: p12-1, but not case_001.
 _NUMBER = re.compile(r"(?P<start>.*\d)(?P<end>[-_. ]\d{1,3})")
-_MOST_SCANS = 5  # Of a patient; a site, or a year, has more.
+_MOST_SCANS = 5  # Larger groups are rather a site's or a year's scans than a patient's.
 
 
 def by_pattern(dataset: Dataset, pattern: str) -> Dataset:
-    """A dataset whose cases have the subjects that their names tell.
+    """Sets the subject of each case by a pattern in its name.
 
     Args:
       dataset: of a layout in which each case is a subject.
-      pattern: regular expression; its first group, searched in a case's name, is the
+      pattern: regular expression, searched in each case's name; its first group is the
         subject.
 
     Raises:
-      UserError: the pattern is none, has no group, or finds nothing in a name.
+      UserError: the pattern is invalid, has no group, or does not match a name.
     """
     said = f"--subject_pattern={pattern}"
     try:
@@ -70,7 +71,7 @@ def _search(compiled: re.Pattern, name: str) -> Optional[str]:
 
 
 def doubts(dataset: Dataset) -> list[Problem]:
-    """A warning if cases look like several scans of a patient and are subjects each.
+    """A warning if cases that count as subjects look like scans of the same patient.
 
     Args:
       dataset: of a layout in which each case is a subject.
@@ -100,13 +101,22 @@ def doubts(dataset: Dataset) -> list[Problem]:
 
 
 def _of_occasions(names: Sequence[str]) -> tuple[list[list[str]], list[str]]:
-    """Names that differ in a last part such as _frame01 or _ED, and patterns of it."""
+    """Groups of names that differ in an ending such as _frame01 or _ED only.
+
+    Returns:
+      The groups, and regular expressions of the endings.
+    """
     groups, ends = _grouped(names, _OCCASION)
     return groups, sorted({re.sub(r"\d+", r"\\d+", _escaped(end)) for end in ends})
 
 
 def _of_numbers(names: Sequence[str]) -> tuple[list[list[str]], list[str]]:
-    """Names that differ in a last number after another, if few have the same start."""
+    """Groups of names that differ in a last number after another number only.
+
+    Returns:
+      The groups, and regular expressions of the endings; both empty if there are fewer
+      than two groups, or one is too large to be a patient's.
+    """
     groups, ends = _grouped(names, _NUMBER)
     if len(groups) < 2 or max(map(len, groups)) > _MOST_SCANS:
         return [], []
@@ -117,7 +127,7 @@ def _of_numbers(names: Sequence[str]) -> tuple[list[list[str]], list[str]]:
 def _grouped(
     names: Sequence[str], pattern: re.Pattern
 ) -> tuple[list[list[str]], set[str]]:
-    """Names of the same start, two or more, and the ends that they have."""
+    """Groups of two or more names with the same start, and their endings."""
     groups = collections.defaultdict(list)
     ends = {}
     for name in names:
@@ -129,5 +139,5 @@ def _grouped(
 
 
 def _escaped(end: str) -> str:
-    """A pattern of a text; hyphens need no sign outside brackets."""
+    """Escapes a text for a regular expression, except for hyphens, which need none."""
     return re.escape(end).replace(r"\-", "-")

@@ -1,4 +1,4 @@
-"""Image files as volumes, through SimpleITK; `image_writing` is the other way."""
+"""Reads image files as volumes through SimpleITK; `image_writing` writes them."""
 
 import contextlib
 import os
@@ -20,11 +20,13 @@ from dscl_tf.cohort import (
 )
 
 _CHUNK = 2**22  # Bytes; a multiple of the width of every voxel type.
-# NIfTI's codes of float voxels to NumPy's.
+# NIfTI's codes of float types to NumPy's.
 _NIFTI_FLOATS = {16: "f4", 64: "f8"}
-# Of the products of axes: above rounding in headers, below a shear worth a voxel.
+# Tolerance of the scalar products of axes: above rounding errors in headers, below a
+# shear that displaces anything by a voxel.
 _RIGHT_ANGLE = 0.02
-# Larger headers are a damaged file or not for this machine: 2^31 voxels are 8 GiB.
+# A header with more voxels means a damaged file, or one too large: as float32, 2^31
+# voxels take 8 GiB.
 MAX_VOXELS = 2**31
 
 # ITK repeats the same header warning for nearly every ACDC file.
@@ -32,16 +34,17 @@ sitk.ProcessObject.SetGlobalWarningDisplay(False)
 
 
 def read_header(path: files.PathLike) -> Union[sitk.ImageFileReader, sitk.Image]:
-    """Reads what a file says of its image, without the voxels.
+    """Reads the header of an image file, without its voxels.
 
     Args:
-      path: the file; one of DICOM stands for its series.
+      path: the file; a DICOM file stands for its series.
 
     Returns:
-      What has the image's size and geometry.
+      An object with the methods for the image's size and geometry.
 
     Raises:
-      UserError: missing, unreadable, not of 2 to 4 dimensions, empty, or huge.
+      UserError: the file is missing, unreadable, empty or too large, or its image does
+        not have 2 to 4 dimensions and one value per voxel.
     """
     path = pathlib.Path(path)
     if formats.is_dicom(path):
@@ -52,7 +55,7 @@ def read_header(path: files.PathLike) -> Union[sitk.ImageFileReader, sitk.Image]
 
 @contextlib.contextmanager
 def _header(path: pathlib.Path) -> Iterator[sitk.ImageFileReader]:
-    """A reader that has read the header; within the block it can read the voxels."""
+    """Yields a reader that has read the header; in the block it can read the voxels."""
     _check_opens(path)
     with formats.readable(path) as (readable, name_of_reader):
         fault = nifti_headers.fault(path)
@@ -94,8 +97,8 @@ def _check_extent(path: pathlib.Path, reader: sitk.ImageFileReader) -> None:
 
 
 def _check_opens(path: pathlib.Path) -> None:
-    """Refuses what is no file that can be opened, with what it is."""
-    files.require_utf8([path])  # ITK aborts the process.
+    """Refuses anything but a regular file that can be opened, and says what it is."""
+    files.require_utf8([path])  # For other names ITK aborts the process.
     if not os.path.lexists(path):
         raise errors.UserError(f"No image file at {path}: check the path.")
     if not os.path.exists(path):
@@ -121,12 +124,12 @@ def _target(link: pathlib.Path) -> str:
     """Where a link points to, for a message."""
     try:
         return os.readlink(link)
-    except OSError:  # One of the folders above is the link.
+    except OSError:  # The link is a folder above it.
         return os.path.realpath(link)
 
 
 def _check_axes(path: pathlib.Path, reader: sitk.ImageFileReader) -> None:
-    """Refuses the sheared axes that ITK reads from formats other than NIfTI."""
+    """Refuses sheared axes, which ITK accepts in formats other than NIfTI."""
     extent = reader.GetDimension()
     axes = np.reshape(reader.GetDirection(), (extent, extent))
     if not np.all(np.abs(axes.T @ axes - np.eye(extent)) <= _RIGHT_ANGLE):
@@ -137,14 +140,15 @@ def read_image(path: files.PathLike, fourth: Optional[int] = None) -> sitk.Image
     """Reads an image; a 2-D one becomes a volume of one slice.
 
     Args:
-      path: the file; one of DICOM stands for its series.
-      fourth: index along the fourth axis of a 4-D file; None: the file is not one.
+      path: the file; a DICOM file stands for its series.
+      fourth: index along the fourth axis of a 4-D file; None: the file is not 4-D.
 
     Returns:
       3-D float32 image.
 
     Raises:
-      UserError: the file is missing, unreadable, no scalar image, or has no such index.
+      UserError: the file is missing, unreadable or not a scalar image, or has no such
+        index.
     """
     return sitk.Cast(_read(pathlib.Path(path), fourth), sitk.sitkFloat32)
 
@@ -156,7 +160,7 @@ def read_label(path: files.PathLike) -> sitk.Image:
       3-D int32 image.
 
     Raises:
-      whole_numbers.LabelValuesError: values that are not whole numbers, within 0.001.
+      whole_numbers.LabelValuesError: values are not whole numbers, within 0.001.
       UserError: as `read_image`.
     """
     return whole_numbers.as_whole(_read(pathlib.Path(path)), path)
@@ -167,7 +171,7 @@ def _read(path: pathlib.Path, fourth: Optional[int] = None) -> sitk.Image:
         return dicom_series.read(path)
     with _header(path) as reader:
         fourth = _fourth_index(path, reader, fourth)
-        # Not by its fields: ITK writes those of a NIfTI file into an NRRD file, too.
+        # The metadata fields cannot tell NIfTI: ITK copies them into NRRD files, too.
         if reader.GetImageIO() == formats.NIFTI:
             _check_voxels(path, reader, fourth)
         else:
@@ -187,9 +191,9 @@ def _read(path: pathlib.Path, fourth: Optional[int] = None) -> sitk.Image:
 def _fourth_index(
     path: pathlib.Path, reader: sitk.ImageFileReader, wanted: Optional[int]
 ) -> Optional[int]:
-    """Index to take of a 4-D file; None for a file of fewer axes."""
+    """The index to read along the fourth axis; None for a file with fewer axes."""
     if reader.GetDimension() < 4:
-        # ITK leaves out a fourth axis of length 1.
+        # ITK drops a fourth axis of length 1, so index 0 is accepted.
         if wanted:
             raise errors.UserError(
                 f"{path}: image {wanted} along a fourth axis is wanted (counted from "
@@ -215,9 +219,9 @@ def _fourth_index(
 def _check_voxels(
     path: pathlib.Path, reader: sitk.ImageFileReader, fourth: Optional[int]
 ) -> None:
-    """Refuses NIfTI files of which ITK would read zeros without a word.
+    """Refuses NIfTI files of which ITK would silently read some voxels as zeros.
 
-    Those are files that are cut short, and voxels that are NaN or infinite.
+    These are truncated files, and files with voxels that are NaN or infinite.
     """
     voxels = int(np.prod(reader.GetSize(), dtype=object))
     start = int(float(reader.GetMetaData("vox_offset")))
@@ -241,12 +245,15 @@ def _check_voxels(
 
 
 def _check_unpacked(path: pathlib.Path, reader: sitk.ImageFileReader) -> None:
-    """Refuses damaged compressed voxels of NRRD and MetaImage, which ITK would take."""
+    """Refuses NRRD and MetaImage files whose compressed voxels are damaged.
+
+    ITK would read them without an error.
+    """
     voxels = int(np.prod(reader.GetSize(), dtype=object))
     try:
         data = voxel_files.of(path)
         if data is None or not data.packing:
-            return  # ITK says so itself if these are cut short.
+            return  # ITK itself reports uncompressed voxels that are truncated.
         width = sitk.Image([1, 1], reader.GetPixelID()).GetSizeOfPixelComponent()
         found = voxel_files.unpacked_length(data)
     except (OSError, EOFError, RuntimeError, zlib.error) as error:
@@ -265,13 +272,13 @@ def _check_length(path: pathlib.Path, found: int, expected: int, voxels: int) ->
 def _scan(
     path: pathlib.Path, start: int, region: tuple[int, int], kind: Optional[str]
 ) -> tuple[int, int]:
-    """Bytes of the file (uncompressed), and floats in a region that are no numbers.
+    """Counts the bytes of a file (uncompressed), and non-finite floats in a region.
 
     Args:
-      path: a NIfTI file, compressed or not whatever it is called.
-      start: of the voxels, in bytes.
-      region: start and end, in bytes, of the voxels to look at.
-      kind: NumPy's code of the voxels' float type; None: of another type.
+      path: a NIfTI file, compressed or not, whatever its suffix.
+      start: offset of the voxels, in bytes.
+      region: start and end, in bytes, of the voxels to check.
+      kind: NumPy's code of the voxels' float type; None: they are not floats.
     """
     with formats.unpacked(path) as content:
         head = content.read(start)
@@ -302,6 +309,6 @@ def _unreadable(path: pathlib.Path, error: Exception) -> errors.UserError:
 
 
 def reason_of(error: Exception) -> str:
-    """The last line of a message: ITK's own words, and all that a UserError says."""
+    """The last line of a message: ITK's reason, or the whole message of a UserError."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

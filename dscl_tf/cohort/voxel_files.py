@@ -1,7 +1,7 @@
-"""Where NRRD and MetaImage files, whose headers are text, have their voxels.
+"""Locates the voxels of NRRD and MetaImage files by their text headers.
 
-ITK reads damaged compressed voxels of both without a word: it does not look at their
-checksums, and of MetaImage not at whether they could be unpacked.
+It serves to check compressed voxels, since ITK reads damaged ones without an error: it
+does not verify checksums, and for MetaImage not even whether decompression succeeded.
 """
 
 import gzip
@@ -13,24 +13,24 @@ from dscl_tf import errors, files
 from dscl_tf.cohort import formats
 
 _CHUNK = 2**16  # Compressed bytes.
-_ZLIB_OR_GZIP = 32 + zlib.MAX_WBITS  # As MetaImage's own reader takes them.
+_ZLIB_OR_GZIP = 32 + zlib.MAX_WBITS  # MetaImage's own reader accepts both, too.
 _LONGEST_LINE = 2**16
-_MOST = 2**40  # Bytes or lines: a damaged header may say more than can be sought.
+_MOST = 2**40  # Bytes or lines. A damaged header may state more than `seek` accepts.
 _HERE = b"local"
 _LAST = b"elementdatafile"  # The field that ends the header of a MetaImage.
 
 
 class VoxelFile(NamedTuple):
-    """The file of the voxels: the image file itself, or another beside it."""
+    """The file of the voxels: the image file itself, or another one beside it."""
 
     path: pathlib.Path
-    start: int  # Bytes before the voxels as they are stored.
-    skipped: int  # Bytes before the voxels as they are unpacked.
-    packing: str  # "zlib", "gzip", or "" for voxels that are not compressed.
+    start: int  # Offset of the stored voxels, in bytes.
+    skipped: int  # Bytes to skip before the voxels once they are decompressed.
+    packing: str  # "zlib" or "gzip"; "" if the voxels are not compressed.
 
 
 def of(path: pathlib.Path) -> Optional[VoxelFile]:
-    """Where the voxels of an image file are; None: in several files, or not told.
+    """Where the voxels of an image file are; None: in several files, or unknown.
 
     Raises:
       UserError: as `formats.kind_of`.
@@ -64,25 +64,25 @@ def of(path: pathlib.Path) -> Optional[VoxelFile]:
 
 
 def paths(image: pathlib.Path) -> tuple[pathlib.Path, ...]:
-    """The image file, and the file of its voxels if that is another.
+    """The image file, and the file of its voxels if that is a different one.
 
     Raises:
       OSError: a file cannot be read.
     """
     if image.name.endswith(formats.NIFTI_SUFFIXES):
-        return (image,)  # It has its voxels: thousands need not be opened for it.
+        return (image,)  # It holds its voxels: thousands of files need not be opened.
     try:
         voxels = of(image)
-    except errors.UserError:  # The check says what it is.
+    except errors.UserError:  # The check reports what is wrong.
         return (image,)
     return tuple(dict.fromkeys((image, voxels.path))) if voxels else (image,)
 
 
 def unpacked_length(voxels: VoxelFile) -> int:
-    """Bytes of compressed voxels, unpacked; all of them and their checksum are read.
+    """Number of bytes of compressed voxels once decompressed; verifies the checksum.
 
     Raises:
-      OSError, EOFError, zlib.error: they are damaged.
+      OSError, EOFError, zlib.error: the voxels are damaged.
     """
     files.require_utf8([voxels.path])
     with voxels.path.open("rb") as file:
@@ -106,9 +106,10 @@ def _inflated_length(file: BinaryIO) -> int:
 
 
 def _fields(file: BinaryIO, separator: bytes) -> dict[bytes, bytes]:
-    """The fields of a header, names in lower case; the file is then at its end.
+    """Reads the fields of a header, with names in lower case, up to the header's end.
 
-    That is an empty line of a NRRD, and the name of the voxels' file in a MetaImage.
+    A NRRD header ends with an empty line, a MetaImage header with the field that names
+    the file of the voxels.
     """
     fields: dict[bytes, bytes] = {}
     for line in iter(lambda: file.readline(_LONGEST_LINE), b""):
@@ -116,7 +117,7 @@ def _fields(file: BinaryIO, separator: bytes) -> dict[bytes, bytes]:
         name = name.strip().lower()
         if not line.strip() and separator == b":":
             break
-        if found and value[:1] != b"=":  # That is NRRD's for keys of users.
+        if found and value[:1] != b"=":  # NRRD has := for keys that users define.
             fields.setdefault(name, value.strip())
         if name == _LAST and found:
             break
@@ -124,7 +125,10 @@ def _fields(file: BinaryIO, separator: bytes) -> dict[bytes, bytes]:
 
 
 def _number(fields: dict[bytes, bytes], name: bytes) -> int:
-    """A field that counts bytes or lines; 0 if it is none, or -1 for "from the end"."""
+    """A field that counts bytes or lines; 0 if missing, invalid, or negative.
+
+    Negative is -1, which means that the voxels are the last bytes of the file.
+    """
     try:
         return min(max(0, int(fields.get(name, b"0"))), _MOST)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Values of label volumes: whole numbers, or nearly, or no labels."""
+"""Converts label volumes to integers; values may be off by rounding errors only."""
 
 import numpy as np
 import SimpleITK as sitk
@@ -6,9 +6,9 @@ import SimpleITK as sitk
 from dscl_tf import errors, files
 from dscl_tf.cohort.problems import first_of
 
-_OFF = 1e-3  # From a whole number, at most; large ones by this part of theirs, too.
-_OFF_BY_SLOPE = 2e-5
-_SHOWN = 8  # Values that a message names.
+_OFF = 1e-3  # Absolute tolerance: distance from a whole number.
+_OFF_BY_SLOPE = 2e-5  # Relative tolerance, added to the absolute one.
+_SHOWN = 8  # A message lists at most this many values.
 
 
 class LabelValuesError(errors.UserError):
@@ -27,24 +27,24 @@ class LabelValuesError(errors.UserError):
 
 
 def as_whole(image: sitk.Image, path: files.PathLike) -> sitk.Image:
-    """A label volume as whole numbers.
+    """Rounds a label volume to integers.
 
     Args:
       image: of any scalar type.
-      path: of its file, for the message.
+      path: its file, for the error message.
 
     Returns:
       int32 image.
 
     Raises:
-      LabelValuesError: values that are further from whole numbers than 0.001 and 2e-5
-        of the number.
+      LabelValuesError: values differ from whole numbers by more than 0.001 plus 2e-5 of
+        the number, or are not finite.
     """
     values = sitk.GetArrayViewFromImage(image)
     if np.issubdtype(values.dtype, np.integer):
         return sitk.Cast(image, sitk.sitkInt32)
-    # A slope in a header, such as 1.0000153, leaves whole numbers a little off, large
-    # ones more.
+    # A slope in a header, such as 1.0000153, shifts whole numbers slightly, large ones
+    # more.
     is_whole = np.isclose(values, np.round(values), rtol=_OFF_BY_SLOPE, atol=_OFF)
     is_whole &= np.isfinite(values)
     if not is_whole.all():

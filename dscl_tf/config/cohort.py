@@ -1,4 +1,4 @@
-"""Settings of preparing and of splits."""
+"""Settings of preparation and of splits."""
 
 import dataclasses
 import math
@@ -9,12 +9,14 @@ from dscl_tf import checks
 
 @dataclasses.dataclass(frozen=True)
 class OrientationConfig:
-    """How all volumes of a cohort are turned; found from their headers."""
+    """The orientation that all volumes are turned to; found from their headers."""
 
     # Direction cosines of the reference as SimpleITK orders them: the axes along its
     # columns, rows and slices are the columns of this 3 x 3 matrix.
     axes: tuple[float, ...]
-    is_stack: bool  # Stacks keep their slices; else all slices lie across the axis.
+    # True: stacks keep their acquired slices; False: all volumes are sliced along the
+    # last of these axes.
+    is_stack: bool
 
     def __post_init__(self):
         checks.require(len(self.axes) == 9, "axes", self.axes, "9 direction cosines")
@@ -22,10 +24,10 @@ class OrientationConfig:
 
 @dataclasses.dataclass(frozen=True)
 class ChannelConfig:
-    """One of several images of a subject, which lie on one grid."""
+    """One of several images of a subject, all on the same grid."""
 
-    name: str  # As the dataset calls it, or as files' names end.
-    # From 0: of CASE_0000, or along the fourth axis; None: files end in the name.
+    name: str  # The dataset's name for it, or the ending of its files' names.
+    # Index from 0, as in CASE_0000 or along the fourth axis; None: files end in `name`.
     number: Optional[int] = None
 
 
@@ -43,28 +45,29 @@ class PreprocessingConfig:
     bias_levels: int = 3  # Finer ones follow the anatomy (docs/scaling.md).
     bias_iterations: int = 50  # At each level.
     bias_convergence: float = 0.001
-    # Found by `prepare`; None: each volume by itself, as cohorts were before.
+    # Found by `prepare`; None: each volume is oriented by itself, as in old cohorts.
     orientation: Optional[OrientationConfig] = dataclasses.field(
         default=None, metadata=checks.LATER
     )
-    # Chosen of a dataset that has several, in the order of the network's input; None:
-    # the one image that each subject has.
+    # The channels chosen from a dataset with several, in the order of the network's
+    # input; None: the one image that each subject has.
     channels: Optional[tuple[ChannelConfig, ...]] = dataclasses.field(
         default=None, metadata=checks.ABSENT
     )
-    # The first pixel of a prepared slice is a voxel of the scan. Before, slices had the
-    # scan's very centre, so that of a spacing once or twice the scan's all pixels could
-    # lie between two voxels, and a label, which cannot, half a voxel beside its image.
+    # Whether the first pixel of a prepared slice lies on a voxel of the scan. Earlier
+    # versions kept the scan's exact centre. With a spacing once or twice the scan's,
+    # all pixels could then lie between two voxels, and the labels, which take the
+    # nearest voxel, half a voxel beside their image.
     on_voxels: bool = dataclasses.field(default=True, metadata=checks.later(False))
 
     @property
     def num_channels(self) -> int:
-        """Of the network's input."""
+        """Channels of the network's input."""
         return len(self.channels or (None,))
 
     @property
     def slice_shape(self) -> tuple[int, ...]:
-        """Of a slice as it is kept: [rows, columns], with channels if several."""
+        """Shape of a stored slice: [rows, columns], and channels if several."""
         several = self.num_channels > 1
         return (*self.size_px, self.num_channels) if several else self.size_px
 
@@ -97,10 +100,10 @@ class PreprocessingConfig:
 
 @dataclasses.dataclass(frozen=True)
 class SplitConfig:
-    """Which volumes are for what: from a file, or drawn by sizes from a seed."""
+    """The subsets of the volumes: read from a file, or drawn by number and seed."""
 
     file: Optional[str] = None
-    name: Optional[str] = None  # Of one fine-tuning draw in a file that has several.
+    name: Optional[str] = None  # Name of a fine-tuning draw in a file with several.
     num_train: int = 1
     num_validation: int = 2
     num_test: int = 20

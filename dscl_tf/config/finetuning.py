@@ -8,15 +8,15 @@ from dscl_tf.methods import registered
 
 
 class AugmentationKind(enum.Enum):
-    """Which changes there are."""
+    """Which set of changes augments the slices."""
 
     PAPER = "paper"
     STRONG = "strong"  # nnU-Net's, with shifts and elastic warps.
-    STRONGEST = "strongest"  # The same of nearly all slices, and larger: for few.
+    STRONGEST = "strongest"  # The same, larger and more often: for few labelled slices.
 
 
 class LossKind(enum.Enum):
-    """What is learned from labelled slices."""
+    """The loss on labelled slices."""
 
     DICE = "dice"
     DICE_CE = "dice_ce"  # The mean of Dice and cross-entropy.
@@ -26,15 +26,16 @@ class LossKind(enum.Enum):
 class AugmentationConfig:
     """Fine-tuning augmentation of image and label together (design: table).
 
-    The strong ones have strengths of their own but for `flip` and `elastic_sigma`, and
-    turn far where `rotation_step_deg` lets them.
+    The strong kinds have strengths of their own. They take `flip` and `elastic_sigma`
+    from here, and rotate by large angles only if `rotation_step_deg` is below 360.
     """
 
     rotation_deg: float = 15.0
     scale: tuple[float, float] = (0.95, 1.05)
     flip: bool = True  # Left-right; off where left and right must be told apart.
     rotation_step_deg: float = 45.0
-    # Of the 3x3 displacement grid, as a fraction of the side: 5 of 192 pixels.
+    # Standard deviation of the 3x3 displacement grid, as a fraction of the side: 5 of
+    # 192 pixels.
     elastic_sigma: float = 5 / 192
     brightness: float = 0.1
     contrast: tuple[float, float] = (0.8, 1.2)
@@ -59,7 +60,7 @@ class AugmentationConfig:
 
     @property
     def has_large_rotations(self) -> bool:
-        """Whether slices may lie in any direction."""
+        """Whether slices may be rotated by large angles."""
         return self.rotation_step_deg < 360
 
 
@@ -71,11 +72,13 @@ class FinetuneConfig(registered.Registered):
     augmentation: AugmentationConfig = AugmentationConfig()
     validate_every: int = 100  # Steps.
     loss: LossKind = dataclasses.field(default=LossKind.DICE, metadata=checks.LATER)
-    # Of the average of weights that is validated and is the result; 0: they themselves.
+    # Decay of the exponential moving average of the weights, which is then what is
+    # validated and kept as the result; 0: the weights themselves are.
     average_decay: float = dataclasses.field(default=0.0, metadata=checks.LATER)
-    # Masks keep one piece of the structures that gain by it in validation.
+    # Masks keep one connected component of the structures whose validation Dice gains
+    # by it.
     largest_component: bool = dataclasses.field(default=False, metadata=checks.LATER)
-    # The learning rate falls to 0 on a cosine, whatever it does in other stages.
+    # The learning rate decays to 0 on a cosine here, whatever it does in other stages.
     cosine: bool = dataclasses.field(default=False, metadata=checks.LATER)
 
     def __post_init__(self):

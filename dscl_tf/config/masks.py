@@ -1,9 +1,9 @@
-"""What may be chosen of masks."""
+"""The choices that there are for masks."""
 
-# What voxels of masks say for a class: its value in the dataset's labels, or itself.
+# The voxel value of a class: its value in the dataset's labels, or the class's number.
 DATASET, CLASSES = "dataset", "classes"
 MASK_VALUES = (DATASET, CLASSES)
 
-# The images' own formats, or what 3D Slicer opens as a segmentation.
+# The format of the input image, or .seg.nrrd, which 3D Slicer opens as a segmentation.
 INPUT, SEG_NRRD = "input", "seg_nrrd"
 MASK_FORMATS = (INPUT, SEG_NRRD)

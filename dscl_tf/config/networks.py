@@ -7,10 +7,10 @@ from dscl_tf import checks, errors
 
 
 class NormKind(enum.Enum):
-    """What features are normalised by."""
+    """Whose statistics normalise features."""
 
-    BATCH = "batch"  # The batch; in inference, moving averages of it.
-    INSTANCE = "instance"  # Each image's own map, in training and inference alike.
+    BATCH = "batch"  # The batch's; in inference, their moving averages.
+    INSTANCE = "instance"  # Those of each image's own map, also in inference.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +23,7 @@ class NetworkConfig:
     batch_norm_momentum: float = 0.99
     batch_norm_epsilon: float = 1e-3
     norm: NormKind = dataclasses.field(default=NormKind.BATCH, metadata=checks.LATER)
-    # Statistics of the whole batch where it is divided among devices.
+    # BatchNorm takes the statistics of the whole batch when devices divide it.
     sync_batch_norm: bool = dataclasses.field(default=False, metadata=checks.LATER)
 
     def __post_init__(self):
@@ -51,7 +51,7 @@ class NetworkConfig:
 
     @property
     def multiple_px(self) -> int:
-        """What the sides of slices are multiples of, to halve evenly at each level."""
+        """What sides of slices must be multiples of, to halve evenly at each level."""
         return 2**self.num_blocks
 
     def fits(self, size_px: tuple[int, int]) -> bool:

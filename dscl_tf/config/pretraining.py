@@ -28,7 +28,7 @@ class LocalStrategy(enum.Enum):
 
 
 class LocalViews(enum.Enum):
-    """What the two views of a slice in the local stage differ in."""
+    """How the two views of a slice differ in the local stage."""
 
     INTENSITY = "intensity"  # The paper's: brightness and contrast alone.
     CROPS = "crops"  # ... and each view is a random crop of its own.
@@ -39,9 +39,10 @@ class ViewConfig:
     """The random views of the contrastive stages (design: settings table)."""
 
     crop_fraction: float = 100 / 192  # Side of the global crop; 1: no crop.
-    # Where the crop starts, as fractions of the side; less where it would not fit.
+    # Range of the crop's start, as fractions of the side; lowered where the crop would
+    # not fit.
     crop_start: tuple[float, float] = (10 / 192, 69 / 192)
-    brightness: float = 0.3  # Added, uniform in +-.
+    brightness: float = 0.3  # What is added is uniform in +-brightness.
     contrast: tuple[float, float] = (0.7, 1.3)  # Factor about the image's mean.
     clip: tuple[float, float] = (0.0, 1.5)
 
@@ -74,8 +75,8 @@ class GlobalConfig:
     temperature: float = 0.1
     num_partitions: int = 4  # S.
     batch_volumes: int = 3  # m; a batch has m x S slices.
-    # Of `positional`: the largest distance of a positive pair, as a fraction of the
-    # volume's height.
+    # For `positional` only: the distance below which a pair is positive, as a fraction
+    # of the volume's height.
     position_threshold: float = dataclasses.field(default=0.1, metadata=checks.LATER)
 
     def __post_init__(self):
@@ -97,13 +98,13 @@ class GlobalConfig:
 
     @property
     def num_views(self) -> int:
-        """Of each slice in a batch: two random ones, and the slice itself for G^D."""
+        """Views of a slice: two random ones; for G^D and G^D- the slice itself, too."""
         of_two = (GlobalStrategy.GR, GlobalStrategy.POSITIONAL)
         return 2 if self.strategy in of_two else 3
 
     @property
     def unused(self) -> tuple[str, ...]:
-        """Settings that the strategy does not look at."""
+        """Settings that the strategy ignores."""
         positional = self.strategy is GlobalStrategy.POSITIONAL
         return () if positional else ("position_threshold",)
 
@@ -118,15 +119,15 @@ class LocalConfig:
     batch_volumes: int = 3
     num_blocks: int = 3  # l, decoder blocks that are trained.
     region_size: int = 3  # K.
-    # Of views of intensity: corners per side of a regular grid, 0: the released 13;
-    # and how many of the nearest other regions repel, 0: all of them.
+    # For intensity views: regions per side of a regular grid (0: the released 13), and
+    # how many of the nearest other regions are negatives (0: all others).
     grid: int = 0
     num_negatives: int = 0
     views: LocalViews = dataclasses.field(
         default=LocalViews.CROPS, metadata=checks.later(LocalViews.INTENSITY)
     )
-    # Of crops: the range of their sides, as fractions of the slice's; and A, regions
-    # at random places that both views show.
+    # For crops: the range of their sides, as fractions of the slice's; and A, the
+    # number of regions, at random places that all views show.
     crop_side: tuple[float, float] = dataclasses.field(
         default=(0.6, 1.0), metadata=checks.LATER
     )
@@ -159,12 +160,12 @@ class LocalConfig:
 
     @property
     def num_views(self) -> int:
-        """Of each slice in a batch: two random ones, and a third for L^D."""
+        """Views of a slice: two random ones, and a third for L^D."""
         return 3 if self.strategy is LocalStrategy.LD else 2
 
     @property
     def unused(self) -> tuple[str, ...]:
-        """Settings that the views do not look at."""
+        """Settings without effect on this kind of views."""
         if self.views is LocalViews.CROPS:
             return ("grid", "num_negatives")
         return ("crop_side", "num_regions")

@@ -43,9 +43,9 @@ class OptimizerConfig:
 
 @dataclasses.dataclass(frozen=True)
 class RuntimeConfig:
-    """How a run computes and reports; another way does not make another run of it.
+    """How a run computes and reports, which is not part of its identity.
 
-    Yet rounding, and BatchNorm over each device's own slices, change what comes of it.
+    Results still depend on it: by rounding, and by BatchNorm over each device's slices.
     """
 
     precision: str = "auto"  # auto, float32, mixed_float16 or mixed_bfloat16.
@@ -55,18 +55,18 @@ class RuntimeConfig:
     panel_every: int = 1000  # Steps between picture panels.
     # none, mirrored or multi_worker.
     distribution: str = dataclasses.field(default="none", metadata=checks.LATER)
-    # The command line that asked for the run first; empty: it was none.
+    # The command line that first asked for the run; empty if none did.
     command: str = dataclasses.field(default="", metadata=checks.LATER)
 
 
 @dataclasses.dataclass(frozen=True)
 class StageConfig:
-    """Everything that one training stage needs; `config.json` of its run."""
+    """Everything that one training stage needs, as kept in its run's `config.json`."""
 
     stage: str  # "encoder", "decoder", "pretext" or "finetune".
     prepared: str
     workdir: str  # The run folder of this stage.
-    # Run folder that is taken over.
+    # Run folder whose weights are taken over.
     init: Optional[str] = dataclasses.field(default=None, metadata=checks.RUN)
     seed: int = 0
     network: NetworkConfig = NetworkConfig()
@@ -77,13 +77,14 @@ class StageConfig:
     optimizer: OptimizerConfig = OptimizerConfig()
     runtime: RuntimeConfig = RuntimeConfig()
     split: SplitConfig = SplitConfig()
-    num_probe: int = 2  # Pre-training subjects held out for the probes.
+    # Pre-training subjects held out for the probes, at most (`probe_volumes.hold_out`).
+    num_probe: int = 2
     pretext: PretextConfig = dataclasses.field(
         default=PretextConfig(), metadata=checks.LATER
     )
 
     def __post_init__(self):
-        # TensorFlow's draws of a step take it as int32.
+        # TensorFlow's stateless random functions get the seed as int32.
         known = 0 <= self.seed < 2**31
         checks.require(known, "seed", self.seed, "at least 0 and below 2^31")
 
@@ -91,9 +92,9 @@ class StageConfig:
     def draw_seed(self) -> int:
         """The seed of batches, below 2^31.
 
-        Each stage and each round of fine-tuning has draws of its own: the slices of a
-        step would else be those of the same step of the stage before. Only the encoder
-        and the first fine-tuning, which draw from other volumes, share the seed itself.
+        Each stage and each round of fine-tuning has its own: otherwise a step would
+        draw the same slices as that step of the stage before. Only the encoder stage
+        and the first fine-tuning, which draw from other volumes, share `seed` itself.
         """
         number = self.finetune.draw_number if self.stage == "finetune" else 0
         if self.stage in ("encoder", "finetune") and not number:
@@ -103,7 +104,7 @@ class StageConfig:
 
     @property
     def alone(self) -> "StageConfig":
-        """On one device, without what another run gives it: it may not be there yet."""
+        """The stage on one device and without other runs, which may not exist yet."""
         needing = [k for k, v in self.finetune.methods.items() if paths_of_runs(v)]
         return dataclasses.replace(
             self,
@@ -114,14 +115,14 @@ class StageConfig:
 
     @property
     def from_anywhere(self) -> "StageConfig":
-        """With absolute folders, the same from any working directory."""
+        """The stage with absolute paths, valid from any working directory."""
         found = with_other_runs(self, os.path.abspath)
         own = {k: os.path.abspath(getattr(self, k)) for k in ("prepared", "workdir")}
         return dataclasses.replace(found, **own)
 
     @property
     def own_optimizer(self) -> OptimizerConfig:
-        """As this stage uses it."""
+        """The optimizer's settings as this stage uses them."""
         falls = self.stage == "finetune" and self.finetune.cosine
         return dataclasses.replace(
             self.optimizer, cosine=self.optimizer.cosine or falls
@@ -129,7 +130,7 @@ class StageConfig:
 
     @property
     def steps_flag(self) -> str:
-        """The flag that gives more steps to this stage, if possible to it alone."""
+        """The flag that gives this stage more steps, and no other one if possible."""
         on = self.finetune.methods_on if self.stage == "finetune" else {}
         rounds = {k: it.steps_factor for k, it in on.items() if it.needs_first_round}
         if rounds:
@@ -138,14 +139,14 @@ class StageConfig:
 
     @property
     def other_runs(self) -> list[str]:
-        """Folders of the runs that this one goes on from, `init` first."""
+        """Folders of the runs that this one builds on, `init` first."""
         parts = self.finetune if self.stage == "finetune" else None
         found = [self.init, *([] if parts is None else _runs_in(parts))]
         return [each for each in dict.fromkeys(found) if each is not None]
 
 
 def paths_of_runs(settings: Any) -> list[tuple[str, ...]]:
-    """Where settings name other runs: names of fields, from the outermost in."""
+    """The fields that name other runs, each as a path of field names from the top."""
     found: list[tuple[str, ...]] = []
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
@@ -157,7 +158,7 @@ def paths_of_runs(settings: Any) -> list[tuple[str, ...]]:
 
 
 def with_other_runs(settings: Any, change: Callable[[str], Optional[str]]) -> Any:
-    """The same settings, where the folder of each other run is what `change` gives."""
+    """The same settings, with `change` applied to the folder of each other run."""
     found = {}
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)

@@ -1,4 +1,4 @@
-"""What a method of the comparison is, as settings of the stages."""
+"""Methods of the comparison, expressed as settings of the stages."""
 
 import dataclasses
 import hashlib
@@ -9,32 +9,32 @@ from typing import Any, Optional
 from dscl_tf import config, config_json, errors
 from dscl_tf.methods import registered
 
-# Where the weights come from, the decoder stage after it, and what fine-tuning has.
+# The terms of a method: initial weights, then the decoder stage, then fine-tuning.
 CONTRASTS = ("gr", "gd_minus", "gd", "positional")
 PRETEXTS = ("rotation", "inpainting", "context_restoration")
-# The decoder stage's strategy and views; those of the paper's tables are of intensity.
+# The decoder stage's strategy and views; the paper's tables use intensity views.
 LOCALS: dict[str, dict[str, Any]] = {
     strategy + suffix: {"local.strategy": strategy, "local.views": views}
     for suffix, views in (("", "intensity"), ("_crops", "crops"))
     for strategy in ("lr", "ld")
 }
 RANDOM, BENCHMARK = "random", "benchmark"
-# Of fine-tuning: methods by their terms, and the settings that these turn on, where
-# the flags leave them off.
+# Fine-tuning: methods by their terms, and the settings that each term sets where the
+# flags leave the method off.
 _TERMS = {kind.term.name: kind.term for kind in registered.METHODS.values()}
 ADDED: dict[str, dict[str, Any]] = {
     kind.term.name: {f"finetune.{name}.{k}": v for k, v in kind.term.turned_on.items()}
     for name, kind in registered.METHODS.items()
 }
-# Settings that are of the rounds after the first.
+# Beginnings of the paths of settings that only rounds after the first use.
 _OF_ROUNDS = tuple(
     f"finetune.{name}."
     for name, kind in registered.METHODS.items()
     if kind.term.in_rounds
 )
-# Settings that the experiment itself gives each run.
+# Settings of each run that the experiment itself decides.
 _OF_EXPERIMENT = ("stage", "prepared", "workdir", "init", "seed", "split", "runtime")
-_LONGEST_NAME = 180  # Bytes: folders' names have 255, with draw, size and seed.
+_LONGEST_NAME = 180  # Bytes: folder names may have 255, with draw, size and seed.
 _WORDS = {"true": True, "false": False, "none": None}
 # Groups of settings that a stage has no use for.
 _NO_PART: dict[str, tuple[str, ...]] = {
@@ -69,9 +69,9 @@ class Method:
     title: str
     initial: str  # RANDOM, one of CONTRASTS or one of PRETEXTS.
     local: Optional[str]  # One of LOCALS.
-    added: tuple[str, ...]  # Of ADDED.
+    added: tuple[str, ...]  # Keys of ADDED.
     all_labelled: bool  # The benchmark: every labelled volume is for training.
-    settings: tuple[tuple[str, Any], ...]  # Paths as `replaced` has them, values.
+    settings: tuple[tuple[str, Any], ...]  # (path as in `replaced`, value).
 
     @property
     def group(self) -> str:
@@ -86,7 +86,7 @@ class Method:
 
     @property
     def local_views(self) -> Optional[str]:
-        """The views of its decoder stage; None: it has none."""
+        """The views of its decoder stage; None if it has no such stage."""
         if self.local is None:
             return None
         return {**LOCALS[self.local], **dict(self.settings)}["local.views"]
@@ -112,13 +112,13 @@ class Method:
         )
 
     def settings_of(self, stage: str) -> dict[str, Any]:
-        """Those of its settings that may matter to a stage, last those of it alone."""
+        """Its settings that may matter to a stage; those for it alone come last."""
         kept = [each for each in self.settings if _matters(each[0], stage)]
         return dict(sorted(kept, key=lambda each: each[0] != _in_stage(each[0])))
 
     @property
     def key(self) -> tuple:
-        """What it is, whatever it is called."""
+        """What makes it the same method as another, whatever its name."""
         return (
             self.initial,
             self.local,
@@ -129,15 +129,15 @@ class Method:
 
 
 def parse(text: str, title: Optional[str] = None) -> Method:
-    """The method of a name such as "gd+lr+mixup" or "gd@global_.num_partitions=6".
+    """Parses a name such as "gd+lr+mixup" or "gd@global_.num_partitions=6".
 
-    Terms stand between "+": at most one initialisation (random when there is none),
-    one of LOCALS after a contrastive one, and any of fine-tuning's; "benchmark" stands
-    alone. Settings follow, each after "@".
+    Terms are joined by "+": at most one initialisation (random if there is none), one
+    of LOCALS if that is contrastive, and any of fine-tuning; "benchmark" must be the
+    only term. Settings follow, each after "@".
 
     Args:
       text: the name.
-      title: for tables; made of the terms without.
+      title: title for tables; None: made from the terms.
 
     Raises:
       UserError: an unknown term or one in the wrong place, or a setting that is not
@@ -225,7 +225,7 @@ def _matters(path: str, stage: str) -> bool:
 
 
 def _in_stage(path: str) -> str:
-    """The path in StageConfig, without the stage that it is for alone."""
+    """The path in StageConfig: without the stage, if it is for one stage alone."""
     stage, _, inner = path.partition(".")
     return inner if stage in _NO_PART and inner.startswith("optimizer.") else path
 
@@ -252,7 +252,7 @@ def _folder_name(text: str) -> str:
 
 
 def shortened(terms: str, settings: Sequence[str]) -> str:
-    """A name for a folder, the same for the same terms and settings, many or not."""
+    """A folder name made of terms and settings, which are hashed if it is too long."""
     name = "@".join([terms, *settings])
     if len(name.encode()) > _LONGEST_NAME:
         name = f"{terms}@{hashlib.sha256(name.encode()).hexdigest()[:16]}"
@@ -303,8 +303,8 @@ def replaced(stage: config.StageConfig, settings: Mapping[str, Any]):
 
     Args:
       stage: the settings before.
-      settings: values, as JSON has them, by dotted path in StageConfig, which
-        `optimizer` may have a stage before.
+      settings: JSON values by dotted path in StageConfig. Before `optimizer` the path
+        may name the stage that it is for.
 
     Raises:
       UserError: there is no such path, or the value does not fit.

@@ -13,7 +13,7 @@ from dscl_tf.config import SplitConfig
 Size = Union[int, str]
 Splits = dict[Size, dict[int, SplitConfig]]
 _LOG = logging.getLogger(__name__)
-# Numbers that are tried beyond those asked for; and how many a message names.
+# How many further draws are tried, and how many draws a message names.
 _FURTHER, _NAMED = 100, 5
 
 
@@ -29,9 +29,9 @@ def make_splits(
       cohort: whose volumes they are.
       base: what the draws have in common: a file, or the sizes of the other lists.
       sizes: numbers of labelled volumes, or `results_json.ALL`.
-      draws: numbers from 0 up. Where a file has fewer of a size, those are all; where
-        volumes are drawn and are those of a draw before, further numbers take its
-        place, which the log says.
+      draws: numbers from 0 up. A file may have fewer draws of a size. Without a file,
+        a draw with the same volumes as an earlier one is replaced by a further number,
+        which is logged.
 
     Raises:
       UserError: the cohort has too few volumes, or the file no draw of a size.
@@ -44,10 +44,10 @@ def make_splits(
 def _distinct(
     cohort: PreparedCohort, base: SplitConfig, size: Size, draws: Sequence[int]
 ) -> dict[int, SplitConfig]:
-    """As many draws of a size, none of which would train the run of another again.
+    """As many distinct draws of a size as asked for, if the cohort has them.
 
-    A cohort with few labelled volumes has few draws, and one counted twice would make
-    a difference look surer than it is.
+    A cohort with few labelled volumes has few of them, and to count one twice would
+    make differences look more certain than they are.
     """
     first_of: dict[tuple, int] = {}
     found, again = {}, []

@@ -17,31 +17,32 @@ from dscl_tf.experiments.plan import Task
 class Engine(Protocol):
     """Starts tasks and tells how they ended."""
 
-    jobs: int  # Tasks that it can have at once.
+    jobs: int  # The number of tasks that can run at once.
 
     def start(self, task: Task) -> Any:
-        """Starts a task; a handle of it."""
+        """Starts a task and returns a handle for it."""
 
     def wait(self, handles: Sequence[Any]) -> list[Any]:
-        """The handles of those that have ended, some time later; perhaps none."""
+        """Waits a while; returns the handles of tasks that have ended, perhaps none."""
 
     def outcome(self, handle: Any) -> Optional[str]:
-        """Why an ended task's process died; None where it ended by itself."""
+        """Why the process of an ended task failed; None if it exited normally."""
 
     def stop(self, handles: Sequence[Any]) -> None:
         """Asks tasks to save and stop, and waits for them."""
 
 
 class LocalEngine:
-    """Each task in a process of this machine, which are not more than `jobs`.
+    """Runs each task in a process of this machine, at most `jobs` at once.
 
-    Several share out the GPUs, since TensorFlow would have all of them on the first.
+    With several jobs each task gets one of the GPUs, since TensorFlow would otherwise
+    have all of them compute on the first.
     """
 
     def __init__(self, root: pathlib.Path, settings: EngineConfig):
         self.jobs = settings.jobs
         self._root, self._pictures = root, settings.pictures
-        # Tasks that share the cores would each take all of them otherwise.
+        # Without a limit, each of the tasks would use all cores.
         cores = parallel.num_cores()
         self._threads = max(1, cores // self.jobs) if self.jobs > 1 else 0
         self._context = multiprocessing.get_context("spawn")
@@ -74,7 +75,7 @@ class LocalEngine:
 
 
 def reason_of(exit_code: int) -> Optional[str]:
-    """Why a task's process died; None where it ended by itself."""
+    """Why a task's process failed; None if it exited normally."""
     if exit_code == 0:
         return None
     if exit_code > 0:
@@ -85,7 +86,7 @@ def reason_of(exit_code: int) -> Optional[str]:
 
 
 class RayEngine:
-    """Each task as a task of a Ray cluster that sees the same folders."""
+    """Runs tasks on a Ray cluster whose machines see the same folders."""
 
     def __init__(self, root: pathlib.Path, settings: EngineConfig):
         try:
@@ -128,7 +129,7 @@ def _in_process(root: str, task: Task, threads: int, pictures: bool) -> int:
     process.start()
     try:
         while process.is_alive():
-            process.join(1.0)  # A wait without end would not notice the cancelling.
+            process.join(1.0)  # A wait without timeout would not notice cancellation.
     except KeyboardInterrupt:  # Ray's way to cancel.
         process.terminate()
         process.join()

@@ -13,13 +13,13 @@ from dscl_tf.experiments.plan import Task
 
 
 def seconds_left(tasks: Sequence[Task], root: pathlib.Path) -> float:
-    """An estimate for the tasks that are not done, one after the other.
+    """Estimates the seconds for the tasks that are not done, one after the other.
 
-    A task of a kind that has been done takes as long as its kind's median. For other
-    kinds a few steps are timed, with start-up; evaluation is left out then.
+    A task is taken to need the median time of finished tasks of its kind. If there are
+    none, a few steps are timed, with start-up but without evaluation.
 
     Args:
-      tasks: of the plan.
+      tasks: tasks of the plan.
       root: folder of the experiment.
 
     Raises:
@@ -39,18 +39,18 @@ def seconds_left(tasks: Sequence[Task], root: pathlib.Path) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class History:
-    """What finished tasks took."""
+    """How long finished tasks took."""
 
     by_kind: Mapping[str, float]  # The median of each kind, in seconds.
-    per_step: float  # Of all kinds together, in seconds; nan where none is known.
+    per_step: float  # The mean over all kinds, in seconds; nan if none is known.
 
     def seconds(self, task: Task) -> float:
-        """What a task will take: as its kind, else by its number of steps."""
+        """Estimates a task's time by its kind, or else by its number of steps."""
         return self.by_kind.get(_kind(task), self.per_step * _num_steps(task))
 
 
 def history(done: Sequence[Task], root: pathlib.Path) -> History:
-    """What tasks took that are done, in earlier sessions, too.
+    """How long the finished tasks took, with those of earlier sessions.
 
     Args:
       done: finished tasks.
@@ -75,7 +75,7 @@ def _num_steps(task: Task) -> int:
 
 
 def _kind(task: Task) -> str:
-    """Tasks of one kind take about as long as each other."""
+    """A key that is equal for tasks that should take about equally long."""
     return json.dumps([_content(stage) for stage in task.stages], sort_keys=True)
 
 
@@ -88,7 +88,7 @@ def _content(stage: config.StageConfig) -> dict:
 
 def _timed(task: Task) -> float:
     """Times some steps of each stage; seconds of the whole task."""
-    # Here, since it takes seconds and a finished experiment needs none of it.
+    # Imported here, since it takes seconds and a finished experiment does not need it.
     from dscl_tf.stages import timing
 
     return sum(timing.seconds_of(stage) for stage in task.stages)

@@ -26,11 +26,10 @@ def run(settings: ExperimentConfig) -> tuple[dict[str, Any], list[str]]:
     """Runs what is not done and gathers the results after each task.
 
     Returns:
-      The content of results.json, and the names of its cells that failed; of other
-      shards' cells nothing is said.
+      The content of results.json, and the names of the cells of this shard that failed.
 
     Raises:
-      UserError: a mistake in the settings, or another process has the folder.
+      UserError: a mistake in the settings, or another process has locked the folder.
       KeyboardInterrupt: after what was running has saved and stopped.
     """
     root = pathlib.Path(settings.root)
@@ -41,7 +40,7 @@ def run(settings: ExperimentConfig) -> tuple[dict[str, Any], list[str]]:
     name = root if count == 1 else root / f"shard_{number}_of_{count}"
     with locks.held(name, "--workdir"):
         engine = engines.make(root, settings.engine)
-        # At once, so that a report of a grid that has grown knows what is missing.
+        # Before any task, so that a report of an extended grid shows what is missing.
         _write(settings, planned)
         failed = running.run_all(own, root, engine, lambda: _write(settings, planned))
         content = _write(settings, planned)
@@ -57,7 +56,7 @@ def _plan(settings: ExperimentConfig) -> Plan:
 
 
 def _check(tasks: Sequence[plan.Task], root: pathlib.Path) -> None:
-    """Refuses, before any work, what a task would be refused for after others' hours.
+    """Checks all tasks before any work, so that none fails after hours of others.
 
     Raises:
       UserError: naming the first task that cannot be run.
@@ -77,12 +76,12 @@ def _check(tasks: Sequence[plan.Task], root: pathlib.Path) -> None:
 def tasks_of_shard(planned: Plan, shard: tuple[int, int]) -> list[plan.Task]:
     """The tasks of every count-th draw, with those that they need.
 
-    Cells of a draw stay together, since some go on from others, and so do all its
-    seeds: each shard then needs the same pre-training, which the first one makes.
+    Cells of a draw stay together, since some go on from others. So do all seeds of a
+    draw, so that every shard needs the same pre-training, which the first one makes.
 
     Args:
-      planned: all tasks.
-      shard: number, from 0, and count.
+      planned: the plan of all tasks.
+      shard: number of the shard, from 0, and count of shards.
     """
     number, count = shard
     draws = sorted({cell.draw for cell in planned.cells})

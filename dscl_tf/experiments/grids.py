@@ -1,4 +1,4 @@
-"""The grids that are shipped, and those of files."""
+"""The built-in grids, and those that are read from files."""
 
 import pathlib
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ def _of_local(name: str, value: str, field: str, number: int) -> dict[str, Any]:
 
 
 def _partitions(count: int) -> dict[str, Any]:
-    # As many slices in a batch as S = 4 of m = 3 volumes.
+    # A batch has as many slices as with the default S = 4 and m = 3 volumes.
     numbers = {"num_partitions": count, "batch_volumes": 12 // count}
     groups = ("global_", "local")
     settings = {f"{g}.{name}": n for g in groups for name, n in numbers.items()}
@@ -59,7 +59,7 @@ SWEEPS = (
     "gr",
     "gd+lr",
     *(_partitions(count) for count in (2, 3, 6)),
-    # Regions of 3 x 3 do not fit on the first map of small slices.
+    # With K = 1: regions of 3 x 3 do not fit on the first block's map of small slices.
     _swept("l1", "l = 1, K = 1", {"local.num_blocks": 1, "local.region_size": 1}),
     *(_of_local(f"l{n}", f"l = {n}", "num_blocks", n) for n in (2, 4, 5)),
     _of_local("k1", "K = 1", "region_size", 1),
@@ -77,14 +77,14 @@ _KEYS = {"name", "methods", "sizes", "draws", "seeds", "rounds"}
 
 
 def make_grid(settings: GridConfig) -> Grid:
-    """The grid of a preset or a file, with what is given in place of its own.
+    """The grid of a preset or a file, with what the settings give in its place.
 
     Args:
       settings: `name` is one of PRESETS, or the path of a JSON file
         (docs/experiments.md); `methods` are as `comparison.parse` reads them.
 
     Raises:
-      UserError: no such preset or file, or a content that is not one of a grid.
+      UserError: there is no such preset or file, or the file holds no valid grid.
     """
     name = settings.name
     content = PRESETS[name] if name in PRESETS else _read(pathlib.Path(name))

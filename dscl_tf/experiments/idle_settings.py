@@ -1,4 +1,4 @@
-"""Settings of a row that nothing in it uses: a copy, trained again for nothing."""
+"""Finds settings that nothing in a row uses: it would only train a copy again."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -8,18 +8,18 @@ from dscl_tf.experiments import comparison
 from dscl_tf.experiments.comparison import Method
 from dscl_tf.training import records
 
-# The records of all stages of a method on some draw, in order.
+# From a method to the records of all its stages on some draw, in order.
 Chain = Callable[[Method], Sequence[records.RunRecord]]
 
 
 def refuse(method: Method, chain_of: Chain) -> None:
-    """Refuses a setting without effect, which would look like one that does not matter.
+    """Refuses a setting without effect: its results would suggest it does not matter.
 
-    A setting with the value that it has anyway is none of them: a sweep may have it.
+    A setting with the value that it has anyway is accepted: a sweep may include it.
 
     Args:
       method: a row.
-      chain_of: its stages' records, also of this row with fewer settings.
+      chain_of: gives the records of its stages, also with fewer of its settings.
 
     Raises:
       UserError: naming the row and the setting.
@@ -32,7 +32,7 @@ def refuse(method: Method, chain_of: Chain) -> None:
         try:
             without = chain_of(dataclasses.replace(method, settings=others))
         except errors.UserError:
-            continue  # The others need it.
+            continue  # The other settings are not valid without it.
         pairs = list(zip(whole, map(_anywhere, without)))
         asked = any(one.config != other.config for one, other in pairs)
         if asked and not any(records.differences(*pair) for pair in pairs):
@@ -45,6 +45,6 @@ def refuse(method: Method, chain_of: Chain) -> None:
 
 
 def _anywhere(record: records.RunRecord) -> records.RunRecord:
-    """Without its folder and those that it starts from, whose names have settings."""
+    """The record without its and other runs' folders, whose names contain settings."""
     stage = config.with_other_runs(record.config, lambda folder: None)
     return dataclasses.replace(record, config=dataclasses.replace(stage, workdir=""))

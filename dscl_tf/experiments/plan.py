@@ -1,4 +1,4 @@
-"""From a grid to its tasks: what is trained once and shared, and each cell."""
+"""Expands a grid into tasks: shared pre-training, and a fine-tuning for each cell."""
 
 import dataclasses
 import functools
@@ -23,19 +23,19 @@ class Grid:
 
     name: str
     methods: tuple[Method, ...]
-    sizes: tuple[int, ...]  # |Xtr|.
+    sizes: tuple[int, ...]  # Numbers of labelled volumes, |Xtr|.
     draws: tuple[int, ...]
-    seeds: tuple[int, ...]  # Of weights and batches, pre-training's too.
-    num_rounds: int = 1  # Of self-training and of the contrast of classes.
+    seeds: tuple[int, ...]  # Of weights and batches, in pre-training, too.
+    num_rounds: int = 1  # Of methods that go on from a first round.
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Task:
-    """Stages that are run one after the other, and what has to be there before."""
+    """Stages that are run one after the other, and the tasks that they depend on."""
 
     name: str  # Its folder, relative to the experiment's.
-    records: tuple[records.RunRecord, ...]  # What each stage's run has to be.
-    needs: tuple[str, ...] = ()  # Names of tasks.
+    records: tuple[records.RunRecord, ...]  # What each stage's run must be.
+    needs: tuple[str, ...] = ()  # Names of tasks that must be done before.
 
     @property
     def stages(self) -> tuple[config.StageConfig, ...]:
@@ -68,7 +68,7 @@ def make_task(
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """One figure of the table: a method on a draw."""
+    """One evaluated run of the comparison: a method on a draw."""
 
     method: Method
     size: Size
@@ -123,7 +123,7 @@ def make_plan(
 def _chain(
     new_maker: Callable[[], "_Maker"], cell: Cell, method: Method
 ) -> list[records.RunRecord]:
-    """What the stages of a method's cell would be, in the place of another's."""
+    """The records of a method's stages, if it stood in the place of `cell`'s method."""
     alone = new_maker()
     alone.cell(method, cell.size, cell.draw, cell.seed)
     return [record for task in alone.tasks for record in task.records]
@@ -138,7 +138,7 @@ def _make_splits(
 
 
 def _of_pretraining(method: Method) -> dict:
-    """What its terms of pre-training set, by dotted path in the stages' settings."""
+    """What a method's pre-training terms set, by dotted path in StageConfig."""
     found = dict(comparison.LOCALS.get(method.local, {}))
     if method.initial in comparison.CONTRASTS:
         found["global_.strategy"] = method.initial
@@ -164,7 +164,10 @@ def _json(value):
 
 
 def _points(grid: Grid, of_draws: draws.Splits) -> Iterable[tuple]:
-    """Draw by draw, so that an experiment that is cut short has whole rows."""
+    """Yields (seed, draw, size, method), draw by draw.
+
+    An experiment that is cut short then has all methods on the draws that it finished.
+    """
     taken = sorted({draw for found in of_draws.values() for draw in found})
     for seed, draw in itertools.product(grid.seeds, taken):
         for size, found in of_draws.items():
@@ -174,12 +177,12 @@ def _points(grid: Grid, of_draws: draws.Splits) -> Iterable[tuple]:
 
 
 def _in_order(all_methods: Sequence[Method]) -> list[Method]:
-    """First rounds before what goes on from them."""
+    """The methods, with first rounds before those that go on from them."""
     return sorted(all_methods, key=lambda method: method.in_rounds)
 
 
 class _Maker:
-    """Makes tasks, those of pre-training once for all cells that share them."""
+    """Makes tasks; a pre-training that several cells share is made once."""
 
     def __init__(
         self,
@@ -199,11 +202,11 @@ class _Maker:
 
     @property
     def tasks(self) -> list[Task]:
-        """Of all cells that were asked for, in order."""
+        """The tasks of all cells made so far, in order."""
         return [*self._pretraining.values(), *self._finetuned.values()]
 
     def cell(self, method: Method, size: Size, draw: int, seed: int) -> Cell:
-        """The task of a cell, and those of pre-training that it needs."""
+        """Makes the task of a cell, and the pre-training tasks that it needs."""
         name = f"cells/n{size}_draw{draw}_seed{seed}_{method.name}"
         stage = dataclasses.replace(
             comparison.replaced(self._bases["finetune"], self._settings(method)),
@@ -238,23 +241,26 @@ class _Maker:
         return Cell(method, size, draw, seed, task)
 
     def _first_round(self, method: Method, size: Size, draw: int, seed: int) -> Task:
-        """Its cell, which need not be of the grid; shared by all that go on from it."""
+        """The task of a first round, shared by all cells that go on from it.
+
+        Its cell need not be part of the grid.
+        """
         found = self._by_content.get((method.key, size, draw, seed))
         return found or self.cell(method, size, draw, seed).task
 
     def _settings(self, method: Method) -> dict:
-        """Of fine-tuning; a strength that the flags give goes before the method's."""
+        """Settings of fine-tuning; strengths from the flags override the method's."""
         found = {}
         for term in method.added:
             wanted = comparison.ADDED[term]
             given = {path: _value(self._strengths, path) for path in wanted}
             found.update(given if any(given.values()) else wanted)
-        if "joint" in method.added:  # Which has the losses of the row's terms.
+        if "joint" in method.added:  # It uses the losses of the row's other terms.
             found.update(_of_pretraining(method))
         return {**found, **method.settings_of("finetune")}
 
     def _check_test(self, split: splits.Split) -> None:
-        """Refuses cells that could be trained, but not evaluated."""
+        """Refuses cells that could be trained but not evaluated."""
         if not any(self._cohort.volume(name).has_label for name in split.test):
             raise errors.UserError(
                 f"Cells are evaluated on the split's test volumes, but it has "
@@ -263,7 +269,7 @@ class _Maker:
             )
 
     def _pretrain(self, method, split, seed: int) -> list[Task]:
-        """The tasks of the method's weights, in order."""
+        """The tasks that pre-train the method's weights, in order."""
         if method.initial == comparison.RANDOM:
             return []
         kind = "pretext" if method.initial in comparison.PRETEXTS else "encoder"
@@ -300,7 +306,7 @@ def _named(term: str, settings: Mapping) -> str:
 
 
 def _plain(stage: config.StageConfig) -> config.StageConfig:
-    """Without what methods turn on."""
+    """The stage without what methods turn on, and without other runs."""
     paths = [path for settings in comparison.ADDED.values() for path in settings]
     off = {path: _value(config.FinetuneConfig(), path) for path in paths}
     off.update({".".join(path): None for path in config.paths_of_runs(stage)})

@@ -1,4 +1,4 @@
-"""What came out of an experiment: results.json, table.csv and table.md."""
+"""The results of an experiment: results.json, table.csv and table.md."""
 
 import csv
 import dataclasses
@@ -28,14 +28,14 @@ def gather(
     settings: Mapping[str, Any],
     paper_dataset: Optional[str],
 ) -> dict:
-    """All results there are.
+    """Gathers all results that there are so far.
 
     Args:
-      plan: what was to be done.
+      plan: plan of the experiment.
       root: folder of the experiment.
-      cohort: it was done on.
-      settings: what else to record.
-      paper_dataset: whose figures of the paper to set beside; None: nobody's.
+      cohort: the cohort that it is run on.
+      settings: further settings to record.
+      paper_dataset: the dataset whose figures in the paper are set beside; None: none.
 
     Returns:
       The content of results.json (docs/experiments.md).
@@ -93,7 +93,7 @@ def _grid(plan: Plan) -> dict:
 
 
 def _states(root: pathlib.Path, plan: Plan) -> dict[str, dict]:
-    """The state of each task, by name; what is missing says what it waits for."""
+    """The state of each task by name; a missing one names a need that has failed."""
     found: dict[str, dict] = {}
     for task in plan.tasks:
         state = _state(root, task)
@@ -188,12 +188,12 @@ def paired(own: Mapping, other: Mapping) -> Optional[dict]:
     """The difference of two methods' cells over the draws that both have.
 
     Args:
-      own: of `by_draw`.
-      other: of `by_draw`, of the same size.
+      own: cells of one method, from `by_draw`.
+      other: cells of the other method, from `by_draw`, of the same size.
 
     Returns:
-      "mean", its bootstrap interval "low" and "high", "n" draws, "num_above"; None
-      without a draw.
+      "mean", its bootstrap interval "low" and "high", "n" draws, "num_above"; None if
+      they have no draw in common.
     """
     gains = {
         key: cell["dice"] - other[key]["dice"]
@@ -222,14 +222,14 @@ def _structures(cells: Mapping[tuple[int, int], Mapping]) -> dict:
 
 
 def of_paper(dataset: Optional[str]) -> Mapping[str, Mapping]:
-    """The paper's figures on one of its datasets, by method and size; None: none."""
+    """The paper's figures on one of its datasets, by method and size; None: empty."""
     if dataset is None:
         return {}
     return json.loads(_PAPER.read_text(encoding="utf-8"))["datasets"][dataset]
 
 
 def write(root: pathlib.Path, content: Mapping) -> None:
-    """Writes results.json, table.csv and table.md, each whole."""
+    """Writes results.json, table.csv and table.md, each whole or not at all."""
     files.write_json(root / RESULTS, content)
     files.write_text(root / "table.csv", as_csv(content))
     files.write_text(root / TABLE, as_markdown(content) + "\n")
@@ -300,7 +300,7 @@ def _spread(found: Optional[Mapping]) -> str:
 
 
 def interval(found: Optional[Mapping]) -> str:
-    """What `paired` found, as tables show it; empty for None."""
+    """Formats a result of `paired` for tables; empty for None."""
     if not found:
         return ""
     above = f"{found['num_above']} of {found['n']}"

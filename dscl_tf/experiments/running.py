@@ -1,4 +1,4 @@
-"""Runs the tasks of a plan: those that are not done, in an order that they allow."""
+"""Runs the tasks of a plan that are not done, each after those that it needs."""
 
 import contextlib
 import dataclasses
@@ -22,9 +22,9 @@ _INTERRUPTED = "It was interrupted; start the experiment again to go on with it.
 class _State:
     waiting: list[Task]
     running: dict[Any, Task]
-    failed: dict[str, str]  # Why, by name.
+    failed: dict[str, str]  # Reasons, by name.
     done: set[str]
-    started: dict[str, float]  # By a clock that never goes back, by name.
+    started: dict[str, float]  # Times on the monotonic clock, by name.
 
 
 def run_all(
@@ -33,20 +33,20 @@ def run_all(
     engine: Engine,
     report: Callable[[], None],
 ) -> Mapping[str, str]:
-    """Runs what is not done; one that fails does not stop the others.
+    """Runs the tasks that are not done; one that fails does not stop the others.
 
     Args:
       tasks: each after those that it needs.
       root: folder of the experiment.
-      engine: where they are computed.
+      engine: what runs the tasks.
       report: called after each task.
 
     Returns:
       Why tasks failed or could not be started, by name.
 
     Raises:
-      UserError: a folder holds the result of other settings, or one that others would
-        go on from is outdated (`worker.outdated`).
+      UserError: a folder holds the result of other settings, or a task would go on from
+        an outdated one (`worker.outdated`).
       KeyboardInterrupt: after what was running has saved and stopped.
     """
     done = {task.name for task in tasks if worker.is_done(root, task)}
@@ -69,10 +69,10 @@ def run_all(
 def _check_outdated(
     tasks: Sequence[Task], outdated: Mapping[str, str], done: Collection[str]
 ) -> None:
-    """Names results of weights that are no more; refuses to go on from such.
+    """Warns of results whose initial weights are gone; refuses to go on from them.
 
     Raises:
-      UserError: a task that is not done needs one of them.
+      UserError: a task that is not done needs such a result.
     """
     for task in tasks:
         broken = [name for name in task.needs if name in outdated]
@@ -113,7 +113,7 @@ def _settle(root: pathlib.Path, task: Task, outcome, state: _State) -> None:
     if outcome is None and worker.is_done(root, task):
         state.done.add(task.name)
         return
-    # What the task said itself is worth more than how its process ended.
+    # The task's own error tells more than how its process ended.
     reason = worker.error_of(root, task) or outcome or _INTERRUPTED
     files.write_json(root / task.name / worker.FAILED, {"error": reason})
     state.failed[task.name] = reason
@@ -121,7 +121,7 @@ def _settle(root: pathlib.Path, task: Task, outcome, state: _State) -> None:
 
 
 class _Clock:
-    """Tells how far an experiment is, and how long it may still take."""
+    """Logs how far an experiment is, and how long it may still take."""
 
     def __init__(
         self, root: pathlib.Path, tasks: Sequence[Task], state: _State, jobs: int
@@ -130,7 +130,7 @@ class _Clock:
         self._count, self._ended = len(state.waiting), 0
 
     def say(self, task: Task) -> None:
-        """After a task has ended."""
+        """Logs the progress after a task has ended."""
         self._ended += 1
         seconds = self.seconds_left()
         left = "" if math.isnan(seconds) else f"; about {seconds / 60:.0f} min left"
@@ -144,7 +144,7 @@ class _Clock:
         )
 
     def seconds_left(self) -> float:
-        """By what finished tasks took; nan before there is one."""
+        """An estimate by the times of finished tasks; nan before there is one."""
         done = [task for task in self._tasks if task.name in self._state.done]
         history, now = estimate.history(done, self._root), time.monotonic()
         total = sum(history.seconds(task) for task in self._state.waiting)

@@ -1,4 +1,4 @@
-"""One task in a process of its own: its stages, then its evaluation."""
+"""Runs one task in a process of its own: its stages, then its evaluation."""
 
 import itertools
 import logging
@@ -24,8 +24,8 @@ _LOG = logging.getLogger(__name__)
 def is_done(root: pathlib.Path, task: Task) -> bool:
     """Whether the task's folder holds its result.
 
-    As for a single run, what its stages do not use, how they compute, and where the
-    folders are do not matter; the volumes and the cohort do.
+    As for a single run, settings that its stages do not use, how they compute, and
+    where the folders are do not matter; the volumes and the cohort do.
 
     Raises:
       UserError: it holds the result of other settings, or of another cohort.
@@ -47,12 +47,12 @@ def is_done(root: pathlib.Path, task: Task) -> bool:
 
 
 def seconds_of(root: pathlib.Path, task: Task) -> Optional[float]:
-    """How long a finished task took; None where nothing says so."""
+    """How long a finished task took; None if it was not recorded."""
     return _said(root, task.name, "seconds")
 
 
 def versions_of(tasks: Sequence[Task]) -> dict[str, str]:
-    """Versions of software by name, several where tasks differ; all are done."""
+    """Versions of software used by finished tasks, by name; several if they differ."""
     runs = [run_folder.RunFolder(s.workdir) for task in tasks for s in task.stages]
     found = [run.read_record().versions for run in runs]
     names = dict.fromkeys(itertools.chain.from_iterable(found))
@@ -63,7 +63,7 @@ def versions_of(tasks: Sequence[Task]) -> dict[str, str]:
 def outdated(
     root: pathlib.Path, tasks: Sequence[Task], done: Collection[str]
 ) -> dict[str, str]:
-    """Finished tasks that went on from other weights than are, or will be, there.
+    """Finished tasks whose initial weights have been, or will be, trained again.
 
     Args:
       root: folder of the experiment.
@@ -71,7 +71,7 @@ def outdated(
       done: names of those that are finished.
 
     Returns:
-      In words what each went on from, and what became of that, by name.
+      By name of the task, what it went on from and what became of that, in words.
     """
     ended = {name: _said(root, name, "ended") for name in done}
     found: dict[str, str] = {}
@@ -81,7 +81,7 @@ def outdated(
                 why = "is trained again"
             elif name in found:
                 why = f"itself {found[name]}"
-            # Records of earlier versions do not say when they ended.
+            # Earlier versions did not record when a task ended.
             elif (ended[name] or -math.inf) > (ended[task.name] or math.inf):
                 why = "has been trained again since"
             else:
@@ -92,7 +92,7 @@ def outdated(
 
 
 def _said(root: pathlib.Path, name: str, field: str) -> Optional[float]:
-    """A number of a finished task's record, if it has it."""
+    """A number from a finished task's record; None if it has no such number."""
     path = root / name / DONE
     if not path.exists():
         return None
@@ -101,7 +101,7 @@ def _said(root: pathlib.Path, name: str, field: str) -> Optional[float]:
 
 
 def error_of(root: pathlib.Path, task: Task) -> Optional[str]:
-    """Why a task failed; None where it did not."""
+    """Why a task failed; None if it did not."""
     path = root / task.name / FAILED
     if not path.exists():
         return None
@@ -119,20 +119,20 @@ def run(
 ) -> None:
     """Runs a task: the entry point of its process.
 
-    It leaves done.json; or failed.json with what went wrong; or neither, when it was
-    asked to stop and has saved what there was.
+    It leaves done.json, or failed.json with the error, or neither if it was asked to
+    stop and has saved its state.
 
     Args:
       root: folder of the experiment.
       task: what to do.
-      threads: that TensorFlow may use; 0: all.
+      threads: number of threads that TensorFlow may use; 0: no limit.
       pictures: whether the evaluation draws overlays.
-      gpu: the one that it has for itself, see `gpus.names`; None: all there are.
+      gpu: the only GPU that it may use, as of `gpus.names`; None: all.
     """
     processes.stop_with_parent()
     signal.signal(signal.SIGTERM, _interrupt)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # TensorFlow is imported by now, but reads these when it first computes.
+    # TensorFlow is imported by now, but reads these variables when it first computes.
     gpus.take(gpu)
     if threads:
         os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)
@@ -144,7 +144,7 @@ def run(
 
 
 def _run_and_record(folder: pathlib.Path, task: Task, pictures: bool) -> None:
-    for name in (FAILED, DONE):  # DONE: of a run that somebody took away.
+    for name in (FAILED, DONE):  # DONE may be left from a run that was deleted.
         (folder / name).unlink(missing_ok=True)
     before = _spent(folder)
     start = time.monotonic()
@@ -169,7 +169,7 @@ def _run_and_record(folder: pathlib.Path, task: Task, pictures: bool) -> None:
 
 
 def _spent(folder: pathlib.Path) -> float:
-    """Seconds of earlier sessions that were asked to stop; not of killed ones."""
+    """Seconds of earlier sessions that were interrupted; killed ones do not count."""
     if not (folder / SPENT).exists():
         return 0.0
     return float(files.read_json_object(folder / SPENT, "record of a task")["seconds"])
@@ -181,7 +181,7 @@ def _do(folder: pathlib.Path, task: Task, pictures: bool) -> None:
     for record in task.records:
         run = run_folder.RunFolder(record.config.workdir)
         if run.has_begun():
-            # Not lengthened either: cells that are compared are trained alike.
+            # More steps are refused, too: cells that are compared are trained alike.
             run.refuse_other(record)
     run = stages.run(task.stages)[-1]
     if task.is_cell:

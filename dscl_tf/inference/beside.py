@@ -21,12 +21,13 @@ def draw(evaluation: pathlib.Path, other: pathlib.Path, cohort_folder: str) -> N
     """Draws beside.png: volumes from the lowest Dice to the highest, in two rows.
 
     Args:
-      evaluation: its folder, where the picture goes; its Dice orders the volumes.
-      other: folder of the evaluation above it, not the same.
-      cohort_folder: of the prepared cohort that both were on.
+      evaluation: folder of the evaluation in the lower row. The picture is written
+        there, and its Dice orders the volumes.
+      other: folder of another evaluation, drawn in the upper row.
+      cohort_folder: the prepared cohort that both were made on.
 
     Raises:
-      UserError: they have other volumes, or files are missing or have changed.
+      UserError: their volumes differ, or files are missing or have changed.
     """
     cohort = prepared.PreparedCohort.open(cohort_folder)
     folders = (other, evaluation)
@@ -55,7 +56,7 @@ def _mean(evaluation: pathlib.Path) -> str:
 
 
 def _chosen(dice: dict[str, float]) -> list[str]:
-    """Volumes at equal distances in the order of their Dice; those without one last."""
+    """Volumes evenly spaced in the order of their Dice; those without one come last."""
     order = sorted(dice, key=lambda name: (dice[name] is None, dice[name] or 0, name))
     last = len(order) - 1
     places = {round(k * last / (_SHOWN - 1)) for k in range(_SHOWN)}
@@ -63,24 +64,24 @@ def _chosen(dice: dict[str, float]) -> list[str]:
 
 
 def _middle(views: Sequence[case_views.CaseView]) -> int:
-    """The slice in the middle of the truth, without one of what anybody found."""
+    """The middle slice of the truth; if that is empty, of what either model found."""
     found = np.max([view.prediction for view in views], axis=0)
     levels = dataclasses.replace(views[0], prediction=found).levels()
     return levels[len(levels) // 2]
 
 
 def _headings(*folders: pathlib.Path) -> list[str]:
-    """Where two paths differ: without what both begin and end with."""
+    """The parts of two paths that differ, without their common start and end."""
     parts = [pathlib.Path(os.path.abspath(each)).parts for each in folders]
     shorter = min(map(len, parts))
-    # Of a folder within the other one, something is to be left.
+    # At least one part is kept, also if one folder lies within the other.
     start = min(_num_alike(*parts), shorter - 1)
     end = min(_num_alike(*(each[::-1] for each in parts)), shorter - 1 - start)
     return [_shortened("/".join(each[start : len(each) - end])) for each in parts]
 
 
 def _num_alike(first: Sequence[str], second: Sequence[str]) -> int:
-    """How many are the same from the start on."""
+    """The length of the common start."""
     pairs = zip(first, second)
     return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 

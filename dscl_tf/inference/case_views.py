@@ -1,4 +1,4 @@
-"""A volume as the pictures show it: oriented, cropped, scaled; and which slices."""
+"""Orients, crops and scales a volume for pictures, and chooses the slices shown."""
 
 import dataclasses
 import math
@@ -25,7 +25,7 @@ class CaseView:
     prediction: np.ndarray  # uint8 [Q, rows, columns].
     aspect: float  # Height of a pixel over its width.
     label_names: tuple[str, ...]
-    # bool [Q, rows, columns], where nobody labelled; None: nowhere.
+    # bool [Q, rows, columns]: voxels that nobody labelled; None: there are none.
     unknown: Optional[np.ndarray] = None
 
     def slice_dice(self, index: int) -> dict[int, float]:
@@ -40,7 +40,7 @@ class CaseView:
         return {label: value for label, value in dice.items() if value is not None}
 
     def levels(self) -> list[int]:
-        """Slices in the middle of the structures' three thirds."""
+        """The middle slice of each third of the slices that have structures."""
         filled = np.flatnonzero(self.truth.any(axis=(1, 2)))
         if not len(filled):
             filled = np.flatnonzero(self.prediction.any(axis=(1, 2)))
@@ -60,10 +60,10 @@ class CaseView:
 
 @dataclasses.dataclass(frozen=True)
 class Thumbnail:
-    """One case of a contact sheet: a slice of it."""
+    """One case of a contact sheet, shown by a single slice."""
 
-    view: CaseView  # Of one slice.
-    dice: Optional[float]  # Of the whole volume, mean over its structures.
+    view: CaseView  # With that slice alone.
+    dice: Optional[float]  # Mean over the structures of the whole volume.
 
 
 def case_views(
@@ -74,16 +74,16 @@ def case_views(
     label_names: tuple[str, ...],
     orientation: Optional[config.OrientationConfig] = None,
 ) -> list[CaseView]:
-    """Orients, crops and scales a case for drawing, alike for all predictions.
+    """Orients, crops and scales a case for drawing, the same for all predictions.
 
     Args:
       name: title of its picture.
       image: the original volume.
-      truth: integer labels with the geometry of `image`; beyond those of
-        `label_names` it is unknown.
+      truth: integer labels with the geometry of `image`; values beyond the classes of
+        `label_names` mean unknown.
       predictions: integer labels with the geometry of `image`.
-      label_names: of each class; the first is the background.
-      orientation: of the cohort, as for `geometry.orient`.
+      label_names: name of each class; the first is the background.
+      orientation: the cohort's, as for `geometry.orient`.
 
     Returns:
       A view for each prediction.
@@ -115,7 +115,7 @@ def _upright(oriented: sitk.Image) -> np.ndarray:
 
 
 def _crop(mask: np.ndarray) -> tuple[slice, slice]:
-    """Rows and columns around the structures, a third of the image at least."""
+    """Rows and columns around the structures, at least a third of the image."""
     crop = []
     for axis in (1, 2):
         others = tuple({0, 1, 2} - {axis})
@@ -139,9 +139,9 @@ def thumbnail(
     """One slice, without the rest of the volume.
 
     Args:
-      view: of the volume.
-      dice: of the whole volume.
-      index: of the slice; None: the middle one of the structures' slices.
+      view: the volume.
+      dice: mean Dice of the whole volume.
+      index: number of the slice; None: the middle one of those with structures.
     """
     if index is None:
         levels = view.levels()

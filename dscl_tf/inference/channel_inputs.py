@@ -1,4 +1,4 @@
-"""Inputs of a model of several channels: which files are of one case."""
+"""Groups the input files of a model with several channels into cases."""
 
 import dataclasses
 import logging
@@ -20,13 +20,17 @@ class CaseInput:
     """The files of one case."""
 
     mask: str  # Name of its mask's file, such as CASE.nii.gz.
-    # File, and place in a 4-D one, in the order of the network's input.
+    # In the order of the network's input: a file for each channel, and the channel's
+    # index along the fourth axis if the file is 4-D.
     images: tuple[tuple[pathlib.Path, Optional[int]], ...]
-    fault: str = ""  # Why there is no mask of it.
+    fault: str = ""  # Why it cannot be segmented; empty if it can.
 
 
 def are_wanted(settings: Optional[PreprocessingConfig]) -> bool:
-    """Whether names of files tell more of a model's channels than a number."""
+    """Whether inputs are to be grouped by the channels in their names (`group`).
+
+    They are if the model has several channels, or one that goes by a name.
+    """
     return settings is not None and (
         settings.num_channels > 1
         or any(channel.number is None for channel in settings.channels or ())
@@ -36,7 +40,7 @@ def are_wanted(settings: Optional[PreprocessingConfig]) -> bool:
 def check_flags(
     settings: PreprocessingConfig, channel: Optional[int], write_dicom_seg: bool
 ) -> None:
-    """Refuses what a model of several channels cannot do.
+    """Refuses flags that a model of several channels does not support.
 
     Raises:
       UserError: naming the flag.
@@ -62,18 +66,20 @@ def group(
     settings: PreprocessingConfig,
     files_are_cases: bool = False,
 ) -> dict[pathlib.Path, CaseInput]:
-    """The cases of a model's channels among files, each under its first file.
+    """Groups files into cases of the model's channels, keyed by their first files.
 
-    A file is of a channel by its name (CASE_0000, CASE_adc), else it is 4-D.
+    A name tells a file's channel (CASE_0000, CASE_adc). A file without such a name is
+    a case by itself: 4-D, unless the model has one channel.
 
     Args:
       source: --input: the folder, or a file.
       inputs: the images found there.
-      settings: of the model.
-      files_are_cases: whether names do not tell channels, so that all are 4-D.
+      settings: the model's preprocessing.
+      files_are_cases: takes each file for a case and ignores channels in names.
 
     Raises:
-      UserError: one channel of a case is given, or DICOM; or two files have one name.
+      UserError: `source` is a single channel of a case, or DICOM; or two files have
+        the same name.
     """
     channels = settings.channels or ()
     named = {
@@ -124,7 +130,7 @@ def _refuse_one_channel(
 
 
 def _is_of_case(path: pathlib.Path, cases: Collection[str]) -> bool:
-    """Whether a file is another channel of a case that has files of the model's."""
+    """Whether a file is a channel that the model does not take, of one of the cases."""
     stem = formats.strip_suffix(path.name)
     is_named = stem[: max(stem.rfind("_"), stem.rfind("-"), 0)] in cases
     return is_named and not _is_4d(path)
@@ -147,9 +153,9 @@ def _of_names(
 def _of_one_file(
     path: pathlib.Path, channels: Sequence[ChannelConfig], others_are_named: bool
 ) -> CaseInput:
-    """A case in one file: of 4-D ones all channels are there.
+    """A case in one file: a 4-D file, which holds all channels.
 
-    A file may be of a model's only channel without its name, if none has it.
+    For a model of one channel any file will do, unless others are named after it.
     """
     if len(channels) == 1 and not others_are_named:
         return CaseInput(path.name, ((path, None),))

@@ -1,9 +1,9 @@
-"""Connected components of masks: structures, or all of them together, in one piece.
+"""Keeps one connected component of a structure, or of all structures together.
 
-What lies apart from a structure that is one piece in the body is a mistake, and so is
-what lies apart from structures that touch each other, as a heart's do. Which are one
-piece is learned from validation volumes, as nnU-Net does (Isensee et al., Nature
-Methods 2021).
+If a structure is in one piece in the body, voxels apart from it are a mistake; so are
+voxels apart from structures that touch each other, as those of the heart do. Which
+structures are in one piece is learned from validation volumes, as in nnU-Net (Isensee
+et al., Nature Methods 2021).
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,24 +13,26 @@ import SimpleITK as sitk
 
 from dscl_tf.inference import metrics
 
-ALL_STRUCTURES = 0  # Stands for all of them together, where labels are listed.
+ALL_STRUCTURES = 0  # Means all structures together in a list of labels.
 
 
 def keep_largest(mask: sitk.Image, labels: Sequence[int]) -> sitk.Image:
-    """Makes background of all but one piece of each structure, or of all together.
+    """Keeps one component of each structure, or of all together, in a mask.
 
-    Voxels that touch at a corner are of one piece, across slices, too. Of a structure
-    the largest piece is kept; of pieces as large as each other the one that is met
-    first. Of all structures together the piece is kept that has most of them, where
-    each counts as much as the others: a heart, not the larger piece of chest wall that
-    was taken for one of its chambers. That is done first.
+    Their other voxels become background.
+
+    Voxels that touch at a corner belong to one component, also across slices. Of a
+    structure the largest component is kept, of equally large ones the first. All
+    structures together are treated before that: the component is kept whose shares of
+    the structures have the largest sum. Each structure thus counts the same, and the
+    heart is kept rather than a larger piece of chest wall mistaken for a chamber.
 
     Args:
       mask: integer label volume.
-      labels: the structures; ALL_STRUCTURES among them: all together, too.
+      labels: the structures; ALL_STRUCTURES stands for all together.
 
     Returns:
-      The same geometry and type.
+      A volume of the same geometry and type.
     """
     if not labels:
         return mask
@@ -42,26 +44,26 @@ def keep_largest(mask: sitk.Image, labels: Sequence[int]) -> sitk.Image:
 def chosen(
     truths: Sequence[np.ndarray], predictions: Sequence[np.ndarray], num_classes: int
 ) -> tuple[int, ...]:
-    """The structures whose mean Dice rises when only one piece is kept.
+    """The structures whose mean Dice rises when only one component is kept.
 
-    All together, of two or more, are among them if the mean over structures rises and
-    no structure's falls. Each is tried by itself. Pieces go on where the truth is
-    unknown; Dice is of the known voxels.
+    Each is tried by itself. If there are several, all together are tried, too, and
+    chosen if the mean over structures rises and no structure's Dice falls. Components
+    include voxels of unknown truth; Dice counts known voxels only.
 
     Args:
-      truths: labels of volumes, integers [Q, H, W]; `num_classes` is unknown.
-      predictions: what was predicted of them, integers [Q, H, W].
-      num_classes: background included.
+      truths: labels of volumes, integers [Q, H, W]; `num_classes` means unknown.
+      predictions: predicted labels of the same volumes, integers [Q, H, W].
+      num_classes: number of classes, background included.
 
     Returns:
-      Their labels, rising; ALL_STRUCTURES stands for all together.
+      Their labels in ascending order; ALL_STRUCTURES stands for all together.
     """
     truths = [np.asarray(each) for each in truths]
     predictions = [np.asarray(each) for each in predictions]
     before = _mean_dice(truths, predictions, num_classes)
     found = []
     for label in range(1 if num_classes == 2 else ALL_STRUCTURES, num_classes):
-        # One volume at a time: all of them once more might not fit into memory.
+        # One volume at a time: a copy of all of them might not fit into memory.
         kept = (_kept(each, [label]) for each in predictions)
         after = _mean_dice(truths, kept, num_classes)
         if after.mean() > before.mean() and (after >= before).all():
@@ -81,18 +83,18 @@ def _kept(values: np.ndarray, labels: Sequence[int]) -> np.ndarray:
 
 
 def _piece_of_most(values: np.ndarray) -> np.ndarray:
-    """The piece with the largest sum of shares of the structures, bool."""
+    """Mask (bool) of the component with the largest sum of the structures' shares."""
     pieces = _pieces(values != 0)
     shares = np.zeros(pieces.max() + 1)
     for label in np.unique(values[values != 0]):
         voxels = np.bincount(pieces[values == label], minlength=len(shares))
         shares += voxels / voxels.sum()
-    # The background, piece 0, has a share of none.
+    # The background, component 0, has no share of any structure.
     return (pieces == shares.argmax()) & (values != 0)
 
 
 def _pieces(mask: np.ndarray) -> np.ndarray:
-    """The number of each voxel's piece of a bool mask, 1 for the largest; 0 outside."""
+    """Number of each voxel's component in a bool mask: 1 for the largest; 0 outside."""
     image = sitk.GetImageFromArray(mask.astype(np.uint8))
     by_size = sitk.RelabelComponent(sitk.ConnectedComponent(image, True))
     return sitk.GetArrayFromImage(by_size)
@@ -101,7 +103,7 @@ def _pieces(mask: np.ndarray) -> np.ndarray:
 def _mean_dice(
     truths: Sequence[np.ndarray], masks: Iterable[np.ndarray], num_classes: int
 ) -> np.ndarray:
-    """Of each structure, over the volumes with it or a prediction of it; else 0."""
+    """For each structure, over the volumes where truth or mask has it; 0 if none."""
     found: list[list[float]] = [[] for _ in range(1, num_classes)]
     for truth, mask in zip(truths, masks):
         for label, of_label in enumerate(found, start=1):

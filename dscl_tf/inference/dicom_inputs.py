@@ -14,16 +14,16 @@ _LOG = logging.getLogger(__name__)
 
 
 def find(source: pathlib.Path, channel: Optional[int]) -> list[pathlib.Path]:
-    """A file of each series in a folder and below it, or of the series of one file.
+    """One file of each series in a folder and its subfolders, or of one file's series.
 
-    Series that are no volumes are among them: who reads them says what is wrong.
+    Series that form no volume are included: reading them tells what is wrong.
 
     Args:
       source: the folder or file.
-      channel: what is asked for by --channel, which series do not have.
+      channel: value of --channel, which DICOM series do not support.
 
     Raises:
-      UserError: a file that is no slice, a folder that cannot be read, or a channel.
+      UserError: the file is no slice, the folder cannot be read, or a channel is given.
     """
     if source.is_dir():
         series, faults = dicom.find(source)
@@ -44,7 +44,7 @@ def find(source: pathlib.Path, channel: Optional[int]) -> list[pathlib.Path]:
 
 
 def warn_of_left_out(source: pathlib.Path) -> None:
-    """Says that DICOM files in or below a folder of other images are not segmented."""
+    """Warns that DICOM files in or below a folder of other images are not segmented."""
     found = dicom.recognise(source) if source.is_dir() else ""
     if found:
         _LOG.warning(
@@ -56,10 +56,10 @@ def warn_of_left_out(source: pathlib.Path) -> None:
 
 
 def require_series(inputs: Sequence[pathlib.Path]) -> None:
-    """Refuses, before any work, what DICOM segmentations cannot be written of.
+    """Refuses, before any work, inputs that cannot get DICOM segmentations.
 
     Raises:
-      UserError: inputs that are no DICOM series, or a library that is missing.
+      UserError: the inputs are no DICOM series, or a library is missing.
     """
     if not formats.is_dicom(inputs[0]):
         raise errors.UserError(

@@ -15,7 +15,7 @@ from dscl_tf.inference import structure_codes
 from dscl_tf.inference.structures import Structure
 
 SUFFIX = ".seg.dcm"
-_NAME = "dscl_tf"  # Of the algorithm and its maker.
+_NAME = "dscl_tf"  # Name of the algorithm and of its manufacturer.
 _MAX_SERIES = 2**31 - 1
 _SERIES_FROM = 1000  # Added to the number of the series that was segmented.
 # sRGB to CIE XYZ, adapted from white D65 to D50, which DICOM's colours refer to.
@@ -27,14 +27,15 @@ _TO_XYZ = np.array(
     ]
 )
 _WHITE = _TO_XYZ.sum(axis=1)
-# Above what NIfTI's float32 rounds, of which a quaternion loses half the digits.
+# Above the rounding of NIfTI's float32; directions lose half the digits more, as they
+# are stored as a quaternion.
 _SAME_MM = 1e-2
 _SAME_AXES = 2e-3
 _UTF8 = "ISO_IR 192"
 
 
 def require() -> tuple[Any, Any]:
-    """Highdicom and pydicom, which are imported where they are used alone.
+    """Imports highdicom and pydicom, which are optional and used in this module only.
 
     Raises:
       UserError: one of them is not installed.
@@ -47,7 +48,7 @@ def require() -> tuple[Any, Any]:
             f"--write_dicom_seg needs highdicom and pydicom ({error.name} is missing)",
             "dicom",
         ) from None
-    # It tells of each object that it copies from, by UIDs, which no log is to have.
+    # It logs the UIDs of the objects that it copies from; no log is to have them.
     logging.getLogger("highdicom").setLevel(logging.WARNING)
     return highdicom, pydicom
 
@@ -70,17 +71,17 @@ def write(
 ) -> None:
     """Writes a mask as a segmentation object of its series, whole or not at all.
 
-    The object is of the series' patient and study and refers to its files.
+    The object belongs to the series' patient and study and refers to its files.
 
     Args:
-      mask: of integers, with the geometry of the series.
+      mask: integer image with the geometry of the series.
       series: a file of the series.
-      target: the file.
-      structures: that the mask may have; they are the segments 1, 2, ... in this order.
+      target: the file to write.
+      structures: those that the mask may have, the segments 1, 2, ... in this order.
 
     Raises:
-      UserError: the mask is not of the series, the series lacks what such an object
-        has to say, or the file cannot be written.
+      UserError: the mask does not fit the series, the series lacks attributes that
+        such an object needs, or the file cannot be written.
     """
     _, pydicom = require()
     found = dicom_series.checked(series)
@@ -94,9 +95,10 @@ def write(
         ]
         pixels = _as_stored(values, found.slices, sources)
         made = _segmentation(sources, pixels, structures)
-    # What of a header highdicom cannot use, it raises as many kinds of errors.
+    # highdicom raises errors of many kinds for headers that it cannot use.
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        # A missing attribute is named; other texts may have values, a patient's too.
+        # An AttributeError names what is missing; other messages may quote a patient's
+        # data.
         is_missing = isinstance(error, AttributeError)
         reason = str(error) if is_missing else type(error).__name__
         raise errors.UserError(
@@ -110,7 +112,7 @@ def write(
 def _check_place(
     mask: sitk.Image, series: dicom_series.Series, target: pathlib.Path
 ) -> None:
-    """Refuses a mask whose voxels are not those of the series, one by one."""
+    """Refuses a mask whose voxel grid is not that of the series."""
     for field, found, expected, tolerance in (
         ("size", mask.GetSize(), series.size, 0),
         ("spacing", mask.GetSpacing(), series.spacing_mm, _SAME_MM),
@@ -170,9 +172,9 @@ def _segmentation(sources: Sequence, pixels: np.ndarray, structures) -> Any:
         content_label="SEGMENTATION",
         content_description=f"Segmentation by {_NAME}",
         series_description=f"Segmentation by {_NAME}",
-        # A mask without any structure has all its frames, empty.
+        # A mask without any structure keeps all its empty frames.
         omit_empty_frames=bool(pixels.any()),
-        # Names may be of any script; what is the series' own is written anew in it.
+        # Names may be in any script; texts of the series are encoded anew in UTF-8.
         specific_character_set=_UTF8,
     )
 

@@ -1,4 +1,4 @@
-"""What makes a mask doubtful although it could be made: said, not refused."""
+"""Warns about masks that can be made but are doubtful."""
 
 import logging
 import pathlib
@@ -19,9 +19,9 @@ def warn_of_image(
     """Warns of voxel sizes and intensities that a model cannot have learned from.
 
     Args:
-      path: of the image, as messages name it.
+      path: file of the image, for messages.
       image: 3-D, as it was read.
-      settings: what the model's images went through.
+      settings: the model's preprocessing.
     """
     spacing_mm = image.GetSpacing()
     low, high = integrity.PLAUSIBLE_MM
@@ -46,16 +46,16 @@ def warn_of_field(
     settings: PreprocessingConfig,
     label_names: Sequence[str],
 ) -> None:
-    """Warns if a structure ends where the model's field does, or none is in it.
+    """Warns if a structure reaches the edge of the model's field, or none is in it.
 
-    The field of the prepared grid lies about the centre of the image: what is beyond
-    it is background, whatever is there.
+    The field of the prepared grid is centred on the image; whatever lies beyond it
+    becomes background.
 
     Args:
-      path: of the image, as messages name it.
-      mask: 3-D, classes, in the geometry of the image.
-      settings: what the grid is.
-      label_names: of the classes; the first is the background.
+      path: file of the image, for messages.
+      mask: 3-D image of classes, with the geometry of the image.
+      settings: the model's preprocessing, which defines the grid.
+      label_names: name of each class; the first is the background.
     """
     oriented = geometry.orient(mask, settings.orientation)
     voxels = sitk.GetArrayViewFromImage(oriented)
@@ -65,7 +65,7 @@ def warn_of_field(
     longer = [it > own + settings.spacing_mm for it, own in zip(image_mm, field_mm)]
     if not any(longer):
         return
-    # A prepared pixel or a voxel, whichever is larger, counts as the edge.
+    # The edge is one prepared pixel or one voxel wide, whichever is larger.
     edges = [
         np.abs(np.arange(n) - (n - 1) / 2) * mm
         >= own / 2 - max(mm, settings.spacing_mm) - 1e-6

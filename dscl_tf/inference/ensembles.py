@@ -1,4 +1,4 @@
-"""Several runs as one segmenter: the mean of what they say."""
+"""Several runs as one segmenter: the mean of their probabilities."""
 
 import dataclasses
 import pathlib
@@ -19,15 +19,15 @@ def load(runs: Sequence[pathlib.Path], last: bool = False) -> Segmenter:
 
     Args:
       runs: fine-tuning runs.
-      last: with the weights after their last steps; else those that were chosen.
+      last: takes the weights after the last step instead of the chosen ones.
 
     Raises:
-      UserError: one of them is not finished or damaged, or they do not fit together.
+      UserError: a run is unfinished or damaged, or the runs do not fit together.
     """
     members = [run_folder.load_segmenter(run, last) for run in runs]
     for run, member in zip(runs, members):
         _check_alike(runs[0], members[0], run, member)
-    # Runs of an earlier version do not know which voxel values masks have.
+    # Runs of earlier versions did not record the voxel values of masks.
     knowing = [(run, m) for run, m in zip(runs, members) if m.label_values]
     for run, member in knowing[1:]:
         first_run, first = knowing[0]
@@ -40,20 +40,20 @@ def load(runs: Sequence[pathlib.Path], last: bool = False) -> Segmenter:
 def combined(members: Sequence[Segmenter]) -> Segmenter:
     """A segmenter whose probabilities are the mean of its members'.
 
-    Masks keep one piece of the structures of which most members' do.
+    Only the largest component of a structure is kept if most members do so.
 
     Args:
-      members: of the same preprocessing and labels.
+      members: segmenters with the same preprocessing and labels.
     """
     shape = members[0].model.input_shape[1:]
     image = tf.keras.Input(shape, name="image")
     said = [
-        # By names of their own, which layers of one model have.
+        # Layers of one model need distinct names.
         tf.nn.softmax(tf.keras.Model(m.model.inputs, m.model.outputs, name=name)(image))
         for name, m in ((f"member_{k}", m) for k, m in enumerate(members))
     ]
     mean = tf.add_n(said) / len(said)
-    # Their logarithm has them as its softmax; of 0 it would be infinite.
+    # The softmax of the logarithms is the mean again; log(0) would be infinite.
     logits = tf.math.log(tf.maximum(mean, 1e-30))
     votes = Counter(k for member in members for k in member.largest_component)
     return Segmenter(
@@ -61,7 +61,7 @@ def combined(members: Sequence[Segmenter]) -> Segmenter:
         members[0].preprocessing,
         members[0].label_names,
         tuple(sorted(k for k, n in votes.items() if 2 * n > len(members))),
-        # Runs of an earlier version do not know them.
+        # Runs of earlier versions did not record them.
         next((m.label_values for m in members if m.label_values), None),
     )
 
@@ -70,7 +70,7 @@ def _check_alike(
     first_run: pathlib.Path, first: Segmenter, run: pathlib.Path, member: Segmenter
 ) -> None:
     both = first.preprocessing, member.preprocessing
-    # Earlier runs do not know which one of several images they have.
+    # Earlier runs did not record which of several channels they were trained on.
     plain = [dataclasses.replace(each, channels=None) for each in both]
     for what, ours, theirs in (
         ("channels", *(channels.difference(*both) or ("", ""))),

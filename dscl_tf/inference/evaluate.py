@@ -51,13 +51,13 @@ class EvaluationConfig:
 def evaluate(
     predictor: predictors.Predictor, settings: EvaluationConfig
 ) -> dict[str, Any]:
-    """Evaluates, and writes what came of it into the output folder.
+    """Evaluates a segmenter and writes the results into the output folder.
 
-    That is masks/, overlays/, contact_sheet.png, cases.csv and, as the last, hence
-    the mark of a whole evaluation, summary.json. Volumes are predicted from their
-    prepared arrays, which gives what `predict` gives for the original files. A
-    finished evaluation of the same model, volumes and figures is not repeated;
-    pictures that it lacks are drawn.
+    These are masks/, overlays/, contact_sheet.png, cases.csv and summary.json, which
+    is written last and so marks a complete evaluation. Volumes are predicted from
+    their prepared arrays, which gives the same masks as `predict` for the original
+    files. A finished evaluation of the same model, volumes and figures is not
+    repeated; missing pictures are drawn.
 
     Returns:
       The content of summary.json (see `summary.summarise`).
@@ -65,7 +65,7 @@ def evaluate(
     Raises:
       UserError: if model and cohort do not fit each other, the subset has no labelled
         volume, an original file is missing or has changed, or the folder holds another
-        or a damaged evaluation that is not to be overwritten.
+        or a damaged evaluation and `overwrite` is not set.
     """
     cohort = prepared.PreparedCohort.open(settings.prepared)
     _check_fit(predictor, cohort)
@@ -82,7 +82,7 @@ def evaluate(
         "nsd_tolerance_mm": settings.nsd_tolerance_mm,
     }
     if cohort.label_values is not None:
-        # What the masks say, and the keys of structures.
+        # The masks' voxel values, which are also the structures' keys in the summary.
         identity["mask_values"] = list(values)
     finished = _finished(output, identity, settings.overwrite)
     if finished:
@@ -93,7 +93,7 @@ def evaluate(
     former.require_removable(output, cohort, settings.overwrite)
     files.require_writable(output)
     with locks.held(output, "--output"):
-        # Another process may have come before.
+        # Another process may have finished it in the meantime.
         finished = _finished(output, identity, settings.overwrite)
         if finished:
             return finished
@@ -110,7 +110,7 @@ def _summarise(
     values: Sequence[int],
     identity: dict[str, Any],
 ) -> dict[str, Any]:
-    """Writes the table, and as the last file the summary."""
+    """Writes the table of cases, then the summary as the last file."""
     output = pathlib.Path(settings.output)
     summary.write_table(results, cohort.label_names, output / summary.TABLE, values)
     tolerance_mm = settings.nsd_tolerance_mm
@@ -130,7 +130,7 @@ def _check_fit(
         f"{field.name} ({getattr(cohort.settings, field.name)} instead of "
         f"{getattr(predictor.settings, field.name)})"
         for field in dataclasses.fields(predictor.settings)
-        # See `originals.check_orientation`, and above. The grid is the cohort's own.
+        # Checked by `originals.check_orientation` and above; the cohort's grid is used.
         if field.name not in ("orientation", "channels", "on_voxels")
         and getattr(cohort.settings, field.name)
         != getattr(predictor.settings, field.name)
@@ -163,7 +163,7 @@ def _finished(
             "folder, or replace it by --overwrite."
         )
     if not {"intervals", "volume_bias"} <= content.keys():
-        return None  # An earlier version evaluated, which had fewer figures.
+        return None  # Written by an earlier version, which had fewer figures.
     evaluated.require_whole(output)
     return content
 
@@ -199,7 +199,7 @@ def _evaluate_all(
 
 
 def _values(cohort: prepared.PreparedCohort, mask_values: str) -> tuple[int, ...]:
-    """The voxel value of each class in masks, as in the truth that they lie beside."""
+    """The voxel value of each class in masks: that of the dataset, or the class."""
     values = label_values.of_classes(cohort.label_values, cohort.num_classes)
     return label_values.of_masks(mask_values, values)
 

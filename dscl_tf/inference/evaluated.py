@@ -1,4 +1,4 @@
-"""Reads what an evaluation wrote: its figures, refused where they are damaged."""
+"""Reads the figures that an evaluation wrote, and refuses damaged files."""
 
 import math
 import pathlib
@@ -9,7 +9,7 @@ from dscl_tf.inference import summary
 from dscl_tf.json_forms import MAYBE, NUMBER, Each, Either
 
 _CURE = "evaluate again with --overwrite"
-# What has a question mark is not in what earlier versions wrote.
+# Keys with a question mark may be missing: earlier versions did not write them.
 _CASES = {"metric_per_case": [{"name": str, "metrics": Each({"Dice": MAYBE})}]}
 _FIGURES = {"Dice": MAYBE, "HD95_mm": MAYBE, "ASSD_mm": MAYBE, "NSD?": MAYBE}
 _INTERVAL = Either((type(None), {"low": NUMBER, "high": NUMBER}))
@@ -44,11 +44,11 @@ class CaseFigure(NamedTuple):
 
 
 def case_figures(evaluation: pathlib.Path, column: str) -> list[CaseFigure]:
-    """A figure of each structure and volume to which it applies.
+    """One figure for each volume and structure to which it applies.
 
     Args:
       evaluation: its folder; without cases.csv the list is empty.
-      column: of cases.csv, such as "dice".
+      column: the figure's column of cases.csv, such as "dice".
 
     Raises:
       UserError: cases.csv is damaged.
@@ -59,13 +59,13 @@ def case_figures(evaluation: pathlib.Path, column: str) -> list[CaseFigure]:
 
 
 def case_volumes_ml(evaluation: pathlib.Path) -> list[tuple[str, str, float, float]]:
-    """True and found volume of each structure and volume to which they apply.
+    """True and predicted volume in ml for each case and structure where they apply.
 
     Args:
       evaluation: its folder; without cases.csv the list is empty.
 
     Returns:
-      Volume, structure, ml of the truth and ml of the prediction.
+      The case's name, structure, ml of the truth and ml of the prediction.
 
     Raises:
       UserError: cases.csv is damaged.
@@ -77,7 +77,7 @@ def case_volumes_ml(evaluation: pathlib.Path) -> list[tuple[str, str, float, flo
 
 
 def means(evaluation: pathlib.Path) -> dict[str, Any]:
-    """summary.json with the means of an evaluation, as it is.
+    """The content of summary.json, with the means of an evaluation.
 
     Raises:
       UserError: it is missing, or not what dscl-evaluate writes.
@@ -103,7 +103,7 @@ def require_whole(evaluation: pathlib.Path) -> None:
 
 
 def mask_values(evaluation: pathlib.Path) -> Optional[list[int]]:
-    """What the masks of an evaluation say for each class; None: the classes.
+    """The voxel value of each class in an evaluation's masks; None: the classes.
 
     Raises:
       UserError: summary.json is missing, or not what dscl-evaluate writes.
@@ -112,7 +112,7 @@ def mask_values(evaluation: pathlib.Path) -> Optional[list[int]]:
 
 
 def model_id(evaluation: pathlib.Path) -> Optional[str]:
-    """The id of the model that was evaluated; None: an earlier version did not say.
+    """The id of the model that was evaluated; None: not recorded by its version.
 
     Raises:
       UserError: summary.json is missing, or not what dscl-evaluate writes.
@@ -121,7 +121,7 @@ def model_id(evaluation: pathlib.Path) -> Optional[str]:
 
 
 def cohort_id(evaluation: pathlib.Path) -> str:
-    """The id of the prepared cohort that an evaluation was on.
+    """The id of the prepared cohort that an evaluation was made on.
 
     Raises:
       UserError: summary.json is missing, or not what dscl-evaluate writes.

@@ -1,4 +1,4 @@
-"""Draws what an evaluation wrote: its masks over the scans, beside the truth."""
+"""Draws the masks of an evaluation over the scans, beside the truth."""
 
 import pathlib
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ class Pictures:
     """The pictures of an evaluation, volume by volume."""
 
     def __init__(self, evaluation: pathlib.Path):
-        """Draws nothing yet; `evaluation` is the folder that they go to."""
+        """Draws nothing yet; the pictures go to the folder `evaluation`."""
         self._folder = evaluation
         self._thumbnails: list[case_views.Thumbnail] = []
         self._count = 0
@@ -26,18 +26,18 @@ class Pictures:
     def add(self, view: case_views.CaseView, dice: Optional[float]) -> None:
         """Draws a volume, whose mean Dice is `dice`."""
         overlays.draw_case(view, self._folder / FOLDER / f"{view.name}.png")
-        # Those that the sheet has no place for are not kept.
+        # Only those that fit on the sheet are kept.
         found = [*self._thumbnails, case_views.thumbnail(view, dice)]
         self._thumbnails = overlays.shown_first(found)
         self._count += 1
 
     def finish(self) -> None:
-        """Draws the contact sheet, the mark of all pictures."""
+        """Draws the contact sheet, which marks that all pictures have been drawn."""
         overlays.draw_sheet(self._thumbnails, self._folder / SHEET, self._count)
 
 
 def draw_missing(cohort: prepared.PreparedCohort, evaluation: pathlib.Path) -> None:
-    """Draws a finished evaluation, if its contact sheet is not there.
+    """Draws the pictures of a finished evaluation, if its contact sheet is missing.
 
     Raises:
       UserError: as `MaskViews`.
@@ -65,17 +65,17 @@ def views_of(
 
 
 class MaskViews:
-    """Volumes with the masks that evaluations wrote of them, to be drawn."""
+    """Views of volumes with the masks that evaluations wrote for them."""
 
     def __init__(
         self,
         cohort: prepared.PreparedCohort,
         evaluations: Sequence[files.PathLike],
     ):
-        """Reads what the masks' voxels say.
+        """Reads the voxel values of the masks.
 
         Args:
-          cohort: that the evaluations were on.
+          cohort: the one that the evaluations were made on.
           evaluations: their folders.
 
         Raises:

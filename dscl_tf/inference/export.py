@@ -12,7 +12,7 @@ from dscl_tf import errors, files
 from dscl_tf.inference import predictor
 from dscl_tf.training import run_folder
 
-# What TensorFlow writes as a SavedModel.
+# Names of the entries of a SavedModel.
 _ENTRIES = {"saved_model.pb", "fingerprint.pb", "keras_metadata.pb"}
 _ENTRIES |= {"variables", "assets"}
 _LOG = logging.getLogger(__name__)
@@ -29,9 +29,9 @@ def export_model(
     prepared slices, to `probabilities`, float32 [N, H, W, C]. Its program is float32
     whatever precision the run trained with; TensorFlow's option
     `auto_mixed_precision_onednn_bfloat16` runs it in bfloat16, as `Predictor` does.
-    `assets/dscl_tf.json` holds the preprocessing settings (with the channels, in the
-    order of the input, where they were chosen of several), the label names (and
-    values, if they are no classes) and the model's id.
+    `assets/dscl_tf.json` holds the preprocessing settings (with the channels in the
+    order of the input, if they were chosen from several), the label names (and their
+    voxel values, if these are not the classes) and the model's id.
 
     Args:
       segmenter: a `training.run_folder.Segmenter`.
@@ -42,9 +42,9 @@ def export_model(
       False if the same export was there already.
 
     Raises:
-      UserError: if `output` is a file, holds something else than an export, or the
-        export of another model without `overwrite` or with other files in it; or if
-        TensorFlow could not read there.
+      UserError: if `output` is a file, holds something other than an export, holds
+        the export of another model (without `overwrite`, or with other files beside
+        it), or has a path that TensorFlow could not read from.
     """
     output = pathlib.Path(os.path.abspath(output))
     files.require_no_pattern(output)

@@ -1,4 +1,4 @@
-"""What an earlier evaluation left in the folder of a new one."""
+"""Files that an earlier evaluation left in the folder of a new one."""
 
 import contextlib
 import os
@@ -9,8 +9,8 @@ from dscl_tf import errors, files
 from dscl_tf.cohort import prepared
 from dscl_tf.inference import beside, evaluated, evaluation_pictures, summary
 
-# In the folder from an evaluation's first file to its last: whose the files are that
-# a killed one left without a summary.
+# Marker file while an evaluation is being written. It shows that files without a
+# summary are left from an evaluation that was killed.
 BEGUN = ".evaluating"
 
 
@@ -21,8 +21,8 @@ def require_removable(
 
     Args:
       output: the folder of the evaluation.
-      cohort: whose original files are not to be touched, whatever is asked for.
-      overwrite: whether others may be replaced.
+      cohort: the cohort; its original files are never replaced, even with `overwrite`.
+      overwrite: whether files of unknown origin may be replaced.
 
     Raises:
       UserError: naming one of the files.
@@ -45,14 +45,14 @@ def require_removable(
 
 
 def remove(output: pathlib.Path, cohort: prepared.PreparedCohort) -> None:
-    """Removes what an evaluation wrote, lest it lie among the files of a new one."""
+    """Removes an evaluation's files, so that none remain among those of a new one."""
     for path in _files(output, cohort):
         path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def begun(output: pathlib.Path) -> Iterator[None]:
-    """Marks the folder as one of an evaluation until the summary does so.
+    """Marks the folder as that of an evaluation until the summary does so.
 
     Raises:
       UserError: the folder cannot be written.
@@ -63,14 +63,14 @@ def begun(output: pathlib.Path) -> Iterator[None]:
 
 
 def _files(output: pathlib.Path, cohort: prepared.PreparedCohort) -> list[pathlib.Path]:
-    """All that an evaluation of the cohort, or the one that is there, writes."""
+    """All files of an evaluation of the cohort, and of the one that is there."""
     names = {volume.name for volume in cohort.volumes}
     if (output / summary.FILE).is_file():
-        # Of a damaged one nobody knows which files are its.
+        # A damaged summary does not tell which files belong to it.
         with contextlib.suppress(errors.UserError):
             names.update(evaluated.case_dice(output))
     found = [summary.FILE, summary.TABLE, evaluation_pictures.SHEET, beside.FILE]
-    # Names of another kind this software has not written.
+    # Plain file names only: this software writes no paths as names.
     for name in (each for each in sorted(names) if pathlib.PurePath(each).name == each):
         found += [f"masks/{name}.nii.gz", f"{evaluation_pictures.FOLDER}/{name}.png"]
     return [output / name for name in found]

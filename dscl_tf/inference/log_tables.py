@@ -38,9 +38,9 @@ def tables(content: dict[str, Any]) -> str:
       content: what `summary.summarise` returned.
 
     Returns:
-      Lines; `with mm` is the number of cases that the distances are means of, `no
-      truth` of those that have neither truth nor prediction. NSD is there if it was
-      measured. Bias is found minus true, SD that of these differences.
+      Lines. `with mm` is the number of cases over which distances are averaged, `no
+      truth` that of cases with neither truth nor prediction. NSD is included if it
+      was measured. Bias is found minus true volume, SD that of these differences.
     """
     tolerance_mm = content["nsd_tolerance_mm"]
     has_nsd = tolerance_mm is not None
@@ -83,7 +83,7 @@ def _number(value: Optional[float], digits: int) -> str:
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Lines of columns: the first to the left, the others to the right."""
+    """Aligns columns: the first to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows)]
     return "\n".join(
         "  ".join(

@@ -34,13 +34,13 @@ def targets(
     Args:
       inputs: the images.
       output: folder of the masks.
-      mask_format: of `masks.MASK_FORMATS`. "input": the image's name and format, NIfTI
-        and the name of the case for a DICOM series; "seg_nrrd": the name with the
-        suffix .seg.nrrd.
-      named: of inputs that stand for several files, the names to go by.
+      mask_format: one of `masks.MASK_FORMATS`. "input": the image's name and format,
+        or for a DICOM series the case's name and NIfTI; "seg_nrrd": the same name
+        with the suffix .seg.nrrd.
+      named: names to use for inputs that stand for several files.
 
     Raises:
-      UserError: two images would have one mask.
+      UserError: two images would have the same mask file.
     """
     inputs_of = defaultdict(list)
     for path in inputs:
@@ -68,10 +68,10 @@ def targets(
 def require_no_input(
     inputs: Sequence[pathlib.Path], targets: Sequence[pathlib.Path]
 ) -> None:
-    """Refuses masks that would replace an image, be it by way of a link.
+    """Refuses masks that would replace an image, also through a link.
 
     Raises:
-      UserError: naming the first of them.
+      UserError: naming the first such mask.
     """
     images = {path.resolve(): path for path in inputs}
     for target in targets:
@@ -85,7 +85,7 @@ def require_no_input(
 
 
 def check_target(target: pathlib.Path, source: files.PathLike) -> None:
-    """Refuses a mask whose file could not appear whole.
+    """Refuses a format in which a mask cannot be written whole or not at all.
 
     Raises:
       UserError: its voxels would be in a second file.
@@ -107,10 +107,10 @@ def write(
     """Writes a mask in the format of the target's suffix, whole or not at all.
 
     Args:
-      mask: of integers, 2-D or 3-D.
+      mask: integer image, 2-D or 3-D.
       target: the file. A `.seg.nrrd` is 3-D, with the structures as segments.
-      structures: that the mask may have.
-      source: the image; if both are NIfTI, the mask has its qform and sform.
+      structures: those that the mask may have.
+      source: the image; if both are NIfTI, the mask gets its qform and sform.
 
     Raises:
       UserError: the file cannot be written.
@@ -122,16 +122,16 @@ def write(
 
 def _segmentation(mask: sitk.Image, structures: Sequence[Structure]) -> sitk.Image:
     said = {key: mask.GetMetaData(key) for key in mask.GetMetaDataKeys()}
-    # Slicer wants three axes of a single slice, too.
+    # Slicer needs three axes even for a single slice.
     mask = sitk.JoinSeries([mask]) if mask.GetDimension() == 2 else sitk.Image(mask)
     shapes = sitk.LabelShapeStatisticsImageFilter()
     shapes.ComputePerimeterOff()  # It takes most of the time.
     shapes.Execute(mask)
     fields = {
-        **said,  # Such as `mask_origins.note`; a copy loses it.
+        **said,  # Such as `mask_origins.note`; a copy loses them.
         "Segmentation_ContainedRepresentationNames": f"{_SEGMENTATION}|",
         "Segmentation_SourceRepresentation": _SEGMENTATION,
-        # The same to versions before 5.4.
+        # The same field's name in versions before 5.4.
         "Segmentation_MasterRepresentation": _SEGMENTATION,
         "Segmentation_ReferenceImageExtentOffset": "0 0 0",
     }
@@ -153,7 +153,7 @@ def _segmentation(mask: sitk.Image, structures: Sequence[Structure]) -> sitk.Ima
 
 
 def _extent(shapes: sitk.LabelShapeStatisticsImageFilter, value: int) -> str:
-    """First and last index along each axis; last before first where there is none."""
+    """First and last index along each axis; 0 and -1 if no voxel has the value."""
     if not shapes.HasLabel(value):
         return "0 -1 0 -1 0 -1"
     box = shapes.GetBoundingBox(value)
@@ -170,7 +170,7 @@ def write_label_descriptions(
 ) -> None:
     """Writes ITK-SNAP's label descriptions of masks into their folder.
 
-    Another file of that name is kept, and said, unless it may be overwritten.
+    A different file of that name is kept, with a warning, unless `overwrite` is set.
 
     Raises:
       UserError: the file cannot be written.

@@ -8,27 +8,28 @@ import SimpleITK as sitk
 from dscl_tf import errors
 from dscl_tf.cohort import label_values, volumes
 
-# A field of that name in NRRD; in NIfTI ITK makes it `descrip`, of 79 characters.
+# The field's name in NRRD; in NIfTI ITK writes it as `descrip`, of 79 characters.
 _FIELD = "ITK_FileNotes"
 _OURS = "dscl_tf: "
 
 
 def note(mask: sitk.Image, model_id: str, values: Sequence[int]) -> None:
-    """Notes in an image what its file is to say of its origin.
+    """Adds the note of its origin to a mask, for the header of its file.
 
     Args:
-      mask: which is changed.
-      model_id: of the predictor.
-      values: of each class in the mask: the classes, or those of the model's dataset.
+      mask: changed in place.
+      model_id: id of the predictor's model.
+      values: voxel value of each class in the mask: the class itself, or that of the
+        model's dataset.
     """
     mask.SetMetaData(_FIELD, _text(model_id, values))
 
 
 def require(path: pathlib.Path, model_id: str, values: Sequence[int]) -> None:
-    """Refuses a file that does not say of itself that it is such a mask.
+    """Refuses a file whose header does not have the note of such a mask.
 
     Raises:
-      UserError: it says something else, or nothing, or cannot be read.
+      UserError: it has another note or none, or cannot be read.
     """
     header = volumes.read_header(path)
     there = header.GetMetaData(_FIELD) if header.HasMetaDataKey(_FIELD) else ""

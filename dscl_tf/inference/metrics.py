@@ -29,7 +29,7 @@ class StructureMetrics:
     voxel_mm3: float
     hd95_mm: Optional[float]  # inf when one mask is empty, None when both are.
     assd_mm: Optional[float]
-    nsd: Optional[float] = None  # None without a tolerance, too.
+    nsd: Optional[float] = None  # Also None without a tolerance.
 
     @property
     def n_pred(self) -> int:
@@ -93,10 +93,9 @@ def structure_metrics(
 ) -> StructureMetrics:
     """Compares one label of two label volumes.
 
-    Voxels of which the truth is unknown count nowhere. They are neither inside nor
-    outside of a mask: a voxel that has no neighbour but of its mask and unknown ones
-    is none of the surface. Where that leaves a mask without a surface, distances and
-    NSD do not apply.
+    Voxels of unknown truth are not counted. They are neither inside nor outside a
+    mask: a voxel whose neighbours are all in the mask or unknown is not part of the
+    surface. If that leaves a mask without a surface, distances and NSD do not apply.
 
     The surface of a mask is its voxels with a face neighbour outside it; what lies
     beyond the volume counts as outside, except along an axis of one voxel, so that
@@ -113,7 +112,7 @@ def structure_metrics(
       truth: integer label volume; its spacing is in mm.
       prediction: integer label volume of the same size.
       label: the structure's value in both.
-      nsd_tolerance_mm: of NSD, at least 0; None leaves it out.
+      nsd_tolerance_mm: tolerance of NSD, at least 0; None leaves NSD out.
       unknown: the truth's value where it is unknown; None: it is known everywhere.
 
     Raises:
@@ -203,7 +202,8 @@ def _surface(
     padded = _padded(mask, box)
     if is_unknown is None:
         return sitk.LabelContour(_image_of(padded, spacing_mm), fullyConnected=False)
-    # The edge of both together is where the mask ends at what is known.
+    # The contour of mask and unknown together leaves out where the mask borders on
+    # unknown voxels.
     both = _image_of(_padded(mask | is_unknown, box), spacing_mm)
     edge = sitk.LabelContour(both, fullyConnected=False)
     return edge * _image_of(padded, spacing_mm)
@@ -224,7 +224,7 @@ def _padded(mask: np.ndarray, box: tuple[slice, ...]) -> np.ndarray:
 
 
 def _image_of(values: np.ndarray, spacing_mm: tuple[float, ...]) -> sitk.Image:
-    # Maurer's and the contour filter want the true dimension of the object.
+    # A single slice must be 2-D for Maurer's filter and the contour filter.
     image = sitk.GetImageFromArray(values[0] if values.shape[0] == 1 else values)
     image.SetSpacing(spacing_mm[: image.GetDimension()])
     return image
@@ -239,6 +239,6 @@ def _distances(start: sitk.Image, goal: sitk.Image) -> np.ndarray:
     distance_mm = sitk.SignedMaurerDistanceMap(
         goal, insideIsPositive=False, squaredDistance=False, useImageSpacing=True
     )
-    # Every voxel of a surface borders on its outside, hence on distance 0.
+    # Every voxel of a surface borders on its outside, so its own distance is 0.
     on_start = sitk.GetArrayViewFromImage(start) > 0
     return np.abs(sitk.GetArrayViewFromImage(distance_mm)[on_start])

@@ -1,4 +1,4 @@
-"""Where the runs are that --model names."""
+"""Finds the runs that --model names."""
 
 import pathlib
 
@@ -7,10 +7,11 @@ from dscl_tf.training import run_folder
 
 
 def find_runs(path: files.PathLike) -> list[pathlib.Path]:
-    """The fine-tuning run at `path`, or those at paths with commas between them.
+    """The fine-tuning run at `path`, or the runs at several comma-separated paths.
 
     Raises:
-      UserError: if there is none, or one is named twice; it says what was found.
+      UserError: if there is none, or one is named twice; the message says what was
+        found.
     """
     if pathlib.Path(path).exists():
         return [find_run(path)]
@@ -31,7 +32,7 @@ def find_run(path: files.PathLike) -> pathlib.Path:
     """The fine-tuning run at `path`, or in its folder `finetune`.
 
     Raises:
-      UserError: if there is none; it says what was found.
+      UserError: if there is none; the message says what was found.
     """
     path = pathlib.Path(path)
     if not path.is_dir():

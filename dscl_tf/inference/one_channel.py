@@ -1,4 +1,4 @@
-"""The files of one channel among those of several, by the numbers of their names."""
+"""Selects the files of one channel by the channel numbers in their names."""
 
 import logging
 import pathlib
@@ -10,14 +10,14 @@ from dscl_tf import errors
 from dscl_tf.cohort import volumes
 from dscl_tf.config import PreprocessingConfig
 
-# nnU-Net's file of one channel of a case.
+# nnU-Net's name for the file of one channel of a case.
 _CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>[0-9]{4})\.[^0-9].*")
 _SHOWN = 8  # Channels that a message lists.
 _LOG = logging.getLogger(__name__)
 
 
 def remembered(settings: Optional[PreprocessingConfig]) -> Optional[int]:
-    """The number of a model's one channel, if it was one of several."""
+    """The number of a model's only channel, if that was chosen from several."""
     chosen = (settings.channels or ()) if settings else ()
     return chosen[0].number if len(chosen) == 1 else None
 
@@ -25,15 +25,15 @@ def remembered(settings: Optional[PreprocessingConfig]) -> Optional[int]:
 def choose(
     inputs: list[pathlib.Path], channel: Optional[int], remembered: Optional[int]
 ) -> list[pathlib.Path]:
-    """Without the other channels of cases that have a file for each channel.
+    """Leaves out the other channels of cases that have a file for each channel.
 
     Args:
       inputs: the images of a folder.
-      channel: what is asked for; None: nothing.
-      remembered: the channel of the model, taken then.
+      channel: the channel asked for, if any.
+      remembered: the model's channel, used if `channel` is None.
 
     Raises:
-      UserError: which channel is meant is not said, or a case lacks it.
+      UserError: the channel is not given or not there, or a case lacks it.
     """
     matches = {path: _CHANNEL.fullmatch(path.name) for path in inputs}
     channels = {int(found["channel"]) for found in matches.values() if found}
@@ -86,7 +86,7 @@ def _are_channels(matches: dict, channel: Optional[int]) -> bool:
     try:
         return volumes.read_header(numbered[0]).GetDimension() < 4
     except errors.UserError:
-        return has_first  # It is named when its turn comes.
+        return has_first  # The file is reported when it is segmented.
 
 
 def check(
@@ -96,14 +96,14 @@ def check(
     remembered: Optional[int],
     files_are_cases: bool,
 ) -> None:
-    """Refuses a channel that no input can have; of a remembered one it warns.
+    """Refuses a channel that no input can have; for the model's own it only warns.
 
     Args:
       source: where the inputs are, for messages.
       inputs: the images that `choose` left.
-      channel: what is asked for; None: nothing.
-      remembered: the channel of the model, taken then.
-      files_are_cases: whether names do not tell channels.
+      channel: the channel asked for, if any.
+      remembered: the model's channel, used if `channel` is None.
+      files_are_cases: whether each file is a case, so that names tell no channel.
 
     Raises:
       UserError: naming the flag.
@@ -131,7 +131,7 @@ def check(
 
 
 def _are_without_channels(inputs: Sequence[pathlib.Path]) -> bool:
-    """Whether there are images without a fourth axis, and none with one."""
+    """Whether there are readable images, and none of them is 4-D."""
     found = False
     for path in inputs:
         try:
@@ -139,5 +139,5 @@ def _are_without_channels(inputs: Sequence[pathlib.Path]) -> bool:
                 return False
             found = True
         except errors.UserError:
-            continue  # It is named when its turn comes.
+            continue  # It is reported when it is segmented.
     return found

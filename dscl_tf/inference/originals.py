@@ -1,4 +1,4 @@
-"""The original files of an evaluation: as they were when they were prepared, or not."""
+"""Reads the original files of an evaluation; refuses those that have changed."""
 
 import pathlib
 from collections.abc import Sequence
@@ -16,9 +16,10 @@ def check_orientation(
     cohort: prepared.PreparedCohort,
     chosen: Sequence[prepared.PreparedVolume],
 ) -> None:
-    """Refuses a volume that the model, given the original, would turn otherwise.
+    """Refuses a volume if the model would orient its original differently.
 
-    Cohorts have references of their own, which turn most volumes alike.
+    Each cohort has its own reference orientation; most volumes end up oriented the
+    same with either.
     """
     if cohort.settings.orientation == predictor.settings.orientation:
         return
@@ -52,7 +53,7 @@ def read(
 ) -> tuple[sitk.Image, sitk.Image]:
     """Image and truth, both with the geometry of the image when it was prepared.
 
-    Where nobody labelled, the truth is `cohort.unknown`.
+    Voxels that nobody labelled have the value `cohort.unknown` in the truth.
     """
     image = volumes.read_image(volume.image_file, volume.fourth)
     _check_geometry(image, volume)
@@ -63,7 +64,7 @@ def read(
             f"{tuple(volume.size)} when it was prepared: prepare it again."
         )
     truth = cases.to_classes(label, volume.label_map, volume.label_file)
-    # Voxels correspond by index; headers of labels are at times a little off.
+    # Voxels correspond by index; the headers of labels are sometimes a little off.
     truth.CopyInformation(blank(volume))
     if cohort.labelled_slices == cases.WITH_STRUCTURES:
         orientation = cohort.settings.orientation
@@ -72,7 +73,7 @@ def read(
 
 
 def _check_geometry(image: sitk.Image, volume: prepared.PreparedVolume) -> None:
-    """Refuses an image that has another place in space than when it was prepared."""
+    """Refuses an image whose geometry has changed since it was prepared."""
     for field, found, expected in (
         ("size", image.GetSize(), volume.size),
         ("spacing", image.GetSpacing(), volume.spacing_mm),
@@ -92,7 +93,7 @@ def check_truth(
     volume: prepared.PreparedVolume,
     truth: sitk.Image,
 ) -> None:
-    """Refuses a truth that would not be prepared to the label that was learned."""
+    """Refuses a truth that, prepared now, would differ from the cohort's label."""
     grid = grid_of(truth, cohort.settings)
     now = geometry.labels_on_grid(truth, grid, cohort.unknown)
     differing = int(np.count_nonzero(now != cohort.label(volume.name)))
@@ -111,7 +112,7 @@ def grid_of(image: sitk.Image, settings: config.PreprocessingConfig) -> sitk.Ima
 
 
 def blank(volume: prepared.PreparedVolume) -> sitk.Image:
-    """An empty volume with the original's geometry, which is all that is needed."""
+    """An empty volume with the original's geometry, for uses that need no voxels."""
     image = sitk.Image(list(volume.size), sitk.sitkUInt8)
     image.SetSpacing(volume.spacing_mm)
     image.SetOrigin(volume.origin)

@@ -19,11 +19,11 @@ from dscl_tf.inference.case_views import CaseView, Thumbnail
 from dscl_tf.palette import structure_color
 
 _BACKGROUND, _TEXT = "#101214", "#e8e8e8"
-_VEIL = (0.5, 0.55, 0.65, 0.6)  # Stripes of what nobody labelled, with their alpha.
+_VEIL = (0.5, 0.55, 0.65, 0.6)  # Stripes over unlabelled voxels, RGBA.
 _PANEL_INCHES = 2.2
 _BARE = (0.05, 0.05, 0.05)  # Margins of a picture without words around it.
 _SMALL_INCHES = 1.7
-# With characters of China, Japan and Korea, as systems bring them.
+# Fonts with Chinese, Japanese and Korean characters that systems come with.
 _MORE_FONTS = (
     *("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans CJK KR", "Noto Sans CJK TC"),
     *("Source Han Sans SC", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei"),
@@ -81,7 +81,7 @@ def draw_levels(view: CaseView, path: files.PathLike) -> None:
 
 
 def shown_first(thumbnails: Iterable[Thumbnail]) -> list[Thumbnail]:
-    """As many as a sheet has places for, the lowest Dice first."""
+    """Those that fit on a contact sheet, the lowest Dice first."""
     ordered = sorted(thumbnails, key=lambda each: (each.dice is None, each.dice or 0))
     return ordered[:_SHEET_LIMIT]
 
@@ -94,9 +94,9 @@ def draw_sheet(
     """Draws the contact sheet of all cases, the lowest Dice first.
 
     Args:
-      thumbnails: one per case; of very many the lowest 200 are drawn, and it is said.
+      thumbnails: one per case; only the 200 lowest are drawn, as the title then says.
       path: the PNG to write, whole or not at all.
-      num_cases: of how many cases they are the lowest; None: they are all.
+      num_cases: number of all cases, if these are only the lowest; None: these are all.
     """
     drawn = shown_first(thumbnails)
     columns = min(len(drawn), max(4, math.ceil(math.sqrt(1.6 * len(drawn)))))
@@ -119,10 +119,10 @@ def draw_sheet(
 def draw_beside(
     rows: Sequence[tuple[str, Sequence[Thumbnail]]], path: files.PathLike
 ) -> None:
-    """Draws the same cases as several models have them, a row for each.
+    """Draws the masks of several models for the same cases, a row for each model.
 
     Args:
-      rows: heading and cases of each; all rows have the same cases, in order.
+      rows: heading and thumbnails of each; all rows have the same cases in one order.
       path: the PNG to write, whole or not at all.
     """
     first = rows[0][1]
@@ -212,7 +212,7 @@ def _outline_both(panel: Axes, view: CaseView, index: int) -> None:
 
 
 def _veil(panel: Axes, view: CaseView, index: int) -> None:
-    """Stripes what nobody labelled."""
+    """Draws stripes over unlabelled voxels."""
     if view.unknown is None:
         return
     is_unknown = view.unknown[index]
@@ -223,7 +223,7 @@ def _veil(panel: Axes, view: CaseView, index: int) -> None:
 
 
 def _filled(mask: np.ndarray, label: int) -> np.ndarray:
-    """A structure with what it encloses of others, whose line is drawn once then."""
+    """A structure with those that it encloses, so that shared lines are drawn once."""
     alone = sitk.GetImageFromArray((mask == label).astype(np.uint8))
     enclosed = sitk.GetArrayFromImage(sitk.BinaryFillhole(alone)) > 0
     return enclosed & (mask > 0)
@@ -286,7 +286,7 @@ def _save(figure: Figure, path: files.PathLike) -> None:
     with warnings.catch_warnings(record=True) as said, files.atomic_path(path) as new:
         figure.savefig(new, format="png", facecolor=_BACKGROUND)
     for each in said:
-        if "missing from" in str(each.message):  # One for each character and place.
+        if "missing from" in str(each.message):  # Comes for each character and place.
             _say_that_no_font_has_them()
         else:
             warnings.warn_explicit(
@@ -296,14 +296,14 @@ def _save(figure: Figure, path: files.PathLike) -> None:
 
 @functools.lru_cache
 def _fonts() -> list[str]:
-    """The usual one, then those of this machine that have what it lacks."""
+    """The default font, then installed ones that have the characters it lacks."""
     there = {font.name for font in font_manager.fontManager.ttflist}
     return ["DejaVu Sans", *(name for name in _MORE_FONTS if name in there)]
 
 
 @functools.lru_cache
 def _say_that_no_font_has_them() -> None:
-    """Once, however many pictures there are."""
+    """Warns once, however many pictures there are."""
     _LOG.warning(
         "Names have characters that no font here has, so that pictures show boxes: "
         "install a font with them, such as Noto Sans CJK."

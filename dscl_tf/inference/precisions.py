@@ -1,4 +1,4 @@
-"""In which precision TensorFlow runs a float32 program."""
+"""The precision in which TensorFlow runs a float32 program."""
 
 import contextlib
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def is_bfloat16(precision: str) -> bool:
             f"--precision={precision}: expected one of {', '.join(PRECISIONS)}."
         )
     if precision == "auto":
-        # The rewrite is of the CPU's kernels.
+        # The rewrite exists for CPU kernels only.
         has_gpu = bool(tf.config.list_physical_devices("GPU"))
         return runtime.cpu_has_bfloat16() and not has_gpu
     return precision == "mixed_bfloat16"
@@ -31,7 +31,7 @@ def is_bfloat16(precision: str) -> bool:
 
 @contextlib.contextmanager
 def rewriting(wanted: bool) -> Iterator[None]:
-    """Has TensorFlow run convolutions in bfloat16, or not, and puts it back."""
+    """Turns bfloat16 convolutions on or off in a block, then restores the setting."""
     before = tf.config.optimizer.get_experimental_options().get(_BFLOAT16, False)
     tf.config.optimizer.set_experimental_options({_BFLOAT16: wanted})
     try:

@@ -27,10 +27,10 @@ from dscl_tf.inference import predictor as predictors
 from dscl_tf.inference.channel_inputs import CaseInput
 from dscl_tf.inference.structures import Structure, structures
 
-# What one input fails by and the next may not. SimpleITK's errors are RuntimeErrors.
+# Errors of one input after which the next may succeed. SimpleITK raises RuntimeError.
 _OF_ONE_INPUT = (
     errors.UserError,
-    OSError,  # A network's folder that is away for a moment.
+    OSError,  # Such as a network folder that is gone for a moment.
     RuntimeError,
     MemoryError,
     tf.errors.OpError,
@@ -39,7 +39,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def check_places(source: files.PathLike, output: files.PathLike) -> None:
-    """Refuses an input that is not there, and masks that would replace images.
+    """Refuses an input that does not exist, and masks that would replace images.
 
     Raises:
       UserError: naming the flag.
@@ -65,22 +65,22 @@ def find_inputs(
 ) -> list[pathlib.Path]:
     """The image at `source`, or those in the folder `source`, sorted by name.
 
-    Names are those of channels, as nnU-Net writes them (case_0000.nii.gz,
-    case_0001.nii.gz), where there is one that ends in _0000; or where a channel is
-    given to files that are not 4-D. Case ids may end in four digits, too.
+    Four digits at the ends of names are read as nnU-Net's channels (case_0000.nii.gz,
+    case_0001.nii.gz) only if one is _0000, or if a channel is given and the files
+    are not 4-D, since case ids may end in four digits, too.
 
     Args:
-      source: a file, or a folder. Its subfolders are searched for DICOM series, if it
-        has no other images; each is named by a file of it.
+      source: a file, or a folder. If it has no other images, it and its subfolders are
+        searched for DICOM series, each returned as one of its files.
       output: where the masks will go; it must not be the folder of the images.
-      channel: which one, where the folder has several files of a case.
+      channel: which one to take, if the folder has several files of a case.
       files_are_cases: whether each file is a case, whatever it is called.
-      settings: of the model, whose channel is taken where none is said; of a model of
-        several channels all files are returned (`channel_inputs.group`).
+      settings: the model's preprocessing, whose channel is taken if none is given; for
+        a model of several channels all files are returned (`channel_inputs.group`).
 
     Raises:
-      UserError: if there is no image, or the masks would replace the images, or
-        which channel is meant is not said, or no file can have the one that is.
+      UserError: if there is no image, the masks would replace the images, a channel
+        must be given, or no file can have the one that is given.
     """
     source, output = pathlib.Path(source), pathlib.Path(output)
     check_places(source, output)
@@ -112,7 +112,7 @@ def find_inputs(
 
 
 def _without_labels(inputs: Sequence[pathlib.Path]) -> list[pathlib.Path]:
-    """Without label maps that lie among the images."""
+    """Leaves out label maps that lie among the images."""
     stems = {path: formats.strip_suffix(path.name) for path in inputs}
     of_others = formats.labels_among(set(stems.values()))
     is_label = {
@@ -143,25 +143,26 @@ def predict_files(
 ) -> int:
     """Writes a mask for each input into `output`, each whole or not at all.
 
-    Beside them goes labels.txt, for ITK-SNAP. A bad file is named, the others go on.
+    Writes labels.txt, for ITK-SNAP, beside them. A file that fails is reported, and
+    the others are still segmented.
 
     Args:
       predictor: the segmenter.
       inputs: 2-D or 3-D images.
       output: folder of the masks, with the names of their inputs.
       overwrite: makes masks again that exist.
-      channel: of 4-D files, from 0.
+      channel: index along the fourth axis of 4-D files, from 0.
       mask_format: see `mask_files.targets`.
-      mask_values: one of `masks.MASK_VALUES`: what voxels say for a class.
-      write_dicom_seg: adds a DICOM segmentation to each mask; inputs are its series.
-      of_channels: what inputs that stand for several channels have.
+      mask_values: one of `masks.MASK_VALUES`: the voxel values of the classes.
+      write_dicom_seg: adds a DICOM segmentation to each mask, for DICOM series.
+      of_channels: the case of each input that stands for several channels.
 
     Returns:
       The number of inputs for which something was written.
 
     Raises:
-      UserError: at the end, if inputs failed; it names the first of them. Before the
-        first, if two inputs would have one mask, or a mask would replace an input.
+      UserError: at the end, if inputs failed, naming the first of them; at the start,
+        if two inputs would have the same mask file, or a mask would replace an input.
     """
     values = label_values.of_masks(mask_values, predictor.label_values)
     named = structures(predictor.label_names, values)
@@ -197,7 +198,7 @@ def _targets(
     mask_format: str,
     cases: Mapping[pathlib.Path, CaseInput],
 ) -> list[pathlib.Path]:
-    """The files of the masks, of which none is an input."""
+    """The files of the masks; refuses them if one is an input."""
     named_by = {path: case.mask for path, case in cases.items()}
     targets = mask_files.targets(inputs, output, mask_format, named_by)
     sources = [path for case in cases.values() for path, _ in case.images]
@@ -208,7 +209,7 @@ def _targets(
 def _missing(
     path: pathlib.Path, target: pathlib.Path, overwrite: bool, write_dicom_seg: bool
 ) -> list[pathlib.Path]:
-    """The files that have to be written of one input."""
+    """The files that have to be written for one input."""
     beside = [dicom_seg.target_of(target, path)] if write_dicom_seg else []
     return [it for it in (target, *beside) if overwrite or not it.exists()]
 
@@ -249,10 +250,10 @@ def _make(
 
 
 def segment_case(predictor: predictors.Predictor, case: CaseInput) -> sitk.Image:
-    """The classes of a case of several files or channels, as `segment_file`.
+    """Segments a case of several files or channels, as `segment_file` does a file.
 
     Raises:
-      UserError: a channel is missing, cannot be read, or lies elsewhere.
+      UserError: a channel is missing, cannot be read, or is not on the same grid.
     """
     if case.fault:
         raise errors.UserError(case.fault)
@@ -273,7 +274,7 @@ def segment_file(
     path: files.PathLike,
     channel: Optional[int] = None,
 ) -> sitk.Image:
-    """The classes of one file, uint8, of its size, spacing, origin and direction.
+    """Segments one file: uint8 classes, with its size, spacing, origin and direction.
 
     Args:
       predictor: the segmenter.
@@ -282,7 +283,7 @@ def segment_file(
       channel: which image along the fourth axis of a 4-D file, from 0.
 
     Raises:
-      UserError: the file cannot be read, or not be segmented.
+      UserError: the file cannot be read or segmented.
     """
     header = volumes.read_header(path)
     is_series = header.GetDimension() == 4
@@ -295,7 +296,7 @@ def segment_file(
 
 
 def _as_flat_as(header: Any, mask: sitk.Image) -> sitk.Image:
-    """A mask in 2-D, if its image was."""
+    """The mask, made 2-D if its image was."""
     if header.GetDimension() != 2:
         return mask
     flat = sitk.GetImageFromArray(sitk.GetArrayViewFromImage(mask)[0])

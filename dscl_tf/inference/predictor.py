@@ -1,8 +1,8 @@
-"""One way to call a trained segmenter, be it a training run or an export.
+"""One interface to a trained segmenter, whether a training run or an export.
 
 Both hold a float32 program whatever precision the run trained with, so that a run and
-its export give the same masks, and in float32 the same on every machine. In bfloat16
-TensorFlow rewrites that program as it runs it, which needs no other export.
+its export give the same masks, and in float32 the same on every machine. For bfloat16
+TensorFlow rewrites that program at run time, so that no other export is needed.
 """
 
 import concurrent.futures
@@ -22,8 +22,8 @@ from dscl_tf.cohort import label_values as values_of
 from dscl_tf.inference import components, ensembles, model_runs, precisions
 from dscl_tf.training import run_folder, runtime
 
-# Slices of a call; bounds the memory, does not change the result. On a CPU a few
-# slices' features stay in the caches, and calls run side by side.
+# Slices per call; bounds the memory and does not change the result. On a CPU, the
+# features of a few slices fit into the caches, and calls run in parallel.
 BATCH_SIZE = 2
 GPU_BATCH_SIZE = 16
 SETTINGS_ASSET = "dscl_tf.json"
@@ -34,10 +34,10 @@ class Predictor:
     """Segments stacks of prepared slices, and volumes in their own geometry.
 
     Attributes:
-      settings: what a volume goes through before it is a stack of slices.
+      settings: the preprocessing that turns a volume into a stack of slices.
       label_names: name of each class; the first is the background.
       label_values: the voxel value of each class in the files of its dataset.
-      model_id: names weights, settings and labels; a run and its export share it.
+      model_id: identifies weights, settings and labels; a run and its export share it.
       runs: the fine-tuning runs that were opened; none for an export.
     """
 
@@ -53,23 +53,23 @@ class Predictor:
         largest_component: Sequence[int] = (),
         label_values: Optional[Sequence[int]] = None,
     ):
-        """Wraps `function`, of the signature that an export has.
+        """Wraps `function`, which has the signature of an export.
 
         Args:
           function: float32 [N, H, W, channels] to {"probabilities": float32
             [N, H, W, C]}.
           settings: preprocessing of its input.
           label_names: C names.
-          model_id: of the weights.
-          runs: those that it came from.
-          batch_size: slices a call; every call has as many. None: for the machine.
+          model_id: id of the model.
+          runs: those that it was loaded from.
+          batch_size: slices per call, the same for all calls; None: by the machine.
           precision: one of `precisions.PRECISIONS`; auto is bfloat16 on a processor
-            that multiplies it, else float32.
-          largest_component: as `components.keep_largest` takes them.
+            that multiplies it and without a GPU, else float32.
+          largest_component: labels for `components.keep_largest`.
           label_values: C voxel values; None: the classes.
 
         Raises:
-          UserError: another precision.
+          UserError: `precision` is none of these.
         """
         has_gpu = bool(tf.config.list_physical_devices("GPU"))
         runtime.promise_float32()
@@ -89,7 +89,7 @@ class Predictor:
         """Class probabilities of prepared slices.
 
         Args:
-          slices: float32 [Q, rows, columns, channels], as in `settings`; of one
+          slices: float32 [Q, rows, columns, channels], as in `settings`; with one
             channel also [Q, rows, columns]. Q may be 0.
 
         Returns:
@@ -105,7 +105,7 @@ class Predictor:
             return np.zeros(shape, np.float32)
         starts = range(0, len(slices), self._batch_size)
         parts = [slices[start : start + self._batch_size] for start in starts]
-        # The pool is new: a thread reads TensorFlow's options when it first calls it.
+        # A new pool, since a thread reads TensorFlow's options at its first call only.
         with (
             precisions.rewriting(self._bfloat16),
             concurrent.futures.ThreadPoolExecutor(self._threads) as pool,
@@ -141,12 +141,12 @@ class Predictor:
         """The classes of `image`, uint8, with exactly its geometry.
 
         Args:
-          image: of the first channel; 3-D, of any real scalar type.
-          more: of the other channels, likewise, and of the same geometry.
+          image: the first channel; 3-D, of any real scalar type.
+          more: the other channels, likewise, with the same geometry.
 
         Raises:
-          UserError: as `preprocessing.prepare_images`: they are no such images, have
-            NaN or infinite values or no contrast, or are not one of each channel.
+          UserError: as `preprocessing.prepare_images`: the images are not of this kind,
+            have NaN or infinite values or no contrast, or are not one per channel.
         """
         slices, grid = preprocessing.prepare_images([image, *more], self.settings)
         return self.mask_of(self.probabilities(slices), grid, image)
@@ -154,9 +154,9 @@ class Predictor:
     def mask_of(
         self, probabilities: np.ndarray, grid: sitk.Image, original: sitk.Image
     ) -> sitk.Image:
-        """As `geometry.restore_probabilities`; structures in one piece where they are.
+        """The mask in the original geometry; some structures keep only one component.
 
-        Which are was found on the validation volumes of the training.
+        Training chose these structures by its validation volumes.
         """
         mask = geometry.restore_probabilities(probabilities, grid, original)
         return components.keep_largest(mask, self._largest_component)
@@ -168,13 +168,13 @@ def open_predictor(
     """Opens an exported SavedModel, or one or several fine-tuning runs.
 
     Args:
-      path: of the export; of a run, or of a workdir that has one; or of several of
-        those, with commas between them.
+      path: an export; a run, or a workdir that has one; or several runs or workdirs,
+        separated by commas.
       precision: see `Predictor`.
-      last: of runs the weights after their last steps; else those that were chosen.
+      last: takes the weights after the last step of runs instead of the chosen ones.
 
     Raises:
-      UserError: if `path` is none of them; it says what was found.
+      UserError: if `path` is none of them; the message says what was found.
     """
     if (pathlib.Path(path) / "saved_model.pb").is_file():
         if last:
@@ -228,9 +228,9 @@ def serving_module(segmenter: run_folder.Segmenter) -> tf.Module:
 
 
 def settings_of(segmenter: run_folder.Segmenter) -> dict[str, Any]:
-    """What an export says of itself: id, preprocessing and label names, as JSON."""
+    """Content of an export's settings asset: id, preprocessing and label names."""
     preprocessing_json = config_json.to_json(segmenter.preprocessing)
-    # As before there were such settings: the id of a model stays what it was.
+    # Left out at their old meaning, so that ids of existing models do not change.
     for name, before in (("orientation", None), ("on_voxels", False)):
         if preprocessing_json[name] is before:
             del preprocessing_json[name]
@@ -240,7 +240,7 @@ def settings_of(segmenter: run_folder.Segmenter) -> dict[str, Any]:
         "label_names": list(segmenter.label_names),
     }
     if segmenter.largest_component:
-        # As before there were such structures, else.
+        # Left out if empty, so that ids of existing models do not change.
         settings["largest_component"] = list(segmenter.largest_component)
     if segmenter.label_values is not None:
         settings["label_values"] = list(segmenter.label_values)

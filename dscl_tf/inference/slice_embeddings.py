@@ -1,4 +1,4 @@
-"""What an encoder makes of slices that it was not trained on, before and after."""
+"""Embeddings of slices unseen in an encoder's training, before and after it."""
 
 import dataclasses
 import pathlib
@@ -23,8 +23,8 @@ STAGES = ("encoder", "pretext")  # Those that train an encoder without labels.
 class Slices:
     """Prepared slices of some volumes."""
 
-    images: list[np.ndarray]  # float32 [Q, H, W, 1], a volume each.
-    names: list[str]  # Of the volumes.
+    images: list[np.ndarray]  # float32 [Q, H, W, 1] of each volume.
+    names: list[str]  # Names of the volumes.
     partition: np.ndarray  # int [N].
     volume: np.ndarray  # int [N].
     subject: np.ndarray  # str [N].
@@ -34,8 +34,8 @@ def unseen_slices(record: RunRecord, cohort: PreparedCohort) -> Slices:
     """Slices of subjects that a run was not trained on.
 
     Args:
-      record: of a run of `STAGES`.
-      cohort: that it was trained on.
+      record: of a run of one of `STAGES`.
+      cohort: the one that it was trained on.
 
     Raises:
       UserError: the cohort is another one, or has too few such subjects.
@@ -71,14 +71,14 @@ def unseen_slices(record: RunRecord, cohort: PreparedCohort) -> Slices:
 def before_and_after(
     run: pathlib.Path, cohort: PreparedCohort
 ) -> tuple[Slices, dict[str, np.ndarray]]:
-    """Slices that a stage was not trained on, and what its encoder makes of them.
+    """Slices that a stage was not trained on, and its encoder's embeddings of them.
 
     The encoder's own features are taken, not those of a projection head, since they
     are what every pre-training stage hands over.
 
     Args:
-      run: folder of a finished stage of `STAGES`.
-      cohort: that it was trained on.
+      run: folder of a finished run of one of `STAGES`.
+      cohort: the one that it was trained on.
 
     Returns:
       The slices; and float32 [N, D] by "Before" (the random weights that the stage
@@ -100,7 +100,7 @@ def before_and_after(
 def encoder_of(record: RunRecord, run: Optional[pathlib.Path]) -> tf.keras.Model:
     """The encoder with the weights of a finished run, or with those it began with."""
     with runtime.float32_networks():
-        # As the stage does before it builds its networks, the encoder first.
+        # As in the stage, which then builds its networks, the encoder first.
         tf.keras.utils.set_random_seed(record.config.seed)
         encoder = networks.build_encoder(
             record.config.network,
@@ -117,7 +117,7 @@ def embed(encoder: tf.keras.Model, images: Sequence[np.ndarray]) -> np.ndarray:
 
     Args:
       encoder: in float32.
-      images: float32 [Q, H, W, 1], a volume each.
+      images: float32 [Q, H, W, 1] of each volume.
 
     Returns:
       float32 [N, D].
@@ -132,14 +132,14 @@ def embed(encoder: tf.keras.Model, images: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def principal_plane(values: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
-    """The two first principal components of some vectors.
+    """The first two principal components of some vectors.
 
     Args:
       values: float [N, D], N and D at least 2.
 
     Returns:
       float [N, 2], each column with its largest entry positive; and the shares of the
-      variance that they have.
+      variance that the two explain.
     """
     centred = np.asarray(values, np.float64) - np.mean(values, axis=0)
     left, lengths, _ = np.linalg.svd(centred, full_matrices=False)

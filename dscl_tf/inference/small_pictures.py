@@ -1,15 +1,15 @@
-"""Pictures of slices in so few bytes that a page can hold many."""
+"""Shrinks pictures of slices to so few bytes that a page can hold many."""
 
 import base64
 import io
 import pathlib
 from typing import NamedTuple
 
-from PIL import Image, ImageColor  # matplotlib brings it.
+from PIL import Image, ImageColor  # Installed with matplotlib.
 
 from dscl_tf import palette
 
-_COLORED = 8  # Structures with colours of their own in a picture; of 256 in all.
+_COLORED = 8  # Structures with colours of their own; with the greys that is 256.
 
 
 class SmallPicture(NamedTuple):
@@ -21,7 +21,7 @@ class SmallPicture(NamedTuple):
 
 
 def shrink(path: pathlib.Path) -> SmallPicture:
-    """A PNG of 256 colours from one of greys with contours of structures."""
+    """Reduces a PNG of greys with coloured contours to 256 colours."""
     buffer = io.BytesIO()
     with Image.open(path) as picture:
         small = picture.convert("RGB").quantize(
@@ -33,10 +33,10 @@ def shrink(path: pathlib.Path) -> SmallPicture:
 
 
 def _palette() -> Image.Image:
-    """Greys, and the structures' colours on dark and on lighter grey.
+    """Greys, and the structures' colours blended with dark and with lighter grey.
 
-    A palette that is found for each picture would spend itself on greys, of which a
-    scan has the most pixels, and lose the colours of the contours.
+    A palette computed for each picture would be spent on greys, which most pixels of a
+    scan have, and lose the colours of the contours.
     """
     colors = [(grey, grey, grey) for grey in range(0, 256, 2)]
     for label in range(1, _COLORED + 1):

@@ -59,7 +59,7 @@ _ANATOMY = {
     ("34402009", "Rectum"): "rectum",
     ("32764006", "Portal vein"): "portal vein",
 }
-# Of any organ: the last word of the name tells.
+# Growths of any organ: recognised by the last word of the name.
 _GROWTHS = ("tumor", "tumour", "neoplasm", "cancer")
 _ABNORMALITY = {
     ("108369006", "Neoplasm"): ", ".join(_GROWTHS),
@@ -84,11 +84,11 @@ def code_of(name: str) -> StructureCode:
     """The code of a structure.
 
     Args:
-      name: of the structure, whatever its case and punctuation.
+      name: of the structure; case and punctuation do not matter.
 
     Returns:
-      A code of SNOMED CT for names that are known; else one of a private scheme,
-      the same for the same name, with that as its meaning.
+      A SNOMED CT code for known names; else one of a private scheme, derived from the
+      name, which is also its meaning.
     """
     words = re.sub(r"[\W_]+", " ", name.lower()).strip()
     *before, last = words.split(" ")
@@ -101,11 +101,11 @@ def code_of(name: str) -> StructureCode:
 
 
 def _is_negated(before: Sequence[str]) -> bool:
-    """Whether words before the last one say that it is not there."""
-    # "Non-enhancing tumor" is one.
+    """Whether the words before the last one negate it."""
+    # "Non-enhancing tumor" is not: "non" counts right before the last word only.
     return not {"no", "without"}.isdisjoint(before) or before[-1:] == ["non"]
 
 
 def label_of(name: str) -> str:
-    """A name as DICOM has it: in one line of 64 characters, without backslashes."""
+    """A name as DICOM allows it: one line of at most 64 characters, no backslashes."""
     return " ".join(name.replace("\\", "/").split())[:_LONGEST]

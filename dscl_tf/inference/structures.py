@@ -1,4 +1,4 @@
-"""What a structure is in masks: its value, name and colour."""
+"""Structures as they appear in masks: value, name and colour."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Optional
@@ -10,7 +10,7 @@ from dscl_tf.cohort import label_values
 class Structure(NamedTuple):
     """One structure of masks."""
 
-    value: int  # Of its voxels in a mask.
+    value: int  # Value of its voxels in a mask.
     name: str
     color: str  # "#rrggbb", as in every picture.
 
@@ -27,7 +27,7 @@ def structures(
     """The structures of a model's masks.
 
     Args:
-      label_names: of each class; the first is the background, which is no structure.
+      label_names: name of each class; the first is the background, no structure.
       values: the voxel value of each class in masks; None: the classes.
     """
     values = label_values.of_classes(values, len(label_names))

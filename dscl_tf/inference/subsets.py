@@ -21,14 +21,14 @@ def choose(
     """The labelled volumes of a subset, in the order of the cohort.
 
     Args:
-      predictor: the model, with the runs that it is of, if they are known.
-      cohort: that has the volumes.
+      predictor: the model, with the runs that it was loaded from, if any.
+      cohort: the one with the volumes.
       subset: one of SUBSETS; "all" is every labelled volume.
-      split: whose subset; None: that of the runs.
+      split: the split that has the subset; None: that of the runs.
 
     Raises:
-      UserError: if there is none, the subset of an unknown split is wanted, or the
-        model was trained on volumes that `split` has for testing.
+      UserError: if there is no such volume, the split is unknown, or the model was
+        trained on volumes that `split` has for testing.
     """
     wanted = [volume.name for volume in cohort.volumes]
     if subset != "all":
@@ -83,10 +83,12 @@ def _split(predictor, cohort, subset: str, split) -> splits.Split:
 
 
 def _check_unseen(predictor, cohort, subset: str, chosen) -> None:
-    """Dice of volumes that a model was trained on is no Dice of new ones.
+    """Warns if the model was trained on any of the volumes; refuses such test volumes.
+
+    Their Dice does not tell the Dice of new volumes.
 
     Raises:
-      UserError: they are called test volumes.
+      UserError: the model was trained on volumes that the split has for testing.
     """
     if not predictor.runs:
         _LOG.warning(

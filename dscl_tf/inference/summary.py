@@ -3,10 +3,10 @@
 `summary.json` has the keys of nnU-Net v2 (`foreground_mean`, `mean`,
 `metric_per_case`) and beside them the distances in mm, NSD at `nsd_tolerance_mm` and
 the counts of structures that were missed, spurious or not applicable. It is strict
-JSON: what does not apply and what is infinite is null, and `missed` or `spurious` tell
-the latter apart. `intervals` holds those of the means, `volume_bias` how far volumes in
-ml are from the true ones. `left_out` is there where voxels may be unknown: how many
-voxels, and how many whole slices, count in no figure.
+JSON: figures that do not apply or are infinite are null; for the infinite ones `missed`
+or `spurious` is true. `intervals` holds the confidence intervals of the means,
+`volume_bias` how far volumes in ml are from the true ones. `left_out`, there if voxels
+may be unknown, has the numbers of voxels and of whole slices that count in no figure.
 """
 
 import csv
@@ -25,7 +25,7 @@ from dscl_tf.inference import metrics, volume_bias
 FILE = "summary.json"
 TABLE = "cases.csv"
 _COUNTS = ("TP", "FP", "FN", "TN", "n_pred", "n_ref")
-_BOUNDED = ("Dice", "IoU", "NSD", "HD95_mm", "ASSD_mm")  # That have intervals.
+_BOUNDED = ("Dice", "IoU", "NSD", "HD95_mm", "ASSD_mm")  # Those with intervals.
 _VOLUMES = ("volume_ref_ml", "volume_pred_ml", "volume_difference_ml")
 _STATUSES = ("missed", "spurious", "not_applicable")
 _COLUMNS = ("volume", "subject", "label", "structure", "status", "dice", "iou")
@@ -34,10 +34,10 @@ _COLUMNS += _VOLUMES
 
 
 class LeftOut(NamedTuple):
-    """What of a volume was not compared, since nobody labelled it."""
+    """How much of a volume was not compared, since nobody labelled it."""
 
     voxels: int  # Of the original.
-    slices: int  # All of which is unknown.
+    slices: int  # Entirely unknown ones.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,13 +71,13 @@ def summarise(
     structures, its counts are sums. `intervals` has the same fields: 95 % percentile
     bootstrap intervals over subjects, with all volumes of each, or null where fewer
     than three subjects have a figure. `volume_bias` is what `volume_bias.of_structure`
-    gives of each structure.
+    returns for each structure.
 
     Args:
       cases: at least one.
-      label_names: of each class; the first is the background.
-      nsd_tolerance_mm: that the cases' NSD was measured with.
-      values: what masks say for each class, which become the keys; None: the classes.
+      label_names: name of each class; the first is the background.
+      nsd_tolerance_mm: the tolerance of the cases' NSD.
+      values: voxel value of each class in masks, used as keys; None: the classes.
     """
     values = label_values.of_classes(values, len(label_names))
     labels = range(1, len(label_names))
@@ -113,7 +113,7 @@ def named_means(
     """Means and their intervals, of each structure and of all.
 
     Args:
-      content: of summary.json; what earlier versions wrote has no intervals.
+      content: of summary.json; that of earlier versions has no intervals.
       whole: the name of the mean of all structures.
 
     Returns:
@@ -183,7 +183,7 @@ def _intervals(cases: Sequence[CaseResult], values: Sequence[int]) -> dict[str, 
 
 
 def _finite(value: Optional[float]) -> float:
-    """A figure that means are of; NaN where it does not apply or is infinite."""
+    """A figure for means; NaN, which they leave out, if it is None or infinite."""
     return math.nan if value is None or math.isinf(value) else value
 
 
@@ -217,7 +217,8 @@ def write_table(
 ) -> None:
     """Writes cases.csv: a row per volume and structure, sorted as `cases` are.
 
-    The column "label" has what masks say for a class: `values`, as for `summarise`.
+    The column "label" has the voxel value of the class in masks: `values`, as for
+    `summarise`.
     Infinite distances are `inf`; what does not apply is empty.
     """
     values = label_values.of_classes(values, len(label_names))

@@ -1,7 +1,7 @@
-"""How far found volumes of a structure lie from the true ones, over cases.
+"""How far predicted volumes of a structure are from the true ones, over cases.
 
 The mean of the differences is the bias, their standard deviation how much single cases
-scatter about it (Bland and Altman 1986, "Statistical methods for assessing agreement
+scatter around it (Bland and Altman 1986, "Statistical methods for assessing agreement
 between two methods of clinical measurement").
 """
 
@@ -23,14 +23,14 @@ def of_structure(
     Cases in which neither truth nor prediction has the structure are left out.
 
     Args:
-      cases: of the structure.
-      subjects: of each case.
+      cases: the structure's metrics in each case.
+      subjects: subject of each case.
 
     Returns:
-      "n" cases; "ref_ml" and "pred_ml", mean true and found volume; "bias_ml", the
-      mean of found minus true, "bias_percent" the same of ref_ml; "std_ml" of the
-      differences (n - 1); "bias_ml_interval", see `statistics.mean_interval`, with
-      "low" and "high". What is not defined is None.
+      "n", number of cases; "ref_ml" and "pred_ml", mean true and predicted volume;
+      "bias_ml", mean of predicted minus true; "bias_percent", that in % of ref_ml;
+      "std_ml", standard deviation of the differences (n - 1); "bias_ml_interval", see
+      `statistics.mean_interval`, with "low" and "high". What is undefined is None.
     """
     known = [
         (case, subject)

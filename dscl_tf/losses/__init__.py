@@ -1,4 +1,4 @@
-"""Losses: the contrasts, soft Dice and cross-entropy."""
+"""Losses: the contrastive losses, soft Dice and cross-entropy."""
 
 from dscl_tf.losses.cross_entropy import cross_entropy_of_sums, cross_entropy_sums
 from dscl_tf.losses.dice import (

@@ -1,4 +1,4 @@
-"""The ids that tell what each image of a batch is, and what is wrong with them."""
+"""The ids that tell what each image of a batch is, and their checks."""
 
 from collections.abc import Mapping, Sequence
 from typing import Optional
@@ -18,24 +18,24 @@ def checked(
 ) -> dict[str, tf.Tensor]:
     """The ids that a strategy reads, as tensors, one for each image.
 
-    Pairs come of ids by broadcasting: what has another shape would often go through,
-    to a plausible loss of other pairs.
+    Pairs are found by broadcasting: an id of another shape would often go unnoticed and
+    give a plausible loss over the wrong pairs.
 
     Args:
-      ids: by name, [N] each: tensors, arrays or lists. Others than the needed ones are
-        not looked at.
+      ids: by name, [N] each: tensors, arrays or lists. Ids that are not needed are
+        ignored.
       needed: names of the ids that the strategy reads.
       strategy: its name, for messages.
-      num_images: N; None: it is not known before it is computed. What a tensor does
-        not tell of its shape before it is computed is not checked.
+      num_images: N; None if it is unknown while the graph is traced. Dimensions that
+        are unknown then are not checked.
       of_what: what there is one id for, such as "embedding".
 
     Returns:
-      Of each needed name a tensor [N], of its own dtype.
+      A tensor [N] for each needed name, of its own dtype.
 
     Raises:
-      ValueError: a needed id is missing, has not rank 1, or not one value for each
-        image.
+      ValueError: a needed id is missing, is not of rank 1, or does not have one value
+        for each image.
     """
     missing = [repr(name) for name in needed if name not in ids]
     if missing:

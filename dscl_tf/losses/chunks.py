@@ -5,8 +5,9 @@ from typing import Callable, Optional
 
 import tensorflow as tf
 
-# Elements of a similarity matrix that are made at once: 16 MiB, of which a loss and
-# its gradient hold about ten. Batches of the paper's sizes stay far below.
+# The most elements of a similarity matrix that are computed at once. That is 16 MiB,
+# and a loss with its gradient holds about ten such arrays. Batches of the paper's sizes
+# stay far below.
 MAX_ELEMENTS = 2**22
 
 # From units, rows of each tensor and their weights, float32, to float32 [K] sums.
@@ -17,7 +18,7 @@ def rows_at_once(num_rows: Optional[int], num_columns: Optional[int]) -> Optiona
     """How many rows to take at a time; None: all of them.
 
     Args:
-      num_rows: of the matrix; None: it is not known before it is computed.
+      num_rows: of the matrix, or None if it is unknown while the graph is traced.
       num_columns: of the matrix, or None.
     """
     if num_rows is None or num_columns is None:
@@ -40,10 +41,10 @@ def sum_over_rows(
     matrices outlive it; only the first of the sums then has a gradient.
 
     Args:
-      function: from `units`, the rows and a float32 weight for each row (0: it is not
-        to count) to float32 [K]; of the sums, the first is to be differentiated.
-      units: float32, what the gradient is of.
-      rows: of the same first dimension R, without gradients.
+      function: from `units`, the rows and a float32 weight for each row (0: the row
+        does not count) to float32 [K] sums, of which the first is differentiated.
+      units: float32; the gradient is with respect to these.
+      rows: tensors of the same first dimension R; they get no gradient.
       num_sums: K.
       chunk: rows at a time; None: all at once.
 
@@ -57,7 +58,7 @@ def sum_over_rows(
     @tf.custom_gradient
     def total(units: tf.Tensor):
         def add(number, sums, gradient):
-            # As many rows in every chunk, as XLA wants it: the last ones repeat.
+            # XLA needs chunks of equal size: the last row is repeated, with weight 0.
             index = number * chunk + tf.range(chunk)
             weights = tf.cast(index < num_rows, tf.float32)
             index = tf.minimum(index, num_rows - 1)

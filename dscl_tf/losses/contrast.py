@@ -6,11 +6,11 @@ cosine similarity has to be known to far better than the 8 bits of bfloat16.
 
 import tensorflow as tf
 
-# A norm below this counts as this. The gradient of a direction grows as one over the
-# length: that of pixels where ReLU left nothing, 1e6 times as large without, had
-# float16 overflow whatever the loss scale. Vectors of use are far longer.
+# Norms below this are replaced by it. The gradient of a direction grows as one over the
+# norm: without this limit it was 1e6 times as large for pixels where ReLU left nothing,
+# and float16 overflowed at any loss scale. Useful vectors are far longer.
 MIN_NORM = 1e-2
-# The log weight of what is not a negative; finite, so that gradients are too.
+# The log weight of a candidate that is no negative; finite, so that gradients are too.
 LOG_ZERO = -1e30
 
 
@@ -51,7 +51,7 @@ def log_sum_of_negatives(logits: tf.Tensor, log_weight: tf.Tensor) -> tf.Tensor:
 def of_anchors(
     similarity: tf.Tensor, positive: tf.Tensor, negative: tf.Tensor, temperature: float
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Each candidate as the positive of an anchor, against all of its negatives.
+    """Contrasts each candidate, as a positive, with the negatives of the anchor.
 
     Args:
       similarity: float32 [A, N], cosines of anchors and candidates.
@@ -60,8 +60,8 @@ def of_anchors(
       temperature: tau > 0.
 
     Returns:
-      float32 [A, N], the contrast with each candidate; and bool [A, N], the positives
-      that are more similar than all negatives of their anchor.
+      float32 [A, N], the loss with each candidate as the positive; and bool [A, N], the
+      positives that are more similar than all negatives of their anchor.
     """
     logits = similarity / temperature
     log_negatives = log_sum_of_negatives(logits, log_weights(negative))

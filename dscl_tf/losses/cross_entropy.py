@@ -8,18 +8,18 @@ from dscl_tf.losses.dice import fitting_maps
 def cross_entropy_sums(
     logits: tf.Tensor, labels: tf.Tensor, has_unknown: bool = False
 ) -> tf.Tensor:
-    """What the mean over pixels needs of a part of a batch; parts are added up.
+    """Sums over part of a batch; added up over all parts, they give the mean.
 
     Args:
       logits: floating [n, H, W, C].
       labels: as for `soft_dice_sums`.
-      has_unknown: whether pixels may be unknown, which take no part.
+      has_unknown: whether pixels may be unknown; unknown pixels are ignored.
 
     Returns:
       float32 [2]: the sum of -log p of the true class, and the number of pixels.
 
     Raises:
-      ValueError: labels of another shape than the logits ask for.
+      ValueError: the labels do not fit the shape of the logits.
     """
     truth = fitting_maps(labels, logits)
     log_p = tf.nn.log_softmax(tf.cast(logits, tf.float32))
@@ -31,5 +31,5 @@ def cross_entropy_sums(
 
 
 def cross_entropy_of_sums(sums: tf.Tensor) -> tf.Tensor:
-    """The mean over the known pixels, float32 scalar; 0 where none is known."""
+    """The mean over the known pixels, float32 scalar; 0 if none is known."""
     return tf.math.divide_no_nan(sums[0], sums[1])

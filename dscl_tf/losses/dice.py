@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-# Those that TensorFlow makes one-hot.
+# The dtypes that tf.one_hot takes.
 _ONE_HOT_DTYPES = (tf.uint8, tf.int8, tf.int32, tf.int64)
 
 
@@ -20,7 +20,7 @@ def soft_dice_loss(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
       float32 scalar in [0, 1].
 
     Raises:
-      ValueError: labels of another shape than the logits ask for.
+      ValueError: the labels do not fit the shape of the logits.
     """
     return soft_dice_of_sums(soft_dice_sums(logits, labels))
 
@@ -28,20 +28,20 @@ def soft_dice_loss(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 def soft_dice_sums(
     logits: tf.Tensor, labels: tf.Tensor, has_unknown: bool = False
 ) -> tf.Tensor:
-    """What the loss needs of a part of a batch; parts are added up.
+    """Sums over part of a batch; added up over all parts, they give the loss.
 
     Args:
       logits: floating [n, H, W, C].
       labels: integer or bool [n, H, W], values in [0, C); or floating [n, H, W, C],
         the weight of each class in a pixel.
-      has_unknown: whether pixels may be unknown: of the value C, or without any
-        weight. They take no part, neither as truth nor as prediction.
+      has_unknown: whether pixels may be unknown: of the value C, or with a weight of 0
+        for every class. They are ignored, both as truth and as prediction.
 
     Returns:
-      float32 [2, C]: of each class, its overlap and its total, in pixels.
+      float32 [2, C]: the overlap and the total of each class, in pixels.
 
     Raises:
-      ValueError: labels of another shape than the logits ask for.
+      ValueError: the labels do not fit the shape of the logits.
     """
     probabilities = tf.nn.softmax(tf.cast(logits, tf.float32))
     truth = fitting_maps(labels, logits)
@@ -49,7 +49,7 @@ def soft_dice_sums(
         known = tf.reduce_any(truth > 0, axis=-1, keepdims=True)
         probabilities *= tf.cast(known, tf.float32)
     axes = [0, 1, 2]
-    # Not their product, which is the same of whole labels, but of mixed ones is
+    # Not their product: for hard labels it is the same, but for soft labels it is
     # largest where the prediction is 0 or 1 (Wang et al., MICCAI 2023).
     overlap = tf.reduce_sum(tf.minimum(probabilities, truth), axis=axes)
     total = tf.reduce_sum(probabilities + truth, axis=axes)
@@ -57,9 +57,9 @@ def soft_dice_sums(
 
 
 def fitting_maps(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """Labels as `label_maps`, of the shape of the logits.
+    """The `label_maps` of labels, checked to have the shape of the logits.
 
-    Other shapes would often broadcast, to a plausible loss of other pixels.
+    Other shapes would often broadcast and give a plausible loss over the wrong pixels.
 
     Args:
       labels: as for `soft_dice_sums`.
@@ -69,8 +69,8 @@ def fitting_maps(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
       float32 [n, H, W, C].
 
     Raises:
-      ValueError: labels of another shape than the logits ask for, as far as shapes
-        are known before they are computed.
+      ValueError: the labels do not fit the shape of the logits, as far as shapes are
+        known while the graph is traced.
     """
     labels = tf.convert_to_tensor(labels)
     maps = label_maps(labels, logits.shape[-1])
@@ -87,8 +87,8 @@ def label_maps(labels: tf.Tensor, num_classes: int) -> tf.Tensor:
     """Labels as the weight of each class in each pixel.
 
     Args:
-      labels: integer or bool [N, H, W], values outside [0, C) unknown; or floating
-        [N, H, W, C], such maps already (mixup).
+      labels: integer or bool [N, H, W], unknown where outside [0, C); or floating
+        [N, H, W, C], which are such maps already (mixup).
       num_classes: C.
 
     Returns:
@@ -98,7 +98,7 @@ def label_maps(labels: tf.Tensor, num_classes: int) -> tf.Tensor:
     if labels.dtype.is_floating:
         return tf.cast(labels, tf.float32)
     if labels.dtype not in _ONE_HOT_DTYPES:
-        # Not int32: what it cannot hold might become a class.
+        # Not int32: a value that it cannot hold might turn into a class.
         labels = tf.cast(labels, tf.int64)
     return tf.one_hot(labels, num_classes, dtype=tf.float32)
 
@@ -106,5 +106,5 @@ def label_maps(labels: tf.Tensor, num_classes: int) -> tf.Tensor:
 def soft_dice_of_sums(sums: tf.Tensor) -> tf.Tensor:
     """The loss of a batch from its `soft_dice_sums`, float32 [2, C]."""
     overlap, total = tf.unstack(sums)
-    # A class that neither has (1e-7 pixels) counts as found.
+    # With the added 1e-7 pixels, a class that neither has counts as found.
     return 1.0 - tf.reduce_mean((2.0 * overlap + 1e-7) / (total + 1e-7))

@@ -71,12 +71,12 @@ def global_pairs(
 
     Args:
       ids: int32 [N] each: "image", "volume", "partition", "view" (0, 1 or 2).
-        "positional" reads "image", "view" and "position", float32 in [0, 1], alone.
+        "positional" only reads "image", "view" and "position", float32 in [0, 1].
       strategy: "gr", "gd_minus", "gd" or "positional".
-      position_threshold: of "positional": the distance from which slices repel.
+      position_threshold: for "positional": the distance from which on slices repel.
 
     Raises:
-      ValueError: for any other strategy, "none" among them.
+      ValueError: for any other strategy, including "none".
     """
     strategy = config.GlobalStrategy(strategy)
     if strategy is config.GlobalStrategy.GR:
@@ -89,7 +89,7 @@ def global_pairs(
     if strategy is config.GlobalStrategy.POSITIONAL:
         position = ids["position"]
         distance = tf.abs(position[:, None] - position[None, :])
-        # Heights are float32: pairs at the threshold are to repel, all of them.
+        # The margin makes all pairs at the threshold repel, whatever float32 rounds to.
         near = distance < position_threshold - 1e-6
         itself = _same(ids["image"]) & _same(ids["view"])
         return Pairs(near & ~itself, ~near)
@@ -103,7 +103,7 @@ def global_contrastive_terms(
     temperature: float = 0.1,
     position_threshold: float = 0.1,
 ) -> dict[str, tf.Tensor]:
-    """The loss with the quantities that tell whether it learns.
+    """The loss, with quantities that tell whether the network learns.
 
     Args:
       embeddings: floating [N, D].
@@ -126,7 +126,7 @@ def global_contrastive_terms(
     strategy = config.GlobalStrategy(strategy)
     units = contrast.unit_vectors(embeddings)
     count = units.shape[0]
-    # A strategy without ids has no pairs either, and `global_pairs` says so.
+    # A strategy that has no ids here has no pairs either: `global_pairs` refuses it.
     needed = IDS_OF.get(strategy, ())
     ids = batch_ids.checked(ids, needed, strategy.value, count, "embedding")
     pairs = global_pairs(ids, strategy, position_threshold)
@@ -141,7 +141,7 @@ def global_contrastive_terms(
     )
     pair_loss = tf.math.divide_no_nan(loss, num_pairs)
     return {
-        # Each unordered pair gives l(a, b) + l(b, a): twice the mean over ordered.
+        # Each unordered pair gives l(a, b) + l(b, a): twice the mean of ordered pairs.
         "loss": 2.0 * pair_loss,
         "pair_loss": pair_loss,
         "chance": tf.math.log1p(tf.math.divide_no_nan(chance, num_pairs)),
@@ -192,7 +192,7 @@ def global_contrastive_loss(
     Args:
       embeddings: floating [N, D], in any order; the ids tell what each one is.
       ids: int32 [N] each: "image" (slice), "volume", "partition", "view" (0 is the
-        slice itself, 1 and 2 its transformed views). Of "positional" as in
+        slice itself, 1 and 2 its transformed views). For "positional" see
         `global_pairs`. Those that the strategy does not read may be missing.
       strategy: "gr", "gd_minus", "gd" or "positional".
       temperature: tau > 0.

@@ -27,7 +27,7 @@ def local_pairs(ids: Ids, strategy: Union[config.LocalStrategy, str]) -> tf.Tens
       bool [N, N], symmetric.
 
     Raises:
-      ValueError: for any other strategy, "none" among them.
+      ValueError: for any other strategy, including "none".
     """
     strategy = config.LocalStrategy(strategy)
     if strategy is config.LocalStrategy.LR:
@@ -46,7 +46,7 @@ def local_contrastive_terms(
     temperature: float = 0.1,
     num_pairs: Optional[int] = None,
 ) -> dict[str, tf.Tensor]:
-    """The loss with the quantities that tell whether it learns.
+    """The loss, with quantities that tell whether the network learns.
 
     Args:
       features: floating [N, H, W, C].
@@ -55,8 +55,8 @@ def local_contrastive_terms(
       strategy: "lr" or "ld".
       regions: the regions and their negatives.
       temperature: tau > 0.
-      num_pairs: ordered positive pairs of maps in the batch, where they are known
-        before; not less than there are. Memory is then for these, not for N^2.
+      num_pairs: ordered positive pairs of maps in the batch, if known in advance; at
+        least as many as there are. Memory then grows with it, not with N^2.
 
     Returns:
       float32 scalars, named as in `global_contrastive_terms`.
@@ -66,7 +66,7 @@ def local_contrastive_terms(
         regions that reach beyond the maps.
     """
     strategy = config.LocalStrategy(strategy)
-    # A strategy without ids has no pairs either, and `local_pairs` says so.
+    # A strategy that has no ids here has no pairs either: `local_pairs` refuses it.
     needed = IDS_OF.get(strategy, ())
     ids = batch_ids.checked(ids, needed, strategy.value, features.shape[0], "map")
     units = contrast.unit_vectors(regions.gather(features))  # [N, U, D]
@@ -90,17 +90,17 @@ def local_contrastive_terms(
 
 
 def _list_pairs(is_pair: tf.Tensor, num_pairs: Optional[int]) -> list[tf.Tensor]:
-    """The rows and columns of true entries, each [P], and float32 [P] 1 for each.
+    """The rows and columns of true entries, each [P], and a 1 for each, float32 [P].
 
     Args:
       is_pair: bool [N, N].
-      num_pairs: P, where it is known; the last ones count 0 where there are fewer.
+      num_pairs: P, if known. If there are fewer pairs, the last entries have a 0.
     """
     if num_pairs is None:
-        # Not by slices, whose lengths XLA cannot prove equal.
+        # Not by slicing: XLA could not prove that both slices are equally long.
         first, second = tf.unstack(tf.where(is_pair), axis=1)
         return [first, second, tf.ones_like(first, tf.float32)]
-    # Under XLA `where` would have N^2 rows. Of equal values top_k takes the first.
+    # Under XLA `where` would give N^2 rows. Among equal values top_k takes the first.
     flat = tf.reshape(tf.cast(is_pair, tf.float32), [-1])
     counts, place = tf.math.top_k(flat, num_pairs)
     size = tf.shape(is_pair)[1]
@@ -120,7 +120,7 @@ def _pair_sums(regions: LocalRegions, temperature: float) -> chunks.RowSums:
         weight: tf.Tensor,
     ) -> tf.Tensor:
         weight *= is_pair
-        # Cut before gathering: XLA cannot prove that a slice of P rows still has P.
+        # Sliced before gathering: XLA cannot prove that a slice of P rows still has P.
         heads = units[:, : regions.num_regions]
         anchors, partners = tf.gather(heads, first), tf.gather(heads, second)
         own, other = (  # [P, A, U]
@@ -195,7 +195,7 @@ def local_contrastive_loss(
 
 
 def _of_maps(values: tf.Tensor, maps: tf.Tensor) -> tf.Tensor:
-    """What each map of a list has, [P, A, U]; [A, U] where all have the same."""
+    """The values of each listed map, [P, A, U]; [A, U] if all maps share them."""
     return values if values.shape.rank == 2 else tf.gather(values, maps)
 
 

@@ -10,17 +10,17 @@ import tensorflow as tf
 class LocalRegions:
     """The A regions of K x K positions that the local loss compares.
 
-    They lie at the same places of all maps of a batch, or at places of each map's own.
+    They lie at the same places in all maps of a batch, or each map has its own regions.
 
     Attributes:
       size: K.
       num_regions: A.
-      corners: int32 [A, 2], (row, column) of each region's top-left position; of each
-        map's own int32 [N, A, 2].
-      table: int32 [U, 2], the distinct corners that are needed: of regions and of
-        negatives. Its first A rows are `corners`. Of each map's own it is `corners`.
-      counts: float32 [A, U], how often row u of `table` is a negative of region a; of
-        each map's own float32 [N, A, A].
+      corners: int32 [A, 2], (row, column) of each region's top-left position; int32
+        [N, A, 2] if each map has its own.
+      table: int32 [U, 2], the distinct corners of regions and of negatives; its first A
+        rows are `corners`. If each map has its own regions, it is `corners`.
+      counts: float32 [A, U], how often row u of `table` is a negative of region a;
+        float32 [N, A, A] if each map has its own.
     """
 
     def __init__(
@@ -35,10 +35,10 @@ class LocalRegions:
           size: K >= 1, side of a region.
           corners: int [A, 2], distinct (row, column) of top-left positions; or int
             [N, A, 2], those of each map.
-          negatives: int [A, R, 2], corners of each region's negatives, on the grid
-            of `corners` or not; None: all other regions. Of regions of each map's own
-            it is None, and those that overlap by more than half along both axes show
-            the same place and do not repel each other.
+          negatives: int [A, R, 2], corners of each region's negatives, among `corners`
+            or not; None: all other regions. It must be None if each map has its own
+            regions. Then regions that overlap by more than half along both axes are
+            taken to show the same place and do not repel each other.
 
         Raises:
           ValueError: wrong shapes, negative positions, or fewer than 2 regions.
@@ -141,7 +141,7 @@ def released_corners(map_size: tuple[int, int], size: int) -> np.ndarray:
     Raises:
       ValueError: the map is smaller than a region.
     """
-    # Deviation: K = 3 leaves the last row and column unused, as released.
+    # As in the released code, K = 3 leaves the last row and column unused.
     margin = 4 if size == 3 else size
     extents = [extent - margin for extent in map_size]
     if min(extents) < 0:

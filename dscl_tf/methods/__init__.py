@@ -1,4 +1,4 @@
 """Methods that add to the stages, each in a folder of its own (docs/architecture.md).
 
-What is at the top of this folder is for all of them; `registered` names them.
+The modules beside these folders are shared by all methods; `registered` lists them.
 """

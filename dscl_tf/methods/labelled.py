@@ -1,4 +1,4 @@
-"""Batches of labelled slices, as methods change them."""
+"""Batches of labelled slices, with the methods' changes."""
 
 from collections.abc import Sequence
 from typing import Optional
@@ -14,7 +14,7 @@ from dscl_tf.training.stage_context import StageContext
 
 
 def known_slices(cohort: PreparedCohort, names: Sequence[str]) -> list[np.ndarray]:
-    """Which slices of each labelled volume somebody labelled, bool [Q] each."""
+    """Which slices of each labelled volume have labels, bool [Q] each."""
     return [sparse.is_labelled(cohort.label(name), cohort.unknown) for name in names]
 
 
@@ -26,14 +26,14 @@ def labelled_batches(
 ) -> Stream:
     """Batches of fine-tuning; with more labels, half of each batch has those.
 
-    Slices of which nothing is labelled are not drawn for what a person drew; those with
-    pseudo-labels are drawn whether one of their pixels is known or not.
+    Of manually labelled volumes, slices on which nothing is labelled are not drawn;
+    slices with pseudo-labels are drawn even if none of their pixels is known.
 
     Args:
       context: of the stage.
       more: labels beside those of the split's labelled volumes.
-      changes: made one after the other, after augmentation.
-      salt: tells the draws of streams apart that a step uses together.
+      changes: applied one after the other, after augmentation.
+      salt: makes draws differ between streams that one step uses together.
 
     Raises:
       UserError: a batch too small for two halves, or no labelled slice.
@@ -42,7 +42,7 @@ def labelled_batches(
     # Partitions do not matter here, so volumes of any number of slices will do.
     table = sampling.slice_table(cohort, names, num_partitions=1)
     known = known_slices(cohort, names)
-    table = sampling.of_slices(table, known)  # Refused without any.
+    table = sampling.of_slices(table, known)  # Raises if none is labelled.
     halves = {}
     if more is not None:
         true = frozenset(names)

@@ -25,31 +25,31 @@ Picture = Callable[[steps.Batch], np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class MoreLabels:
-    """Labels that were not drawn by a person: half of each labelled batch has them."""
+    """Labels that no person drew; half of the slices of a labelled batch have them."""
 
     names: tuple[str, ...]  # Of volumes.
-    label_of: LabelOf  # Of each of them; the number of classes where it is unknown.
+    label_of: LabelOf  # Of these volumes; the number of classes stands for unknown.
 
 
 @dataclasses.dataclass(frozen=True)
 class AddedLoss:
     """A loss beside the Dice loss of labelled slices, and what it needs.
 
-    Its function gives "loss", weighted, which is added to the segmenter's; and the
-    losses of its players by their names. A player "loss" are variables that learn
-    together with the segmenter.
+    The function `loss` returns "loss", weighted, which is added to the segmenter's, and
+    the loss of each player under its name. The player "loss" is for variables that
+    learn together with the segmenter.
     """
 
     loss: steps.LossFunction
     # Batches beside the labelled one, by name; equal names are the same stream.
     streams: Mapping[str, Stream] = dataclasses.field(default_factory=dict)
     players: steps.Players = dataclasses.field(default_factory=dict)
-    # Networks that are trained along, by name; they are not handed over.
+    # Networks that are trained along, by name; no later run takes them over.
     parts: Mapping[str, tf.keras.Model] = dataclasses.field(default_factory=dict)
-    # Images that the segmenter sees in one pass with the labelled ones, by name; the
-    # function finds what it said of them as `steps.logits_of(name)`.
+    # Images that the segmenter sees in one pass with the labelled ones, by name; `loss`
+    # finds the logits of them under `steps.logits_of(name)`.
     along: Mapping[str, steps.Images] = dataclasses.field(default_factory=dict)
-    # What keeps parts of it averages of the segmenter, by the parts' names.
+    # What keeps some of the parts averages of the segmenter, by the parts' names.
     followers: Mapping[str, averaging.Follower] = dataclasses.field(
         default_factory=dict
     )
@@ -61,21 +61,22 @@ class AddedLoss:
 class Method:
     """The parts of a method; None: it has no such part.
 
-    They are asked in this order, and only where the method's settings are on. Each
-    may raise UserError.
+    They are called in this order, and only if the method's settings are on. Each may
+    raise UserError.
     """
 
-    # Refuses a stage, before any work of the chain; runs of stages before it may not be
-    # there yet.
+    # Refuses a stage, before any stage of the chain starts; the runs of earlier stages
+    # may not exist yet.
     check: Optional[Callable[[config.StageConfig, PreparedCohort], None]] = None
-    # Makes files in the run folder, by networks that live on one device; or refuses
-    # what the stage goes on from, which is not there while its time is estimated.
+    # Makes files in the run folder, with networks on one device; or refuses the run
+    # that the stage starts from. Not called when the stage's time is estimated, since
+    # that run need not exist then.
     prepare: Optional[Callable[[StageContext], None]] = None
-    # Gives the Dice loss volumes beside those that are labelled; None: no more.
+    # Gives the Dice loss more volumes beside the labelled ones; None: no more.
     more_labels: Optional[Callable[[StageContext], Optional[MoreLabels]]] = None
     # Changes labelled batches after augmentation, or adds to them.
     change: Optional[Callable[[StageContext], BatchChange]] = None
-    # Adds losses to the Dice loss of a network, the U-Net.
+    # Adds losses to the Dice loss of the U-Net that it is given.
     losses: Optional[Callable[[StageContext, tf.keras.Model], list[AddedLoss]]] = None
 
 
@@ -131,10 +132,10 @@ class Together:
         return joined
 
     def joined(self, labelled: Stream) -> Source:
-        """The labelled batches with what the methods need beside them."""
+        """The labelled batches, joined with the streams that the methods need."""
         others = self._of_all("streams")
         return JoinedStream(labelled, others) if others else labelled
 
     def _of_all(self, field: str) -> dict:
-        """A field's entries of all losses, by name."""
+        """The entries of one field of all losses, by name."""
         return {k: it for each in self.all for k, it in getattr(each, field).items()}

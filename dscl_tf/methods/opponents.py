@@ -1,8 +1,8 @@
-"""Discriminators, which tell two kinds of images apart, and what players lower.
+"""Discriminators, which tell two kinds of images apart, and the losses of opponents.
 
-Every player's loss is computed in one pass; the step lets each move its own variables
-alone. So nothing here is held constant for a player's sake, except where that saves
-the way back through a network.
+All players' losses are computed in one pass, and the step updates each player's
+variables by its own loss alone. So gradients need not be stopped for a player's sake;
+they are only where that saves the backward pass through a network.
 """
 
 import tensorflow as tf
@@ -20,8 +20,8 @@ def build_discriminator(
 ) -> tf.keras.Model:
     """Strided convolutions with LeakyReLU, the mean over the image, one logit.
 
-    It has no BatchNorm: statistics of a batch would mix the two kinds, and of two
-    batches would tell them apart by themselves.
+    It has no BatchNorm: statistics of a common batch would mix the two kinds, and those
+    of separate batches would tell the kinds apart by themselves.
 
     Args:
       size_px: (H, W) of the images.
@@ -41,12 +41,12 @@ def build_discriminator(
 
 
 def judgement_losses(logits: tf.Tensor, is_first_kind: bool) -> tf.Tensor:
-    """The cross-entropy of each judgement with what is said of all of them.
+    """The cross-entropy of a discriminator's logits with one target for all of them.
 
     Args:
       logits: floating [n] of a discriminator, above 0 for the first kind.
-      is_first_kind: what is said. A discriminator lowers the losses of the truth,
-        its opponent those of saying "first kind" of what it made.
+      is_first_kind: the target. A discriminator minimises the losses with the true
+        kind, its opponent those with the first kind as the target of what it made.
 
     Returns:
       float32 [n]; ln 2 for a logit of 0.
@@ -72,7 +72,7 @@ def contest(
       devices: what computes it.
 
     Returns:
-      Its cross-entropy (ln 2 is chance) and the share that it says right.
+      Its cross-entropy (ln 2 is chance) and its accuracy.
     """
     images = tf.stop_gradient(tf.concat([first, second], axis=0))
     one, other = tf.split(discriminator(images, training=True), 2)

@@ -1,4 +1,4 @@
-"""Which methods there are: the one place that names them."""
+"""The registry of methods, the one place that names them."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ from dscl_tf.methods.settings import MethodSettings
 
 
 def _of(settings: type) -> Any:
-    # A run of an earlier version was made without the method.
+    # LATER, since a run of an earlier version was made without the method.
     return dataclasses.field(default=settings(), metadata=checks.LATER)
 
 
@@ -25,8 +25,8 @@ def _of(settings: type) -> Any:
 class Registered:
     """The settings of all methods that add to fine-tuning.
 
-    A field has the name of the method's folder beside this file, and of its flags'
-    module. Losses are added in this order.
+    A field has the name of the method's folder beside this file, which is also that of
+    its module in `flags/`. Losses are added in this order.
     """
 
     mixup: MixupConfig = _of(MixupConfig)
@@ -45,7 +45,7 @@ class Registered:
 
     @property
     def methods_on(self) -> dict[str, MethodSettings]:
-        """Of those methods that are on."""
+        """The settings of those methods that are on, by name."""
         return {name: each for name, each in self.methods.items() if each.is_on}
 
     @property
@@ -67,7 +67,7 @@ class Registered:
 
     @property
     def draw_number(self) -> int:
-        """Tells runs apart that go on from each other and share a seed; 0: none."""
+        """Makes draws of rounds that share a seed differ: a number from 1; 0: none."""
         return max(each.draw_number for each in self.methods.values())
 
     @property
@@ -77,12 +77,12 @@ class Registered:
 
     @property
     def needs_first_round(self) -> bool:
-        """Whether a method goes on from a run without it, or not at all."""
+        """Whether a method can only continue a run that was fine-tuned without it."""
         return any(each.needs_first_round for each in self.methods_on.values())
 
     @property
     def steps_factor(self) -> float:
-        """Steps of a round with these methods, by those of fine-tuning."""
+        """Steps of a round with these methods, as a multiple of fine-tuning's."""
         in_rounds = [e for e in self.methods_on.values() if e.needs_first_round]
         return max((each.steps_factor for each in in_rounds), default=1)
 
@@ -92,7 +92,7 @@ class Registered:
 
     @staticmethod
     def of_earlier(content: Mapping[str, Any]) -> dict[str, Any]:
-        """Settings as JSON, as earlier versions named them, by today's names."""
+        """Renames the settings in JSON of earlier versions to today's names."""
         content = dict(content)
         for name, kind in METHODS.items():
             for before, now in kind.earlier_names.items():

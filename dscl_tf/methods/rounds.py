@@ -1,4 +1,4 @@
-"""Fine-tuning over and over, each round going on from the one before."""
+"""Fine-tuning in rounds, each of which starts from the result of the one before."""
 
 import dataclasses
 import logging
@@ -19,26 +19,26 @@ def finetune_rounds(
 ) -> list[config.StageConfig]:
     """The stages of fine-tuning in rounds.
 
-    Round 0 is the stage without the methods that go on from a round. Each later round
-    takes over the weights of the round before, and its predictions as pseudo-labels
-    where a method uses them.
+    Round 0 is the stage without the methods that are for later rounds. Each later round
+    takes over the weights of the round before, and its predictions as pseudo-labels if
+    a method uses them.
     The last round has the stage's own folder, the others "_round_0" and so on added to
     its name.
 
     Args:
-      stage: of fine-tuning; says what pseudo-labels are for.
-      num_rounds: rounds after the first; 0: the stage alone, as it is, unless a
-        method needs a first round, which makes it 1.
+      stage: of fine-tuning; its settings say what pseudo-labels are used for.
+      num_rounds: rounds after round 0; 0: the stage alone, unchanged, unless a method
+        needs a first round, which makes it 1.
       first: a finished run that serves as round 0.
 
     Returns:
-      The rounds in order, without round 0 where it is there already.
+      The rounds in order, without round 0 if `first` serves as it.
 
     Raises:
-      UserError: nothing is learned in rounds, or the finished run's settings cannot be
-        read.
+      UserError: no method that is on learns in rounds, or the settings of `first`
+        cannot be read.
     """
-    # Without rounds that somebody asked for, nothing learns from pseudo-labels.
+    # A round that nobody asked for, but a method needs, gets no pseudo-labels.
     has_teachers = num_rounds > 0 and stage.finetune.uses_pseudo_labels
     if num_rounds == 0 and not stage.finetune.needs_first_round:
         if first is not None:
@@ -73,12 +73,11 @@ def with_rounds(
 ) -> list[config.StageConfig]:
     """The same stages, with fine-tuning in rounds (`finetune_rounds`).
 
-    The first round may also be named by the folder that has it as `finetune`. A run
-    that serves as the first round leaves the stages before fine-tuning without
-    a use: they are left out.
+    `first` may also be the folder that contains the run as `finetune`. With `first`,
+    the stages before fine-tuning have no use and are left out.
 
     Raises:
-      UserError: as `finetune_rounds`; or no stage is fine-tuning, which `first` is for.
+      UserError: as `finetune_rounds`; or `first` is given, but no stage is fine-tuning.
     """
     first = None if first is None else _finetuning_at(first)
     expanded: list[config.StageConfig] = []
@@ -100,7 +99,7 @@ def with_rounds(
 
 
 def _finetuning_at(folder: str) -> str:
-    """A run's folder, or `finetune` in a folder that is no run itself."""
+    """The folder of a run: the given one, or `finetune` in it if only that is a run."""
     inside = str(pathlib.Path(folder) / "finetune")
     if RunFolder(folder).config_file.exists():
         return folder
@@ -131,7 +130,7 @@ def _after(
     folder: str,
     labels: PseudoLabelConfig,
 ) -> config.StageConfig:
-    """A round that goes on from the run `before`."""
+    """A round that starts from the run `before`."""
     return dataclasses.replace(
         stage,
         workdir=folder,
@@ -151,7 +150,7 @@ def _optimizer_of_round(stage: config.StageConfig) -> config.OptimizerConfig:
 
 
 def _rounds_before(first: Optional[str]) -> int:
-    """Rounds that led to a run, whose draws are not to come again."""
+    """Number of rounds that led to a run; their draws must not be repeated."""
     if first is None or not RunFolder(first).config_file.exists():
         return 0  # A run that is missing is refused by the round that needs it.
     return RunFolder(first).read_record().config.finetune.pseudo_labels.round

@@ -1,4 +1,4 @@
-"""What the settings of a method say of it to the rest of the library."""
+"""What a method's settings tell the rest of the library about it."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -9,21 +9,21 @@ from dscl_tf import checks
 
 @dataclasses.dataclass(frozen=True)
 class Term:
-    """A method as a term of an experiment's rows, such as "gd+lr+mixup"."""
+    """A method as a term in an experiment's rows, such as "gd+lr+mixup"."""
 
     name: str
     title: str
     group: str  # Its heading among the rows, as in Table 2 of the paper.
-    # What it sets, by the names of its settings, where the flags leave it off.
+    # The settings, by name, that turn it on if the flags leave it off.
     turned_on: Mapping[str, Any]
-    in_rounds: bool = False  # Whether it goes on from a first, finished round.
+    in_rounds: bool = False  # Whether it is for the rounds after a first, finished one.
 
 
 class MethodSettings:
-    """Base of the frozen dataclass that a method's `settings.py` has.
+    """Base of the frozen dataclass in a method's `settings.py`.
 
-    All its fields have defaults, with which the method is off. It may have `unused`,
-    the names of fields without effect: they do not tell runs apart.
+    All its fields have defaults, with which the method is off. It may override
+    `unused`, the names of fields without effect, which do not distinguish runs.
     """
 
     term: ClassVar[Term]
@@ -31,19 +31,19 @@ class MethodSettings:
     uses_unlabelled: ClassVar[bool] = False
     # The flag that turns it on, if it cannot do without unlabelled slices.
     unlabelled_flag: ClassVar[str] = ""
-    # Whether these must be of volumes that have no label in the run.
+    # Whether these slices must be of volumes without any label in the run.
     needs_volumes: ClassVar[bool] = False
-    # Whether it takes every label for a person's, so that pseudo-labels do not do.
+    # Whether it needs manual labels, and so cannot be combined with pseudo-labels.
     needs_true_labels: ClassVar[bool] = False
     # Whether it learns from labels that an earlier run gives.
     uses_pseudo_labels: ClassVar[bool] = False
-    # Whether it goes on from a run without it, or not at all.
+    # Whether it can only continue a run that was fine-tuned without it.
     needs_first_round: ClassVar[bool] = False
-    # Steps of its rounds, by those of fine-tuning.
+    # Steps of its rounds, as a multiple of fine-tuning's.
     steps_factor: float = 1.0
     # Other settings of the stage that it reads: "views", "global_", "local".
     uses_groups: ClassVar[tuple[str, ...]] = ()
-    # Today's field by the name that FinetuneConfig had for it in earlier versions.
+    # Its fields by the names that they had in the FinetuneConfig of earlier versions.
     earlier_names: ClassVar[Mapping[str, str]] = {}
 
     @property
@@ -53,25 +53,26 @@ class MethodSettings:
 
     @property
     def unused(self) -> tuple[str, ...]:
-        """Settings without effect: all, where it is off."""
+        """Settings without effect: all of them if it is off."""
         if self.is_on:
             return ()
         return tuple(field.name for field in dataclasses.fields(self))
 
     @property
     def draw_number(self) -> int:
-        """Tells runs apart that go on from each other and share a seed, from 1."""
+        """Makes draws of rounds that share a seed differ: a number from 1; 0: none."""
         return 0
 
 
 @dataclasses.dataclass(frozen=True)
 class TaughtSettings(MethodSettings):
-    """Of a method in which an average of the segmenter labels unlabelled slices."""
+    """Settings of a method in which an average of the segmenter labels slices."""
 
     weight: float = 0.0  # Of the unlabelled slices' loss; 0: off.
-    # Of the average of weights that labels; 0: the segmenter itself does.
+    # Decay of the exponential moving average of the weights, with which the teacher
+    # labels; 0: the segmenter itself labels.
     teacher_decay: float = 0.99
-    steps_factor: float = 1.0  # Of its rounds, by those of fine-tuning.
+    steps_factor: float = 1.0  # Steps of its rounds, as a multiple of fine-tuning's.
 
     uses_unlabelled = True
     needs_first_round = True
@@ -88,5 +89,5 @@ class TaughtSettings(MethodSettings):
 
     @property
     def unused(self) -> tuple[str, ...]:
-        """All, if off; always `steps_factor`: the rounds' steps have it in them."""
+        """All if off; always `steps_factor`, which the rounds' number of steps has."""
         return ("steps_factor",) if self.is_on else super().unused

@@ -1,6 +1,6 @@
-"""A network that labels unlabelled slices for a method: the average of the segmenter's.
+"""A network that labels unlabelled slices for a method: an average of the segmenter.
 
-It is no part of the result, and is saved so that an interrupted run goes on with it.
+It is not part of the result, but saved so that an interrupted run can continue with it.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ from dscl_tf.training.stage_context import StageContext
 
 @dataclasses.dataclass(frozen=True)
 class Teacher:
-    """What labels, and what `method.AddedLoss` is to know of it."""
+    """The teacher, and what `method.AddedLoss` needs to know about it."""
 
     # From images [n, H, W, channels] to logits [n, H, W, C], without a gradient.
     teach: Callable[[tf.Tensor], tf.Tensor]
@@ -28,13 +28,13 @@ class Teacher:
 def make(
     context: StageContext, unet: tf.keras.Model, decay: float, name: str
 ) -> Teacher:
-    """The teacher of a segmenter.
+    """Makes the teacher of a segmenter.
 
     Args:
       context: of the stage.
       unet: the segmenter.
       decay: of the average of its weights; 0: the segmenter itself, in inference mode.
-      name: of the part, which no other method has.
+      name: of the teacher among the run's parts; no other method may use it.
     """
     network = unet
     parts, followers = {}, {}
@@ -53,7 +53,7 @@ def require_first_round(context: StageContext) -> None:
     """Refuses to start from a network that does not segment yet.
 
     Raises:
-      UserError: the stage goes on from no fine-tuned run.
+      UserError: the stage does not start from a fine-tuned run.
     """
     start, found = context.config.init, "none"
     if start is not None:

@@ -11,8 +11,8 @@ from dscl_tf.methods import labelled
 from dscl_tf.pipeline import augmentation, sampling, streams
 from dscl_tf.training.stage_context import StageContext
 
-STREAM = "unlabelled"  # The name that methods join it by.
-# Tells its draws from those of the labelled batches, and of other streams.
+STREAM = "unlabelled"  # The name under which methods share this stream.
+# Makes its draws differ from those of the labelled batches and of other streams.
 _SALT = 31
 
 
@@ -24,7 +24,7 @@ def has_slices(cohort: PreparedCohort, split: splits.Split) -> bool:
 
 
 def unlabelled_batches(context: StageContext, name: str = STREAM) -> streams.Stream:
-    """As many slices as a labelled batch has, augmented as its images are.
+    """Batches of as many unlabelled slices as a labelled batch has, augmented alike.
 
     Arguments are those of `unlabelled_slices`.
     """
@@ -33,7 +33,7 @@ def unlabelled_batches(context: StageContext, name: str = STREAM) -> streams.Str
     def transform(batch: streams.Batch, seed: tf.Tensor) -> streams.Batch:
         seeds = tf.random.split(seed, 2)
         image = batch["image"]
-        # The labels are nothing but a partner that augmentation asks for.
+        # Dummy labels, since augmentation needs some.
         image, _ = augmentation.augment(
             image, tf.zeros(image.shape[:3], tf.int32), seeds[0], config.augmentation, 1
         )
@@ -45,19 +45,19 @@ def unlabelled_batches(context: StageContext, name: str = STREAM) -> streams.Str
 def unlabelled_slices(
     context: StageContext, transform: streams.BatchChange, name: str = STREAM
 ) -> streams.Stream:
-    """As many slices as a labelled batch has.
+    """Batches of as many unlabelled slices as a labelled batch has.
 
-    They are of the pre-training volumes whose labels have no part in the run, and those
-    of the training volumes on which nothing is labelled.
+    They are the slices of the pre-training volumes whose labels the run does not use,
+    and the slices of the training volumes on which nothing is labelled.
 
     Args:
       context: of the stage.
       transform: from slices with their ids and a seed to a batch.
-      name: that the stream is joined by; each has draws of its own.
+      name: of the stream; each name has draws of its own.
 
     Raises:
       UserError: there are none.
-      ValueError: no method says that it uses them, so records would not, either.
+      ValueError: no method sets `uses_unlabelled`, on which the run's record relies.
     """
     if not context.config.finetune.uses_unlabelled:
         raise ValueError("Methods with unlabelled slices need `uses_unlabelled`.")

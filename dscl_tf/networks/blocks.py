@@ -1,4 +1,4 @@
-"""Layers that every network here is made of."""
+"""Layers that the networks are made of."""
 
 from collections.abc import Sequence
 from typing import Any, Optional
@@ -18,7 +18,7 @@ _INSTANCE_EPSILON = 1e-5  # nnU-Net's.
 def features_input(shape: Sequence[int], name: Optional[str] = None) -> tf.Tensor:
     """An input for features of another network, in the policy's compute dtype.
 
-    Keras' default, float32, would have each map cast there and back between networks.
+    With Keras' default each map would be cast to float32 and back between networks.
     """
     dtype = tf.keras.mixed_precision.global_policy().compute_dtype
     return tf.keras.Input(shape, name=name, dtype=dtype)
@@ -36,10 +36,10 @@ def conv_norm_relu(
 
 
 def norm_relu(inputs: tf.Tensor, network: NetworkConfig) -> tf.Tensor:
-    """Normalisation, as the network has it, and ReLU."""
+    """The network's kind of normalisation, then ReLU."""
     if network.norm is NormKind.INSTANCE:
-        # As many groups as channels. In float32: on a map without contrast, its
-        # gradient is beyond half precision.
+        # -1 makes each channel a group. In float32: on a map without contrast the
+        # gradient exceeds the range of half precision.
         norm = Layers.GroupNormalization(
             groups=-1, epsilon=_INSTANCE_EPSILON, dtype="float32"
         )
@@ -59,7 +59,7 @@ def double_conv(inputs: tf.Tensor, filters: int, network: NetworkConfig) -> tf.T
 
 
 def as_float32(inputs: tf.Tensor) -> tf.Tensor:
-    """What leaves a network is float32, whatever the precision policy."""
+    """Casts a network's output to float32, whatever the precision policy."""
     return Layers.Activation("linear", dtype="float32")(inputs)
 
 
@@ -69,9 +69,9 @@ class DoubledConv2D(Layers.Conv2D):
 
     [N, H, W, C] to [N, 2H, 2W, filters], with the weights of the convolution alone.
     The large map is never made: each of the four outputs of a pixel is a convolution
-    of the small map, whose kernel sums the weights that meet the same pixel. On a
-    CPU it takes about half the time of the two steps (docs/performance.md). XLA, which
-    cannot compile the gradient of UpSampling2D, compiles this one.
+    of the small map, whose kernel sums the weights that fall on the same pixel. On a
+    CPU it takes about half the time of the two steps (docs/performance.md). XLA can
+    compile its gradient, unlike that of UpSampling2D.
     """
 
     def __init__(self, filters: int, **kwargs: Any):
@@ -85,16 +85,16 @@ class DoubledConv2D(Layers.Conv2D):
         super().__init__(filters, 2, padding="same", use_bias=False, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments of `__init__`: those of Conv2D that are not the layer's own."""
+        """The arguments of `__init__`: Conv2D's without those that this layer sets."""
         config = super().get_config()
         own = ("kernel_size", "padding", "use_bias")
         return {name: value for name, value in config.items() if name not in own}
 
     def build_from_config(self, config: dict[str, Any]) -> None:
-        """Builds a copy, whose kernel has the layer's name in its own, as here.
+        """Builds a copied or loaded layer with the layer's name in that of its kernel.
 
-        By themselves all were called "kernel", which an .h5 file with an optimizer
-        cannot hold.
+        Otherwise all kernels would be called "kernel", and an .h5 file with an
+        optimizer cannot hold equal names.
         """
         with tf.name_scope(self.name):
             super().build_from_config(config)
@@ -113,5 +113,5 @@ class DoubledConv2D(Layers.Conv2D):
 
 # [a, p, d] is 1 where tap p of output a (0 or 1) falls on pixel d of the small map.
 _MEETS_1D = np.array([[[1, 0], [1, 0]], [[1, 0], [0, 1]]], np.float32)
-# The same of rows and columns together: (d, e, a, b) by (p, q).
+# The same for rows and columns together: (d, e, a, b) by (p, q).
 _MEETS = np.einsum("apd,bqe->deabpq", _MEETS_1D, _MEETS_1D).reshape(16, 4)

@@ -41,7 +41,7 @@ def build_local_head(
     Args:
       network: the units.
       input_shape: (H, W, C) of the decoder's output.
-      region_size: K; of use with `network.local_head_units` only.
+      region_size: K; used with `network.local_head_units` only.
 
     Returns:
       Model from [N, H, W, C] to float32 [N, H, W, C], or [N, H-K+1, W-K+1, D].

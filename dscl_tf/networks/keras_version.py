@@ -1,4 +1,4 @@
-"""Which Keras TensorFlow uses: models, optimizers and checkpoints are of Keras 2."""
+"""Checks that TensorFlow uses Keras 2, for models, optimizers and checkpoints."""
 
 import importlib.util
 
@@ -8,12 +8,12 @@ from dscl_tf import errors
 
 
 def require_keras_2() -> None:
-    """Refuses Keras 3, whose models are others.
+    """Refuses Keras 3, whose models are incompatible.
 
     Raises:
       UserError: tf.keras is Keras 3.
     """
-    if not hasattr(tf.keras, "ops"):  # Which Keras 3 brought.
+    if not hasattr(tf.keras, "ops"):  # New in Keras 3.
         return
     cure = (
         "import dscl_tf before anything uses tf.keras, or start Python with "

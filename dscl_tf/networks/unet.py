@@ -1,4 +1,4 @@
-"""The U-Net in parts that can be trained, frozen and taken over alone.
+"""The U-Net in parts that can be trained, frozen and taken over separately.
 
 Levels count from the full resolution: level 0 has `filters[0]` channels. Decoder
 block k (1 to num_blocks) goes from level num_blocks - k + 1 to num_blocks - k. Each
@@ -18,7 +18,7 @@ def build_encoder(
 
     Args:
       network: its filters set the number of levels.
-      size_px: (H, W), multiples of 2 to the number of decoder blocks.
+      size_px: (H, W), multiples of 2 to the power of the number of decoder blocks.
       channels: of the images.
 
     Returns:
@@ -98,10 +98,10 @@ def apply_blocks(
     """The first blocks of a larger decoder, with its own weights.
 
     Args:
-      decoder: of `build_decoder`.
+      decoder: from `build_decoder`.
       levels: the encoder's list of features.
       num_blocks: l, at most the decoder's.
-      training: whether normalisation is by the batch.
+      training: whether BatchNorm uses the statistics of the batch.
 
     Returns:
       [N, H', W', C], as a decoder of l blocks gives.

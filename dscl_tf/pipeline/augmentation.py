@@ -1,4 +1,4 @@
-"""Augmentation of fine-tuning: image and label together, drawn for each image."""
+"""Augmentation in fine-tuning, of image and label together, drawn for each image."""
 
 import dataclasses
 import math
@@ -16,17 +16,17 @@ def augment(
     config: AugmentationConfig,
     num_classes: int,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Changes image and label alike, and the intensities of the image.
+    """Warps image and label alike, and changes the intensities of the image.
 
-    With the paper's, one affine change of each image, then elastic and intensity
-    changes of about half; else `strong.augment`.
+    The paper's kind is one affine change of each image, then elastic and intensity
+    changes of about half of them; the other kinds are `strong.augment`.
 
     Args:
       images: float32 [N, H, W, C].
       labels: int32 [N, H, W].
       seed: int32 [2].
-      config: the strengths.
-      num_classes: values of the labels.
+      config: kind and strengths.
+      num_classes: number of label values, including the one for unknown.
 
     Returns:
       The same shapes and dtypes.

@@ -4,7 +4,8 @@ A batch is a dict: "image" float32 [N, H, W, C] and int32 [N] ids "image_id",
 "volume", "partition", "view"; in fine-tuning also "label" int32 [N, H, W], or mixed
 float32 [N, H, W, classes]; with the positional strategy the id "position" float32 [N];
 in the decoder stage with crops "corners" int32 [N, A, 2], each image's regions.
-What else has a row for each image, which only its device needs, is named "rows_...".
+Other values with a row for each image, which only that image's device needs, have names
+that begin with "rows_".
 """
 
 from collections.abc import Mapping
@@ -36,10 +37,10 @@ def loss_ids(batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
 
 
 def global_sampler(table: SliceTable, config: GlobalConfig) -> Sampler:
-    """Slices of the encoder stage (design: global stage).
+    """The sampler of slices for the encoder stage (design: global stage).
 
-    G^R and the positional strategy get as many images a step as the others: 3 views of
-    m S slices there, 2 views of half as many again here.
+    All strategies get the same number of images a step: G^R and the positional one have
+    2 views of 3/2 m S slices, the others 3 views of m S slices.
     """
     num_slices = config.batch_volumes * config.num_partitions
     if config.num_views == 2:
@@ -48,7 +49,7 @@ def global_sampler(table: SliceTable, config: GlobalConfig) -> Sampler:
 
 
 def local_sampler(table: SliceTable, config: LocalConfig) -> Sampler:
-    """Slices of the decoder stage: m S of them, at random for L^R."""
+    """The sampler for the decoder stage: m S slices, by partition for L^D only."""
     if config.strategy is LocalStrategy.LR:
         num_slices = config.batch_volumes * config.num_partitions
         return lambda rng: sampling.sample_slices(table, num_slices, rng)
@@ -89,7 +90,7 @@ def local_batches(
       config: strategy, views and regions.
       view: strength of the changes of intensity.
       map_size: (H, W) of the feature map that the regions lie on.
-      salt: tells the draws of streams apart that a step uses together.
+      salt: makes draws differ between streams that one step uses together.
 
     Raises:
       UserError: too few volumes, or too small crops.
@@ -101,7 +102,7 @@ def local_batches(
 def local_transform(
     config: LocalConfig, view: ViewConfig, map_size: tuple[int, int]
 ) -> BatchChange:
-    """From slices with their ids and a seed to the views of the decoder stage.
+    """The change from slices with their ids to the views of the decoder stage.
 
     Args:
       config: strategy, views and regions.
@@ -118,9 +119,10 @@ def local_transform(
 
 
 def num_local_pairs(table: SliceTable, config: LocalConfig) -> Optional[int]:
-    """Ordered positive pairs of maps in a batch of the decoder stage (section 3.3).
+    """Number of ordered positive pairs of maps in a decoder batch (section 3.3).
 
-    None where a batch may have a slice twice, whose views then pair across, too.
+    None if a batch may contain a slice twice: the views of both copies would form
+    further pairs.
     """
     m, num_partitions = config.batch_volumes, config.num_partitions
     if config.strategy is LocalStrategy.LR:
@@ -145,12 +147,12 @@ def finetune_batches(
       cohort: where the slices are read.
       table: the slices to draw from.
       config: size of a batch, augmentation.
-      salt: tells the draws of streams apart that a step uses together.
-      label_of: labels where a teacher gave some of them, the number of classes for
-        what is unknown; None: the cohort's.
-      num_labelled: of the table's volumes, the first ones, which a person labelled:
-        half of each batch is of the others (the smaller half, where the size is odd).
-        None: all.
+      salt: makes draws differ between streams that one step uses together.
+      label_of: a volume's labels, if a teacher gave some of them; the number of classes
+        stands for unknown. None: the cohort's labels.
+      num_labelled: number of manually labelled volumes, which are the table's first.
+        Half of each batch (the smaller half of an odd one) is then of the others. None:
+        all are.
 
     Raises:
       UserError: the batch is too small for two halves.
@@ -176,7 +178,7 @@ def finetune_batches(
 def _views_transform(
     view_of: Callable, config: ViewConfig, num_views: int
 ) -> BatchChange:
-    """Stacks the views of each slice: 1 and 2, and of three the slice 0 in front."""
+    """Stacks views 1 and 2 of each slice; of three, the slice itself (0) is first."""
 
     def transform(batch: Batch, seed: tf.Tensor) -> Batch:
         seeds = tf.random.split(seed, 2)
@@ -191,9 +193,9 @@ def _views_transform(
 def _crops_transform(
     config: LocalConfig, view: ViewConfig, map_size: tuple[int, int]
 ) -> BatchChange:
-    """Views that are crops of their own, with the corners of each one's regions.
+    """Makes each view a crop of its own, and adds the corners of its regions.
 
-    View 0, which L^D has, is a crop with its intensities as they are.
+    View 0, which only L^D has, is a crop with unchanged intensities.
     """
     numbers = (1, 2) if config.num_views == 2 else (0, 1, 2)
     # Maps that are compared need regions at the same places.
@@ -224,7 +226,7 @@ def _crops_transform(
 
 
 def _stacked(batch: Batch, shown: Mapping[int, tf.Tensor]) -> Batch:
-    """The views of a batch one after the other, by number, with their slices' ids."""
+    """Concatenates the views of a batch, given by number, and their slices' ids."""
     count = batch["image"].shape[0]
     stacked = {
         name: tf.tile(batch[name], [len(shown)])

@@ -16,7 +16,8 @@ def check(config: LocalConfig, map_size: tuple[int, int]) -> None:
     """Refuses crops so small that two may have no whole region in common.
 
     Raises:
-      UserError: naming the settings and the least side, or regions as large as the map.
+      UserError: too small crops (the message has the least side), or regions as large
+        as the map.
     """
     if config.region_size >= min(map_size):
         raise errors.UserError(
@@ -53,7 +54,7 @@ def draw_windows(seed: tf.Tensor, count: int, side: tuple[float, float]) -> tf.T
 
 
 def show(images: tf.Tensor, windows: tf.Tensor) -> tf.Tensor:
-    """What lies in each image's window, at the image's size (bilinear).
+    """Each image's window, resized to the image's size (bilinear).
 
     Args:
       images: float32 [N, H, W, C].
@@ -64,7 +65,8 @@ def show(images: tf.Tensor, windows: tf.Tensor) -> tf.Tensor:
     """
     size = images.shape[1:3]
     matrices = warps.crop_matrices(windows[:, :2], windows[:, 2], size)
-    # The outermost pixels' middles lie up to half a pixel outside the original's.
+    # The centres of the crop's outermost pixels can lie up to half a pixel outside
+    # those of the image.
     return warps.affine(images, matrices, extend_border=True)
 
 
@@ -75,7 +77,7 @@ def draw_places(
     config: LocalConfig,
     map_size: tuple[int, int],
 ) -> tf.Tensor:
-    """Random places whose regions all views of a group show whole.
+    """Random places whose regions lie entirely within all views of a group.
 
     Args:
       seed: int32 [2].
@@ -97,7 +99,7 @@ def draw_places(
     high = tf.reduce_min(tf.where(together, high[None], 1.0), axis=1)
     shape = [windows.shape[1], config.num_regions, 2]
     drawn = tf.random.stateless_uniform(shape, seed)
-    first = tf.argmax(together[..., 0], axis=1)  # Of each slice's group.
+    first = tf.argmax(together[..., 0], axis=1)  # The first slice of each one's group.
     drawn = tf.gather(drawn, first)
     return low[:, None] + drawn * (high - low)[:, None]
 
@@ -107,7 +109,7 @@ def corners_in(
 ) -> tf.Tensor:
     """The regions around places, on the feature maps of the windows.
 
-    A region lies up to half a position off, since positions are whole.
+    Positions are whole numbers, so a region can be off by up to half a position.
 
     Args:
       windows: float32 [N, 3].

@@ -1,9 +1,9 @@
-"""Changes of intensity, each by an amount of its own for each image.
+"""Changes of intensity, with an amount for each image.
 
-Channels are images of their own here: `of_channels` hands them over as such.
+Each channel counts as an image here: `of_channels` separates them.
 
-All take float32 [N, H, W, 1] and float32 [N] amounts, and give the same shape. They
-draw nothing but noise: who calls them draws the amounts.
+All take float32 [N, H, W, 1] and float32 [N] amounts, and give the same shape. The
+caller draws the amounts; only `noise` draws something itself.
 """
 
 from typing import Callable
@@ -21,7 +21,7 @@ def of_channels(
 
     Args:
       images: float32 [N, H, W, C].
-      change: from float32 [N C, H, W, 1] to that shape; it draws for each of them.
+      change: from float32 [N C, H, W, 1] to that shape; it draws for each image.
 
     Returns:
       float32 [N, H, W, C].
@@ -48,14 +48,14 @@ def contrast(images: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
 def blur(images: tf.Tensor, sigma_px: tf.Tensor) -> tf.Tensor:
     """Gaussian blur of standard deviation up to MAX_BLUR_PX; 0 changes nothing.
 
-    What lies outside is the border mirrored.
+    Outside, the image is mirrored at its border.
     """
     offsets = tf.range(-_RADIUS, _RADIUS + 1, dtype=tf.float32)[:, None]
-    # A standard deviation of 0 would divide by 0; of 0.1 the neighbours weigh e^-50.
+    # A standard deviation of 0 would divide by 0; with 0.1 the neighbours weigh e^-50.
     width = tf.maximum(sigma_px, 0.1)[None]
     weights = tf.exp(-0.5 * tf.square(offsets / width))
     weights /= tf.reduce_sum(weights, axis=0)  # [K, N].
-    # Images as the channels of one, so that each has a kernel of its own.
+    # The images become channels of one image, so that each has its own kernel.
     shown = tf.transpose(images, [3, 1, 2, 0])
     around = [[0, 0], [_RADIUS, _RADIUS], [_RADIUS, _RADIUS], [0, 0]]
     shown = tf.pad(shown, around, "SYMMETRIC")
@@ -65,9 +65,9 @@ def blur(images: tf.Tensor, sigma_px: tf.Tensor) -> tf.Tensor:
 
 
 def gamma(images: tf.Tensor, exponent: tf.Tensor) -> tf.Tensor:
-    """X to the power of the exponent, between each image's extremes; 1 changes nothing.
+    """Gamma correction between each image's extremes; 1 changes nothing.
 
-    Mean and standard deviation stay what they were.
+    It keeps the image's mean and standard deviation.
     """
     low = tf.reduce_min(images, axis=[1, 2, 3], keepdims=True)
     high = tf.reduce_max(images, axis=[1, 2, 3], keepdims=True)
@@ -89,7 +89,7 @@ def noise(images: tf.Tensor, strength: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 
 
 def low_resolution(images: tf.Tensor, zoom: tf.Tensor) -> tf.Tensor:
-    """As if scanned with pixels 1 / `zoom` as large: nearest down, linear up."""
+    """As if scanned with pixels 1 / `zoom` as large: down by nearest, up by linear."""
     for axis in (1, 2):
         images = _coarsened(images, zoom, axis)
     return images
@@ -98,7 +98,7 @@ def low_resolution(images: tf.Tensor, zoom: tf.Tensor) -> tf.Tensor:
 def _coarsened(images: tf.Tensor, zoom: tf.Tensor, axis: int) -> tf.Tensor:
     size, zoom = images.shape[axis], zoom[:, None]
     pixels = tf.range(size, dtype=tf.float32)[None]
-    place = (pixels + 0.5) * zoom - 0.5  # [N, size], among the coarse pixels.
+    place = (pixels + 0.5) * zoom - 0.5  # [N, size], in coarse pixels.
     below = tf.floor(place)
 
     def shown(coarse: tf.Tensor) -> tf.Tensor:

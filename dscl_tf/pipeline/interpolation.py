@@ -1,6 +1,6 @@
-"""Values between pixels in plain TensorFlow, where tensorflow-addons is no more.
+"""Interpolation in plain TensorFlow, for versions without tensorflow-addons.
 
-The same as its `transform` and `dense_image_warp`, which the tests hold it against.
+It equals its `transform` and `dense_image_warp`, with which the tests compare it.
 """
 
 import tensorflow as tf
@@ -9,13 +9,13 @@ import tensorflow as tf
 def projective(
     images: tf.Tensor, matrices: tf.Tensor, between: str, outside: str
 ) -> tf.Tensor:
-    """Each output pixel is the input at the point that its matrix gives.
+    """Each output pixel shows the input at the point that the matrix maps it to.
 
     Args:
       images: float32 or int32 [N, H, W, C].
       matrices: float32 [N, 8], see `warps.affine_matrices`.
       between: "nearest" or "bilinear".
-      outside: "constant", 0 outside, or "nearest", the border.
+      outside: "constant" (0 outside) or "nearest" (the border is repeated).
 
     Returns:
       As `images`.
@@ -31,9 +31,9 @@ def projective(
 
 
 def displaced(images: tf.Tensor, flow: tf.Tensor) -> tf.Tensor:
-    """Each output pixel is the input at its place less its displacement, bilinear.
+    """Each output pixel shows the input at its place minus its displacement (bilinear).
 
-    Places outside are as the border. Differentiable in both arguments.
+    Outside, the border is repeated. Differentiable in both arguments.
 
     Args:
       images: float32 [N, H, W, C], at least 2 x 2 pixels.
@@ -60,7 +60,7 @@ def displaced(images: tf.Tensor, flow: tf.Tensor) -> tf.Tensor:
 
 
 def _between(places: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The pixel before each place, and how far behind it the place is, 0 to 1."""
+    """The pixel before each place, and the distance from it to the place, 0 to 1."""
     before = tf.clip_by_value(tf.floor(places), 0.0, tf.cast(length - 2, tf.float32))
     behind = tf.clip_by_value(places - before, 0.0, 1.0)
     return tf.cast(before, tf.int32), behind[..., None]

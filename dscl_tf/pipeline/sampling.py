@@ -1,4 +1,4 @@
-"""Which slices a batch has: pure functions of a table of slices and a seed."""
+"""Draws of a batch's slices: functions of a table of slices and a seeded generator."""
 
 import dataclasses
 import functools
@@ -13,7 +13,7 @@ from dscl_tf.cohort.prepared import PreparedCohort
 
 @dataclasses.dataclass(frozen=True)
 class SliceTable:
-    """Slices of some volumes of a cohort, one a row, volume by volume."""
+    """The slices of some volumes of a cohort: a row for each, volume by volume."""
 
     names: tuple[str, ...]  # Of the volumes.
     volume: np.ndarray  # int32 [T], index into `names`.
@@ -24,14 +24,14 @@ class SliceTable:
     @functools.cached_property
     def group_starts(self) -> np.ndarray:
         """First row of each (volume, partition), in order, and T; int [V * S + 1]."""
-        # Kept: a search over all slices for every batch would grow with the cohort.
+        # Cached: the cost of a search for every batch would grow with the cohort.
         group = self.volume * self.num_partitions + self.partition
         wanted = np.arange(len(self.names) * self.num_partitions + 1)
         return np.searchsorted(group, wanted)
 
     @functools.cached_property
     def position(self) -> np.ndarray:
-        """Height of each slice in its volume, 0 the first and 1 the last; float32."""
+        """Height of each slice in its volume, from 0 (first) to 1 (last); float32."""
         last = np.bincount(self.volume)[self.volume] - 1
         return (self.index / np.maximum(last, 1)).astype(np.float32)
 
@@ -78,11 +78,11 @@ def slice_table(
 
 
 def of_slices(table: SliceTable, is_kept: Sequence[np.ndarray]) -> SliceTable:
-    """A table of some of the slices, for draws that know no partitions or positions.
+    """Restricts a table to some slices, for draws without partitions and positions.
 
     Args:
       table: all slices of the volumes.
-      is_kept: of each volume, bool [Q].
+      is_kept: for each volume, bool [Q].
 
     Raises:
       UserError: no slice is left.
@@ -147,10 +147,10 @@ def sample_slices(
 
 
 def check_halves(num_slices: int) -> None:
-    """Refuses batches of which one slice would be all.
+    """Refuses batches that are too small to have two halves.
 
     Raises:
-      UserError: one slice has no halves.
+      UserError: there are fewer than 2 slices.
     """
     if num_slices < 2:
         raise errors.UserError(
@@ -169,15 +169,15 @@ def sample_halves(
 
     Args:
       table: the slices.
-      num_first: how many rows are first; at least 1, and not all.
+      num_first: the number of first rows; at least 1, and not all.
       num_slices: N.
       rng: drawn from.
 
     Returns:
-      int [N] rows of the table; distinct within a half that has enough of them.
+      int [N] rows of the table; distinct within a half if there are enough of them.
 
     Raises:
-      UserError: one slice has no halves.
+      UserError: N is less than 2.
     """
     check_halves(num_slices)
     num_others, count = len(table.volume) - num_first, num_slices // 2

@@ -14,7 +14,7 @@ from dscl_tf.pipeline.sampling import SliceTable
 
 Batch = dict[str, tf.Tensor]
 Sampler = Callable[[np.random.Generator], np.ndarray]
-LabelOf = Callable[[str], np.ndarray]  # From a volume's name to its [Q, H, W].
+LabelOf = Callable[[str], np.ndarray]  # From a volume's name to labels [Q, H, W].
 # From a batch and its int32 [2] seed to a batch.
 BatchChange = Callable[[Batch, tf.Tensor], Batch]
 _DRAW, _STEP = "draw", "step"  # What `read` adds to a batch's slices.
@@ -28,8 +28,8 @@ def step_rng(seed: int, step: int, salt: int = 0) -> np.random.Generator:
 class Source(abc.ABC):
     """An endless source of batches, each a function of the run's seed and the step.
 
-    A batch is made in two halves, so that they can be computed in different places:
-    `read` takes slices from the cohort, `change` augments them.
+    A batch is made in two parts, which may run on different devices: `read` takes
+    slices from the cohort, `change` augments them.
     """
 
     # Why a batch could not be read; TensorFlow's own error hides it.
@@ -37,18 +37,18 @@ class Source(abc.ABC):
 
     @abc.abstractmethod
     def read(self, seed: int, step: tf.Tensor) -> Any:
-        """In a graph on the CPU: what batch `step`, int64 [], is made of."""
+        """What batch `step`, int64 [], is made of; runs in a graph on the CPU."""
 
     @abc.abstractmethod
     def change(self, found: Any) -> Batch:
-        """In a graph: the batch, from what `read` gave."""
+        """The batch, from what `read` gave; runs in a graph."""
 
     @abc.abstractmethod
     def ids(self, seed: int, step: int) -> dict[str, list]:
         """What batch `step` is made of, for messages: volume names and slices."""
 
     def open(self, seed: int, first_step: int, num_steps: int) -> tf.data.Dataset:
-        """Batches `first_step` to `num_steps` - 1, in order; "step" is int64, its own.
+        """Batches `first_step` to `num_steps` - 1, in order, with their int64 "step".
 
         Args:
           seed: of the run.
@@ -64,7 +64,7 @@ class Source(abc.ABC):
     ) -> Iterator[Batch]:
         """The batches of `open`, augmented on a device and in its memory.
 
-        The CPU only reads slices, while the device computes the step before.
+        The CPU only reads slices, while the device computes the previous step.
 
         Args:
           device: such as "/GPU:0".
@@ -91,7 +91,7 @@ class Source(abc.ABC):
 
 
 def _of_steps(make: Callable, first_step: int, num_steps: int) -> tf.data.Dataset:
-    """What is made of each step, in order, several at once."""
+    """Applies `make` to each step: several at once, but the results in order."""
     # AutoGraph has nothing to convert, here or in any step, but takes seconds to look.
     make = tf.autograph.experimental.do_not_convert(make)
     return tf.data.Dataset.range(first_step, num_steps).map(
@@ -117,10 +117,10 @@ class Stream(Source):
         Args:
           cohort: where the slices are read.
           table: the slices to draw from.
-          sampler: from a step's generator to rows of the table, always as many.
+          sampler: from a step's generator to rows of the table, always the same number.
           transform: from untransformed slices and an int32 [2] seed to a batch.
-          label_of: the labels of a volume, integers; None: slices have none.
-          salt: tells the draws of streams apart that a step uses together.
+          label_of: the integer labels of a volume; None: slices have no labels.
+          salt: makes draws differ between streams that one step uses together.
           with_position: whether slices have the id "position".
 
         Raises:
@@ -214,9 +214,10 @@ class Stream(Source):
 
 
 class JoinedStream(Source):
-    """Several streams as one: a step gets a batch of each.
+    """Several streams as one: a step gets a batch from each.
 
-    The first's keys stay; those of the others follow as "name/image" and so on.
+    The keys of the first stream are kept; those of the others get their stream's name
+    in front, as in "name/image".
     """
 
     def __init__(self, first: Stream, others: Mapping[str, Stream]):

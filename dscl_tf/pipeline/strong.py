@@ -1,8 +1,8 @@
 """Strong augmentation: wide warps, and nnU-Net's changes of intensity.
 
-Which changes there are is as in nnU-Net v2 (Isensee et al., Nature Methods 2021), each
-drawn for each image; shifts and elastic warps are added. How probable and how large
-they are is nnU-Net's too, or, where slices are few, more (docs/results/few-labels.md).
+The changes are those of nnU-Net v2 (Isensee et al., Nature Methods 2021), drawn for
+each image, and shifts and elastic warps. Probabilities and ranges are nnU-Net's, too;
+for few labelled slices they are larger (docs/results/few-labels.md).
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ class WarpRanges:
     rotation_probability: float
     scale: tuple[float, float]  # Above 1 enlarges.
     scale_probability: float
-    shift: float  # Of the side along which it is.
+    shift: float  # At most, as a fraction of the side that it is along.
     elastic_probability: float
     flip: bool = True  # Whether some are mirrored left-right.
     # Standard deviation of the displacements' 3x3 grid, as a fraction of each side.
@@ -41,11 +41,11 @@ class Change(NamedTuple):
 class IntensityRanges:
     """The changes of intensity, in the order in which they are made."""
 
-    noise_variance: Change  # By that of the image.
+    noise_variance: Change  # As a fraction of the image's variance.
     blur_px: Change
     brightness: Change
     contrast: Change
-    resolution: Change  # By the image's.
+    resolution: Change  # As a fraction of the image's resolution.
     inverted_gamma: Change
     gamma: Change
 
@@ -62,8 +62,8 @@ class Strength:
 NNUNET = Strength(
     WarpRanges(180.0, 0.2, (0.7, 1.4), 0.2, 0.06, 0.2),
     IntensityRanges(
-        # Stronger than nnU-Net's noise: there the number that is drawn, called a
-        # variance, is the standard deviation.
+        # Stronger than nnU-Net's noise, which takes the drawn number for the standard
+        # deviation although it is called a variance.
         noise_variance=Change(0.1, 0.0, 0.1),
         blur_px=Change(0.2, 0.5, 1.0),
         brightness=Change(0.15, 0.75, 1.25),
@@ -103,7 +103,7 @@ def augment(
       labels: int32 [N, H, W].
       seed: int32 [2].
       strength: how far, how probable.
-      num_classes: values of the labels.
+      num_classes: number of label values, including the one for unknown.
 
     Returns:
       The same shapes and dtypes.
@@ -127,11 +127,11 @@ def warp(
       labels: int32 [N, H, W].
       seed: int32 [2].
       ranges: how far, how probable.
-      num_classes: values of the labels.
+      num_classes: number of label values, including the one for unknown.
 
     Returns:
-      The same shapes and dtypes. What lies outside of the image is 0, the background;
-      for the elastic warp, what is at the border.
+      The same shapes and dtypes. Outside the image is 0, the background; the elastic
+      warp repeats the border instead.
     """
     count, size = tf.shape(images)[0], images.shape[1:3]
     seeds = tf.random.split(seed, 5)
@@ -139,7 +139,8 @@ def warp(
     angle = drawn(seeds[0], count, ranges.rotation_probability, (-limit, limit), 0.0)
     scale = drawn(seeds[1], count, ranges.scale_probability, ranges.scale, 1.0)
     mirror = tf.random.stateless_uniform([count], seeds[2]) < 0.5 * ranges.flip
-    # By whole pixels: moved alone, labels, whose pixels are whole, keep to their image.
+    # By whole pixels: if nothing but a shift is drawn, labels, which cannot lie between
+    # pixels, stay aligned with their image.
     height_px, width_px = size
     most_px = ranges.shift * tf.constant([width_px, height_px], tf.float32)
     shift = tf.random.stateless_uniform([count, 2], seeds[3], -1.0, 1.0)
@@ -162,7 +163,7 @@ def change_intensity(
 ) -> tf.Tensor:
     """Noise, blur, brightness, contrast, resolution and gamma, each of some images.
 
-    Of several channels each is drawn by itself, as in nnU-Net.
+    The amounts are drawn for each channel by itself, as in nnU-Net.
 
     Args:
       images: float32 [N, H, W, C].
@@ -201,7 +202,7 @@ def drawn(
     limits: tuple[float, float],
     otherwise: float,
 ) -> tf.Tensor:
-    """float32 [count]: uniform within limits with a probability, else a constant."""
+    """float32 [count]: uniform within limits, with a probability; else `otherwise`."""
     seeds = tf.random.split(seed, 2)
     values = tf.random.stateless_uniform([count], seeds[0], *limits)
     chosen = tf.random.stateless_uniform([count], seeds[1]) < probability

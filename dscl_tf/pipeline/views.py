@@ -14,7 +14,7 @@ def change_intensity(
 ) -> tf.Tensor:
     """Contrast about each image's mean, then brightness, drawn for each image.
 
-    Of several channels each is drawn by itself.
+    The amounts are drawn for each channel by itself.
     Deviation: the released code draws once for a whole batch.
 
     Args:
@@ -42,7 +42,7 @@ def change_intensity(
 def crop_and_resize(
     images: tf.Tensor, seed: tf.Tensor, config: ViewConfig
 ) -> tf.Tensor:
-    """A random square-fraction crop of each image, resized back (bilinear).
+    """A random crop of each image, the same part of both sides, resized (bilinear).
 
     Args:
       images: float32 [N, H, W, C].

@@ -1,6 +1,6 @@
 """Affine and elastic warps: the only module that imports tensorflow-addons.
 
-It is of TensorFlow up to 2.15; with later ones `interpolation` does the same.
+That supports TensorFlow up to 2.15; with later versions `interpolation` does the same.
 """
 
 import types
@@ -13,11 +13,11 @@ from dscl_tf.pipeline import interpolation
 
 
 def _addons() -> Optional[types.ModuleType]:
-    """tensorflow-addons; None where this TensorFlow has none."""
+    """tensorflow-addons; None if it does not support this TensorFlow."""
     if tuple(map(int, tf.__version__.split(".")[:2])) > (2, 15):
         return None
     with warnings.catch_warnings():
-        # Its end of development is known (design: it is kept behind this module).
+        # It warns that its development has ended (design: only this module uses it).
         warnings.simplefilter("ignore")
         import tensorflow_addons
     return tensorflow_addons
@@ -65,7 +65,7 @@ def crop_matrices(
     Returns:
       float32 [N, 8], as `affine_matrices`.
     """
-    # Pixel p covers [p, p + 1], so the middle of output pixel 0 is side / 2 in.
+    # Pixel p covers [p, p + 1], so the centre of output pixel 0 is side / 2 inside.
     shift = start * tf.constant(tuple(size), tf.float32) + (side[:, None] - 1) / 2
     zero = tf.zeros_like(side)
     row_x = [side, zero, shift[:, 1]]
@@ -74,7 +74,7 @@ def crop_matrices(
 
 
 def shifted(matrices: tf.Tensor, shift_px: tf.Tensor) -> tf.Tensor:
-    """The same warps of images that were moved first.
+    """The same warps for images that are shifted first.
 
     Args:
       matrices: float32 [N, 8].
@@ -100,7 +100,7 @@ def affine(
       images: float32 or int32 [N, H, W, C].
       matrices: float32 [N, 8] of `affine_matrices`.
       nearest: for labels; else bilinear.
-      extend_border: what lies outside is as the border; else 0.
+      extend_border: whether the border is repeated outside the image; otherwise 0.
 
     Returns:
       As `images`.
@@ -165,7 +165,7 @@ def elastic_of_some(
       seed: int32 [2].
       probability: of an image to be warped.
       sigma: of `elastic_flow`.
-      num_classes: values of the labels.
+      num_classes: number of label values, including the one for unknown.
 
     Returns:
       The same shapes and dtypes.

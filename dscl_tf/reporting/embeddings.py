@@ -20,9 +20,9 @@ from dscl_tf.training.run_folder import RunFolder
 def section(
     runs: Sequence[tuple[str, Path]], cohort: Optional[PreparedCohort], why_not: str
 ) -> Section:
-    """Charts of those of some finished stages that trained an encoder without labels.
+    """Charts for those finished stages that trained an encoder without labels.
 
-    Stages have names and folders; without their cohort it says why not.
+    `runs` are names and folders of stages. Without the cohort the section says why not.
     """
     parts = []
     for name, run in runs if cohort else ():
@@ -49,7 +49,7 @@ def _part(run: Path, cohort: PreparedCohort) -> dict[str, Any]:
 
 
 def _chart(state: str, values: np.ndarray, slices: Slices, by: str) -> Chart:
-    """A state's own plane, with marks by partition or by volume."""
+    """Slices in a state's own principal plane, marked by partition or by volume."""
     plane, shares = slice_embeddings.principal_plane(values)
     note = f"Axes: {shares[0]:.0%} and {shares[1]:.0%} of the variance."
     title = f"{state}, by {by}"

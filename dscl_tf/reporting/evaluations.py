@@ -16,7 +16,7 @@ def section(
 
     Args:
       evaluations: names and folders.
-      remarks: what is to be known before the figures of some, by name.
+      remarks: notes to show before the figures of some evaluations, by name.
 
     Raises:
       UserError: a summary.json or cases.csv is damaged.
@@ -36,7 +36,7 @@ def _evaluation(name: str, folder: Path) -> dict[str, Any]:
     figures = [("Dice", "Dice", 3), ("HD95_mm", "HD95 (mm)", 1)]
     figures += [("ASSD_mm", "ASSD (mm)", 2)]
     cases = [("Dice", 3, _by_volume(folder, "dice"))]
-    # It has been read; earlier versions wrote fewer columns.
+    # The file was just read without error; earlier versions wrote fewer columns.
     columns = csv_columns.names(folder / summary.TABLE)
     if tolerance_mm is not None:
         title = f"NSD at {tolerance_mm:g} mm"
@@ -57,7 +57,7 @@ def _evaluation(name: str, folder: Path) -> dict[str, Any]:
 def _volumes(
     content: dict[str, Any], folder: Path, columns: set[str]
 ) -> dict[str, Any]:
-    """Bias of each structure's volume, and volumes; empty of earlier versions."""
+    """Each structure's volume bias, and volumes; earlier versions wrote neither."""
     bias, names = content.get("volume_bias", {}), content["label_names"]
     has_volumes = bias and {"volume_ref_ml", "volume_pred_ml"} <= columns
     return {

@@ -30,7 +30,7 @@ _VOLUMES = {
 
 
 def sections(folder: Path) -> tuple[str, Section, list[Section]]:
-    """Title, what follows it, and the sections.
+    """The title, the head below it, and the sections of the report.
 
     Args:
       folder: of the experiment, with results.json.
@@ -66,7 +66,7 @@ def sections(folder: Path) -> tuple[str, Section, list[Section]]:
 
 
 def _cohort(results: Results) -> tuple[Optional[PreparedCohort], str]:
-    """The prepared cohort, or why it cannot be shown from."""
+    """The prepared cohort, or None and why it cannot be used."""
     try:
         cohort = PreparedCohort.open(str(results.cohort.get("prepared")))
     except errors.UserError as error:
@@ -90,7 +90,7 @@ def _head(results: Results) -> Section:
 
 
 def _titled(results: Results, method: str, size: Any) -> str:
-    """A method with a number of labelled volumes, which may be its very title."""
+    """A method's title with the number of labelled volumes, unless it is just that."""
     title, said = results.titles[method], words.size_words(size)
     return title if title.lower() == said else f"{title}, {said}"
 
@@ -98,7 +98,7 @@ def _titled(results: Results, method: str, size: Any) -> str:
 def _settings(results: Results) -> Section:
     chosen = results.grid.get("flags") or results.grid.get("settings")
     chosen = chosen if isinstance(chosen, dict) else {}
-    # The settings of each stage, or flags.
+    # Dicts are the settings of stages, other values are flags.
     asked = {k: it for k, it in chosen.items() if isinstance(it, dict)}
     full = {f"the stage {k}, as it was asked for": it for k, it in asked.items()}
     configs, stages, splits = {}, {}, {}
@@ -134,7 +134,7 @@ def _settings(results: Results) -> Section:
 
 
 def _volumes(splits: dict[Any, Any]) -> dict[str, int]:
-    """Numbers of volumes, from runs' splits by their number of labelled volumes."""
+    """Numbers of volumes, from runs' splits by number of labelled volumes."""
     first = next(iter(splits.values()), None)
     names = _VOLUMES if first else {}
     found = {said: len(first.get(name) or ()) for said, name in names.items()}

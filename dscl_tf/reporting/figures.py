@@ -11,21 +11,21 @@ from typing import Any, NamedTuple, Optional
 import numpy as np
 import plotly.graph_objects as go
 
-NUM_COLORS = 8  # Variables --s0 to --s7, and --p0 to --p7 of groups in an order.
-REFERENCE = -1  # The number of the series that others are held against: grey.
+NUM_COLORS = 8  # Variables --s0 to --s7, and --p0 to --p7 for ordered groups.
+REFERENCE = -1  # Number of the series that others are compared with, in grey.
 _SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
 _SYMBOLS += ("hourglass", "octagon")
 _DASHES = ("solid", "dash", "dot")
 _FEW = 12  # Points of a line that get marks.
 _LONGEST = 36  # Letters of a name in a chart, so that it fits on a phone.
-# Of a box, above it.
+# Style of a box's name, which is above it.
 _NAME = {"showarrow": False, "xref": "paper", "x": 0, "font": {"size": 11}}
 _NAME |= {"xanchor": "left", "yanchor": "bottom", "bgcolor": "var(--bg)"}
 _PLOT, _BELOW, _ENTRY, _ROW = 228, 52, 19, 36  # Heights in pixels.
 
 
 class Chart(NamedTuple):
-    """A chart with words for who cannot see it."""
+    """A chart, with a description for readers who cannot see it."""
 
     title: str
     words: str
@@ -39,12 +39,12 @@ class Series(NamedTuple):
     number: int  # Decides how it looks.
     x: Sequence[float]
     y: Sequence[float]
-    spread: Sequence[Optional[float]] = ()  # Half the lengths of bars.
-    hints: Sequence[str] = ()  # What the pointer shows; empty: x and y.
+    spread: Sequence[Optional[float]] = ()  # Half the lengths of error bars.
+    hints: Sequence[str] = ()  # Shown at the pointer; empty: x and y.
 
 
 class Box(NamedTuple):
-    """Five numbers of some values, and those beyond the whiskers."""
+    """The five numbers of a box plot, and the values beyond its whiskers."""
 
     low: float  # The lowest value within 1.5 interquartile ranges of the box.
     first: float
@@ -71,7 +71,7 @@ def box_of(values: Sequence[float]) -> Box:
 
 
 def look(number: int) -> dict[str, Any]:
-    """A series' colour, mark and dashes; told apart without colour, too."""
+    """A series' colour, mark and dashes; the last two tell it apart without colour."""
     if number == REFERENCE:
         return {"color": "var(--sref)", "symbol": "circle-open", "dash": "4px,3px"}
     return {
@@ -99,11 +99,11 @@ def lines(
     """Lines, with marks and bars where the points are few.
 
     Args:
-      title: of the chart.
+      title: title of the chart.
       series: lines with points in order of x.
-      labels: of the axes x and y, with units.
+      labels: labels of the axes x and y, with units.
       y_limits: range of y; None: that of the values.
-      level: a line across, with its name.
+      level: name and value of a line across.
       places: names of the positions 0, 1, ... of x; empty: numbers.
     """
     figure = go.Figure([_line(each) for each in series])
@@ -142,12 +142,12 @@ def _line(series: Series) -> go.Scatter:
 
 
 def boxes(title: str, rows: Sequence[tuple[str, int, Box]], label: str) -> Chart:
-    """Lying boxes, each under its name.
+    """Horizontal box plots, each under its name.
 
     Args:
-      title: of the chart.
+      title: title of the chart.
       rows: name, number of its look, and box.
-      label: of the values' axis, which is from 0 to 1.
+      label: label of the axis of values, which is from 0 to 1.
     """
     figure = go.Figure()
     for row, (name, number, box) in enumerate(rows):
@@ -165,7 +165,7 @@ def boxes(title: str, rows: Sequence[tuple[str, int, Box]], label: str) -> Chart
             fillcolor="var(--raised)",
             hoverinfo="skip",
         )
-        # Circles of values beyond, and a place that the pointer finds.
+        # Circles for the outliers, and an invisible mark for the pointer to find.
         count = len(box.outliers)
         figure.add_scatter(
             x=[*box.outliers, box.median],
@@ -199,11 +199,11 @@ def scatter(
     """Points of a plane, each with the mark of its group.
 
     Args:
-      title: of the chart.
+      title: title of the chart.
       plane: float [N, 2].
       groups: int [N], from 0 up.
-      names: of the groups.
-      note: what it shows, for who cannot see it.
+      names: names of the groups.
+      note: what it shows, for readers who cannot see it.
       kind: "p" if the groups have an order, which colours then show, else "s".
     """
     figure = go.Figure()
@@ -242,6 +242,6 @@ def _lay_out(figure: go.Figure, plot: int, labels: tuple[str, str], num: int) ->
 
 
 def _text(name: str) -> str:
-    """A name in a chart, where Plotly would take some tags for markup."""
+    """A name for a chart: shortened, and escaped since Plotly renders some tags."""
     short = name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
     return html.escape(short, quote=False)

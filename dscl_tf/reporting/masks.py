@@ -28,10 +28,10 @@ def section(
 
     Args:
       evaluations: headings and folders.
-      cohort: that they are on.
-      why_not: what is said without one.
+      cohort: the one that they were made on; None if it cannot be used.
+      why_not: what the section says if there is no cohort.
       is_experiment: whether to say which draw is shown.
-      remarks: what is to be known before the pictures of some, by heading.
+      remarks: notes to show before the pictures of some evaluations, by heading.
     """
     found = evaluations if cohort else ()
     data = {
@@ -50,8 +50,8 @@ def triptych(evaluation: Path, cohort: PreparedCohort) -> tuple[list, str]:
     """Pictures of the volumes with the highest, the median and the lowest Dice.
 
     Returns:
-      rank, name, Dice and picture of each; and a sentence where summary.json, masks or
-      original files are missing.
+      Rank, name, Dice and picture of each; and a sentence if summary.json, masks or
+      original files are missing, else "".
 
     Raises:
       UserError: summary.json is damaged.
@@ -71,10 +71,10 @@ def triptych(evaluation: Path, cohort: PreparedCohort) -> tuple[list, str]:
 
 
 def _chosen(cases: Sequence[tuple[str, float]]) -> dict[str, tuple[str, float]]:
-    """Of cases, the lowest first, those that are shown by rank: no case twice."""
+    """The cases to show by rank, none twice, from cases in ascending order of Dice."""
     if len(cases) == 1:
         return {"Only": cases[0]}
-    # Of an even number the lower one in the middle, as of draws.
+    # The lower of two middle ones, as `Results.median_cell` takes.
     middle = {"Median": cases[(len(cases) - 1) // 2]} if len(cases) > 2 else {}
     return {"Best": cases[-1], **middle, "Worst": cases[0]}
 

@@ -24,7 +24,7 @@ class Section(NamedTuple):
 
 
 def whole(title: str, first: Section, sections: Sequence[Section]) -> str:
-    """The HTML document: its title, what follows it, and the sections in order."""
+    """The HTML document: its title, the head below it, and the sections in order."""
     return (
         environment()
         .get_template("page.html")
@@ -38,7 +38,7 @@ def whole(title: str, first: Section, sections: Sequence[Section]) -> str:
 
 
 def environment() -> jinja2.Environment:
-    """Templates in which what is not known to be markup is escaped."""
+    """The templates' environment, which escapes whatever is not marked as markup."""
     found = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,

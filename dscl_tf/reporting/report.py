@@ -21,11 +21,11 @@ class ReportConfig:
 
 
 def write(settings: ReportConfig) -> pathlib.Path:
-    """Writes the report, which needs no other file and no network; its path.
+    """Writes the report, which needs no other file and no network; returns its path.
 
     Raises:
       UserError: there is nothing to report on, a file of it is damaged, the report
-        cannot be written, or what draws it is not installed.
+        cannot be written, or a library that it needs is not installed.
     """
     folder = pathlib.Path(settings.input)
     if not folder.is_dir():
@@ -44,7 +44,7 @@ def write(settings: ReportConfig) -> pathlib.Path:
 
 
 def _require_replaceable(output: pathlib.Path) -> None:
-    """Refuses, before the work, a file that is no page."""
+    """Refuses, before any work, to replace a file that is not an HTML page."""
     if output.suffix.lower() not in _SUFFIXES:
         raise errors.UserError(
             f"--output={output}: found the suffix {output.suffix!r}, expected "
@@ -66,7 +66,7 @@ def _require_replaceable(output: pathlib.Path) -> None:
 
 def _document(folder: pathlib.Path) -> str:
     try:
-        # Only reports need the extra.
+        # Imported here, since only reports need the optional libraries.
         from dscl_tf.reporting import experiment, page, run
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in _EXTRA:
@@ -74,5 +74,5 @@ def _document(folder: pathlib.Path) -> str:
         raise errors.extra_needed(f"The report needs {error.name}", "report") from None
     kind = experiment if (folder / results_json.FILE).exists() else run
     text = page.whole(*kind.sections(folder))
-    # JSON can hold halves of characters, which no file can.
+    # JSON can hold lone surrogates, which cannot be encoded as UTF-8.
     return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,4 +1,4 @@
-"""What came out of an experiment, as the sections ask for it."""
+"""The results of an experiment, as the sections of the report need them."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from dscl_tf.reporting import figures, words
 
 RANDOM = "random"
 EVERY = "All methods"
-_MOST_LINES = 6  # In one chart; of more methods each group has a chart.
+_MOST_LINES = 6  # In one chart; with more methods each group has a chart of its own.
 
 
 class Cell(NamedTuple):
@@ -42,12 +42,12 @@ class Results(NamedTuple):
 
     @property
     def methods(self) -> list[str]:
-        """Names in the order of the grid."""
+        """The methods' names in the order of the grid."""
         return [each["name"] for each in self.grid["methods"]]
 
     @property
     def titles(self) -> dict[str, str]:
-        """As the page shows them, by name."""
+        """The methods' titles as the page shows them, by name."""
         return {
             each["name"]: words.title_text(each.get("title") or each["name"])
             for each in self.grid["methods"]
@@ -55,7 +55,7 @@ class Results(NamedTuple):
 
     @property
     def numbers(self) -> dict[str, int]:
-        """How each method looks in every chart."""
+        """The number that decides how a method looks in every chart."""
         others = [method for method in self.methods if method != RANDOM]
         return {RANDOM: figures.REFERENCE, **{m: k for k, m in enumerate(others)}}
 
@@ -83,7 +83,7 @@ class Results(NamedTuple):
         return next((r for r in self.rows(size) if r["method"] == method), None)
 
     def why_no_best(self, size: Any) -> str:
-        """Why the highest mean at a size says nothing yet; empty if it does."""
+        """Why the best method at a size cannot be told yet; empty if it can."""
         counts = sorted(row["n"] for row in self.rows(size))
         asked = {cell.method for cell in self.cells if cell.size == size}
         if not counts:
@@ -108,7 +108,7 @@ class Results(NamedTuple):
         return len({frozenset((it.draw, it.seed) for it in each) for each in done}) <= 1
 
     def grouped(self, methods: Sequence[str]) -> dict[str, list[str]]:
-        """Methods by chart; where there are several, random weights are in each."""
+        """Methods by chart; if there are several charts, random weights are in each."""
         groups: dict[str, list[str]] = {}
         for each in self.grid["methods"]:
             if each["name"] in methods and each["name"] != RANDOM:
@@ -126,7 +126,7 @@ class Results(NamedTuple):
         return {name: reference + members for name, members in parts.items()}
 
     def median_cell(self, method: str) -> Optional[Cell]:
-        """The finished cell of a method's smallest size that has the median Dice."""
+        """The finished cell with the median Dice, at the smallest size of a method."""
         for size in self.sizes:
             cells = [cell for cell in self.of(method, size) if cell.dice is not None]
             if cells:
@@ -137,7 +137,7 @@ class Results(NamedTuple):
     def shown_cells(self) -> dict[str, Cell]:
         """A finished cell for each method: that of the first method's median draw.
 
-        A method without that draw has its own median one.
+        A method that lacks that draw is shown by its own median cell.
         """
         found = {method: self.median_cell(method) for method in self.methods}
         found = {method: cell for method, cell in found.items() if cell}

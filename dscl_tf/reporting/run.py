@@ -26,10 +26,10 @@ _LOGGED_AT = "%Y-%m-%d %H:%M:%S"  # How a line of log.txt begins.
 
 
 def sections(folder: Path) -> tuple[str, Section, list[Section]]:
-    """Title, what follows it, and the sections.
+    """The title, the head below it, and the sections of the report.
 
     Args:
-      folder: that holds the stages' run folders, or is one.
+      folder: holds the stages' run folders, or is one.
 
     Raises:
       UserError: there is no run, or one of its files is damaged.
@@ -69,7 +69,7 @@ def _evaluations(folder: Path) -> list[tuple[str, Path]]:
     return [
         (str(path.relative_to(folder)), path)
         for path in sorted(found)
-        # What a teacher labelled has no truth to be compared with.
+        # A teacher's pseudo-labels have a summary, too, but no truth to compare with.
         if (path / summary.FILE).exists() and path.name != pseudo_labels.FOLDER
     ]
 
@@ -84,7 +84,7 @@ def _head(runs: dict[str, RunFolder], record: records.RunRecord) -> Section:
 def _begun(run: RunFolder) -> str:
     """When the first line of a run's log.txt was written; empty if that is not known.
 
-    The time of a file would be that of a copy, or of the steps that were added last.
+    A file's time is not used: it may be that of a copy, or of steps added later.
     """
     with contextlib.suppress(OSError, ValueError):
         with (run.path / "log.txt").open(encoding="utf-8") as file:

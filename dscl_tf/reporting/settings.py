@@ -1,4 +1,4 @@
-"""The settings of runs: what tells them apart, and all of them."""
+"""The settings of runs: in what they differ, and all of them."""
 
 import json
 import shlex
@@ -17,14 +17,14 @@ def section(
     seconds: Sequence[float],
     commands: Sequence[str],
 ) -> Section:
-    """All that a report says of settings.
+    """The section on settings.
 
     Args:
-      facts: names and values; what is empty is left out.
-      compared: by the title of a table, `config` of config.json by the runs' names.
+      facts: names and values; empty values are left out.
+      compared: for each table's title, `config` of config.json by the runs' names.
       full: whole documents by their names.
-      seconds: that cells and pre-training took in all, or nothing.
-      commands: what made it.
+      seconds: total times of cells and of pre-training; empty: not shown.
+      commands: the command lines that made the runs and the report.
     """
     kept = {name: it for name, it in facts.items() if it not in (None, "")}
     data = {
@@ -45,7 +45,7 @@ def differences(configs: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]
     """Headings and rows of a table; without rows the settings are the same."""
     found = config_differences.between(configs)
     keys = list(next(iter(found.values())))
-    # The longer way down, so that the table fits on a screen and on paper.
+    # The longer side runs down, so that the table fits on a screen and on paper.
     if len(keys) > len(found):
         rows = [[key, *(texts[key] for texts in found.values())] for key in keys]
         return ["Setting", *found], rows
@@ -61,13 +61,13 @@ def shown(value: Any) -> str:
 
 
 def made_by(configs: Iterable[Mapping[str, Any]], folder: Path) -> list[str]:
-    """The command lines that trained, where runs know them, and that of the report.
+    """The command lines of the training, if runs recorded them, and of the report.
 
     Args:
       configs: `config` of their config.json, in order.
-      folder: that the report is of.
+      folder: the folder that the report is about.
     """
     trained = [config_differences.flat(it).get("runtime.command") for it in configs]
     report = shlex.join(["dscl-report", f"--input={folder}"])
-    # Runs of an earlier version have none.
+    # Runs of earlier versions have no command.
     return list(dict.fromkeys([*(str(line) for line in trained if line), report]))

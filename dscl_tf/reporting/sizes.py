@@ -7,11 +7,11 @@ from dscl_tf.reporting.results import Results
 from dscl_tf.results_json import ALL
 
 _LABELS = ("labelled volumes |Xtr|", "mean test Dice")
-_APART = 0.24  # Of bars at one place, which would hide each other.
+_APART = 0.24  # Spread of the bars at one size, which would hide each other.
 
 
 def section(results: Results) -> Section:
-    """A chart, or one for each group of methods, in one range of Dice."""
+    """A chart, or one for each group of methods, all with the same range of Dice."""
     sizes = [size for size in results.sizes if size != ALL]
     rows = [row for row in results.table if row["size"] != ALL]
     ends = [r["mean"] + sign * (r["std"] or 0) for r in rows for sign in (-1, 1)]

@@ -38,7 +38,7 @@ class Part(NamedTuple):
         label: str,
         limits: Optional[tuple[float, float]] = None,
     ) -> None:
-        """Adds charts of curves, each with its name and the number of its look."""
+        """Adds charts of curves, which come with a name and the number of a look."""
         found = [Series(name, k, *zip(*curve)) for name, k, curve in curves if curve]
         for at in range(0, len(found), _MOST_LINES):
             shown = found[at : at + _MOST_LINES]
@@ -47,7 +47,7 @@ class Part(NamedTuple):
 
 
 def of_run(runs: Sequence[tuple[str, Path]]) -> Section:
-    """Of each stage, by name and folder, a chart for each quantity."""
+    """A chart for each quantity of each stage; `runs` are names and folders."""
     part = Part("", False, False, [], [])
     for number, (name, run) in enumerate(runs):
         found = logged.curves(run)

@@ -1,4 +1,4 @@
-"""Whether evaluations are of the weights that a run has now."""
+"""Checks whether evaluations were made with the weights that a run has now."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,17 +24,17 @@ _UNKNOWN = "Whether this is of the run's weights as they are now cannot be told:
 def remarks(
     evaluations: Sequence[tuple[str, Path]], runs: Mapping[str, RunFolder]
 ) -> dict[str, str]:
-    """A sentence for each evaluation that is not of the weights of the last segmenter.
+    """A sentence for each evaluation that is not of the last segmenter's weights.
 
     Args:
       evaluations: names and folders.
-      runs: of any stages by their names, in order.
+      runs: runs of any stages by their names, in order.
 
     Returns:
       Sentences by the names of evaluations; empty where none is needed.
 
     Raises:
-      UserError: a summary.json is damaged, or the files of a run are.
+      UserError: a summary.json or a file of a run is damaged.
     """
     asked = {name: evaluated.model_id(folder) for name, folder in evaluations}
     segmenters = {name: run for name, run in runs.items() if _is_segmenter(run)}
@@ -44,7 +44,7 @@ def remarks(
         if said.keys() >= set(asked.values()):
             break  # Weights take seconds to read.
         try:
-            # Not by the times of files, which say nothing once they are copied.
+            # Ids are compared, not times of files, which mean nothing after a copy.
             segmenter = run_folder.load_segmenter(run.path)
         except errors.UserError as error:
             why_not = why_not or _UNKNOWN + str(error)
@@ -57,6 +57,6 @@ def remarks(
 
 
 def _is_segmenter(run: RunFolder) -> bool:
-    """Whether a run has chosen weights; while it is given more steps it has none."""
+    """Whether a run has chosen weights; it has none while it is given more steps."""
     is_finetuning = run.read_record().config.stage == "finetune"
     return is_finetuning and run.read_result() is not None

@@ -11,7 +11,7 @@ _SUPERSCRIPTS = {"D": "ᴰ", "R": "ᴿ", "-": "⁻"}
 
 
 def number(value: Optional[float], digits: int = 3, sign: str = "-") -> str:
-    """A figure; a dash where there is none."""
+    """A figure; a dash if there is none."""
     if value is None or not math.isfinite(value):
         return "–"
     return f"{value:{sign}.{digits}f}".replace("-", MINUS)

@@ -18,7 +18,7 @@ from dscl_tf.stages.lifecycle import Stage
 from dscl_tf.training.assembly import Assembly
 from dscl_tf.training.stage_context import StageContext
 
-# By the names that `StageConfig.stage` has; `records` says what decides each.
+# By `StageConfig.stage`. `training.records` lists the settings that decide each one.
 _STAGES = {
     "encoder": Stage(pretrain_encoder.assemble),
     "decoder": Stage(pretrain_decoder.assemble, check=pretrain_decoder.check),
@@ -30,18 +30,19 @@ _STAGES = {
 
 
 def run(stages: Sequence[config.StageConfig]) -> list[pathlib.Path]:
-    """Runs stages one after the other; finished ones are recognised.
+    """Runs stages one after the other, skipping those that have finished.
 
     Args:
-      stages: their settings; each one's `init` may be the `workdir` of one before.
+      stages: settings of each stage; `init` may be the `workdir` of an earlier one.
 
     Returns:
-      Their run folders.
+      The run folders of the stages.
 
     Raises:
       UserError: a mistake in the settings or the cohort.
-      Interrupted: by a signal, after saving; where it came during the last step of a
-        stage, before the next one. The last stage has nothing to be interrupted then.
+      Interrupted: a signal arrived, and the state has been saved. If it arrived during
+        the last step of a stage, that stage is finished and the next one not started;
+        in the last stage it is ignored then.
     """
     check(stages)
     for stage in stages:
@@ -58,16 +59,16 @@ def check(
     to_come: Sequence[str] = (),
     cohort: Optional[PreparedCohort] = None,
 ) -> None:
-    """Refuses, before any work, what would be refused after hours of a stage before.
+    """Checks all stages before any work, so that none fails after hours of others.
 
     Args:
-      stages: their settings, in order.
-      to_come: folders of further runs that are made before them.
-      cohort: that of all of them, where it is open already.
+      stages: settings of each stage, in order.
+      to_come: folders of other runs that will be made before these stages.
+      cohort: the cohort of all stages, if it is already open.
 
     Raises:
-      UserError: a mistake in the settings or the cohort, a run to go on from that is
-        missing or does not fit, or a folder with a run of other settings.
+      UserError: a mistake in the settings or the cohort; a run to go on from that is
+        missing or does not fit; or a folder that holds a run with other settings.
     """
     for number, stage in enumerate(stages):
         _STAGES[stage.stage].check(stage)
@@ -76,7 +77,7 @@ def check(
 
 
 def assemble(context: StageContext) -> Assembly:
-    """What an opened stage trains, for who wants its step alone.
+    """Builds what an opened stage trains, for callers that need only its step.
 
     Raises:
       UserError: a mistake in the settings or the cohort.

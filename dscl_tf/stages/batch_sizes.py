@@ -1,4 +1,4 @@
-"""How large the batches of a stage are, found without making one."""
+"""The batch sizes of a stage, computed without making a batch."""
 
 from collections.abc import Iterator
 
@@ -12,10 +12,10 @@ from dscl_tf.pipeline import batches, sampling
 
 
 def sizes(stage: StageConfig, cohort: PreparedCohort, split: Split) -> Iterator[int]:
-    """How many images each of the batches has that a step takes together.
+    """Yields the number of images in each of the batches that one step uses.
 
-    Those of the methods are as large as the labelled one and left out, but for the
-    joint losses'.
+    Batches of fine-tuning methods are left out, since they are as large as the labelled
+    batch; those of the joint losses have sizes of their own and are included.
 
     Raises:
       UserError: a batch cannot be drawn: too few volumes, or one with too few slices.

@@ -27,7 +27,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def prepare(context: StageContext) -> None:
-    """Has methods make the files that they need; names what cannot be learned.
+    """Warns of structures without labels, then lets methods make their files.
 
     Raises:
       UserError: a mistake in the settings or the cohort.
@@ -39,7 +39,7 @@ def prepare(context: StageContext) -> None:
 
 
 def _warn_of_unseen(cohort: PreparedCohort, split: splits.Split) -> None:
-    """Names the structures that no labelled volume of a subset shows."""
+    """Warns of structures that occur in no label of the training or validation set."""
     for subset, names, so in (
         ("training", split.train, "masks will not have it"),
         ("validation", split.validation, "it has no say in which weights are kept"),
@@ -106,7 +106,7 @@ def assemble(context: StageContext) -> Assembly:
 
 @dataclasses.dataclass(frozen=True)
 class _Result:
-    """The network that is validated, where it is not the one that learns."""
+    """The network that is validated: the segmenter, or the average of its weights."""
 
     network: tf.keras.Model
     parts: Mapping[str, tf.keras.Model]
@@ -143,7 +143,9 @@ def _hooks(
 
 
 def conclude(context: StageContext, checkpoint: pathlib.Path) -> dict[str, Any]:
-    """The structures that are one piece, by the validation volumes; if it is wanted.
+    """Chooses, on validation volumes, where masks keep one connected component.
+
+    Nothing is chosen unless the settings ask for it.
 
     Raises:
       UserError: the checkpoint cannot be read.
@@ -176,7 +178,7 @@ def conclude(context: StageContext, checkpoint: pathlib.Path) -> dict[str, Any]:
 def _more_labels(
     context: StageContext, parts: Sequence[method.Method]
 ) -> Optional[method.MoreLabels]:
-    """Those of the first method that gives any."""
+    """The extra labels of the first method that has any, or None."""
     asked = (each.more_labels for each in parts if each.more_labels is not None)
     found = (more_labels(context) for more_labels in asked)
     return next((more for more in found if more is not None), None)
@@ -188,7 +190,7 @@ def _validate_action(
     def validate(done: int) -> None:
         scores = shown.scores()
         monitor.scalars(done, {f"validation/{k}": v for k, v in scores.items()})
-        # One score for all workers: they save together.
+        # All workers use the chief's score, since saving is collective.
         best = saved.keep_if_best(done, devices.chiefs(scores["mean"]))
         _LOG.info(
             "Validation at step %d: Dice %s%s",

@@ -1,4 +1,4 @@
-"""A run that has begun, or has even finished, is given more steps."""
+"""Gives more steps to a run that has begun, or has even finished."""
 
 import dataclasses
 import logging
@@ -14,11 +14,11 @@ _LOG = logging.getLogger(__name__)
 
 
 def check(run: RunFolder, record: RunRecord) -> None:
-    """Refuses what a run that has begun cannot be: other than it is, but for steps.
+    """Refuses to change anything but the number of steps of a run that has begun.
 
     Raises:
-      UserError: other settings, or fewer steps; or more steps of a run that another
-        one beside it has taken over, or that has no checkpoint.
+      UserError: the settings differ, or there are fewer steps; or there are more steps,
+        but the run has no checkpoint, or a run beside it has taken over its weights.
     """
     if not run.has_begun():
         return
@@ -43,17 +43,17 @@ def check(run: RunFolder, record: RunRecord) -> None:
 
 
 def begin(context: StageContext, step: int) -> None:
-    """Makes the run of an opened stage one of more steps, if that is asked for.
+    """Records that the run of an opened stage gets more steps, if they are asked for.
 
-    A finished one is unfinished from here on, since its checkpoints may go: this comes
-    when what it goes on from has been read.
+    A finished run counts as unfinished from here on, since further training may delete
+    its checkpoints. Call this only once the checkpoint to resume from has been read.
 
     Args:
-      context: of the stage.
-      step: the steps that have been taken.
+      context: context of the stage.
+      step: number of steps taken so far.
 
     Raises:
-      UserError: it cannot be written.
+      UserError: a file cannot be written.
     """
     run = context.run
     record = records.make_record(context.config, context.cohort, context.split)
@@ -61,7 +61,8 @@ def begin(context: StageContext, step: int) -> None:
         return
     before = run.read_record()
     steps = before.config.optimizer.num_steps
-    # In this order: a result with more steps than were taken would be believed.
+    # The result is deleted first: beside a record of more steps it would be taken for
+    # the result of all of them.
     try:
         run.result_file.unlink(missing_ok=True)
     except OSError as error:
@@ -104,7 +105,7 @@ def _refuse_taken_over(run: RunFolder, record: RunRecord) -> None:
         return
     has = run.read_record().config.optimizer.num_steps
     flag, cure = after[-1].read_record().config.steps_flag, ""
-    # A flag of both would give more to both.
+    # A flag that both runs share would lengthen both.
     if flag != record.config.steps_flag:
         cure = f" and give {after[-1].path} more by {flag}"
     raise errors.UserError(
@@ -115,9 +116,9 @@ def _refuse_taken_over(run: RunFolder, record: RunRecord) -> None:
 
 
 def _runs_after(run: RunFolder) -> list[RunFolder]:
-    """The runs beside one that go on from it, and from these, in their order."""
+    """The sibling runs that go on from a run, directly or through others, in order."""
     beside = [RunFolder(path) for path in sorted(run.path.parent.iterdir())]
-    # One that trains has read its first weights, though nothing may be saved yet.
+    # A run in training has read its initial weights, though it may not have saved yet.
     begun = [
         each
         for each in beside

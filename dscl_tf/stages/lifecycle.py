@@ -1,4 +1,4 @@
-"""What all stages do alike: take over, train with checkpoints, finish."""
+"""What all stages have in common: take over weights, train with checkpoints, finish."""
 
 import dataclasses
 import json
@@ -18,37 +18,38 @@ from dscl_tf.training.stage_context import StageContext
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """A stage, as functions of its settings and of its context when it is opened."""
+    """A stage, as functions of its settings and, once it is opened, of its context."""
 
-    # Makes what is trained; its variables live on all devices.
+    # Builds what is trained, with variables that live on all devices.
     assemble: Callable[[StageContext], Assembly]
-    # Refuses settings before anything of a chain of stages is run.
+    # Refuses settings before any stage of a chain is run.
     check: Callable[[config.StageConfig], None] = lambda stage: None
-    # Comes before `assemble`; may use networks that live on one device only.
+    # Called before `assemble`; networks that it builds live on one device only.
     prepare: Callable[[StageContext], None] = lambda context: None
-    # What the result says beside its checkpoint, which is the second argument.
+    # Returns what result.json holds beside the checkpoint, the second argument.
     conclude: Callable[[StageContext, pathlib.Path], dict[str, Any]] = (
         lambda context, checkpoint: {}
     )
 
 
 def run(stage: config.StageConfig, kind: Stage, is_last: bool = True) -> pathlib.Path:
-    """Runs a stage, or goes on with it, or finds it finished; its run folder.
+    """Runs or resumes a stage, unless it has finished, and returns its run folder.
 
     Args:
-      stage: its settings.
+      stage: settings of the stage.
       kind: what it does.
-      is_last: whether no other stage follows, which a signal would keep from starting.
+      is_last: whether no other stage follows. If one does, a signal during the last
+        step raises, so that it is not started.
 
     Raises:
       UserError: a mistake in the settings or the cohort.
-      Interrupted: by a signal, after saving; or, during the last step of a stage that
-        is not the last one, after finishing it.
+      Interrupted: a signal arrived, and the state has been saved. If it arrived during
+        the last step of a stage that is not the last one, that stage is finished.
     """
     with opening.open_stage(stage) as context:
         if context is not None:
             kind.prepare(context)
-            # Whatever was built there, the initial weights are those of the seed.
+            # Whatever `prepare` built, the initial weights depend on the seed alone.
             tf.keras.utils.set_random_seed(stage.seed)
             with context.devices.scope():
                 assembly = kind.assemble(context)
@@ -58,7 +59,7 @@ def run(stage: config.StageConfig, kind: Stage, is_last: bool = True) -> pathlib
                 context.run.finish(
                     saved.result(), int(saved.step), {**saved.scores(), **found}
                 )
-            # The next stage looks for this one's result.
+            # In every process, the next stage needs the result that the chief wrote.
             context.devices.barrier()
             if stopped_by and not is_last:
                 raise errors.Interrupted(
@@ -73,12 +74,12 @@ def fit(context: StageContext, assembly: Assembly) -> tuple[Checkpoints, str]:
     """Trains to the last step, from the newest checkpoint or from `config.init`.
 
     Returns:
-      The checkpoints, whose `result()` is what to hand over; and who asked to stop
-      during the last step, as of `loop.train`.
+      The checkpoints, whose `result()` is handed over, and what asked to stop during
+      the last step (see `loop.train`).
 
     Raises:
-      UserError: nothing fits of what is to be taken over, or a loss is not finite.
-      Interrupted: by a signal, after saving.
+      UserError: the run to take over has no part that fits, or a loss is not finite.
+      Interrupted: a signal arrived, and the state has been saved.
     """
     stage, folder, devices = context.config, context.run.path, context.devices
     optimizer, step = assembly.make_step(context)
@@ -86,7 +87,7 @@ def fit(context: StageContext, assembly: Assembly) -> tuple[Checkpoints, str]:
     first = saved.restore(None if devices.is_chief else pathlib.Path(stage.workdir))
     devices.check_same(first, "the checkpoint that they go on from")
     lengthening.begin(context, first)
-    followers = dict.fromkeys(assembly.followers.values())  # Each once.
+    followers = dict.fromkeys(assembly.followers.values())  # Without duplicates.
     if not first:
         if stage.init is not None:
             _take_over(run_folder.RunFolder(stage.init), assembly)
@@ -116,14 +117,14 @@ def fit(context: StageContext, assembly: Assembly) -> tuple[Checkpoints, str]:
 
 
 def _take_over(before: run_folder.RunFolder, assembly: Assembly) -> None:
-    # What follows the segmenter starts as it does.
+    # Averages of the segmenter are not loaded: they start as copies of it.
     own = {k: it for k, it in assembly.parts.items() if k not in assembly.followers}
     parts = run_folder.result_parts(before.read_record().config, own)
     handover.take_over(before.final_checkpoint(), parts)
 
 
 def _settled(hook: loop.Hook, settle: Callable[[], None]) -> loop.Hook:
-    """A hook that looks at networks whose replicas agree."""
+    """The hook, preceded by `settle`, which makes the replicas' statistics agree."""
 
     def action(done: int) -> None:
         settle()

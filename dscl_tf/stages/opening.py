@@ -45,18 +45,18 @@ def check(
 
     Args:
       stage: its settings.
-      to_come: folders of runs that are made before it; they cannot be looked at yet.
-      cohort: its cohort, where that is open already.
+      to_come: folders of runs that will be made before it; they cannot be checked yet.
+      cohort: its cohort, if it is already open.
 
     Raises:
-      UserError: bad cohort, split or network size, no volume to fine-tune on or that a
-        method needs, batches that cannot be drawn, a run to go on from that is missing
-        or does not fit, or a folder with a run of other settings.
+      UserError: bad cohort, split or network size; no volume to fine-tune on, or none
+        that a method needs; batches that cannot be drawn; a run to go on from that is
+        missing or does not fit; or a folder that holds a run with other settings.
     """
     cohort, split = _data_of(stage, cohort)
     made = {os.path.abspath(folder) for folder in to_come}
     there = [run for run in stage.other_runs if os.path.abspath(run) not in made]
-    # What cannot be checked is said when the stage is opened.
+    # What cannot be checked is logged as a warning only when the stage is opened.
     _check_runs(there, stage, cohort, split, is_said=False)
     _check_methods(stage, cohort)
     run, record = RunFolder(stage.workdir), records.make_record(stage, cohort, split)
@@ -66,10 +66,11 @@ def check(
 
 
 def check_devices(stage: config.StageConfig) -> None:
-    """Refuses a stage to come whose batches are too small for the devices of the run.
+    """Refuses an unfinished stage whose batches are too small for the devices.
 
     Raises:
-      UserError: fewer images than devices, or the devices cannot be had.
+      UserError: a batch has fewer images than there are devices, or the devices are not
+        available.
     """
     num_devices = runtime.devices(stage.runtime).num_replicas
     if num_devices > 1 and steps_left(stage):
@@ -78,7 +79,7 @@ def check_devices(stage: config.StageConfig) -> None:
 
 
 def steps_left(stage: config.StageConfig) -> int:
-    """Steps that a stage has still to take; all of them if it was interrupted.
+    """The number of steps a stage still has to take; all if it has not finished.
 
     Raises:
       UserError: bad cohort or split.
@@ -92,13 +93,13 @@ def steps_left(stage: config.StageConfig) -> int:
 def without_methods_in_want(
     stage: config.StageConfig, is_chosen: Callable[[str], bool]
 ) -> config.StageConfig:
-    """The stage without what needs unlabelled slices, where there are none.
+    """The stage without methods whose unlabelled slices the split does not have.
 
-    For methods that nobody chose; those that somebody did are refused by `check`.
+    Only methods whose flag the user did not give are left out; `check` refuses others.
 
     Args:
-      stage: its settings.
-      is_chosen: from a method's flag to whether somebody gave it.
+      stage: settings of the stage.
+      is_chosen: tells whether the user gave a method's flag.
 
     Raises:
       UserError: bad cohort or split.
@@ -134,7 +135,7 @@ def _data_of(
 def _in_want(
     finetune: config.FinetuneConfig, cohort: PreparedCohort, split: splits.Split
 ) -> dict[str, str]:
-    """The flags of the methods that need unlabelled slices, if there are none."""
+    """The flags of the methods whose unlabelled slices are missing, by method."""
     needing = {k: it for k, it in finetune.methods_on.items() if it.unlabelled_flag}
     if not needing or splits.unlabelled(cohort, split):
         return {}
@@ -149,7 +150,7 @@ def _in_want(
 def _check_volumes(
     finetune: config.FinetuneConfig, cohort: PreparedCohort, split: splits.Split
 ) -> None:
-    """Refuses a split without a volume to fine-tune on, or that a method needs."""
+    """Refuses a split without labelled volumes, or without what a method needs."""
     if not split.train:
         raise errors.UserError(
             "No labelled volume to fine-tune on: give --num_train_volumes of 1 or more."
@@ -170,7 +171,7 @@ def _check_runs(
     split: splits.Split,
     is_said: bool = True,
 ) -> None:
-    """Refuses runs that the stage cannot go on from; `predecessors.check`."""
+    """Refuses runs that the stage cannot go on from; see `predecessors.check`."""
     for run in map(pathlib.Path, runs):
         predecessors.check(run, cohort, split, is_said)
         predecessors.check_norm(run, stage.network.norm)
@@ -199,7 +200,7 @@ def _open(
     run = RunFolder(stage.workdir)
     lengthening.check(run, record)
     finished = _is_over(run, record)
-    # A finished run is only looked at, perhaps where nothing can be written.
+    # A finished run is only read, so it is not locked: it may be write-protected.
     with contextlib.nullcontext() if finished else _held(run, devices) as own:
         run = own or run  # A worker that is not the chief writes elsewhere.
         run.start(record)
@@ -217,7 +218,10 @@ def _open(
 def _warn_of_other_computing(
     begun: Optional[records.Computing], now: records.Computing
 ) -> None:
-    """Says that a run goes on otherwise than it began: its numbers are others then."""
+    """Warns if a run resumes with another precision, XLA setting or device count.
+
+    Its numbers then differ from those of a run without the change.
+    """
     if begun is not None and begun != now:
         _LOG.warning(
             "The run began in %s, and goes on in %s: what it learns is as good, but "
@@ -228,13 +232,13 @@ def _warn_of_other_computing(
 
 
 def _is_over(run: RunFolder, record: records.RunRecord) -> bool:
-    """Whether a run has finished, with the steps that are asked for."""
+    """Whether a run has finished, with at least the steps that are asked for."""
     return run.read_result() is not None and run.steps_added(record) <= 0
 
 
 @contextlib.contextmanager
 def _held(run: RunFolder, devices: Devices) -> Iterator[RunFolder]:
-    """The folder that this process writes, held: the run's, or a vanishing one."""
+    """Locks the folder that this process writes: the run's, or a temporary one."""
     with devices.folder(run.path) as path:
         own = RunFolder(path)
         with own.held():

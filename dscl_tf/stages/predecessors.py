@@ -17,18 +17,17 @@ _LOG = logging.getLogger(__name__)
 def check(
     init: pathlib.Path, cohort: PreparedCohort, split: Split, is_said: bool = True
 ) -> None:
-    """Refuses a run that has not finished or that has seen test volumes.
+    """Refuses a run that is unfinished or has seen volumes it must not have seen.
 
-    Or that has learned from labels of validation volumes, which choose weights.
-
-    The runs that it took over in its turn are looked at, too: their splits may have
-    been others.
+    These are test volumes, and labels of validation volumes, since those choose the
+    weights. The runs that it took over in turn are checked, too: their splits may have
+    been different.
 
     Args:
-      init: the run.
-      cohort: that is trained on now.
-      split: of it.
-      is_said: whether the log says what cannot be checked.
+      init: folder of the run.
+      cohort: the cohort to train on.
+      split: split of the cohort.
+      is_said: whether to warn of what cannot be checked; else it is a debug message.
 
     Raises:
       UserError: naming the run and the volumes.
@@ -48,10 +47,10 @@ def check(
 
 
 def check_labels(init: pathlib.Path, cohort: PreparedCohort) -> None:
-    """Refuses a segmenter of other structures: its last layer would fit theirs.
+    """Refuses a segmenter of other structures, whose last layer was trained for those.
 
     Raises:
-      UserError: naming the run and both.
+      UserError: naming the run, its structures and the cohort's.
     """
     record = RunFolder(init).read_record()
     theirs, ours = tuple(record.label_names), tuple(cohort.label_names)
@@ -63,20 +62,20 @@ def check_labels(init: pathlib.Path, cohort: PreparedCohort) -> None:
 
 
 def check_channels(init: pathlib.Path, cohort: PreparedCohort) -> None:
-    """Refuses a run of other channels: its first weights are for those.
+    """Refuses a run on other channels, whose first layer was trained for those.
 
     Raises:
-      UserError: naming the run and both.
+      UserError: naming the run, its channels and the cohort's.
     """
     theirs = RunFolder(init).read_record().preprocessing
     channels.require_same(init, theirs, cohort.folder, cohort.settings)
 
 
 def check_norm(init: pathlib.Path, norm: NormKind) -> None:
-    """Refuses a run whose features are normalised otherwise: the weights would fit.
+    """Refuses a run with another normalisation, though its weights could be loaded.
 
     Raises:
-      UserError: naming the run and both.
+      UserError: naming the run and both normalisations.
     """
     found = RunFolder(init).read_record().config.network.norm
     if found is not norm:

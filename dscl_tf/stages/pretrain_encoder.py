@@ -37,7 +37,7 @@ def assemble(context: StageContext) -> Assembly:
         hooks = [loop.Hook(every, _panel_action(context, stream, monitor))]
         if probed:
             partitions = stage.global_.num_partitions
-            # Refuses by name a probe volume with too few slices.
+            # Called for its check, which names a probe volume with too few slices.
             sampling.slice_table(cohort, probed, partitions)
             probe = PartitionProbe(encoder, head, cohort, probed, partitions)
             hooks.append(loop.Hook(every, _probe_action(probe, monitor)))

@@ -13,18 +13,18 @@ from dscl_tf.training import run_folder
 
 _LOG = logging.getLogger(__name__)
 _WARM, _TIMED = 2, 3
-_WORTH_TIMING = 5000  # Steps of a chain: minutes on the fastest machine.
+_WORTH_TIMING = 5000  # Steps of a chain; minutes even on the fastest machine.
 
 
 def seconds_of(stage: config.StageConfig, num_steps: Optional[int] = None) -> float:
-    """What a stage will take, with start-up; validation and pictures are left out.
+    """Estimates the seconds that a stage takes, without validation and pictures.
 
-    It is timed on one device, whatever its distribution. Nothing is taken over, and
-    nothing is kept.
+    Start-up is included. The stage is timed on one device, whatever its distribution;
+    no weights are taken over from other runs, and nothing is kept.
 
     Args:
-      stage: its settings.
-      num_steps: that it has still to take; None: all.
+      stage: settings of the stage.
+      num_steps: number of steps it still has to take; None: all.
 
     Raises:
       UserError: a mistake in the settings or the cohort.
@@ -57,9 +57,9 @@ def seconds_of(stage: config.StageConfig, num_steps: Optional[int] = None) -> fl
 
 
 def announce(chain: Sequence[config.StageConfig]) -> None:
-    """Logs how long stages will take, if that is worth the minute of finding out.
+    """Logs how long stages will take, if it is worth the minute of finding out.
 
-    A chain that goes on logs what is left, stage by stage.
+    A resumed chain is not timed: each stage logs the time that it has left.
 
     Raises:
       UserError: a mistake in the settings or the cohort.
@@ -73,7 +73,7 @@ def announce(chain: Sequence[config.StageConfig]) -> None:
 
 
 def outline(chain: Sequence[config.StageConfig]) -> str:
-    """What running stages would do, a line each, and how long it takes.
+    """Describes what running the stages would do and how long, one line per stage.
 
     Raises:
       UserError: a mistake in the settings or the cohort.

@@ -1,4 +1,4 @@
-"""A run and those that it took over: what they have seen, it has seen."""
+"""What a run has learned from: its own volumes and those of the runs it took over."""
 
 import dataclasses
 import os
@@ -11,15 +11,15 @@ from dscl_tf.training.run_folder import RunFolder
 
 @dataclasses.dataclass(frozen=True)
 class Seen:
-    """What a run was trained on, as far as it can be told."""
+    """What a run was trained on, as far as it is known."""
 
     run: pathlib.Path
-    volumes: frozenset[str] = frozenset()  # Names of those that shaped its weights.
-    labelled: frozenset[str] = frozenset()  # Of those whose labels did, by training.
-    unknown: str = ""  # Why they cannot be told, as a sentence without its stop.
+    volumes: frozenset[str] = frozenset()  # Names of volumes that shaped its weights.
+    labelled: frozenset[str] = frozenset()  # Names of those whose labels it trained on.
+    unknown: str = ""  # Why this is not known, as a sentence without its full stop.
 
     def refuse(self, tested: Collection[str], which: str, cure: str) -> None:
-        """Refuses volumes for testing that the run has learned from.
+        """Refuses to test on volumes that the run has learned from.
 
         Raises:
           UserError: "... volumes that `which` (their names): `cure`".
@@ -27,7 +27,7 @@ class Seen:
         _refuse(self.run, self.volumes.intersection(tested), which, cure)
 
     def refuse_labelled(self, chosen_by: Collection[str], cure: str) -> None:
-        """Refuses volumes to choose weights by whose labels the run has learned.
+        """Refuses to choose weights on volumes whose labels the run was trained on.
 
         Raises:
           UserError: naming the volumes.
@@ -45,16 +45,16 @@ def _refuse(run: pathlib.Path, volumes: Collection[str], which: str, cure: str) 
 
 
 def seen_by(run: files.PathLike, cohort_id: str) -> list[Seen]:
-    """What a run and those that it took over have seen of a cohort.
+    """What a run and the runs that it took over have seen of a cohort.
 
-    Their splits may have been others.
+    Each is looked up on its own, since their splits may differ.
 
     Args:
-      run: its folder.
-      cohort_id: of the prepared cohort; names in other cohorts mean nothing.
+      run: folder of the run.
+      cohort_id: id of the prepared cohort; names in other cohorts cannot be compared.
 
     Raises:
-      UserError: a folder that is no run.
+      UserError: a folder is not a run.
     """
     folder = RunFolder(run)
     record = folder.read_record()
@@ -83,17 +83,17 @@ def seen_by(run: files.PathLike, cohort_id: str) -> list[Seen]:
 
 
 def _is_told_by(workdir: str, earlier: str) -> bool:
-    """Whether a record tells where the earlier run was, and not a working directory.
+    """Whether a record says where the earlier run was, whatever the working directory.
 
-    Those of earlier versions may have one folder that is absolute and one that is not.
+    In records of earlier versions one folder may be absolute and the other relative.
     """
     return os.path.isabs(earlier) or not os.path.isabs(workdir)
 
 
 def places_of(earlier: str, run: RunFolder) -> list[pathlib.Path]:
-    """Where a run may be that another one took over.
+    """The folders where a run that `run` took over may be, the likeliest first.
 
-    They may have moved together, so the place as seen from the other comes first.
+    Both may have been moved together, so the place relative to `run` comes first.
     """
     before = os.path.relpath(earlier, run.read_record().config.workdir)
     return [run.path / before, pathlib.Path(earlier)]

@@ -1,4 +1,4 @@
-"""What a stage gives to be trained."""
+"""What a stage hands to the training loop."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -18,15 +18,15 @@ MakeHooks = Callable[[Monitor, Checkpoints], Sequence[loop.Hook]]
 
 @dataclasses.dataclass(frozen=True)
 class Assembly:
-    """What is particular to a stage."""
+    """What distinguishes a stage from the others."""
 
-    parts: Mapping[str, tf.keras.Model]  # By the names that stages hand over.
-    players: steps.Players  # What is trained, by the loss that it lowers.
+    parts: Mapping[str, tf.keras.Model]  # By their names in checkpoints.
+    players: steps.Players  # The trained variables, by the loss that they lower.
     loss: steps.LossFunction
     stream: Source
     make_hooks: MakeHooks
-    # What keeps parts averages of others, by the parts' names; these are not taken
-    # over from other runs.
+    # The followers of parts that are moving averages of others, by the parts' names.
+    # These parts are not taken over from other runs.
     followers: Mapping[str, Follower] = dataclasses.field(default_factory=dict)
 
     def make_step(

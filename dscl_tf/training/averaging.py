@@ -8,27 +8,27 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True)
 class Follower:
-    """What keeps a network the average of another."""
+    """Functions that keep a network the moving average of another."""
 
-    start: Callable[[], None]  # Makes it the other itself.
-    after_step: Callable[[int], None]  # Told how many steps are done.
+    start: Callable[[], None]  # Copies the other network.
+    after_step: Callable[[int], None]  # Takes the number of steps done.
 
 
 def follow(average: tf.keras.Model, source: tf.keras.Model, decay: float) -> Follower:
-    """Keeps a network's weights and statistics the average of another's.
+    """Keeps a network's weights and statistics the moving average of another's.
 
-    The average forgets its beginning as it is made: after step t it keeps
-    min(1 - 1 / t, decay) of itself, so after the first it is the source itself
+    The decay rises, so that the average forgets the initial weights: at step t it is
+    min(1 - 1 / t, decay), so that after the first step the average equals the source
     (Tarvainen and Valpola, 2017).
 
     Args:
       average: a network of the same architecture, on the same devices.
-      source: what is averaged.
-      decay: in [0, 1); 0: always the source itself.
+      source: the network to average.
+      decay: in [0, 1); 0: the average always equals the source.
 
     Returns:
-      What is to be called between steps, outside of them: there an assignment is one
-      of all devices, of the mean of what they hold.
+      Functions to call between steps, not inside one: outside, an assignment reaches
+      all devices and sets the mean of what they hold.
     """
     pairs = list(zip(average.variables, source.variables))
 

@@ -12,12 +12,12 @@ from dscl_tf import errors
 from dscl_tf.training import finiteness
 
 _LOG = logging.getLogger(__name__)
-# What TensorFlow raises for files that are missing, cut off, damaged or of another
-# network; a data file that is too short is an IndexError.
+# What TensorFlow raises for files that are missing, truncated, damaged or of another
+# network; IndexError is for a data file that is too short.
 _UNREADABLE = (tf.errors.OpError, AssertionError, IndexError, RuntimeError, ValueError)
 
 
-_LOSS_SCALE = "optimizer/loss_scale/"  # In the names of a checkpoint's variables.
+_LOSS_SCALE = "optimizer/loss_scale/"  # Prefix of variables' names in a checkpoint.
 
 
 def _is_scaled(optimizer: tf.keras.optimizers.Optimizer) -> bool:
@@ -27,13 +27,13 @@ def _is_scaled(optimizer: tf.keras.optimizers.Optimizer) -> bool:
 def _state_of(optimizer: tf.keras.optimizers.Optimizer, has_scale: bool) -> tf.Module:
     """An optimizer's variables by the names that Keras saves them under.
 
-    Keras' optimizer with loss scaling makes the scale a part of the one that it wraps,
-    so that neither can be restored from a checkpoint of the other kind.
+    Keras' LossScaleOptimizer saves its scale as a part of the optimizer that it wraps,
+    so that neither kind can be restored from a checkpoint of the other by itself.
 
     Args:
-      optimizer: built.
-      has_scale: whether the checkpoint has a loss scale. That of an optimizer that
-        knows none goes nowhere.
+      optimizer: a built optimizer.
+      has_scale: whether the checkpoint has a loss scale. An optimizer without loss
+        scaling gets variables for it that nothing reads.
     """
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     state = tf.Module()
@@ -51,9 +51,9 @@ def _state_of(optimizer: tf.keras.optimizers.Optimizer, has_scale: bool) -> tf.M
 class Checkpoints:
     """The checkpoints of one run folder.
 
-    Everything a run needs to go on exactly where it was: the networks' parts, the
+    They hold all that a run needs to resume exactly: the networks' parts, the
     optimizer, the step, and named numbers such as the best validation Dice. Batches
-    and their random draws need nothing, since they are functions of the step.
+    and random draws need no state, since they are functions of the step.
     """
 
     def __init__(
@@ -65,9 +65,9 @@ class Checkpoints:
         """Checkpoints in `folder`/checkpoints, best weights in `folder`/best.
 
         Args:
-          folder: of the run.
+          folder: the run folder.
           parts: networks by the names under which later stages take them over.
-          optimizer: built.
+          optimizer: a built optimizer.
         """
         self._folder, self._parts, self._optimizer = folder, dict(parts), optimizer
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -97,10 +97,10 @@ class Checkpoints:
         )
 
     def _read(self, path: str) -> None:
-        """Reads a checkpoint whole, whatever the precision that it was saved in.
+        """Restores all of a checkpoint, whatever precision it was saved with.
 
-        With float16 it has a loss scale beside the optimizer, else none. Where this run
-        has none it is read and dropped; where the file has none it starts anew.
+        Only checkpoints of float16 runs have a loss scale. It is dropped if this run
+        has none; if only this run has one, the scale keeps its initial value.
         """
         names = [name for name, _ in tf.train.list_variables(path)]
         has_scale = any(name.startswith(_LOSS_SCALE) for name in names)
@@ -111,10 +111,10 @@ class Checkpoints:
         return finiteness.first_not_finite(variables)
 
     def restore(self, folder: Optional[pathlib.Path] = None) -> int:
-        """Restores the newest checkpoint that is whole and finite; its step, 0: none.
+        """Restores the newest intact, finite checkpoint; returns its step, 0 if none.
 
         Args:
-          folder: of the run, where it is not the one that this process writes.
+          folder: the run folder, if this process writes to another one.
         """
         paths = self._manager.checkpoints if folder is None else _saved_in(folder)
         for path in reversed(paths):
@@ -130,15 +130,15 @@ class Checkpoints:
                 "again."
             )
         if folder is None:
-            # Best weights there are of a run that was killed before it saved any.
+            # Best weights without a checkpoint are left from a run that was killed.
             (self._folder / "best" / "checkpoint").unlink(missing_ok=True)
         return 0
 
     def _adopt_best(self, folder: pathlib.Path) -> None:
-        """Knows the best weights that were kept after the checkpoint, before a kill.
+        """Adopts best weights that were saved after the checkpoint, before a kill.
 
-        Those before are gone. Where they cannot be read there are none, so that the
-        next good validation keeps others.
+        They replaced the earlier ones. If they cannot be read, the run has no best
+        weights, so that the next good validation saves new ones.
         """
         path = tf.train.latest_checkpoint(str(folder / "best"))
         damage = "no files" if path is None else _damage_of(path)
@@ -147,7 +147,7 @@ class Checkpoints:
             return
         reader = tf.train.load_checkpoint(path)
         keys = [f"{name}/.ATTRIBUTES/VARIABLE_VALUE" for name in self._scores]
-        # Earlier versions did not keep their step and score.
+        # Earlier versions did not save step and score with the best weights.
         if not all(map(reader.has_tensor, keys)):
             return
         score, step = map(reader.get_tensor, keys)
@@ -169,7 +169,7 @@ class Checkpoints:
         self.best_step.assign(-1)
 
     def _fault_of(self, path: str) -> Optional[str]:
-        """Restores a checkpoint; why it cannot be gone on from, None if it can."""
+        """Restores a checkpoint; returns why it is unusable, None if it is usable."""
         try:
             self._read(path)
         except _UNREADABLE as error:
@@ -181,7 +181,8 @@ class Checkpoints:
         """Saves the run at `step`, the number of steps that were taken.
 
         Raises:
-          finiteness.NotFiniteError: a weight, a statistic or a slot is not finite.
+          finiteness.NotFiniteError: a weight, BatchNorm statistic or optimizer slot is
+            not finite.
           UserError: it cannot be written, as on a full disk.
         """
         self._check_finite(step)
@@ -198,15 +199,16 @@ class Checkpoints:
             )
 
     def keep_if_best(self, step: int, score: float) -> bool:
-        """Saves the parts as the best when `score` is the highest so far, and above 0.
+        """Saves the parts as the best if `score` is the highest so far, and above 0.
 
-        Where it is always 0 nothing tells weights apart: the last are the result.
+        If it is always 0, it does not tell weights apart: the last are the result.
 
         Raises:
-          finiteness.NotFiniteError: a weight, a statistic or a slot is not finite.
+          finiteness.NotFiniteError: a weight, BatchNorm statistic or optimizer slot is
+            not finite.
           UserError: it cannot be written.
         """
-        # NaN is not higher either.
+        # Written so that a NaN score is refused, too.
         if not score > max(float(self.best_score), 0.0):
             return False
         self._check_finite(step)
@@ -216,9 +218,10 @@ class Checkpoints:
         return True
 
     def result(self) -> pathlib.Path:
-        """The checkpoint to use: the best one, or the newest where none was kept.
+        """The checkpoint to use: the best one, or the newest if no best was kept.
 
-        Best weights that this run does not know are of another one, which was killed.
+        Best weights on disk that are unknown to this run are left from one that was
+        killed, and are ignored.
         """
         has_best = int(self.best_step) >= 0 and self._best.latest_checkpoint
         return pathlib.Path(
@@ -228,7 +231,7 @@ class Checkpoints:
         )
 
     def scores(self) -> dict[str, float]:
-        """The best validation and its step; empty where nothing was validated."""
+        """The best validation Dice and its step; empty if there is none."""
         if int(self.best_step) < 0:
             return {}
         return {
@@ -293,7 +296,7 @@ def _damage_of(path: str) -> Optional[str]:
 
 
 def read_parts(path: pathlib.Path, parts: Mapping[str, tf.keras.Model]) -> None:
-    """Reads `parts`, each of their variables, from a checkpoint.
+    """Reads all variables of `parts` from a checkpoint.
 
     Raises:
       UserError: the checkpoint is missing or damaged; or one of their variables is
@@ -305,7 +308,7 @@ def read_parts(path: pathlib.Path, parts: Mapping[str, tf.keras.Model]) -> None:
         status.assert_existing_objects_matched()
         status.expect_partial()
     except _UNREADABLE as error:
-        # The kind of error does not tell bad files from those of another network.
+        # Damaged files and those of another network can raise the same errors.
         damage = _damage_of(str(path))
         if damage is not None:
             raise _unusable(path, damage) from None

@@ -1,8 +1,8 @@
-"""How one step is shared among devices: one, those of a machine, or of many.
+"""Computes a training step on one device, on all of a machine, or on several machines.
 
-A step's batch is the same whatever the devices: every process makes the whole batch,
-and each replica computes a run of its rows. The losses see all rows, through `gather`
-and `sum`. Each replica then has the same loss, but the gradient only of its own rows'
+A step's batch does not depend on the devices: every process makes the whole batch, and
+each replica computes a consecutive part of its rows. Losses see all rows, by `gather`
+and `sum`, so each replica has the same loss, but the gradient only of its own rows'
 share in it: the sum of the replicas' gradients is the gradient on one device.
 """
 
@@ -24,11 +24,11 @@ from dscl_tf.training import tf_config
 
 _LOG = logging.getLogger(__name__)
 _KINDS = ("none", "mirrored", "multi_worker")
-# What a batch (or one joined to it, "unlabelled/image") has by row and only its row's
-# replica needs, as all do whose names begin so; ids are needed by all.
+# Entries of a batch (or of one joined to it, "unlabelled/image") whose rows are divided
+# among replicas, by name and by prefix. Every replica needs the ids of all rows.
 _DIVIDED = ("image", "label")
 _OF_ROWS = "rows_"
-# What a collective operation fails with when a worker of it has gone.
+# What a collective operation raises when one of its workers is gone.
 _LOST = (
     tf.errors.AbortedError,
     tf.errors.CancelledError,
@@ -44,11 +44,11 @@ def _is_divided(key: str) -> bool:
 
 
 class Devices:
-    """One device: everything is given back as it came."""
+    """One device: values that devices would exchange are returned unchanged."""
 
     is_chief = True  # Whether this process writes the run folder.
     num_replicas = 1
-    steps_between_stops = 1  # After so many all look whether one was asked to stop.
+    steps_between_stops = 1  # Steps between checks for a request to stop.
 
     def scope(self) -> contextlib.AbstractContextManager:
         """Variables made within live on all devices."""
@@ -59,7 +59,7 @@ class Devices:
         return tf.function(step, jit_compile=jit, autograph=False)
 
     def gather(self, rows: tf.Tensor, total: int) -> tf.Tensor:
-        """In a step: the rows of all replicas, in the order of the batch.
+        """Gathers, in a step, the rows of all replicas in the order of the batch.
 
         Args:
           rows: floating [n, ...], of this replica.
@@ -72,25 +72,25 @@ class Devices:
         return rows
 
     def sum(self, values: tf.Tensor) -> tf.Tensor:
-        """In a step: the sum over replicas, with the gradient of the own summand."""
+        """Sums over replicas, in a step; only this replica's summand has a gradient."""
         return values
 
     def sum_gradients(self, gradients: Sequence[tf.Tensor]) -> Sequence[tf.Tensor]:
-        """In a step: each gradient's sum over replicas."""
+        """Sums each gradient over replicas, in a step."""
         return gradients
 
     def settler(self, models: Sequence[tf.keras.Model]) -> Callable[[], None]:
-        """A function that gives all replicas the mean of their moving statistics.
+        """A function that sets all replicas' moving statistics to their mean.
 
-        The mean of moving averages is the moving average of the means, so it changes
-        nothing of what comes after; but where the segmenter itself teaches (by
-        --consistency_teacher_decay=0, and without --sync_batch_norm).
+        The mean of moving averages is the moving average of the means, so training is
+        not affected, unless it uses them: a segmenter that is its own teacher does
+        (--consistency_teacher_decay=0 without --sync_batch_norm).
         """
         del models
         return lambda: None
 
     def any_asked(self, asked: bool) -> bool:
-        """Whether any process was asked to stop; `asked` is of this one."""
+        """Whether any process was asked to stop; `asked` says whether this one was."""
         return asked
 
     def chiefs(self, value: float) -> float:
@@ -114,7 +114,7 @@ class Devices:
 
     @contextlib.contextmanager
     def guard(self) -> Iterator[None]:
-        """Within the block, the loss of another process is said as a UserError."""
+        """Within the block, the loss of another process is raised as a UserError."""
         yield
 
 
@@ -167,17 +167,17 @@ class Replicas(Devices):
         number = int(tf.get_static_value(replica.replica_id_in_sync_group))
         bounds = row_bounds(total, self.num_replicas)
         sizes = np.diff(bounds)
-        # Collectives are quickest, and need no word about sizes, between equal shapes.
+        # Equal shapes are gathered fastest, and without an exchange of sizes.
         padding = [[0, max(sizes) - sizes[number]]] + [[0, 0]] * (rows.shape.rank - 1)
         padded = tf.pad(tf.stop_gradient(rows), padding)
         pieces = tf.split(replica.all_gather(padded, axis=0), self.num_replicas)
         pieces = [piece[:size] for piece, size in zip(pieces, sizes)]
         pieces[number] = rows
-        # The losses choose their way by the size, which workers' values do not tell.
+        # Losses branch on the static size, which values from other workers do not have.
         return tf.ensure_shape(tf.concat(pieces, axis=0), [total, *rows.shape[1:]])
 
     def sum(self, values: tf.Tensor) -> tf.Tensor:
-        # TensorFlow's own gradient of it would sum the replicas' equal gradients.
+        # TensorFlow's gradient of all_reduce would sum the replicas' equal gradients.
         return tf.grad_pass_through(self.sum_gradients)(values)
 
     def sum_gradients(self, gradients: Sequence[tf.Tensor]) -> Sequence[tf.Tensor]:
@@ -207,7 +207,7 @@ class Replicas(Devices):
 class Workers(Replicas):
     """The devices of several processes, each with its own `TF_CONFIG`."""
 
-    steps_between_stops = 10  # To look together is to wait for each other.
+    steps_between_stops = 10  # For each check, workers wait for each other.
 
     def __init__(self, strategy: tf.distribute.MultiWorkerMirroredStrategy):
         """Replicas on the devices of all workers of `strategy`."""
@@ -253,7 +253,7 @@ class Workers(Replicas):
         if self.is_chief:
             yield path
             return
-        # Saving is collective: the others must write as well, but nothing of use.
+        # Saving is collective: the others must write, too, but their files are unused.
         with tempfile.TemporaryDirectory(prefix="dscl_worker_") as other:
             yield pathlib.Path(other)
 
@@ -273,10 +273,10 @@ class Workers(Replicas):
 
 
 def row_bounds(total: int, num_replicas: int) -> list[int]:
-    """Where each replica's rows start, and the end: the first ones get one more.
+    """Where each replica's rows start, and the end; the first ones may have one more.
 
     Raises:
-      UserError: fewer rows than replicas; BatchNorm has no statistics of no row.
+      UserError: fewer rows than replicas; BatchNorm needs at least one row in each.
     """
     if total < num_replicas:
         raise errors.UserError(
@@ -296,7 +296,7 @@ def start(distribution: str) -> Devices:
         this machine) or "multi_worker" (those of all workers in `TF_CONFIG`).
 
     Raises:
-      UserError: another word, or `TF_CONFIG` is missing or not valid.
+      UserError: an unknown `distribution`, or `TF_CONFIG` is missing or not valid.
     """
     if distribution not in _KINDS:
         raise errors.UserError(
@@ -304,7 +304,7 @@ def start(distribution: str) -> Devices:
         )
     if distribution == "none":
         return ONE
-    # It tells of each collective operation that it builds.
+    # TensorFlow logs each collective operation that it builds.
     tf.get_logger().setLevel(logging.WARNING)
     if distribution == "multi_worker":
         tf_config.check(os.environ.get("TF_CONFIG"))
@@ -323,7 +323,7 @@ def start(distribution: str) -> Devices:
 
 
 def _reason(error: BaseException) -> str:
-    """What TensorFlow's message tells of the cause, without its operations."""
+    """The cause in TensorFlow's error message, without the names of its operations."""
     text = re.sub(r"\{\{.*?\}\}", "", str(error))
     told = re.search(r"aborted by: (.*)", text)
     lines = [line.strip() for line in text.splitlines() if line.strip()]

@@ -1,4 +1,4 @@
-"""Whether numbers are finite: what is not must neither be saved nor be used."""
+"""Checks for NaN and infinity, which must be neither saved nor used."""
 
 from collections.abc import Iterable, Mapping
 from typing import Optional
@@ -17,10 +17,10 @@ def first_not_finite(variables: Mapping[str, tf.Variable]) -> Optional[str]:
     """The name of the first variable with a value that is NaN or infinite.
 
     Args:
-      variables: by name; those that hold no floats are finite.
+      variables: by name; those of other than floating dtypes count as finite.
 
     Returns:
-      None where all are finite. The device is asked once for all of them.
+      The name, or None if all are finite. All are checked in one copy from the device.
     """
     floats = {name: v for name, v in variables.items() if v.dtype.is_floating}
     if not floats:
@@ -36,11 +36,11 @@ def variables_of(
     parts: Mapping[str, tf.keras.Model],
     optimizer: Optional[tf.keras.optimizers.Optimizer] = None,
 ) -> dict[str, tf.Variable]:
-    """All variables of networks, and of what trains them, by a name that tells them.
+    """All variables of networks and of their optimizer, by unique names.
 
     Args:
       parts: networks by name; BatchNorm's statistics are among their variables.
-      optimizer: built, or None.
+      optimizer: a built optimizer, or None.
     """
     found = {}
     for part, model in parts.items():
@@ -51,5 +51,5 @@ def variables_of(
 
 
 def _named(owner: str, variables: Iterable[tf.Variable]) -> dict[str, tf.Variable]:
-    # Names of layers repeat.
+    # Numbered, since names of layers repeat.
     return {f"{owner}/{each.name} ({k})": each for k, each in enumerate(variables)}

@@ -1,4 +1,4 @@
-"""What one stage takes over from the one before, asserted and told."""
+"""Loads what a stage takes over from an earlier one, and logs it part by part."""
 
 import logging
 import pathlib
@@ -13,7 +13,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def take_over(source: pathlib.Path, parts: Mapping[str, tf.keras.Model]) -> str:
-    """Loads the parts that `source` also has; BatchNorm statistics included.
+    """Loads those parts that `source` has, with their BatchNorm statistics.
 
     Args:
       source: checkpoint of an earlier stage.

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT as a request to save and stop, not a sudden end."""
+"""Treats SIGTERM and SIGINT as requests to save and stop."""
 
 import contextlib
 import signal
@@ -19,7 +19,7 @@ class StopRequest:
 
     @property
     def by(self) -> str:
-        """Who asked, once it is known that one of a run's processes was asked."""
+        """What asked for the stop, given that a process of the run was asked to."""
         return self.signal_name or "A signal to another worker"
 
     def __call__(self, number: int, frame: object) -> None:
@@ -37,8 +37,8 @@ def stop_request() -> Iterator[StopRequest]:
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-    # A thread that is told of signals, too, might look only when this block has been
-    # left, and take them for unheard.
+    # A thread that watches the wake-up descriptor might look at a signal only after
+    # this block has ended, when its handler is gone, and take it for unhandled.
     told = signal.set_wakeup_fd(-1)
     before = {number: signal.signal(number, request) for number in _SIGNALS}
     try:

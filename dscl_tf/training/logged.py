@@ -15,7 +15,7 @@ def curves(run: Path) -> dict[str, Curve]:
     """What a run logged, by name, without values that are not finite.
 
     Args:
-      run: its folder; where it logged nothing, there is no curve.
+      run: the run folder; if nothing was logged, there are no curves.
 
     Raises:
       UserError: metrics.csv is damaged.
@@ -36,10 +36,10 @@ def thinned(curve: Curve) -> Curve:
 
 
 def mean_curve(runs: Sequence[Path], name: str) -> Curve:
-    """The mean over runs of what they logged under a name, where all have it.
+    """The mean over runs of a logged value, at the steps at which all logged it.
 
     Args:
-      runs: their folders; those that logged nothing are left out.
+      runs: run folders; those that did not log it are left out.
       name: in metrics.csv.
     """
     found = [dict(curves(run).get(name, [])) for run in runs]
@@ -49,7 +49,7 @@ def mean_curve(runs: Sequence[Path], name: str) -> Curve:
 
 
 def record(run: Path) -> dict[str, Any]:
-    """A run's config.json as it is, of any version; empty where there is none.
+    """A run's config.json as it is, of any version; empty if there is none.
 
     Raises:
       UserError: it is damaged.

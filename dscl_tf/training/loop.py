@@ -18,7 +18,7 @@ from dscl_tf.training.distribution import Devices
 from dscl_tf.training.monitor import Monitor
 
 _LOG = logging.getLogger(__name__)
-_FLAT = 0.01  # A loss this close to chance, as a fraction, has learned nothing.
+_FLAT = 0.01  # A loss within this fraction of chance level has learned nothing.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Hook:
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """All that the loop needs of a stage."""
+    """Everything that the loop needs to train a stage."""
 
     config: StageConfig
     stream: Source
@@ -40,20 +40,21 @@ class Training:
     monitor: Monitor
     hooks: Sequence[Hook] = ()
     devices: Devices = distribution.ONE
-    after_step: Sequence[Callable[[int], None]] = ()  # Told how many are done.
-    input_device: Optional[str] = None  # As of `runtime.Runtime`.
+    after_step: Sequence[Callable[[int], None]] = ()  # Take the number of steps done.
+    input_device: Optional[str] = None  # As in `runtime.Runtime`.
 
 
 def train(training: Training) -> str:
     """Trains from the newest checkpoint to the last step.
 
     Returns:
-      Who asked to stop during the last step, when nothing was left to be stopped but
-      what comes after; "": nobody.
+      What asked to stop during the last step (`StopRequest.by`): training is complete,
+      and the caller decides whether to start what follows; "" if nothing did.
 
     Raises:
-      Interrupted: by a signal before the last step, after saving.
-      NotFiniteError: with the step and what its batch was made of.
+      Interrupted: a signal arrived before the last step; the state has been saved.
+      NotFiniteError: a loss or gradient is not finite, naming the step and the slices
+        of its batch; or a weight is not, when it is to be saved.
     """
     config, checkpoints = training.config, training.checkpoints
     devices = training.devices
@@ -85,8 +86,8 @@ def train(training: Training) -> str:
                     f"{stop.by} at step {done} of {last}, saved in "
                     f"{config.workdir}. Start the same command again to go on."
                 )
-    # The signals act as before again, so none is missed between this and what follows.
-    # Workers look together here as well, whatever the number of steps.
+    # Signals have their former handlers again, so none is missed between here and what
+    # follows. Workers make this last check together, whatever the number of steps.
     return stop.by if devices.any_asked(bool(stop)) else ""
 
 
@@ -128,7 +129,7 @@ class _Meter:
         batch can be named afterwards, since it is a function of the step.
 
         Returns:
-          float64 [steps, names], by one copy from the device.
+          The scalars since the last report, float64 [steps, names], copied at once.
         """
         if not self._steps:
             return np.zeros([0, len(self._names)])
@@ -144,7 +145,7 @@ class _Meter:
         return steps.LOSS_SCALE in self._names
 
     def _must_be_finite(self, name: str) -> bool:
-        # With loss scaling a step whose gradient overflows is skipped, and no fault.
+        # With loss scaling, a step whose gradient overflows is skipped: no error.
         return "loss" in name or (name == "grad_norm" and not self._is_scaled)
 
     def _not_finite(self, name: str, value: float, step: int) -> Exception:

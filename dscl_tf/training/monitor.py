@@ -23,10 +23,10 @@ class Monitor:
         """Opens the files.
 
         Args:
-          folder: of the run.
-          first_step: rows of later steps, left by a run that was cut off after its
-            last checkpoint, are dropped from metrics.csv; and all events at 0, where
-            there was none yet.
+          folder: the run folder.
+          first_step: the step to resume from. Rows of later steps, left by a run that
+            was killed after its last checkpoint, are dropped from metrics.csv. At 0,
+            when there is no checkpoint, all TensorBoard events are deleted, too.
         """
         folder.mkdir(parents=True, exist_ok=True)
         events = folder / "tensorboard"
@@ -38,7 +38,7 @@ class Monitor:
         self._writer = tf.summary.create_file_writer(str(events))
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Reports numbers at `step`; those that are not finite in the log alone."""
+        """Records numbers at `step`; those that are not finite are only logged."""
         odd = [name for name, value in values.items() if not np.isfinite(value)]
         for name in odd:
             _LOG.warning("At step %d %s is %s: not recorded.", step, name, values[name])

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from dscl_tf import palette
 from dscl_tf.losses import LocalRegions
 
-_UNKNOWN = "dimgray"  # Where nobody labelled.
-_ROWS = 4  # Images of a panel.
+_UNKNOWN = "dimgray"  # The colour of voxels whose label is unknown.
+_ROWS = 4  # Images per column of a panel.
 _TITLES = ("x", "view 1", "view 2")
 
 
@@ -57,10 +57,10 @@ def region_panel(
     """Two views of one slice with the regions drawn where they lie.
 
     Args:
-      images: float [N, H, W, channels]; the first is shown.
+      images: float [N, H, W, channels]; the first channel of the first slice is shown.
       view: int [N].
-      regions: where they begin on the feature map.
-      region_size: K; regions may have been made one vector each, of size 1.
+      regions: their top-left corners on the feature map are drawn.
+      region_size: K; that of `regions` is 1 where the head makes each one a vector.
       stride_px: image pixels per position of the feature map.
 
     Returns:
@@ -78,7 +78,7 @@ def region_panel(
                     region_size * stride_px,
                     region_size * stride_px,
                     fill=False,
-                    # One color a region: it has the same in both views.
+                    # A region has the same color in both views.
                     edgecolor=f"C{color % 10}",
                 )
             )
@@ -92,7 +92,7 @@ def segmentation_panel(
 
     Args:
       images: float [Q, H, W].
-      truth: int [Q, H, W]; `num_classes`, which is unknown, is grey.
+      truth: int [Q, H, W]; `num_classes` means unknown and is shown in grey.
       prediction: int [Q, H, W].
       num_classes: background included.
 

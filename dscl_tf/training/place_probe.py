@@ -1,4 +1,4 @@
-"""A probe of the decoder stage that needs no labels: place, or what is there?"""
+"""Probes, without labels, whether the decoder stage learns only where regions lie."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ from dscl_tf.losses import LocalRegions
 from dscl_tf.pipeline import batches
 from dscl_tf.pipeline.streams import Batch
 
-_SEED = (20_201_206, 0)  # Equal views at every look, so that values can be compared.
-_MOST_SLICES = 8  # Of a volume.
+_SEED = (20_201_206, 0)  # Constant, so that values of all steps can be compared.
+_MOST_SLICES = 8  # Per volume.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,9 +37,9 @@ def pair_terms(
     Args:
       stage: networks and settings.
       first: float32 [Q, H, W, C].
-      second: float32 [Q, H, W, C], the partners, region r of region r; `first` itself
-        for two views of a slice.
-      whole: without crops, so that regions lie at the same positions of both maps.
+      second: float32 [Q, H, W, C], the partners: region r of an image is paired with
+        region r of its partner. `first` itself gives two views of each slice.
+      whole: views are not cropped, so that regions lie at equal positions of both maps.
 
     Returns:
       The terms of `losses.local_contrastive_terms`.
@@ -48,7 +48,7 @@ def pair_terms(
     local = dataclasses.replace(stage.config, strategy=LocalStrategy.LR, crop_side=side)
     transform = batches.local_transform(local, stage.views, stage.map_size)
     count = first.shape[0]
-    # The partners have their ids, so that the same places are drawn for both.
+    # Partners have equal ids, so that the same places are drawn for both.
     ids = {k: tf.range(count) for k in ("image_id", "volume", "partition")}
     shown = [
         transform({**ids, "image": tf.convert_to_tensor(images)}, tf.constant(_SEED))
@@ -67,25 +67,25 @@ def pair_terms(
 
 @dataclasses.dataclass(frozen=True)
 class PlaceLosses:
-    """What the probe found."""
+    """Losses that the probe has measured."""
 
-    two_views: float  # Of a slice, as they are trained.
-    same_places: float  # Of slices that have nothing but the places in common.
-    chance: float  # Of the latter.
+    two_views: float  # Of two views of a slice, as in training.
+    same_places: float  # Of slices that have only the places of regions in common.
+    chance: float  # The chance level of `same_places`.
 
     @property
     def is_solved_by_place(self) -> bool:
-        """Whether the stage has learned, and places give nearly all of it."""
+        """Whether the stage has learned, but almost nothing beyond regions' places."""
         has_learned = self.two_views < self.chance / 2
         return has_learned and self.same_places - self.two_views < self.chance / 10
 
 
 class PlaceProbe:
-    """The loss of two views beside that of the same places of different volumes.
+    """Compares the loss of two views with that of equal places of different volumes.
 
-    The pairs are slices of two subjects, one from base to apex, the other from apex to
-    base. Where their loss is as low as that of two views, the regions' places are what
-    tells them apart.
+    Slices of two subjects are paired, one subject's from base to apex, the other's from
+    apex to base. If their loss is as low as that of two views, the network tells
+    regions apart by their places.
     """
 
     def __init__(self, stage: LocalStage, cohort: PreparedCohort, names: Sequence[str]):
@@ -102,7 +102,7 @@ class PlaceProbe:
         }
 
     def losses(self) -> PlaceLosses:
-        """Looks at the networks as they are now."""
+        """Computes the losses of the networks as they are now."""
         two_views = self._terms[False](self._first, self._first)
         same_places = self._terms[True](self._first, self._other)
         return PlaceLosses(
@@ -115,12 +115,12 @@ class PlaceProbe:
 def two_subjects(
     cohort: PreparedCohort, preferred: Sequence[str], others: Sequence[str]
 ) -> Optional[tuple[str, str]]:
-    """Two volumes of different subjects; None where there is one subject only.
+    """Two volumes of different subjects; None if there is only one subject.
 
     Args:
-      cohort: whose they are.
-      preferred: names that come first, such as those that are not trained on.
-      others: names to take from where these do not suffice.
+      cohort: the cohort of the volumes.
+      preferred: names to take first, such as those of held-out volumes.
+      others: names to take if `preferred` does not suffice.
     """
     by_subject: dict[str, str] = {}
     for name in (*preferred, *others):

@@ -1,4 +1,4 @@
-"""A probe of the encoder that needs no labels: do neighbours share a partition?"""
+"""Probes, without labels, whether embeddings of the same partition are neighbours."""
 
 from collections.abc import Sequence
 

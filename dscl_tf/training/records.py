@@ -1,4 +1,4 @@
-"""What a run was asked to be, and whether another request is the same run."""
+"""Records of what runs were asked to do, and whether two of them are the same run."""
 
 import dataclasses
 import functools
@@ -19,8 +19,8 @@ from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.cohort.splits import Split
 
 FORMAT = 1
-# What decides the weights that a stage ends with: settings, and subsets of the split.
-# The others may change, so that a finished encoder serves any fine-tuning.
+# What decides the final weights of a stage: these settings, and subsets of the split.
+# All others may change, so that a finished encoder serves any fine-tuning.
 _COMMON = ("stage", "init", "seed", "optimizer")
 _STEPS = "config.optimizer.num_steps"
 _NETWORK = (
@@ -36,25 +36,25 @@ _SETTINGS = {
     "pretext": ("pretext", "num_probe"),
     "finetune": ("finetune",),
 }
-# What the network has for a group of settings.
+# The field of NetworkConfig for the projection head of each group of settings.
 _HEADS = {"global_": "global_head_units", "local": "local_head_units"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Lengthening:
-    """A run was given more steps."""
+    """One occasion on which a run was given more steps."""
 
-    at_step: int  # The steps taken before; up to there, schedules were of the fewer.
-    from_steps: int  # The number of steps that it was to have.
+    at_step: int  # Steps taken before, while schedules were those of `from_steps`.
+    from_steps: int  # The number of steps that it was to take until then.
 
 
 @dataclasses.dataclass(frozen=True)
 class Computing:
-    """What a run's settings came to on the machine that began it."""
+    """How a run computes, as resolved on the machine that began it."""
 
     precision: str  # A Keras mixed-precision policy.
     jit: bool  # Whether XLA compiles the training step.
-    num_devices: int  # That share each batch.
+    num_devices: int  # Devices that share each batch.
 
     def __str__(self) -> str:
         xla = "on" if self.jit else "off"
@@ -63,29 +63,29 @@ class Computing:
 
 @dataclasses.dataclass(frozen=True)
 class RunRecord:
-    """What `config.json` of a run holds."""
+    """The content of a run's `config.json`."""
 
     config: config.StageConfig
     split: Split
     cohort_id: str
     label_names: tuple[str, ...]
     preprocessing: config.PreprocessingConfig
-    versions: dict  # Of software, by its name.
-    # The voxel value of each class in masks' files; None: the classes.
+    versions: dict  # Versions of software packages, by name.
+    # The voxel value of each class in mask files; None: the class numbers themselves.
     label_values: Optional[tuple[int, ...]] = dataclasses.field(
         default=None, metadata=checks.ABSENT
     )
-    # In order.
+    # The earliest first.
     lengthened: tuple[Lengthening, ...] = dataclasses.field(
         default=(), metadata=checks.ABSENT
     )
-    # None: an earlier version did not say.
+    # None: recorded by an earlier version, without it.
     computing: Optional[Computing] = dataclasses.field(
         default=None, metadata=checks.ABSENT
     )
 
     def volumes_learned_from(self) -> set[str]:
-        """Names of the volumes that shaped its weights, by training or choosing."""
+        """Names of the volumes used to train or to choose its weights."""
         subsets = set(_subsets(self.config)) - {"test"}
         return {name for subset in subsets for name in getattr(self.split, subset)}
 
@@ -93,7 +93,7 @@ class RunRecord:
 def make_record(
     stage_config: config.StageConfig, cohort: PreparedCohort, split: Split
 ) -> RunRecord:
-    """The record of a new run; it names folders alike from any working directory."""
+    """The record of a new run; its folders are valid from any working directory."""
     return RunRecord(
         config=stage_config.from_anywhere,
         split=split,
@@ -119,8 +119,8 @@ def from_json(content: Mapping[str, Any], where: str) -> RunRecord:
     """The record of a config.json.
 
     Args:
-      content: of the file.
-      where: its path, for messages.
+      content: content of the file.
+      where: path of the file, for messages.
 
     Raises:
       UserError: a field is missing or not valid, or it is of another version.
@@ -141,7 +141,7 @@ def from_json(content: Mapping[str, Any], where: str) -> RunRecord:
 
 
 def differences(old: RunRecord, new: RunRecord) -> str:
-    """What makes them different runs, in words; empty if nothing does.
+    """Describes what makes two records different runs; empty if nothing does.
 
     Settings that the stage does not use, how it computes, and where its files are
     do not count.
@@ -150,9 +150,9 @@ def differences(old: RunRecord, new: RunRecord) -> str:
 
 
 def steps_added(old: RunRecord, new: RunRecord) -> int:
-    """How many steps the new run has more, below 0: fewer.
+    """How many more steps the new run has than the old; negative if it has fewer.
 
-    0 as well where anything else makes them different runs.
+    It is 0, too, if anything else makes them different runs.
     """
     found = _differing(old, new)
     if [name for name, _, _ in found] != [_STEPS]:
@@ -161,7 +161,7 @@ def steps_added(old: RunRecord, new: RunRecord) -> int:
 
 
 def _differing(old: RunRecord, new: RunRecord) -> list[tuple]:
-    """Names of what makes them different runs, with the values of both."""
+    """The names of fields that make two records different runs, with both values."""
     before, now = _decisive(old), _decisive(new)
     for path in config.paths_of_runs(new.config):
         if path[0] in before["config"]:
@@ -174,10 +174,10 @@ def _differing(old: RunRecord, new: RunRecord) -> list[tuple]:
 def other_preprocessing(
     old: config.PreprocessingConfig, new: config.PreprocessingConfig
 ) -> str:
-    """How slices were prepared otherwise, in words; empty if they were not.
+    """Describes how preparation of the slices differs; empty if it does not.
 
-    Their orientation is left out: each cohort has a reference of its own; and their
-    channels (`channels.require_same`).
+    Orientation is left out, since each cohort has a reference of its own, and so are
+    channels, which `channels.require_same` compares.
     """
     plain = {"orientation": None, "channels": None}
     both = [dataclasses.replace(each, **plain) for each in (old, new)]
@@ -185,7 +185,7 @@ def other_preprocessing(
 
 
 def fingerprint(record: RunRecord) -> int:
-    """A number that tells apart requests that processes cannot work on together."""
+    """A checksum that is equal for requests that processes can work on together."""
     content = to_json(record)
     settings = content["config"]
     # Hosts may have the same files in other places, and another version of Python.
@@ -217,12 +217,12 @@ def _decisive(record: RunRecord) -> dict:
 
 def _several_channels(record: RunRecord) -> dict:
     if record.preprocessing.num_channels == 1:
-        return {}  # Told by the cohort; earlier runs do not know which one it is.
+        return {}  # Implied by the cohort; earlier versions did not record which it is.
     return {"channels": [it.name for it in record.preprocessing.channels]}
 
 
 def _without_unused(settings: Any) -> dict:
-    """As JSON, with defaults for what other settings leave without effect."""
+    """The settings as JSON, with defaults for those that others make ineffective."""
     content = config_json.to_json(settings)
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
@@ -234,7 +234,7 @@ def _without_unused(settings: Any) -> dict:
 
 
 def _subsets(settings: config.StageConfig) -> tuple[str, ...]:
-    """The parts of the split that shape a run, its test set included."""
+    """The subsets of the split that define a run; in fine-tuning the test set, too."""
     if settings.stage != "finetune":
         return ("pretrain",)
     more = ("pretrain",) if settings.finetune.uses_unlabelled else ()
@@ -255,7 +255,7 @@ def _same_start(
     before: Optional[str],
     now: Optional[str],
 ) -> bool:
-    """Whether both start from the same other run, perhaps moved together with it."""
+    """Whether both start from the same run, which may have been moved with them."""
     if before is None or now is None:
         return before == now
     return os.path.abspath(before) == os.path.abspath(now) or os.path.relpath(

@@ -14,7 +14,7 @@ from dscl_tf.training import checkpoints, records, runtime
 from dscl_tf.training.records import RunRecord
 
 _LOG = logging.getLogger(__name__)
-_ORDER = ("encoder", "pretext", "decoder", "finetune")  # In which stages follow.
+_ORDER = ("encoder", "pretext", "decoder", "finetune")  # The order of stages.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,14 +24,14 @@ class Segmenter:
     model: tf.keras.Model  # float32 [N, H, W, channels] to logits [N, H, W, C].
     preprocessing: config.PreprocessingConfig
     label_names: tuple[str, ...]
-    # Labels of which a mask keeps one piece alone; 0: of all together.
+    # Labels of which masks keep one connected component; 0: all labels together.
     largest_component: tuple[int, ...] = ()
-    # The voxel value of each class in masks' files; None: the classes.
+    # The voxel value of each class in mask files; None: the class numbers themselves.
     label_values: Optional[tuple[int, ...]] = None
 
 
 class _LogFile(logging.FileHandler):
-    """On a full disk it loses lines: the checkpoint that fails is what is said."""
+    """Loses lines on a full disk: the checkpoint that fails reports the error."""
 
     def handleError(self, record: logging.LogRecord) -> None:
         del record
@@ -64,14 +64,14 @@ class RunFolder:
         return self.path / "result.json"
 
     def start(self, record: RunRecord) -> None:
-        """Writes the record, or checks that it is the one that is there.
+        """Writes the record, or checks it against that of a run that has begun.
 
-        It may have more steps; that changes nothing here yet. A run that was refused
-        before its first checkpoint leaves a record only: new settings take its place.
+        A record of more steps is accepted, but not written yet. A run that was refused
+        before its first checkpoint leaves only a record, which the new one replaces.
 
         Raises:
           UserError: the folder belongs to a run with other settings, or its path has
-            characters that a checkpoint's may not have.
+            characters that the path of a checkpoint may not have.
         """
         files.require_no_pattern(self.path)
         if not self.has_begun():
@@ -80,7 +80,7 @@ class RunFolder:
             self.refuse_other(record)
 
     def refuse_other(self, record: RunRecord) -> None:
-        """Refuses a record that is not the one that is there.
+        """Refuses a record that describes a run other than the one in the folder.
 
         Raises:
           UserError: naming what differs.
@@ -93,7 +93,7 @@ class RunFolder:
             )
 
     def steps_added(self, record: RunRecord) -> int:
-        """How many steps a record has more than the run; `records.steps_added`."""
+        """How many more steps a record has than the run; see `records.steps_added`."""
         if not self.has_begun():
             return 0
         return records.steps_added(self.read_record(), record)
@@ -104,7 +104,7 @@ class RunFolder:
         return begun and self.config_file.exists()
 
     def has_checkpoint(self) -> bool:
-        """Whether there is one to go on from; best weights are none."""
+        """Whether there is a checkpoint to resume from; best weights do not count."""
         return (self.path / "checkpoints" / "checkpoint").exists()
 
     def read_record(self) -> RunRecord:
@@ -123,12 +123,12 @@ class RunFolder:
         return files.read_json_object(self.result_file, "run's result")
 
     def largest_component(self, num_classes: int) -> tuple[int, ...]:
-        """The labels of which a finished run found that masks keep one piece alone.
+        """The labels of which masks keep one component, according to a finished run.
 
         0 stands for all structures together (`inference.components`).
 
         Raises:
-          UserError: they are no labels of its structures.
+          UserError: the result file holds values that are not labels of the run.
         """
         found = (self.read_result() or {}).get("largest_component", [])
         if not isinstance(found, list) or not all(
@@ -151,7 +151,7 @@ class RunFolder:
         """The checkpoint that later stages and users take.
 
         Raises:
-          UserError: the run has not finished, or TensorFlow cannot read in its folder.
+          UserError: the run has not finished, or TensorFlow cannot read from its path.
         """
         files.require_no_pattern(self.path)
         result = self.read_result()
@@ -161,7 +161,7 @@ class RunFolder:
                 "end first, by the command that started it or gave it more steps."
             )
         name = result.get("checkpoint")
-        path = self.path / str(name).replace("\0", "")  # No path may hold one.
+        path = self.path / str(name).replace("\0", "")  # No path may contain NUL.
         if (
             not isinstance(name, str)
             or "\0" in name
@@ -196,7 +196,8 @@ class RunFolder:
     def log_file(self) -> Iterator[None]:
         """Within the block, what the library logs also goes to log.txt.
 
-        Once: an experiment's task may have opened the file of its only run before.
+        A file that is logged to already is not opened again: an experiment's task may
+        have opened that of its only run.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         path = self.path / "log.txt"
@@ -234,7 +235,7 @@ def runs_in(folder: pathlib.Path) -> dict[str, RunFolder]:
 
 
 def _place(stage: config.StageConfig) -> tuple[int, int]:
-    """Its place among the stages, and among the rounds of its stage."""
+    """Sort key of a run: the place of its stage, then its round of fine-tuning."""
     return _ORDER.index(stage.stage), stage.finetune.draw_number
 
 
@@ -245,7 +246,8 @@ def load_segmenter(folder: files.PathLike, last: bool = False) -> Segmenter:
 
     Args:
       folder: run folder of a fine-tuning stage.
-      last: its weights after the last step; else those that validation chose.
+      last: whether to take the weights after the last step, not those of the best
+        validation.
 
     Raises:
       UserError: it is not such a run, has not finished, or is damaged.
@@ -287,9 +289,9 @@ def load_network(record: RunRecord, checkpoint: pathlib.Path) -> tf.keras.Model:
 def result_parts(
     stage: config.StageConfig, parts: Mapping[str, tf.keras.Model]
 ) -> dict[str, tf.keras.Model]:
-    """Parts by the names under which a run of a stage holds its result.
+    """Parts by the names under which a run of a stage stores its result.
 
-    Where an average of the weights is the result, its parts have the segmenter's place.
+    If the result is an average of the weights, the segmenter's parts get its names.
     """
     if stage.stage != "finetune" or not stage.finetune.average_decay:
         return dict(parts)
@@ -306,7 +308,7 @@ def unet_parts(unet: tf.keras.Model) -> dict[str, tf.keras.Model]:
 
 
 def averaged(parts: Mapping[str, tf.keras.Model]) -> dict[str, tf.keras.Model]:
-    """The parts, the segmenter's by the names that those of its average have."""
+    """Gives the segmenter's parts the names of those of its weights' average."""
     of_segmenter = ("encoder", "decoder", "classifier")
     return {
         f"average_{name}" if name.startswith(of_segmenter) else name: part

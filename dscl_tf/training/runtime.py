@@ -24,11 +24,11 @@ _CPUINFO = pathlib.Path("/proc/cpuinfo")
 
 @dataclasses.dataclass(frozen=True)
 class Runtime:
-    """What `auto` came to."""
+    """How a run computes, with each `auto` resolved."""
 
     precision: str  # A Keras mixed-precision policy.
     jit: bool  # Whether XLA compiles the training step.
-    # The GPU that augments the batches; None: the CPU, while the step before runs.
+    # The GPU that augments batches; None: the CPU does, during the previous step.
     input_device: Optional[str] = None
 
 
@@ -42,16 +42,16 @@ def cpu_has_bfloat16(cpuinfo: pathlib.Path = _CPUINFO) -> bool:
 
 
 def gpu_precision() -> str:
-    """The precision that every GPU of this machine computes fast in.
+    """The lowest precision that is fast on every GPU of this machine.
 
-    bfloat16 needs no loss scaling and is in tensor cores from compute capability 8.0;
-    float16 is from 7.0.
+    Tensor cores have bfloat16, which needs no loss scaling, from compute capability
+    8.0, and float16 from 7.0.
     """
     capabilities = [
         tf.config.experimental.get_device_details(device).get("compute_capability")
         for device in tf.config.list_physical_devices("GPU")
     ]
-    # Of a GPU that does not say, nothing is taken for granted.
+    # A GPU that does not report its capability is taken to have no tensor cores.
     least = min(each or (0, 0) for each in capabilities)
     if least >= (8, 0):
         return "mixed_bfloat16"
@@ -59,10 +59,10 @@ def gpu_precision() -> str:
 
 
 def promise_float32() -> None:
-    """Has float32 computed as such in this process.
+    """Makes this process compute float32 operations in full float32.
 
-    TensorFlow rounds the factors of products to TF32, 10 bits, on GPUs that can. The
-    losses, and prediction, are promised in float32.
+    By default TensorFlow rounds the factors of products to TF32, with 10 bits, on GPUs
+    that have it; but losses and predictions are promised in float32.
     """
     tf.config.experimental.enable_tensor_float_32_execution(False)
 
@@ -83,10 +83,10 @@ def resolve(config: RuntimeConfig, num_steps: int) -> Runtime:
 
     Args:
       config: what was asked for.
-      num_steps: that the compiler's work is to be repaid by.
+      num_steps: number of steps over which compilation has to pay off.
 
     Raises:
-      UserError: an unknown choice.
+      UserError: an unknown choice, or XLA is asked for with several devices.
     """
     has_gpu = bool(tf.config.list_physical_devices("GPU"))
     precision = config.precision
@@ -105,7 +105,7 @@ def resolve(config: RuntimeConfig, num_steps: int) -> Runtime:
                 f"--jit=on does not go with --distribution={config.distribution}: XLA "
                 "cannot compile what devices exchange; leave it at auto."
             )
-        # Workers see each other's devices, and make their batches themselves.
+        # Workers see each other's devices too, and so make their batches on the CPU.
         on_gpu = has_gpu and config.distribution == "mirrored"
         return Runtime(precision, False, _FIRST_GPU if on_gpu else None)
     # XLA on a CPU was measured about 6 times slower than without.
@@ -118,7 +118,7 @@ def devices(config: RuntimeConfig) -> Devices:
     """The devices of a run; to be called before anything is computed.
 
     Raises:
-      UserError: they cannot be had.
+      UserError: the devices are not available.
     """
     for device in tf.config.list_physical_devices("GPU"):
         # Otherwise one run takes all the memory of every card.

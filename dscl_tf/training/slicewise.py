@@ -1,4 +1,4 @@
-"""What a network says of a volume, some slices at a time."""
+"""Applies a network to a volume, some slices at a time."""
 
 from collections.abc import Iterator
 from typing import Callable, Union
@@ -12,15 +12,15 @@ _SLICES_AT_ONCE = 16  # Bounds the memory; a stack of few slices is still one ca
 def answers(
     network: Callable[[np.ndarray], Union[np.ndarray, tf.Tensor]], slices: np.ndarray
 ) -> Iterator[np.ndarray]:
-    """The answers to the slices of a volume, part by part.
+    """Yields a network's outputs for the slices of a volume, some slices at a time.
 
     Args:
-      network: from float32 [N, H, W, channels], of any N, to [N, ...]; slices have no
-        influence on each other.
+      network: maps float32 [N, H, W, channels], for any N, to [N, ...]; it must treat
+        each slice independently of the others.
       slices: [Q, H, W, channels]; may be a memory map.
 
     Yields:
-      What it says of the next slices, in their order.
+      The outputs for the next slices, in order.
     """
     for first in range(0, len(slices), _SLICES_AT_ONCE):
         part = slices[first : first + _SLICES_AT_ONCE]

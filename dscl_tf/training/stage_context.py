@@ -32,12 +32,12 @@ class StageContext:
 
     @property
     def num_channels(self) -> int:
-        """Of the prepared slices."""
+        """The number of channels of the prepared slices."""
         return self.cohort.num_channels
 
     @property
     def unlabelled(self) -> tuple[str, ...]:
-        """The pre-training volumes whose labels have no part in fine-tuning."""
+        """The pre-training volumes whose labels fine-tuning does not use."""
         return splits.unlabelled(self.cohort, self.split)
 
     def build_unet(self) -> tf.keras.Model:
@@ -50,5 +50,5 @@ class StageContext:
         )
 
     def batch_of(self, stream: Source, done: int) -> Mapping[str, tf.Tensor]:
-        """The batch of the last of `done` steps, to be shown."""
+        """The batch of the last of `done` steps, for pictures."""
         return next(iter(stream.open(self.config.draw_seed, done - 1, done)))

@@ -1,4 +1,4 @@
-"""The regions of a stage that contrasts them, on its feature maps."""
+"""The regions that a stage's local loss contrasts, on its feature maps."""
 
 from typing import Callable
 
@@ -31,7 +31,7 @@ def region_source(
     Raises:
       UserError: the map is too small for them.
     """
-    # With units, g2's last layer has already made each region one vector.
+    # With `local_head_units`, g2's last layer already makes one vector of each region.
     is_single = bool(stage.network.local_head_units)
     as_used = local_regions.single_positions if is_single else lambda regions: regions
     if stage.local.views is config.LocalViews.INTENSITY:

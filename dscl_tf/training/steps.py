@@ -18,10 +18,10 @@ LossFunction = Callable[[Batch], Scalars]
 Images = Callable[[Batch], tf.Tensor]
 # The variables that learn from each loss, by the loss's name among the scalars.
 Players = Mapping[str, Sequence[tf.Variable]]
-# Under this name `with_added` gives the added losses what the segmenter said of the
-# labelled images, so that they need not ask it again.
+# The key under which `with_added` gives added losses the segmenter's logits of the
+# labelled images, so that they need not compute them again.
 LOGITS = "logits"
-# Under this name a step with loss scaling tells its factor.
+# The key under which a step with loss scaling reports the scale.
 LOSS_SCALE = "loss_scale"
 
 
@@ -32,24 +32,24 @@ def make_step(
     jit: bool,
     devices: Devices = distribution.ONE,
 ) -> Callable[[Batch], Scalars]:
-    """A compiled step in which each player's variables move to lower its loss.
+    """Compiles a step that updates each player's variables to lower its loss.
 
     Args:
       loss_function: from a batch to scalars, among them each player's loss.
-      players: what is trained, among them "loss". With opponents (a discriminator)
-        all of them move at once, each by the gradient of its own loss alone.
+      players: the trained variables, by loss; one is "loss". Opponents, such as a
+        discriminator, are updated in the same step, each by its own loss alone.
       optimizer: Keras optimizer; loss scaling is used when it scales losses.
       jit: whether XLA compiles the step.
-      devices: what computes it; the loss function must know them, too.
+      devices: the devices that compute it; the loss function must use the same.
 
     Returns:
       A function from a batch to the loss function's scalars with "grad_norm" (of
-      "loss" alone) and "learning_rate" added; it waits for nothing on the host.
+      "loss" alone) and "learning_rate" added; it does not synchronise with the host.
     """
-    players = {"loss": players["loss"], **players}  # The first gradients are its own.
+    players = {"loss": players["loss"], **players}  # First, for its norm below.
     scaled = isinstance(optimizer, tf.keras.mixed_precision.LossScaleOptimizer)
     with devices.scope():
-        # One optimizer for all: Adam moves each variable for itself.
+        # One optimizer for all players, since Adam updates each variable by itself.
         optimizer.build([each for player in players.values() for each in player])
 
     def step(batch: Batch) -> Scalars:
@@ -132,8 +132,8 @@ def local_loss(
       maps_of: from images [n, H, W, channels] to maps [n, h, w, C].
       config: strategy and temperature.
       regions_of: from a batch to its regions.
-      devices: what computes it.
-      num_pairs: ordered positive pairs in a batch, where they are known.
+      devices: the devices that compute it.
+      num_pairs: number of ordered positive pairs in a batch, if it is known.
     """
 
     def loss(batch: Batch) -> Scalars:
@@ -151,12 +151,12 @@ def local_loss(
 
 
 def with_added(loss_function: LossFunction, added: Sequence[LossFunction]):
-    """A loss with the (weighted) losses of others added to it.
+    """Adds the (weighted) losses of other loss functions to a loss.
 
     Args:
-      loss_function: gives "loss", and may give LOGITS.
-      added: each gives "loss" too, and scalars that tell more. They find LOGITS in
-        their batch, and those of their own images.
+      loss_function: returns "loss", and may return LOGITS.
+      added: each returns "loss", too, and further scalars to report. Their batch has
+        LOGITS, and the logits of their own images (`logits_of`).
 
     Returns:
       A function from a batch to all scalars; "own_loss" is that of `loss_function`.
@@ -186,17 +186,17 @@ def finetune_loss(
     along: Optional[Mapping[str, Images]] = None,
     with_logits: bool = False,
 ) -> LossFunction:
-    """What is learned from the labelled slices' pixels whose label is known.
+    """The loss of the labelled slices, over the pixels whose label is known.
 
     Args:
       unet: the segmenter.
-      devices: what computes it.
+      devices: the devices that compute it.
       kind: soft Dice over all classes, or the mean of it and cross-entropy.
       has_unknown: whether labels may be unknown.
-      along: by name, other images of a batch, which the segmenter sees in the same
-        pass: the statistics of BatchNorm are of all of them.
-      with_logits: whether LOGITS are given beside the loss, for losses that are added;
-        those of other images follow as `logits_of`(name).
+      along: other images of a batch, by name. The segmenter sees them in the same
+        pass, so that the batch statistics of BatchNorm are those of all images.
+      with_logits: whether to return LOGITS beside the loss, for added losses, and the
+        logits of the other images as `logits_of`(name).
     """
     along = dict(along or {})
 
@@ -220,12 +220,12 @@ def loss_of_labels(
     kind: LossKind = LossKind.DICE,
     has_unknown: bool = True,
 ) -> tf.Tensor:
-    """How far a segmentation is from its labels, over the batch of all devices.
+    """The loss of a segmentation against its labels, over the batch of all devices.
 
     Args:
       logits: floating [n, H, W, C], of this device.
-      labels: int [n, H, W], or floating [n, H, W, C], a map a class.
-      devices: what computes it.
+      labels: int [n, H, W], or floating [n, H, W, C] with one map per class.
+      devices: the devices that compute it.
       kind: soft Dice over all classes, or the mean of it and cross-entropy.
       has_unknown: whether labels may be unknown; where all are known, it changes
         nothing.
@@ -242,7 +242,7 @@ def loss_of_labels(
 
 
 def logits_of(name: str) -> str:
-    """The name under which an added loss finds what was said of its own images."""
+    """The key under which an added loss finds the logits of its own images."""
     return f"{LOGITS}/{name}"
 
 
@@ -252,6 +252,6 @@ def mean_over_batch(terms: tf.Tensor, total: int, devices: Devices) -> tf.Tensor
     Args:
       terms: float32 [n, ...] of this replica.
       total: N, rows of the whole batch.
-      devices: what computes it.
+      devices: the devices that compute it.
     """
     return devices.sum(tf.reduce_sum(terms, axis=0)) / total

@@ -1,4 +1,4 @@
-"""The environment variable that tells a worker its cluster and its place in it."""
+"""Checks TF_CONFIG, which tells a worker its cluster and its place in it."""
 
 import json
 from typing import Optional
@@ -14,10 +14,10 @@ _CURE = (
 
 
 def check(text: Optional[str]) -> None:
-    """Refuses what is not a cluster of workers and the place of this one in it.
+    """Refuses a text that does not describe a cluster and this worker's place in it.
 
     Args:
-      text: of the environment variable `TF_CONFIG`; None: it is not set.
+      text: value of the environment variable `TF_CONFIG`; None: it is not set.
 
     Raises:
       UserError: naming what is missing.

@@ -13,7 +13,7 @@ from dscl_tf.training import slicewise
 class Validator:
     """Measures a network on labelled volumes.
 
-    Unknown voxels take no part, neither as truth nor as prediction.
+    Voxels of unknown label are ignored, whatever is predicted there.
     """
 
     def __init__(
@@ -40,9 +40,10 @@ class Validator:
     def scores(self) -> dict[str, float]:
         """Mean Dice over the volumes: "mean" and each structure by name.
 
-        A structure that neither truth nor prediction has is left out. The mean is of
-        the structures that a volume shows: of others a wrong voxel would cost as much
-        as a missed structure, and weights that never find them would be chosen.
+        A structure that is in neither truth nor prediction is left out. The mean is
+        over the structures that some volume's labels have: of any other, one wrong
+        voxel would cost as much as a missed structure, and weights that never predict
+        it would be chosen.
         """
         dice = np.array(
             [self._dice(self.predict(n), self.cohort.label(n)) for n in self.names]
@@ -52,7 +53,7 @@ class Validator:
         scores = {"mean": 0.0 if np.isnan(shown).all() else float(np.nanmean(shown))}
         for k, name in enumerate(structures):
             if not np.isnan(dice[:, k]).all():
-                # Weights are kept by the mean, though a structure may be called so.
+                # Even if a structure is named "mean", the mean decides what is kept.
                 scores.setdefault(name, float(np.nanmean(dice[:, k])))
         return scores
 
@@ -67,6 +68,6 @@ class Validator:
 
 
 def classes_in(cohort: PreparedCohort, names: Sequence[str]) -> set[int]:
-    """The structures of which the labels of some volumes have a voxel."""
+    """The structures (without background) that occur in the labels of some volumes."""
     found = {k for name in names for k in np.unique(cohort.label(name)).tolist()}
     return found & set(range(1, cohort.num_classes))

@@ -1,11 +1,14 @@
-"""Datasets as people download them: where the cases of each layout are.
+"""Layouts of datasets as people download them: finds the cases of each.
 
-One module a layout. Each has EXPECTED, what it looks for; OTHERS, the names, their
-suffix in lower case, of images that belong to it although they are of no case (None: it
-tells of all images itself); `recognise`, what makes a folder one of it; `is_part`,
-whether the folder above is meant; and `read`, which lists the cases and reads no
-voxels. What is wrong with one case is a fault of the dataset, a
-row of the check; `read` raises what is wrong with all of it.
+There is one module per layout. Each has
+
+* EXPECTED: what it looks for, for error messages;
+* OTHERS: a pattern of the names, with the suffix in lower case, of images that belong
+  to the layout although they are in no case; None: it accounts for all images itself;
+* `recognise`: why a folder has this layout, or "";
+* `is_part`: whether a folder is a part of the dataset in the folder above;
+* `read`: lists the cases, and reads no voxels. A problem of one case becomes a fault of
+  the dataset, which is a row of the check; a problem of the whole dataset is raised.
 """
 
 import dataclasses
@@ -44,27 +47,28 @@ _MODULES = {
     "dicom": dicom,
 }
 FORMATS = tuple(sorted(_MODULES))
-# The folders of volumes and of DICOM last: images of the other layouts look like one.
+# Tried in this order, and before the plain folders of volumes or DICOM files, which the
+# images of every other layout resemble.
 _AUTO = ("nnunet", "decathlon", "acdc", "mmwhs")
 _PLAIN = ("folder", "dicom")
 _WITH_CHANNELS = ("decathlon", "nnunet")
-_WITHOUT_SUBJECTS = ("decathlon", "folder", "nnunet")  # Each case is one.
+_WITHOUT_SUBJECTS = ("decathlon", "folder", "nnunet")  # Each case counts as a subject.
 _LOG = logging.getLogger(__name__)
 
 
 def find(request: Request, layout: str = "auto") -> Dataset:
     """Finds the cases of a dataset.
 
-    The folder above or below the source is taken where the dataset is there; the log
-    says what was recognised, and why.
+    If the dataset is in the folder above or below the source, that folder is taken. The
+    log says which layout was recognised, and why.
 
     Args:
-      request: where to look.
+      request: where to look, and what for.
       layout: one of FORMATS, or "auto".
 
     Raises:
-      UserError: no such folder, no layout that fits or several datasets, no cases, or
-        one twice.
+      UserError: the folder does not exist, has no known layout or several datasets, or
+        has no cases or one twice.
     """
     _check_source(request.source)
     name, root, why = _locate(request, layout)
@@ -101,12 +105,12 @@ def _check_source(source: pathlib.Path) -> None:
 
 
 def _locate(request: Request, layout: str) -> tuple[str, pathlib.Path, str]:
-    """Name of the layout, folder of the dataset, and what it was recognised by."""
+    """The layout's name, the dataset's folder, and what it was recognised by."""
     source = request.source
     names = _AUTO if layout == "auto" else (layout,)
     found = _recognised(source, names)
     if not found and not request.labels:
-        # With labels named, a folder of images is one, wherever it lies.
+        # If --labels is given, a folder of images is a dataset, whatever lies above it.
         found = _above(source, names)
     if not found and layout == "auto":
         found = _recognised(source, _PLAIN)
@@ -129,7 +133,7 @@ def _locate(request: Request, layout: str) -> tuple[str, pathlib.Path, str]:
 
 
 def _recognised(root: pathlib.Path, names) -> list[tuple[str, pathlib.Path, str]]:
-    """The first layout that a folder has, in a list; or none."""
+    """The first layout that recognises a folder, as a list of one; or an empty list."""
     for name in names:
         why = _MODULES[name].recognise(root)
         if why:
@@ -161,7 +165,7 @@ def _unrecognised(source: pathlib.Path, layout: str) -> errors.UserError:
 
 
 def _check_request(request: Request, name: str) -> None:
-    """Refuses what would be ignored in silence."""
+    """Refuses flags that the layout would silently ignore."""
     if request.labels and name not in _PLAIN:
         raise errors.UserError(
             f"--labels={request.labels}: the labels of {name} are read from beside the "
@@ -191,7 +195,7 @@ def _check_request(request: Request, name: str) -> None:
 
 
 def _left_out(dataset: Dataset, others: Optional[re.Pattern]) -> list[Problem]:
-    """Images beside those of the cases that are of none, but for names of `others`."""
+    """Warnings of images beside the cases' that are in no case and not in `others`."""
     if others is None:
         return []
     used = {path for case in dataset.cases for path in case.files}
@@ -214,7 +218,7 @@ def _left_out(dataset: Dataset, others: Optional[re.Pattern]) -> list[Problem]:
 
 
 def _unreadable(dataset: Dataset) -> list[Problem]:
-    """Files beside images and labels that may be further ones, but are not read."""
+    """Warnings of files beside images and labels that are volumes in other formats."""
     folders = [it for it in (dataset.root, dataset.labels) if it]
     found = {it: listing.unreadable(it) for it in folders}
     cure = "they are left out: convert them to .nii.gz, or take them away"

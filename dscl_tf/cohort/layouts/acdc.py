@@ -20,26 +20,26 @@ _INFO = "Info.cfg"
 _PATIENT = re.compile(r"patient\d+", re.ASCII)
 OTHERS = re.compile(r"patient\d+_(4d|frame\d+(_gt)?)\.nii(\.gz)?")  # Other frames.
 _MAX_FRAME = 9999
-_MAX_INFO = 2**16  # Characters of an Info.cfg that are read; real ones have 80.
+_MAX_INFO = 2**16  # At most this many characters of Info.cfg are read; usual are 80.
 _LEVELS = ("", "training", "testing")
 
 
 def recognise(folder: pathlib.Path) -> str:
-    """What makes a folder ACDC, or nothing."""
+    """Why a folder is ACDC, or ""."""
     first = next(_patients(folder), None)
     return f"it has folders of patients such as {first.name}/{_INFO}" if first else ""
 
 
 def is_part(folder: pathlib.Path) -> bool:
-    """Whether a folder is that of one patient."""
+    """Whether a folder is that of a single patient."""
     return (folder / _INFO).is_file()
 
 
 def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
-    """The frames that are asked for, of all patients.
+    """The requested frames of all patients.
 
     Raises:
-      UserError: a patient is there twice.
+      UserError: a patient occurs twice.
     """
     patients = sorted(_patients(root), key=lambda folder: folder.name)
     for first, second in zip(patients, patients[1:]):
@@ -61,7 +61,7 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
 
 
 def _fault(patient: pathlib.Path, error: str) -> Problem:
-    """Why a patient has no case."""
+    """The problem that keeps a patient from having cases."""
     found = error.rstrip(".").replace(f"{patient}/", "")
     expected, cure = "Info.cfg and its frames", "download the patient again"
     where = patient.name, str(patient), "files"
@@ -75,7 +75,7 @@ def _patients(root: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def _nameless(root: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Folders that are called as patients are, without the file that tells frames."""
+    """Folders named like patients, but without Info.cfg."""
     for folder in _folders(root):
         if _PATIENT.fullmatch(folder.name) and not (folder / _INFO).is_file():
             yield folder
@@ -114,7 +114,7 @@ def _frame(patient: pathlib.Path, key: str, number: int) -> Case:
 
 
 def _other_frames(patient: pathlib.Path, taken: set[int]) -> list[Case]:
-    """The frames of the 4-D file that have no file of their own, unlabelled."""
+    """The frames of the 4-D file except those in `taken`; they are unlabelled."""
     path = listing.with_suffix(patient, f"{patient.name}_4d")
     if path is None:
         raise errors.UserError(
@@ -141,7 +141,7 @@ def _other_frames(patient: pathlib.Path, taken: set[int]) -> list[Case]:
 
 
 def _frame_number(path: pathlib.Path, key: str) -> int:
-    """A frame number of Info.cfg; file names do not tell which is ED or ES."""
+    """A frame number from Info.cfg, since file names do not tell ED from ES."""
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             lines = file.read(_MAX_INFO).splitlines()

@@ -1,4 +1,4 @@
-"""dataset.json of the Decathlon and of nnU-Net: untrusted, so each field is checked."""
+"""Reads dataset.json of the Decathlon and nnU-Net: untrusted, so fields are checked."""
 
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -9,19 +9,19 @@ from dscl_tf.cohort.cases import MAX_CLASSES, Request
 from dscl_tf.config import ChannelConfig
 
 NAME = "dataset.json"
-IGNORE = "ignore"  # The name of what nobody labelled, in nnU-Net's and others'.
-# Folders of both layouts; one of them named as the source means the one above.
+IGNORE = "ignore"  # Name of the label of unannotated voxels, in nnU-Net and others.
+# Subfolders of both layouts. If the source is one of them, the folder above is meant.
 PARTS = ("imagesTr", "imagesTs", "labelsTr", "labelsTs")
 _NNUNET = ("channel_names", "file_ending")
 _DECATHLON = ("modality", "training")
-_MAX_BYTES = 2**26  # Of a dataset.json; the largest public ones have a few hundred kB.
+_MAX_BYTES = 2**26  # The largest public dataset.json files have a few hundred kB.
 
 
 def read(folder: pathlib.Path) -> dict:
     """The content of a folder's dataset.json.
 
     Raises:
-      UserError: it is missing, too large, or no JSON object.
+      UserError: it is missing, too large, or not a JSON object.
     """
     path = folder / NAME
     if path.is_file() and path.stat().st_size > _MAX_BYTES:
@@ -33,10 +33,10 @@ def read(folder: pathlib.Path) -> dict:
 
 
 def kind(folder: pathlib.Path) -> Optional[str]:
-    """Whose dataset.json a folder has: "decathlon", "nnunet", or None.
+    """The layout of a folder's dataset.json, "decathlon" or "nnunet"; None if missing.
 
     Raises:
-      UserError: there is one, but of neither.
+      UserError: the file is of neither layout.
     """
     if not (folder / NAME).is_file():
         return None
@@ -54,12 +54,12 @@ def kind(folder: pathlib.Path) -> Optional[str]:
 
 
 def is_part(folder: pathlib.Path) -> bool:
-    """Whether a folder is one of images or labels of the dataset above it."""
+    """Whether a folder holds images or labels of the dataset in the folder above."""
     return folder.name in PARTS and (folder.resolve().parent / NAME).is_file()
 
 
 def field(path: pathlib.Path, content: Mapping, name: str, expected: type) -> Any:
-    """A field of the right type.
+    """Returns a field after checking its type.
 
     Raises:
       UserError: it is missing or of another type.
@@ -75,10 +75,10 @@ def field(path: pathlib.Path, content: Mapping, name: str, expected: type) -> An
 
 
 def channel_names(path: pathlib.Path, content: Mapping, name: str) -> list[str]:
-    """The channels of `modality` or `channel_names`, which count from "0".
+    """The channels in the field `modality` or `channel_names`, in order.
 
     Raises:
-      UserError: the field is missing or counts otherwise.
+      UserError: the field is missing, or its keys are not "0", "1", ...
     """
     channels = field(path, content, name, dict)
     expected = [str(k) for k in range(len(channels))]
@@ -93,15 +93,15 @@ def channel_names(path: pathlib.Path, content: Mapping, name: str) -> list[str]:
 def chosen_channels(
     path: pathlib.Path, names: Sequence[str], request: Request
 ) -> tuple[ChannelConfig, ...]:
-    """The channels that are asked for, in that order.
+    """The requested channels, in the order of the request.
 
     Args:
-      path: of the dataset.json.
-      names: of all channels that the dataset has.
-      request: its `channel`, or `channels`: numbers or names, whatever their case.
+      path: the dataset.json.
+      names: of all channels of the dataset.
+      request: its `channel`, or its `channels`: numbers or names, in any case.
 
     Raises:
-      UserError: there is no such channel, several have that name, or one is asked for
+      UserError: there is no such channel, several have that name, or one is requested
         twice.
     """
     if request.channels is None:
@@ -134,17 +134,17 @@ def chosen_channels(
 def vocabulary(
     path: pathlib.Path, named: Mapping[int, str]
 ) -> tuple[tuple[str, ...], Optional[dict[int, int]]]:
-    """Names of the classes, and the class of each voxel value where they differ.
+    """The names of the classes, and the class of each voxel value.
 
     Args:
-      path: of the dataset.json.
-      named: name of each voxel value; 0 may be left out.
+      path: the dataset.json.
+      named: the name of each voxel value; 0 may be left out.
 
     Returns:
       Names, the background first; and value to class, or None if they are the same.
 
     Raises:
-      UserError: negative values, names that are empty or there twice, or too many.
+      UserError: values are negative, or names are empty, not unique, none or too many.
     """
     named = {0: "background", **named}
     values = sorted(named)

@@ -1,6 +1,6 @@
 """The Medical Segmentation Decathlon: dataset.json lists the files of each case.
 
-nnU-Net's first format has the same dataset.json; its files end in _0000, _0001, ...
+nnU-Net v1 has the same dataset.json, but its image files end in _0000, _0001, ...
 """
 
 import pathlib
@@ -18,15 +18,15 @@ EXPECTED = (
     "decathlon: dataset.json with modality, labels and training, beside imagesTr/ and "
     "labelsTr/ (Task05_Prostate)"
 )
-is_part = dataset_json.is_part  # The folder above is asked by `recognise`.
-OTHERS = re.compile(r".+_\d{4}\.nii(\.gz)?")  # Channels of nnU-Net's first format.
+is_part = dataset_json.is_part  # `recognise` then decides for the folder above.
+OTHERS = re.compile(r".+_\d{4}\.nii(\.gz)?")  # Channels of nnU-Net v1.
 
 
 def recognise(folder: pathlib.Path) -> str:
-    """What makes a folder a Decathlon task, or nothing.
+    """Why a folder is a Decathlon task, or "".
 
     Raises:
-      UserError: its dataset.json is unreadable, or nobody's.
+      UserError: its dataset.json is unreadable, or of no known kind.
     """
     if dataset_json.kind(folder) != "decathlon":
         return ""
@@ -37,7 +37,7 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
     """The cases that dataset.json lists; those under test have no labels.
 
     Raises:
-      UserError: dataset.json lacks something, or has no such channel.
+      UserError: dataset.json lacks a field, or has no such channel.
     """
     path, content = root / dataset_json.NAME, dataset_json.read(root)
     channels = dataset_json.channel_names(path, content, "modality")
@@ -75,7 +75,7 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
 
 
 def _named_values(path: pathlib.Path, content: Mapping) -> dict[int, str]:
-    """Name of each voxel value: {"0": "background", "1": "PZ"}."""
+    """The name of each voxel value, from {"0": "background", "1": "PZ"}."""
     labels = dataset_json.field(path, content, "labels", dict)
     if not all(
         key.isascii() and key.isdigit() and len(key) <= 9 and isinstance(name, str)
@@ -101,7 +101,7 @@ def _entries(path: pathlib.Path, content: Mapping) -> list[tuple[str, object]]:
 def _case(
     root: pathlib.Path, entry: object, channels: Sequence[Optional[int]], labelled: bool
 ) -> Optional[Case]:
-    """A case, or None for a hidden name (the ._ files of macOS)."""
+    """A case, or None for a hidden file (such as the ._ files of macOS)."""
     if labelled and not (isinstance(entry, dict) and {"image", "label"} <= set(entry)):
         raise ValueError(f"found {entry!r:.120}, expected an image and a label")
     image = entry.get("image") if isinstance(entry, dict) else entry
@@ -116,7 +116,7 @@ def _case(
 
 
 def _fault(path: pathlib.Path, field: str, entry: object, error: ValueError) -> Problem:
-    """Why an entry of dataset.json is no case."""
+    """The problem that keeps an entry of dataset.json from being a case."""
     image = entry.get("image") if isinstance(entry, dict) else entry
     name = pathlib.PurePath(image).name if isinstance(image, str) else ""
     cure = "download the dataset again, or correct the entry"
@@ -128,7 +128,7 @@ def _fault(path: pathlib.Path, field: str, entry: object, error: ValueError) -> 
 def _image(
     root: pathlib.Path, text: object, channel: Optional[int]
 ) -> tuple[pathlib.Path, Optional[int]]:
-    """The file of an image, and its channel there."""
+    """The file of an image's channel, and the index within it if it is 4-D."""
     try:
         return listing.inside(root, text), channel
     except ValueError:
@@ -139,7 +139,7 @@ def _image(
 
 
 def _has_channels(root: pathlib.Path, text: str) -> bool:
-    """Whether there are files of an image's channels, as in nnU-Net's first format."""
+    """Whether an image has one file per channel, as in nnU-Net v1."""
     stem = formats.strip_suffix(text)
     try:
         folder = listing.inside(root, pathlib.PurePosixPath(stem).parent.as_posix())

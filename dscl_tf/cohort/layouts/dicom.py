@@ -1,4 +1,4 @@
-"""Folders of DICOM series, and optionally one of labels of the cases' names."""
+"""Folders of DICOM series, and optionally a folder of labels named like the cases."""
 
 import collections
 import logging
@@ -21,7 +21,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def recognise(folder: pathlib.Path) -> str:
-    """What makes a folder one of DICOM, or nothing."""
+    """Why a folder is a DICOM dataset, or ""."""
     for each in _tree(folder):
         for path in listing.visible(each):
             if formats.is_dicom(path):
@@ -30,15 +30,15 @@ def recognise(folder: pathlib.Path) -> str:
 
 
 def is_part(folder: pathlib.Path) -> bool:
-    """Never: any folder of DICOM is a dataset."""
+    """Always False: any folder with DICOM files is a dataset by itself."""
     return False
 
 
 def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
-    """The series of a folder and of those below it; those of a patient are a subject.
+    """The series of a folder and all below it; the series of a patient are one subject.
 
     Raises:
-      UserError: no label that fits a case.
+      UserError: labels are given, but none fits a case.
     """
     labels = request.labels or listing.default_labels(root)
     series, faults = find(root)
@@ -60,13 +60,13 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
 
 
 def find(root: pathlib.Path) -> tuple[list[Series], list[Problem]]:
-    """The series of a folder and of those below it, and what is wrong with them.
+    """The series of a folder and all below it, and what is wrong with them.
 
     Args:
       root: the folder.
 
     Returns:
-      Series by name, those that are no volumes among them; and rows of the check.
+      Series sorted by name, also those that form no volume; and rows of the check.
 
     Raises:
       UserError: a folder cannot be read.
@@ -98,7 +98,7 @@ def left_out(root: pathlib.Path) -> list[Problem]:
 
 
 def _tree(root: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A folder and all below it, links followed, each once."""
+    """A folder and all below it, following links, each once."""
     seen, waiting = set(), [root]
     while waiting:
         folder = waiting.pop(0)
@@ -137,7 +137,7 @@ def _faults(series: Series) -> Iterator[Problem]:
 
 
 def _damaged(listed: Iterable[Listing]) -> list[Problem]:
-    """A row of each folder with damaged files whose series has no others."""
+    """An error for each folder with damaged files that belong to no readable series."""
     cure = "copy them again, or take them away if they are not needed"
     rows = []
     for found in listed:
@@ -151,10 +151,10 @@ def _damaged(listed: Iterable[Listing]) -> list[Problem]:
 
 
 def _divided(series: Iterable[Series]) -> Iterator[Problem]:
-    """Series of whose slices some are in another folder."""
+    """Errors for series whose slices are spread over several folders."""
     same: dict[str, list[Series]] = collections.defaultdict(list)
     for each in series:
-        # Files of several frames are volumes of their own.
+        # A multi-frame file is a volume by itself.
         if each.slices and each.slices[0].frame is None:
             same[each.series_uid].append(each)
     for several in same.values():
@@ -167,7 +167,7 @@ def _divided(series: Iterable[Series]) -> Iterator[Problem]:
 
 
 def _subjects(series: Iterable[Series]) -> dict[str, str]:
-    """A name for each patient that carries nothing of theirs: that of a series."""
+    """Names each patient after a series, so that the name does not identify them."""
     named: dict[str, list[str]] = collections.defaultdict(list)
     for each in series:
         named[each.patient].append(each.name)

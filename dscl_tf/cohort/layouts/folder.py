@@ -1,4 +1,4 @@
-"""A plain folder of volumes, and optionally one of labels of the same names."""
+"""A plain folder of volumes, and optionally a folder of labels with the same names."""
 
 import pathlib
 from collections.abc import Collection, Sequence
@@ -16,11 +16,11 @@ EXPECTED = (
 )
 OTHERS = None
 _IMAGES = "images"
-_SHOWN = 4  # Names that a message lists.
+_SHOWN = 4  # A message lists at most this many names.
 
 
 def recognise(folder: pathlib.Path) -> str:
-    """What makes a folder one of volumes, or nothing."""
+    """Why a folder is a dataset of volumes, or ""."""
     if _has_images(folder):
         return "it has volumes in it, and no other layout fits"
     if _has_images(folder / _IMAGES) and _has_images(folder / listing.LABELS):
@@ -29,7 +29,7 @@ def recognise(folder: pathlib.Path) -> str:
 
 
 def is_part(folder: pathlib.Path) -> bool:
-    """Never: any folder of volumes is a dataset."""
+    """Always False: any folder of volumes is a dataset by itself."""
     return False
 
 
@@ -37,7 +37,7 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
     """The volumes of a folder; each is a subject.
 
     Raises:
-      UserError: two of a name, or no label that fits an image.
+      UserError: two volumes have the same name, or labels are given but none fits.
     """
     folder = request.labels or listing.default_labels(root)
     if not _has_images(root):
@@ -66,7 +66,7 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
 
 
 def _labels_among(images: Collection[str]) -> list[Problem]:
-    """A warning if images are called as label maps of others."""
+    """A warning if images have names like label maps of other images."""
     found = formats.labels_among(images)
     if not found:
         return []
@@ -79,7 +79,7 @@ def _labels_among(images: Collection[str]) -> list[Problem]:
 
 
 def _later(paths: Sequence[pathlib.Path]) -> tuple[tuple[pathlib.Path, None], ...]:
-    """The channels after the first, as a case has them."""
+    """The channels after the first, in the form of `Case.more`."""
     return tuple((path, None) for path in paths[1:])
 
 
@@ -96,13 +96,13 @@ def labels_by_name(
     """The label volumes of a folder by name without suffix, or without .seg.nrrd.
 
     Args:
-      root: of the images.
-      labels: the folder; None: there are none.
+      root: folder of the images, for the error message.
+      labels: folder of the labels; None: there are none.
       images: the images' names.
 
     Raises:
-      UserError: it is no folder, two have the same name, or none has the name of an
-        image.
+      UserError: `labels` is not a folder, two labels have the same name, or none has
+        the name of an image.
     """
     if not labels:
         return {}
@@ -123,7 +123,7 @@ def labels_by_name(
 def _without_seg(
     folder: pathlib.Path, images: Collection[str]
 ) -> dict[str, pathlib.Path]:
-    """The volumes in a folder by name; 3D Slicer's NAME.seg.nrrd is called NAME."""
+    """The volumes in a folder by name; 3D Slicer's NAME.seg.nrrd has the name NAME."""
     found: dict[str, pathlib.Path] = {}
     for stem, path in listing.images_by_name(folder).items():
         name = stem

@@ -1,4 +1,4 @@
-"""What every layout needs: names in folders, faults together, paths kept inside."""
+"""What layouts share: listing folders, collecting faults, keeping paths inside."""
 
 import logging
 import os
@@ -11,12 +11,12 @@ from dscl_tf.cohort import formats
 from dscl_tf.cohort.problems import ERROR, Problem, first_of
 
 _LOG = logging.getLogger(__name__)
-_SHOWN = 8  # Names or faults that a message lists.
-LABELS = "labels"  # The folder in which labels are looked for unless it is named.
+_SHOWN = 8  # A message lists at most this many names or faults.
+LABELS = "labels"  # The folder of labels unless --labels names another.
 
 
 def visible(folder: pathlib.Path) -> Iterator[pathlib.Path]:
-    """What is in a folder by name, hidden names left out; nothing if it is not one.
+    """The visible entries of a folder, sorted by name; nothing if it is not a folder.
 
     Raises:
       UserError: the folder cannot be read.
@@ -31,7 +31,7 @@ def visible(folder: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def folders(folder: pathlib.Path) -> Iterator[pathlib.Path]:
-    """The folders in a folder, by name; those that cannot be read are named in the log.
+    """The visible subfolders of a folder, by name; logs those that cannot be read.
 
     Raises:
       UserError: the folder itself cannot be read.
@@ -46,7 +46,7 @@ def folders(folder: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def summary(folder: pathlib.Path) -> str:
-    """The first names in a folder, for a message."""
+    """Lists the first names in a folder, for a message."""
     names = [f"{path.name}{'/' * path.is_dir()}" for path in visible(folder)]
     return first_of(names, _SHOWN, ", and ") or "nothing"
 
@@ -54,8 +54,8 @@ def summary(folder: pathlib.Path) -> str:
 def images_by_name(folder: pathlib.Path) -> dict[str, pathlib.Path]:
     """The volumes in a folder by name without suffix.
 
-    Broken links and folders with such names are among them: who reads them says what
-    is wrong.
+    Broken links and folders with an image's name are included, so that reading them
+    reports what is wrong.
 
     Raises:
       UserError: two have the same name.
@@ -64,7 +64,7 @@ def images_by_name(folder: pathlib.Path) -> dict[str, pathlib.Path]:
 
 
 def by_name(paths: Iterable[pathlib.Path]) -> dict[str, pathlib.Path]:
-    """The volumes of a folder by name without suffix.
+    """Maps paths in one folder by name without suffix.
 
     Raises:
       UserError: two have the same name.
@@ -79,13 +79,13 @@ def by_name(paths: Iterable[pathlib.Path]) -> dict[str, pathlib.Path]:
 
 
 def unreadable(folder: pathlib.Path) -> list[pathlib.Path]:
-    """The files in a folder that may be volumes, but of formats that are not read."""
+    """The files in a folder that look like volumes in unsupported formats."""
     found = visible(folder)
     return [it for it in found if formats.is_unreadable(it.name) and it.is_file()]
 
 
 def warn_of_unreadable(folder: pathlib.Path) -> None:
-    """Says which files of a folder are left out as `unreadable`."""
+    """Logs a warning of the `unreadable` files of a folder."""
     found = unreadable(folder)
     if found:
         _LOG.warning(
@@ -96,7 +96,7 @@ def warn_of_unreadable(folder: pathlib.Path) -> None:
 
 
 def default_labels(root: pathlib.Path) -> Optional[pathlib.Path]:
-    """The folder of labels in a dataset that names none; None: there are none in it."""
+    """The default folder of labels; None if it has none."""
     labels = root / LABELS
     return labels if any(images_by_name(labels)) else None
 
@@ -104,7 +104,7 @@ def default_labels(root: pathlib.Path) -> Optional[pathlib.Path]:
 def two_of_a_name(
     name: str, one: pathlib.Path, other: pathlib.Path
 ) -> errors.UserError:
-    """The error of two volumes of a folder with the same name."""
+    """The error that a folder has two volumes with the same name."""
     return errors.UserError(
         f"{one.parent} has two volumes called {name!r}: {one.name} and {other.name}; "
         "keep one."
@@ -112,7 +112,7 @@ def two_of_a_name(
 
 
 def with_suffix(folder: pathlib.Path, name: str) -> Optional[pathlib.Path]:
-    """What is called like the NIfTI file of a name, compressed or not, or None."""
+    """The entry that has a name with a NIfTI suffix, compressed or not; or None."""
     for suffix in formats.NIFTI_SUFFIXES:
         if os.path.lexists(folder / (name + suffix)):
             return folder / (name + suffix)
@@ -124,11 +124,11 @@ def with_suffix(folder: pathlib.Path, name: str) -> Optional[pathlib.Path]:
 
 
 def inside(root: pathlib.Path, text: object) -> pathlib.Path:
-    """The file that a relative path, from a file that nobody checked, names.
+    """The file that an untrusted relative path names.
 
     Raises:
-      ValueError: no path, one that leaves `root` (links followed), or nothing there;
-        the message says which, to go on a sentence about the field.
+      ValueError: it is not a path, leaves `root` (links are followed), or names no
+        file. The message continues a sentence about the field with the path.
     """
     if not isinstance(text, str) or not text.strip():
         raise ValueError(f"found {text!r:.80}, expected a path relative to {root}")
@@ -138,7 +138,7 @@ def inside(root: pathlib.Path, text: object) -> pathlib.Path:
         raise ValueError(f"found {text!r:.200}, expected a path that stays in {root}")
     path = root / pure
     if not os.path.lexists(path):
-        # Unpacked, or packed, by a tool on the way.
+        # A tool may have compressed or decompressed the file.
         path = with_suffix(path.parent, formats.strip_suffix(path.name)) or path
     if not _stays(path, root):
         raise ValueError(
@@ -150,16 +150,16 @@ def inside(root: pathlib.Path, text: object) -> pathlib.Path:
 
 
 def _stays(path: pathlib.Path, root: pathlib.Path) -> bool:
-    """Whether a path, links followed, is below a folder."""
+    """Whether a path, after following links, is below a folder."""
     real_root = os.path.realpath(root)
     try:
         return os.path.commonpath([os.path.realpath(path), real_root]) == real_root
-    except (OSError, ValueError):  # No file can have such a name.
+    except (OSError, ValueError):  # Not a valid file name: nothing will be found.
         return True
 
 
 def refuse_faults(faults: Sequence[str]) -> None:
-    """Raises one UserError that names the faults, if there are any."""
+    """Raises one UserError that lists the faults, if there are any."""
     if not faults:
         return
     more = len(faults) - _SHOWN
@@ -168,12 +168,12 @@ def refuse_faults(faults: Sequence[str]) -> None:
 
 
 def label_without_image(name: str, label: pathlib.Path, image: str) -> Problem:
-    """The fault of a label that has no image.
+    """The problem that a label has no image.
 
     Args:
-      name: of the case that it would be.
-      label: its file.
-      image: the file that was looked for.
+      name: the name that the case would have.
+      label: the label file.
+      image: the image that was looked for.
     """
     cure = f"bring {image} back, or take the label away"
     where = name, str(label), "image"
@@ -181,7 +181,7 @@ def label_without_image(name: str, label: pathlib.Path, image: str) -> Problem:
 
 
 def first_twice(names: Iterable[str]) -> Optional[str]:
-    """The first of the names that is there before, or None."""
+    """The first name that occurred before, or None."""
     seen = set()
     for name in names:
         if name in seen:

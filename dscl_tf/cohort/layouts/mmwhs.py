@@ -1,4 +1,4 @@
-"""MM-WHS 2017, MR or CT: names tell everything, voxel values are three-digit codes."""
+"""MM-WHS 2017, MR or CT: file names define the cases, labels have three-digit codes."""
 
 import pathlib
 import re
@@ -22,35 +22,35 @@ NAMES = (
     "pulmonary artery",
 )
 VALUES = {0: 0, 205: 1, 420: 2, 500: 3, 550: 4, 600: 5, 820: 6, 850: 7}
-STRAYS = {421: 420}  # Some released labels have a few voxels of it.
+STRAYS = {421: 420}  # Some released labels have a few voxels of 421.
 _FILE = re.compile(
     r"((mr|ct)_(?:train|test)_\d+)_(image|label)(?i:\.nii(\.gz)?)", re.ASCII
 )
-OTHERS = _FILE  # Of the other modality.
+OTHERS = _FILE  # Images of the other modality.
 
 
 def recognise(folder: pathlib.Path) -> str:
-    """What makes a folder MM-WHS, or nothing."""
+    """Why a folder is MM-WHS, or ""."""
     files = _files(folder)
     return f"it has files such as {files[0].name}" if files else ""
 
 
 def is_part(folder: pathlib.Path) -> bool:
-    """Never: mr_train alone is a dataset."""
+    """Always False: mr_train alone is a dataset."""
     return False
 
 
 def read(root: pathlib.Path, request: Request, why: str, modality: str = "") -> Dataset:
-    """The images of one modality, those of *_test too, with their labels.
+    """The images of one modality, those of *_test included, with their labels.
 
     Args:
-      root: a folder that has them, or folders of them.
-      request: not looked at.
+      root: a folder with these files, or with folders that have them.
+      request: not used.
       why: what the layout was recognised by.
-      modality: "mr", "ct", or "" for the one that is there.
+      modality: "mr", "ct", or "" for the only one there is.
 
     Raises:
-      UserError: both are there and none is chosen, or one subject twice.
+      UserError: there are both modalities and none is chosen, or a file occurs twice.
     """
     matches = [(_FILE.fullmatch(path.name), path) for path in _files(root)]
     there = sorted({match[2] for match, _ in matches})
@@ -86,7 +86,7 @@ def read(root: pathlib.Path, request: Request, why: str, modality: str = "") -> 
 
 
 def _files(folder: pathlib.Path) -> list[pathlib.Path]:
-    """Files with names of MM-WHS in a folder and the folders in it."""
+    """Files named as in MM-WHS, in a folder and its subfolders."""
     here = listing.visible(folder)
     below = (p for each in listing.folders(folder) for p in listing.visible(each))
     return [path for path in (*here, *below) if _FILE.fullmatch(path.name)]

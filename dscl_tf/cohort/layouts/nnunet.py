@@ -1,4 +1,4 @@
-"""nnU-Net v2: the files' names tell case and channel, dataset.json the labels."""
+"""nnU-Net v2: file names define case and channel, dataset.json defines the labels."""
 
 import logging
 import pathlib
@@ -15,16 +15,16 @@ EXPECTED = (
     "nnunet: dataset.json with channel_names, labels and file_ending, beside "
     "imagesTr/CASE_0000.nii.gz and labelsTr/CASE.nii.gz (nnU-Net v2)"
 )
-is_part = dataset_json.is_part  # The folder above is asked by `recognise`.
+is_part = dataset_json.is_part  # `recognise` then decides for the folder above.
 OTHERS = None
 _LOG = logging.getLogger(__name__)
 
 
 def recognise(folder: pathlib.Path) -> str:
-    """What makes a folder an nnU-Net v2 dataset, or nothing.
+    """Why a folder is an nnU-Net v2 dataset, or "".
 
     Raises:
-      UserError: its dataset.json is unreadable, or nobody's.
+      UserError: its dataset.json is unreadable, or of no known kind.
     """
     if dataset_json.kind(folder) != "nnunet":
         return ""
@@ -32,10 +32,10 @@ def recognise(folder: pathlib.Path) -> str:
 
 
 def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
-    """The cases of imagesTr and imagesTs; a label is not needed.
+    """The cases of imagesTr and imagesTs; labels are optional.
 
     Raises:
-      UserError: dataset.json lacks something, or there is no such channel.
+      UserError: dataset.json lacks a field, or there is no such channel.
     """
     path, content = root / dataset_json.NAME, dataset_json.read(root)
     channels = dataset_json.channel_names(path, content, "channel_names")
@@ -67,7 +67,7 @@ def _suffix(path: pathlib.Path, content: Mapping) -> str:
 
 
 def _cases(root, kind: str, suffix: str, channels, faults: list) -> list[Case]:
-    """The cases of imagesTr or imagesTs; what is wrong is added to `faults`."""
+    """The cases of imagesTr or imagesTs; problems are added to `faults`."""
     folder = root / f"images{kind}"
     images = _by_stem(folder, suffix, faults)
     labels = _by_stem(root / f"labels{kind}", suffix, faults)
@@ -97,7 +97,10 @@ def _cases(root, kind: str, suffix: str, channels, faults: list) -> list[Case]:
 
 
 def _by_stem(folder: pathlib.Path, suffix: str, faults: list) -> dict:
-    """The images of a folder by name without suffix, however that is written."""
+    """The images of a folder by name without suffix; problems are added to `faults`.
+
+    The suffix may be in capitals or not.
+    """
     found: dict[str, pathlib.Path] = {}
     for path in listing.visible(folder):
         if not formats.has_image_suffix(path.name):
@@ -123,7 +126,11 @@ def _is_channel(stem: str) -> bool:
 
 
 def _count_fault(path: pathlib.Path, content: Mapping, found: int) -> list[Problem]:
-    """The files are not listed, so their number alone tells that some are missing."""
+    """An error if numTraining differs from the number of cases.
+
+    dataset.json does not list the files, so only their number shows that some are
+    missing.
+    """
     said = content.get("numTraining", found)
     if said == found:
         return []
@@ -139,7 +146,7 @@ def _no_images(root: pathlib.Path, suffix: str) -> Problem:
 
 
 def _ignored(path: pathlib.Path, labels: dict) -> Optional[int]:
-    """The value of what nobody labelled, which is no class; taken out of `labels`."""
+    """The value of unannotated voxels; removes it from `labels`, as it is no class."""
     if dataset_json.IGNORE not in labels:
         return None
     values = _values(path, dataset_json.IGNORE, labels.pop(dataset_json.IGNORE))
@@ -151,7 +158,7 @@ def _ignored(path: pathlib.Path, labels: dict) -> Optional[int]:
 
 
 def _named_values(path: pathlib.Path, labels: Mapping) -> dict[int, str]:
-    """Name of each voxel value: {"background": 0, "PZ": 1}, or of regions of values."""
+    """The name of each voxel value, from {"background": 0, "PZ": 1} or from regions."""
     if len(labels) > MAX_CLASSES:
         raise errors.UserError(
             f"{path}: field labels: found {len(labels)} names, expected at most "
@@ -181,7 +188,7 @@ def _values(path: pathlib.Path, name: str, value: object) -> list[int]:
 
 
 def _named_by_region(path: pathlib.Path, regions: Mapping) -> dict[int, str]:
-    """Each value by its smallest region: classes here exclude each other."""
+    """Names each value by its smallest region, since classes here do not overlap."""
     smallest = {}
     for value in sorted({value for region in regions.values() for value in region}):
         having = [name for name, region in regions.items() if value in region]

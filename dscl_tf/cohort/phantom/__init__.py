@@ -14,9 +14,9 @@ from dscl_tf.cohort.phantom.subject import GROUPS, Subject, draw_subject
 
 _LOG = logging.getLogger(__name__)
 LABEL_NAMES = ("background", "RV", "MYO", "LV")
-_FRAME = 1  # The only one written: end-diastole.
+_FRAME = 1  # The only frame that is written: end-diastole.
 _MARKER = "phantom.json"
-_VERSION = 2  # Of the anatomy and its drawing: cohorts of two versions do not mix.
+_VERSION = 2  # Of the anatomy and its drawing; one cohort must have one version.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +26,7 @@ class PhantomConfig:
     output: str
     num_subjects: int = 48
     seed: int = 0
-    num_workers: int = 0  # 0: one a core.
+    num_workers: int = 0  # 0: one per core.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,10 +39,10 @@ class PhantomVolume:
 
 
 def write_cohort(config: PhantomConfig) -> pathlib.Path:
-    """Writes the cohort; subjects that are whole already are left as they are.
+    """Writes the cohort, except for subjects that already exist completely.
 
     Args:
-      config: which.
+      config: which cohort to write.
 
     Returns:
       The folder that holds `training/patientNNN`.
@@ -104,7 +104,7 @@ def paint(subject: Subject, scan: acquisition.Scan) -> tuple[np.ndarray, np.ndar
     parts = []
     for offset in (-0.25, 0.25):
         heights = np.array(scan.heights) + offset * scan.slab
-        # Blood and muscle meet over about a pixel in a real scan.
+        # In a real scan, the border of blood and muscle is about a pixel wide.
         canvas = anatomy.Canvas(subject, x, y, heights, 1.2 * scan.pixel_mm)
         anatomy.paint_trunk(canvas)
         anatomy.paint_heart(canvas)
@@ -114,7 +114,7 @@ def paint(subject: Subject, scan: acquisition.Scan) -> tuple[np.ndarray, np.ndar
 
 
 def _majority(covers: np.ndarray) -> np.ndarray:
-    """The label that most of a voxel is, uint8 [Z, H, W]."""
+    """The label with the largest share of each voxel, uint8 [Z, H, W]."""
     background = 1 - covers.sum(axis=0, keepdims=True)
     return np.concatenate([background, covers]).argmax(axis=0).astype(np.uint8)
 
@@ -135,7 +135,7 @@ def _paths(root: pathlib.Path, number: int) -> tuple[pathlib.Path, ...]:
 
 
 def _write_subject(number: int, root: pathlib.Path, seed: int) -> None:
-    """Writes one subject; Info.cfg last, since readers find the subject by it."""
+    """Writes one subject; Info.cfg comes last, since readers find subjects by it."""
     made = make_subject(seed, number)
     image, label, info = _paths(root, number)
     image_writing.write_image(made.image, image)
@@ -152,7 +152,7 @@ def _claim(root: pathlib.Path, config: PhantomConfig) -> None:
     if marker.exists():
         _require_same(root, files.read_json_object(marker, "phantom's marker"), ours)
         return
-    # A kill while the marker was written leaves a hidden file, which is no one's.
+    # Hidden files do not count: writing the marker leaves one if it is killed.
     if root.exists() and any(p for p in root.iterdir() if p.name[0] != "."):
         raise errors.UserError(
             f"--output={root} is not empty: name an empty or new folder."

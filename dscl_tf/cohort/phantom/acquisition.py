@@ -1,36 +1,38 @@
-"""The phantom's scanner: geometry of the slices, contrast, coil, noise."""
+"""The phantom's scanner: slice geometry, contrast, coil sensitivity and noise."""
 
 import dataclasses
 
 import numpy as np
 import SimpleITK as sitk
 
-_Range = tuple[float, float]  # Uniform between the two.
+_Range = tuple[float, float]  # Bounds of a uniform distribution.
 
 
 @dataclasses.dataclass(frozen=True)
 class ScanRanges:
-    """What differs between scans; uniform unless said otherwise."""
+    """What differs between scans; uniform unless stated otherwise."""
 
     length_mm: _Range = (76, 104)  # Of the heart, base to apex.
-    wanted_thickness_mm: _Range = (6.5, 10)
-    thickness_mm: _Range = (5, 10)  # Kept to.
-    num_slices: tuple[int, int] = (8, 12)  # Kept to.
-    first_height: _Range = (0.0, 0.07)  # Of the middle of the slice; 0 base, 1 apex.
+    wanted_thickness_mm: _Range = (6.5, 10)  # Determines the number of slices.
+    thickness_mm: _Range = (5, 10)  # The thickness is clipped to this range.
+    num_slices: tuple[int, int] = (8, 12)  # The number is clipped to this range.
+    first_height: _Range = (0.0, 0.07)  # Middle of the first slice; 0 base, 1 apex.
     last_height: _Range = (0.9, 0.97)
-    num_rows: tuple[int, int] = (186, 250)  # The upper end is never reached.
-    num_columns: tuple[int, int] = (196, 262)  # The upper end is never reached.
+    num_rows: tuple[int, int] = (186, 250)  # The upper bound is exclusive.
+    num_columns: tuple[int, int] = (196, 262)  # The upper bound is exclusive.
     pixel_mm: _Range = (1.3, 1.7)
-    # Of the coil's log sensitivity: deviations along x, y, xy, x^2, y^2 at the edge.
+    # Standard deviations of the coefficients of the coil's log sensitivity: for x, y,
+    # xy, x^2 and y^2, where x and y are 1 at the edge.
     bias: tuple[float, ...] = (0.35, 0.45, 0.25, 0.25, 0.2)
-    gamma: _Range = (0.6, 1.5)  # Of the contrast curve.
-    noise: _Range = (0.02, 0.07)  # In each channel, in units of intensity 1.
-    scale: _Range = (250, 1100)  # Integers that an intensity of 1 becomes.
+    gamma: _Range = (0.6, 1.5)  # Exponent of the contrast curve.
+    # Standard deviation in each of the real and imaginary channels, before scaling.
+    noise: _Range = (0.02, 0.07)
+    scale: _Range = (250, 1100)  # The stored value of an intensity of 1.
 
 
-_TEXTURE = 0.05  # Mottling of tissue, as a share of its intensity.
-_TEXTURE_PX = 2.0  # Its correlation in the plane.
-_BREATH_HOLD = 0.06  # Deviation of a slice's brightness from its neighbours'.
+_TEXTURE = 0.05  # Standard deviation of the tissue's texture, relative to intensity.
+_TEXTURE_PX = 2.0  # In-plane sigma of the Gaussian that smooths the texture.
+_BREATH_HOLD = 0.06  # Standard deviation of the relative brightness of slices.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,16 +42,16 @@ class Scan:
     shape: tuple[int, int]  # Rows, columns.
     pixel_mm: float
     thickness_mm: float
-    heights: tuple[float, ...]  # At the middle of each slice; 0 base, 1 apex.
-    slab: float  # Thickness in units of that height.
-    bias: np.ndarray  # float [5], of the coil's sensitivity.
+    heights: tuple[float, ...]  # Middle of each slice; 0 base, 1 apex.
+    slab: float  # Slice thickness (distance of neighbours), in units of `heights`.
+    bias: np.ndarray  # float [5], coefficients of the coil's log sensitivity.
     gamma: float
     noise: float
     scale: float
 
 
 def draw_scan(rng: np.random.Generator) -> Scan:
-    """Draws how a subject is scanned."""
+    """Draws the scan parameters of a subject."""
     ranges = ScanRanges()
     length_mm = rng.uniform(*ranges.length_mm)
     wanted_mm = rng.uniform(*ranges.wanted_thickness_mm)
@@ -74,12 +76,12 @@ def draw_scan(rng: np.random.Generator) -> Scan:
 
 
 def acquire(values: np.ndarray, scan: Scan, rng: np.random.Generator) -> np.ndarray:
-    """Texture, contrast curve, coil sensitivity, Rician noise.
+    """Simulates a scan: texture, contrast curve, coil sensitivity, Rician noise.
 
     Args:
       values: float [Z, H, W], intensities of the tissue, about 0 to 1.
-      scan: how it is scanned.
-      rng: of the subject.
+      scan: the scan parameters.
+      rng: the subject's random generator.
 
     Returns:
       int16 [Z, H, W], at least 0.
@@ -103,7 +105,7 @@ def sensitivity(scan: Scan) -> np.ndarray:
 
 
 def _texture(rng: np.random.Generator, shape: tuple) -> np.ndarray:
-    """Mottled tissue: noise with a correlation of a few pixels, float32."""
+    """Texture of tissue: noise that is correlated over a few pixels, float32."""
     noise = sitk.GetImageFromArray(rng.normal(size=shape).astype(np.float32))
     smooth = sitk.RecursiveGaussian(noise, _TEXTURE_PX, direction=0)
     smooth = sitk.RecursiveGaussian(smooth, _TEXTURE_PX, direction=1)

@@ -1,10 +1,10 @@
 """The phantom's anatomy: a subject painted slice by slice.
 
-Lengths are mm in the plane of a slice: x to the patient's left (right in the
-picture), y to posterior (down), the middle of the picture at 0. Height along the
-heart is t, 0 at the base and 1 at the apex. Shapes are star-shaped: a radius as a
-function of the angle, so that r - R(angle) is nearly the distance to the border and
-partial volume follows from it.
+Coordinates are in mm in the plane of a slice: x to the patient's left (right in the
+picture), y to posterior (down), with 0 in the middle of the picture. Height along the
+heart is t, 0 at the base and 1 at the apex. Shapes are star-shaped, given by a radius
+R(angle): r - R(angle) is nearly the distance to the border, which yields the share of
+each voxel inside (the partial volume).
 """
 
 import copy
@@ -13,8 +13,9 @@ import numpy as np
 
 from dscl_tf.cohort.phantom.subject import Blob, Heart, Subject
 
-# In radii of a vessel, which has 0.6 mm at least: 1.4 across, 1.2 at its height, up to
-# 1.3 by its outline; and 1 mm for the transition at its border.
+# Half the size of the region that a vessel is painted in, in radii of the vessel, which
+# are at least 0.6 mm. The vessel extends up to 1.4 (half axis) * 1.2 (at its height) *
+# 1.3 (outline) radii, and the transition at its border adds 1 mm.
 _VESSEL_REACH = 4.0
 
 
@@ -23,16 +24,16 @@ class Canvas:
 
     Attributes:
       values: float32 [Z, H, W] intensities.
-      covers: share of each voxel that is RV, myocardium, LV: float32 [3, Z, H, W].
+      covers: shares of RV, myocardium and LV in each voxel: float32 [3, Z, H, W].
     """
 
     def __init__(self, subject: Subject, x_mm, y_mm, heights, pixel_mm: float):
-        """A canvas of air.
+        """Creates a canvas filled with air.
 
         Args:
-          subject: what is painted.
-          x_mm: float [W].
-          y_mm: float [H].
+          subject: the subject to paint.
+          x_mm: float [W], positions of the columns.
+          y_mm: float [H], positions of the rows.
           heights: float [Z], t of each slice.
           pixel_mm: width of the transition at a border.
         """
@@ -46,14 +47,15 @@ class Canvas:
         self.covers = np.zeros([3, *self.values.shape], np.float32)
 
     def around(self, center, reach_mm: float) -> tuple["Canvas", tuple[slice, ...]]:
-        """The part of the canvas near a centre: what is painted there is on the whole.
+        """The part of the canvas near a centre; painting on it paints on the whole.
 
         Args:
           center: x and y (mm), which may differ by slice.
-          reach_mm: how far from it the part goes at least, in both directions.
+          reach_mm: the part extends at least this far from the centre along x and y.
 
         Returns:
-          The part, and where it is in [Z, H, W]: nowhere if the canvas ends before.
+          The part, which shares memory with the canvas, and its slices in [Z, H, W];
+          both are empty if it lies outside of the canvas.
         """
         dx, dy = self.offset(center)
         near = ((np.abs(dx) <= reach_mm) & (np.abs(dy) <= reach_mm)).any(axis=0)
@@ -70,7 +72,7 @@ class Canvas:
         return np.hypot(dx, dy), np.arctan2(dy, dx)
 
     def offset(self, center) -> tuple[np.ndarray, np.ndarray]:
-        """X and y (mm) from a centre."""
+        """Distances along x and y (mm) from a centre, which may differ by slice."""
         return self._x - center[0], self._y - center[1]
 
     def cover(self, distance_mm: np.ndarray) -> np.ndarray:
@@ -78,7 +80,7 @@ class Canvas:
         return np.clip(0.5 - distance_mm / self._pixel_mm, 0, 1)
 
     def paint(self, cover: np.ndarray, value) -> None:
-        """Paints over what is there."""
+        """Blends a value over the canvas, weighted by `cover`."""
         self.values += cover * (value - self.values)
 
     def blob(self, center, half_axes, angle: float, outline: int) -> np.ndarray:
@@ -96,7 +98,7 @@ class Canvas:
 
 
 def _extent(is_in: np.ndarray) -> slice:
-    """From the first to the last that is."""
+    """The slice from the first true element to the last; empty if there is none."""
     places = np.flatnonzero(is_in)
     return slice(places[0], places[-1] + 1) if places.size else slice(0)
 
@@ -110,7 +112,7 @@ def _deformation(waves: np.ndarray, x: np.ndarray, y: np.ndarray):
 
 def _ellipse(theta: np.ndarray, half_axes) -> np.ndarray:
     a, b = half_axes
-    # Half axes may shrink to nothing with the height.
+    # Half axes may shrink to 0 along the heart.
     a, b = np.maximum(a, 1e-3), np.maximum(b, 1e-3)
     return a * b / np.hypot(b * np.cos(theta), a * np.sin(theta))
 
@@ -121,7 +123,7 @@ def paint_trunk(canvas: Canvas) -> None:
     trunk = _trunk_distance(canvas)
     canvas.paint(canvas.cover(trunk), tissues.fat)
     canvas.paint(canvas.cover(trunk + subject.fat_mm), tissues.muscle * 1.1)
-    # More muscle at the back and the sides, ribs' marrow in it.
+    # Muscle is thicker at the back and the sides; the ribs in it have bright marrow.
     x, y = canvas.offset((0, 8))
     depth = subject.fat_mm + 12 + 5 * np.clip(y / 60, -1, 1)
     rib = np.sin(0.13 * x + 1) * np.sin(0.15 * y) > 0.35
@@ -160,7 +162,7 @@ def _paint_vessels(canvas: Canvas, lungs: np.ndarray) -> None:
         near, where = canvas.around(place, _VESSEL_REACH * radius)
         shape = near.blob(place, (1.4 * size, size), np.arctan2(y, x), 2)
         near.paint(0.75 * lungs[where] * near.cover(shape) * (size > 0.4), blood)
-    # Perfused lung is a little brighter towards the back, where one lies on it.
+    # Lungs are a little brighter at the back, where perfusion is higher when lying.
     _, y = canvas.offset((0, 0))
     perfusion = 0.3 * lung * np.clip(y / 80, -1, 1)
     canvas.values += lungs * (canvas.values <= lung) * perfusion
@@ -181,7 +183,7 @@ def _paint_mediastinum(canvas: Canvas, trunk: np.ndarray) -> None:
 
 
 def _paint_abdomen(canvas: Canvas, trunk: np.ndarray) -> None:
-    """Liver with a vessel, stomach: the diaphragm rises towards the apex."""
+    """Liver with a vessel, and stomach; the diaphragm rises towards the apex."""
     tissues, t = canvas.subject.tissues, canvas.t
     rise = 1.0 + 0.5 * t
     liver = canvas.blob((-62, 62 - 22 * t), (58 * rise, 36 * rise), 0.35, 1)
@@ -207,7 +209,7 @@ def _paint_back(canvas: Canvas) -> None:
 def _paint_distractor(canvas: Canvas, blob: Blob) -> None:
     away = 2.2 * (canvas.t - blob.height)
     size = blob.radius_mm * np.sqrt(np.maximum(1 - away**2, 0))
-    # Any angle and outline will do: place and size are as good as a draw.
+    # Angle and outline need not be drawn: position and size are random already.
     angle, outline = blob.center_mm[0], int(blob.radius_mm)
     shape = canvas.blob(blob.center_mm, (size, 0.8 * size), angle, outline)
     # A ring is a muscular wall around something bright, as the LV is.
@@ -230,14 +232,14 @@ def paint_heart(canvas: Canvas) -> None:
     sack = np.minimum(epi, rv) - 5
     canvas.paint(canvas.cover(sack), 0.8 * tissues.fat)
     _paint_great_vessels(canvas, center)
-    canvas.paint(canvas.cover(rv - 3), tissues.muscle)  # Its thin free wall.
+    canvas.paint(canvas.cover(rv - 3), tissues.muscle)  # The RV's thin free wall.
     in_rv = canvas.cover(rv)
     canvas.paint(in_rv, tissues.blood * heart.rv_blood)
     _paint_trabeculae(canvas, rv, theta, r)
     in_epi = canvas.cover(epi)
     canvas.paint(in_epi, tissues.muscle)
     wall = _wall_mm(heart, theta) * (0.75 + 0.25 * shrink)
-    # Towards the apex the cavity closes before the muscle does.
+    # Towards the apex, the cavity ends before the muscle does.
     endo = epi + wall + 60 * np.clip(t - 0.93, 0, 1)
     in_lv = canvas.cover(endo)
     canvas.paint(in_lv, tissues.blood)
@@ -287,7 +289,7 @@ def _paint_great_vessels(canvas: Canvas, center) -> None:
 
 
 def _paint_trabeculae(canvas: Canvas, rv, theta, r) -> None:
-    """Muscle strands along the RV's free wall; they count as cavity."""
+    """Muscle strands along the RV's free wall; they are labelled as cavity."""
     texture = np.sin(9 * theta + 0.25 * r) * np.sin(5 * theta - 0.4 * r)
     near_wall = canvas.cover(rv) * np.exp(-((rv + 4) ** 2) / 18)
     strands = near_wall * np.clip(texture, 0, 1) * (canvas.t > 0.15)
@@ -295,7 +297,7 @@ def _paint_trabeculae(canvas: Canvas, rv, theta, r) -> None:
 
 
 def _paint_papillaries(canvas: Canvas, center, cavity_radius, in_lv) -> None:
-    """Two muscles inside the LV cavity at mid height; they count as cavity."""
+    """Two muscles inside the LV cavity at mid height; they are labelled as cavity."""
     heart = canvas.subject.heart
     size = heart.papillary_mm * np.clip(1 - ((canvas.t - 0.5) / 0.33) ** 2, 0, 1)
     for turn in (1.9, -1.9):
@@ -308,5 +310,5 @@ def _paint_papillaries(canvas: Canvas, center, cavity_radius, in_lv) -> None:
 
 
 def _turn(angle: np.ndarray) -> np.ndarray:
-    """An angle brought to [-pi, pi]."""
+    """An angle wrapped to [-pi, pi]."""
     return np.angle(np.exp(1j * angle))

@@ -1,4 +1,4 @@
-"""A picture of some of the phantom's subjects, with their labels."""
+"""Draws a picture of some of the phantom's subjects, with their labels."""
 
 import numpy as np
 import SimpleITK as sitk
@@ -16,9 +16,9 @@ def draw(seed: int, num_subjects: int, path: files.PathLike) -> None:
     """Draws a column for each subject: base, middle and apex, plain and with labels.
 
     Args:
-      seed: of the cohort.
-      num_subjects: the first ones are drawn.
-      path: of the PNG file.
+      seed: the cohort's seed.
+      num_subjects: number of subjects to draw, from the first on.
+      path: the PNG file to write.
     """
     figure = Figure(figsize=(1.7 * num_subjects, 10), layout="constrained")
     axes = figure.subplots(2 * len(_HEIGHTS), num_subjects, squeeze=False)

@@ -1,16 +1,17 @@
 """The phantom's subjects: what varies between them, and in which range.
 
-The knobs of the phantom's difficulty are here and in `acquisition`. Changing
-one, or the order of the draws, changes every cohort and what was measured on it.
-Lengths are mm, angles radians; the frame is that of `anatomy`.
+The parameters of the phantom's difficulty are here and in `acquisition`. Changing one,
+or the order of the random draws, changes every cohort and all results measured on it.
+Lengths are in mm, angles in radians; the coordinates are those of `anatomy`.
 """
 
 import dataclasses
 
 import numpy as np
 
-GROUPS = ("NOR", "DCM", "HCM", "MINF", "RV")  # ACDC's groups, in turn.
-_Range = tuple[float, float]  # Uniform between the two, or mean and deviation.
+GROUPS = ("NOR", "DCM", "HCM", "MINF", "RV")  # ACDC's groups; subjects take turns.
+# Bounds of a uniform distribution, or mean and standard deviation of a normal one.
+_Range = tuple[float, float]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +27,7 @@ class TissueRanges:
 
 @dataclasses.dataclass(frozen=True)
 class HeartRanges:
-    """The heart of every subject; uniform unless said otherwise."""
+    """The heart of every subject; uniform unless stated otherwise."""
 
     lv_radius_mm: _Range = (26, 36)  # Epicardial, at the base.
     wall_mm: _Range = (7, 11)
@@ -37,7 +38,8 @@ class HeartRanges:
     center_y_mm: _Range = (-2, 13)  # Mean, standard deviation.
     tilt_x_mm: _Range = (10, 5)  # Mean, standard deviation.
     tilt_y_mm: _Range = (4, 4)  # Mean, standard deviation.
-    septum_rad: _Range = (0.1, 0.45)  # From the right: mean, standard deviation.
+    # From the patient's right: mean, standard deviation.
+    septum_rad: _Range = (0.1, 0.45)
     oblong: _Range = (0.85, 1.18)
     rv_end: _Range = (0.66, 0.97)
     rv_blood: _Range = (0.8, 1.08)
@@ -46,7 +48,7 @@ class HeartRanges:
 
 @dataclasses.dataclass(frozen=True)
 class DiseaseRanges:
-    """What the groups of ACDC have in place of, or on top of, the normal ranges."""
+    """Ranges of ACDC's groups that replace the normal ones, or add to them."""
 
     dcm_lv_radius_mm: _Range = (37, 44)
     dcm_wall_mm: _Range = (6, 8.5)
@@ -68,14 +70,15 @@ class BodyRanges:
     num_waves: int = 6
     wave_cycles: _Range = (0.5, 1.6)  # Per 200 mm, of either sign.
     wave_deviation_mm: float = 2.6  # Standard deviation of a wave's amplitude.
-    harmonics: tuple[float, ...] = (0.028, 0.016, 0.010)  # Of outlines: deviations.
-    num_blobs: tuple[int, int] = (5, 10)  # The upper end is never reached.
-    blob_reach_mm: _Range = (56, 115)  # From the middle of the picture.
+    # Standard deviations of the harmonics that make outlines irregular.
+    harmonics: tuple[float, ...] = (0.028, 0.016, 0.010)
+    num_blobs: tuple[int, int] = (5, 10)  # The upper bound is exclusive.
+    blob_reach_mm: _Range = (56, 115)  # Distance from the middle of the picture.
     blob_radius_mm: _Range = (6, 19)
     ring_share: float = 0.5
     ring_radius_mm: _Range = (14, 30)
     ring_wall_mm: _Range = (4, 10)
-    blood_like_share: float = 0.6  # The others are like muscle.
+    blood_like_share: float = 0.6  # The other blobs look like muscle.
     blob_brightness: _Range = (0.85, 1.1)
 
 
@@ -94,50 +97,51 @@ class Tissues:
 class Heart:
     """Shape and place of one heart."""
 
-    center_mm: tuple[float, float]  # LV axis at mid height.
+    center_mm: tuple[float, float]  # LV axis at mid height (t = 0.5).
     tilt_mm: tuple[float, float]  # Shift of the axis from base to apex.
     septum_rad: float  # Direction from the LV to the RV.
     lv_radius_mm: float  # Epicardial, at the base.
     wall_mm: float
     septal_bulge_mm: float  # Added to the wall on the side of the RV.
-    thin_rad: float  # Where an infarct thins the wall ...
-    thin_fraction: float  # ... by how much of it.
+    thin_rad: float  # Direction in which an infarct thins the wall.
+    thin_fraction: float  # Share of the wall that is lost there.
     oblong: float  # Ratio of the LV's axes.
     rv_size_mm: tuple[float, float]  # Half axes across and along the septum.
     rv_end: float  # Height at which the RV ends.
-    rv_blood: float  # Its intensity in units of the LV's.
+    rv_blood: float  # Intensity of the RV's blood relative to the LV's.
     papillary_mm: float
 
 
 @dataclasses.dataclass(frozen=True)
 class Blob:
-    """A distractor: round, or a muscular wall around something bright."""
+    """A distractor: a round object, or a ring of muscle around something bright."""
 
     center_mm: tuple[float, float]
     radius_mm: float
     wall_mm: float  # 0: no ring.
     value: float
-    height: float  # Where along the heart it is largest.
+    height: float  # Height along the heart at which it is largest.
 
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
-    """Everything random about a subject's body."""
+    """All random properties of a subject's body."""
 
     group: str
     heart: Heart
     tissues: Tissues
     body_mm: tuple[float, float]  # Half axes of the trunk.
-    fat_mm: float  # Under the skin.
-    waves: np.ndarray  # float [K, 6], of the smooth deformation.
+    fat_mm: float  # Thickness of the fat under the skin.
+    waves: np.ndarray  # float [K, 6], from `_draw_waves`: the smooth deformation.
     blobs: tuple[Blob, ...]
-    harmonics: np.ndarray  # float [8, 2, 3], irregular outlines.
-    vessels: np.ndarray  # float [V, 4], of the lungs: x, y, radius, height.
+    harmonics: np.ndarray  # float [8, 2, 3], which make outlines irregular.
+    vessels: np.ndarray  # float [V, 4], in the lungs: x, y, radius, height.
 
 
 def draw_subject(rng: np.random.Generator, group: str) -> Subject:
     """Draws a subject of one of GROUPS."""
-    vessels = _draw_vessels(rng.spawn(1)[0])  # Of its own, so the rest stays.
+    # From a generator of their own, so that the other draws stay as they were.
+    vessels = _draw_vessels(rng.spawn(1)[0])
     tissues = _draw_tissues(rng, TissueRanges())
     body = BodyRanges()
     waves = _draw_waves(rng, body)
@@ -166,7 +170,7 @@ def _draw_tissues(rng: np.random.Generator, ranges: TissueRanges) -> Tissues:
 
 
 def _draw_vessels(rng: np.random.Generator) -> np.ndarray:
-    """Branches in the lungs, seen end-on: float [V, 4]."""
+    """Vessels in the lungs, seen end-on: float [V, 4]."""
     count = rng.integers(22, 40)
     angle = rng.uniform(0, 2 * np.pi, count)
     far = 45 + 75 * rng.beta(1.2, 1.8, count)  # Denser near the hila.
@@ -204,7 +208,7 @@ def _draw_heart(rng: np.random.Generator, group: str) -> Heart:
 
 
 def _draw_shape(rng: np.random.Generator, group: str, ranges: HeartRanges) -> dict:
-    """The fields of Heart that the group decides."""
+    """The fields of Heart that depend on the group."""
     disease = DiseaseRanges()
     radius, wall = rng.uniform(*ranges.lv_radius_mm), rng.uniform(*ranges.wall_mm)
     bulge, thin = rng.uniform(*ranges.septal_bulge_mm), 0.0
@@ -233,7 +237,7 @@ def _draw_shape(rng: np.random.Generator, group: str, ranges: HeartRanges) -> di
 def _draw_blobs(
     rng: np.random.Generator, ranges: BodyRanges, tissues: Tissues
 ) -> tuple[Blob, ...]:
-    """Things as bright as blood or as grey as muscle, round or ring-like."""
+    """Distractors as bright as blood or as dark as muscle, round or ring-like."""
     return tuple(
         _draw_blob(rng, ranges, tissues) for _ in range(rng.integers(*ranges.num_blobs))
     )
@@ -246,7 +250,7 @@ def _draw_blob(rng: np.random.Generator, ranges: BodyRanges, tissues: Tissues) -
     radius_mm = ranges.ring_radius_mm if is_ring else ranges.blob_radius_mm
     value = tissues.blood if is_blood_like else tissues.muscle
     return Blob(
-        # The trunk is wider than deep, and its middle lies below the picture's.
+        # The trunk is wider than deep, and its centre lies below that of the picture.
         center_mm=(far * np.cos(angle), 0.75 * far * np.sin(angle) + 10),
         radius_mm=rng.uniform(*radius_mm),
         wall_mm=is_ring * rng.uniform(*ranges.ring_wall_mm),

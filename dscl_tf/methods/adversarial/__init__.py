@@ -1,1 +1,1 @@
-"""Adversarial training: segmentations of unlabelled slices must look labelled."""
+"""Adversarial training on the segmentations of labelled and unlabelled slices."""

@@ -11,7 +11,7 @@ from dscl_tf.training.stage_context import StageContext
 
 
 def added(context: StageContext, unet: tf.keras.Model) -> list[AddedLoss]:
-    """A discriminator of labelled and unlabelled images' segmentations.
+    """The adversarial loss, with a discriminator of labelled from unlabelled images.
 
     Raises:
       UserError: there are no unlabelled volumes.
@@ -39,18 +39,18 @@ def adversarial_loss(
     weight: float,
     devices: Devices = distribution.ONE,
 ) -> steps.LossFunction:
-    """Segmentations of unlabelled images shall look like those of labelled ones.
+    """Makes segmentations of unlabelled images look like those of labelled ones.
 
     Args:
       unet: the segmenter.
       discriminator: from an image and the class probabilities, concatenated, to a
         logit; above 0: the image is labelled.
-      weight: of fooling it in the segmenter's loss.
+      weight: of "fooling_loss" in the segmenter's loss.
       devices: what computes it.
 
     Returns:
-      A function to "loss", weighted; "fooling_loss", unweighted; "discriminator_loss"
-      and "discriminator_accuracy".
+      A function that gives "loss", weighted; "fooling_loss", unweighted;
+      "discriminator_loss" and "discriminator_accuracy".
     """
 
     def loss(batch: steps.Batch) -> steps.Scalars:
@@ -75,7 +75,7 @@ def adversarial_loss(
 
 
 def _shown(image: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """What a discriminator of segmentations sees, float32 [n, H, W, channels + C]."""
+    """The input of the discriminator, float32 [n, H, W, channels + C]."""
     probabilities = tf.nn.softmax(tf.cast(logits, tf.float32))
     return tf.concat([image, probabilities], axis=-1)
 

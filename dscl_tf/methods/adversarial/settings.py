@@ -8,9 +8,9 @@ from dscl_tf.methods.settings import MethodSettings, Term
 
 @dataclasses.dataclass(frozen=True)
 class AdversarialConfig(MethodSettings):
-    """Adversarial training: segmentations of unlabelled slices must look labelled."""
+    """Adversarial training on the segmentations of labelled and unlabelled slices."""
 
-    weight: float = 0.0  # Of fooling the discriminator; 0: off.
+    weight: float = 0.0  # Of the loss for fooling the discriminator; 0: off.
 
     term = Term(
         "adversarial", "Adversarial training", "Semi-supervised", {"weight": 0.01}

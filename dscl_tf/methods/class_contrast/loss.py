@@ -1,4 +1,4 @@
-"""Contrast of pixels by their class: those of one attract, those of others repel."""
+"""Contrast of pixels by their class: those of one class attract, all others repel."""
 
 import tensorflow as tf
 
@@ -8,23 +8,23 @@ from dscl_tf.losses import chunks, contrast
 def class_contrastive_terms(
     vectors: tf.Tensor, classes: tf.Tensor, is_anchor: tf.Tensor, temperature: float
 ) -> dict[str, tf.Tensor]:
-    """The loss with the quantities that tell whether it learns.
+    """The loss, with quantities that tell whether the network learns.
 
-    Of an anchor i with positives P(i), the others of its class, and negatives N(i),
-    those of other classes:
+    For an anchor i with positives P(i), the other pixels of its class, and negatives
+    N(i), the pixels of other classes:
     l(i) = 1/|P(i)| sum over p in P(i) of
            -log( e^{s(i,p)} / (e^{s(i,p)} + sum over n in N(i) of e^{s(i,n)}) ),
     s = cosine similarity / temperature.
 
     Args:
       vectors: floating [P, D], of pixels.
-      classes: int [P]; negative where there is no pixel.
+      classes: int [P]; negative in rows without a pixel.
       is_anchor: bool [P]; the other pixels are positives and negatives only.
       temperature: tau > 0.
 
     Returns:
-      float32 scalars: "loss" is the mean of l over anchors that have a positive, 0
-      without any; "top1" the share of positives that are more similar than all their
+      float32 scalars: "loss" is the mean of l over anchors that have a positive, 0 if
+      none has; "top1" the share of positives that are more similar than all their
       anchor's negatives; "positive_similarity" and "negative_similarity" mean cosines.
     """
     units = contrast.unit_vectors(vectors)
@@ -49,7 +49,7 @@ def class_contrastive_terms(
 
 
 def _row_sums(classes: tf.Tensor, temperature: float) -> chunks.RowSums:
-    """Sums over some anchors, as `class_contrastive_terms` divides them."""
+    """The sums over some anchors from which `class_contrastive_terms` takes means."""
 
     def sums(
         units: tf.Tensor, anchor: tf.Tensor, is_anchor: tf.Tensor, weight: tf.Tensor

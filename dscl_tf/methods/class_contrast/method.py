@@ -12,16 +12,16 @@ from dscl_tf.pipeline import streams
 from dscl_tf.training import steps
 from dscl_tf.training.stage_context import StageContext
 
-# Tells its draws apart from those of the labelled batches.
+# Makes its draws differ from those of the labelled batches.
 _SALT = 103
 _STREAM = "classes"
 
 
 def added(context: StageContext, unet: tf.keras.Model) -> list[AddedLoss]:
-    """The loss on drawn pixels of batches of its own.
+    """The loss on pixels that are drawn from batches of its own.
 
     Raises:
-      UserError: a batch too small for labelled and pseudo-labelled slices.
+      UserError: a batch is too small for labelled and pseudo-labelled slices.
     """
     settings = context.config.finetune.class_contrast
     head = heads.build_class_head(context.config.network.filters[0])
@@ -32,9 +32,9 @@ def added(context: StageContext, unet: tf.keras.Model) -> list[AddedLoss]:
         classes = batch["slot_class"]
         vectors = context.devices.sum(vectors_of(batch))
         terms = losses.class_contrastive_terms(
-            # The background is of many tissues, which need not be alike.
             vectors,
             classes,
+            # No anchors in the background: its many tissues need not be alike.
             is_anchor=classes > 0,
             temperature=settings.temperature,
         )
@@ -57,8 +57,8 @@ def added(context: StageContext, unet: tf.keras.Model) -> list[AddedLoss]:
 
 
 def _stream(context: StageContext) -> streams.Stream:
-    """Labelled slices, and as many pseudo-labelled ones where there is a teacher."""
-    # As they are before other methods change them: a mixed pixel has no class.
+    """Labelled slices, and as many pseudo-labelled ones if there is a teacher."""
+    # Without the changes that other methods make: a mixed pixel has no class.
     given = pseudo_labels.teachers_labels(context)
     stream = labelled.labelled_batches(context, given, salt=_SALT)
     per_class = context.config.finetune.class_contrast.pixels_per_class
@@ -73,15 +73,15 @@ def _stream(context: StageContext) -> streams.Stream:
 
 
 def _vectors_of(unet: tf.keras.Model, head: tf.keras.Model):
-    """From a part of a batch to the vectors of its drawn pixels, 0 of the others."""
+    """From part of a batch to the vectors of its drawn pixels; 0 in other slots."""
     encoder, decoder = (unet.get_layer(name) for name in ("encoder", "decoder"))
 
     def vectors_of(batch: steps.Batch) -> tf.Tensor:
         slot, num_slots = batch["rows_slot"], batch["slot_class"].shape[0]
         features = decoder(encoder(batch["image"], training=True), training=True)
         drawn = pixels.at_slots(features, slot, num_slots)
-        # Without biases the head gives 0 for 0 and does not move by it: other replicas
-        # have the other pixels.
+        # Slots whose pixels are on other replicas are 0 here. Without biases, the head
+        # gives 0 for them and gets no gradient from them.
         return head(drawn[:, None, None], training=True)[:, 0, 0]
 
     return vectors_of

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-# Tells its draws apart from those of augmentation, which has the same seed.
+# Makes its draws differ from those of augmentation, which has the same seed.
 _SALT = 0x706978
 
 
@@ -15,24 +15,24 @@ def draw_slots(
       labels: int32 [N, H, W]; values outside [0, num_classes) are never drawn.
       seed: int32 [2].
       num_classes: C.
-      per_class: K, pixels of a class at most; all of them where it has fewer.
+      per_class: K, the most pixels of a class; a class with fewer has all drawn.
 
     Returns:
       int32 [N, H, W], the slot of each pixel, -1 where it was not drawn; and int32
-      [C * K], the class of each slot, -1 where it stayed empty.
+      [C * min(K, N * H * W)], the class of each slot, -1 where it stayed empty.
     """
     seed = tf.random.experimental.stateless_fold_in(seed, _SALT)
     flat = tf.reshape(labels, [-1])
     count = flat.shape[0]
     noise = tf.random.stateless_uniform([count], seed)
-    # Above the class's number of pixels there are only empty slots.
+    # Beyond the number of a class's pixels, `best` is -1 and the slots stay empty.
     best, pixel = tf.math.top_k(
         tf.stack([tf.where(flat == k, noise, -1.0) for k in range(num_classes)]),
         min(per_class, count),
     )
     found = tf.reshape(best >= 0, [-1])
     slots = tf.range(found.shape[0])
-    # What was not found goes to a place behind the last pixel.
+    # Empty slots are written to a place behind the last pixel, which is cut off.
     place = tf.where(found, tf.reshape(pixel, [-1]), count)
     empty = tf.fill([count + 1], -1)
     of_pixel = tf.tensor_scatter_nd_update(empty, place[:, None], slots)[:count]
@@ -45,7 +45,7 @@ def at_slots(features: tf.Tensor, slot: tf.Tensor, num_slots: int) -> tf.Tensor:
 
     Args:
       features: floating [n, H, W, D].
-      slot: int32 [n, H, W] of `draw_slots`, of some of its rows.
+      slot: int32 [n, H, W], some rows of the slots from `draw_slots`.
       num_slots: C * K.
 
     Returns:

@@ -1,1 +1,1 @@
-"""Consistency from weak to strong views: unlabelled slices teach themselves."""
+"""Consistency: predictions on weak views of unlabelled slices label strong views."""

@@ -1,4 +1,4 @@
-"""The loss of consistency: strong views are to be what the weak view is said to be."""
+"""The consistency loss: predictions on the weak view are labels of the strong views."""
 
 from typing import Callable
 
@@ -20,23 +20,23 @@ def consistency_loss(
     settings: ConsistencyConfig,
     devices: Devices = distribution.ONE,
 ) -> steps.LossFunction:
-    """Soft Dice of two strong views, and of one with features dropped, if wanted.
+    """Soft Dice of two strong views, and of the weak one with dropout if wanted.
 
-    Their labels are the class that the teacher finds most probable in the weak view,
-    where it is confident; in a CutMix box, those of the slice that the box is of.
+    A pixel's label is the class that the teacher finds most probable in the weak view,
+    if it is confident; in a CutMix box, that of the slice that the box was taken from.
 
     Args:
-      teach: from images [n, H, W, channels] to logits [n, H, W, C], by who labels.
+      teach: the teacher, from images [n, H, W, channels] to logits [n, H, W, C].
       forget: from the unlabelled batch to the segmenter's logits of weak views with
-        features dropped; asked only where the settings want it.
+        features dropped; called only if the settings want it.
       settings: weight, confidence, pieces, whether features are dropped.
       devices: what computes it.
 
     Returns:
-      A function to "loss", weighted; "consistency_loss", unweighted; and
-      "known_foreground", the share of pixels, of those where the teacher sees a
-      structure, that are learned from as such: of which it is confident, and that are
-      not apart from the main piece, where that counts.
+      A function that gives "loss", weighted; "consistency_loss", unweighted; and
+      "known_foreground": of the pixels where the teacher sees a structure, the share
+      that keeps this label. These are the pixels of which it is confident and, with
+      `one_piece`, which belong to the main piece.
     """
 
     def loss(batch: steps.Batch) -> steps.Scalars:
@@ -49,10 +49,10 @@ def consistency_loss(
         ]
         lost = tf.add_n(of_views) / len(of_views)
         if settings.feature_dropout:
-            # To each other the three count as in UniMatch.
+            # The three losses have the same weights to each other as in UniMatch.
             third = steps.loss_of_labels(forget(others), known, devices)
             lost = 0.5 * (lost + third)
-        # Without steps to rise in, it has its weight from the first one on.
+        # With no steps to rise in, the weight is full from the first step on.
         step, rise = tf.cast(others["step"], tf.float32), settings.ramp_steps
         ramp = step / rise if rise else 1.0
         structures = tf.stack([chosen > 0, (chosen > 0) & (chosen == known)])
@@ -70,15 +70,15 @@ def consistency_loss(
 def hard_labels(
     logits: tf.Tensor, settings: ConsistencyConfig
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """The most probable class, and what is learned from it.
+    """The most probable class, and the label that is learned from.
 
     Args:
       logits: floating [n, H, W, C].
-      settings: least probability of what is known, and whether what lies apart from a
-        slice's main piece is background.
+      settings: the least probability of a known pixel, and whether structures apart
+        from a slice's main piece become background.
 
     Returns:
-      Both int32 [n, H, W]; the second is C where it is not known. No gradient.
+      Both int32 [n, H, W]; the second is C where unknown. No gradient.
     """
     probabilities = tf.nn.softmax(tf.cast(tf.stop_gradient(logits), tf.float32))
     chosen = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
@@ -93,7 +93,7 @@ def hard_labels(
 def targets_of(
     known: tf.Tensor, others: Batch, devices: Devices = distribution.ONE
 ) -> list[tf.Tensor]:
-    """The labels of the strong views, int32 [n, H, W] each, mixed as they are.
+    """The labels of the strong views, int32 [n, H, W] each, mixed like the images.
 
     Args:
       known: int32 [n, H, W], the labels of this device's weak views.
@@ -101,7 +101,7 @@ def targets_of(
       devices: what computes it; partners may be on another.
     """
     total = others["volume"].shape[0]
-    # In floats, which are what devices gather; small whole numbers stay exact.
+    # As floats, since devices gather nothing else; small integers stay exact.
     everywhere = devices.gather(tf.cast(known, tf.float32), total)
     partners = tf.cast(tf.gather(everywhere, others["rows_partner"]), tf.int32)
     return [

@@ -51,7 +51,7 @@ def added(context: StageContext, unet: tf.keras.Model) -> list[AddedLoss]:
 def _with_pieces(
     context: StageContext, settings: ConsistencyConfig
 ) -> ConsistencyConfig:
-    """With one piece of each slice only where the labelled slices have one."""
+    """The settings, with `one_piece` off unless labelled slices are one piece."""
     if not settings.one_piece:
         return settings
     names = (*context.split.train, *context.split.validation)
@@ -70,11 +70,11 @@ def _strong_views(batch: Batch) -> tf.Tensor:
 
 
 def forgetful(unet: tf.keras.Model, rate: float) -> Callable[[Batch], tf.Tensor]:
-    """The segmenter with whole channels of each encoder level dropped, by image.
+    """The segmenter with random channels of each encoder level dropped in each image.
 
     Args:
       unet: the segmenter.
-      rate: share of the channels.
+      rate: probability of a channel to be dropped.
 
     Returns:
       A function from a batch of `views.make` to float32 logits [n, H, W, C].
@@ -87,7 +87,8 @@ def forgetful(unet: tf.keras.Model, rate: float) -> Callable[[Batch], tf.Tensor]
         kept = []
         for number, features in enumerate(levels):
             seed = tf.random.experimental.stateless_fold_in(others["seed"], number)
-            # Of all slices, so that they are the same however they are divided.
+            # Drawn for the whole batch, so that the draws do not depend on how devices
+            # divide it.
             shape = [others["volume"].shape[0], features.shape[-1]]
             drawn = tf.random.stateless_uniform(shape, seed)
             drawn = tf.gather(drawn, others["rows_number"])[:, None, None]
@@ -105,7 +106,7 @@ def _panel(
         others = streams.part_of(batch, STREAM)
         logits = teach(others["image"])
         _, known = hard_labels(logits, settings)
-        shade = known[..., None] / logits.shape[-1]  # The brightest: unknown.
+        shade = known[..., None] / logits.shape[-1]  # Unknown is the brightest.
         columns = {"weak view": others["image"], "its label": shade}
         for number in views.NUMBERS:
             columns[f"strong view {number}"] = others[f"rows_strong_{number}"]

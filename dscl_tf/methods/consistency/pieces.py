@@ -1,8 +1,8 @@
-"""Slices whose structures are one piece: their pseudo-labels are to be one, too.
+"""Keeps pseudo-labels in one piece (connected component), as labelled slices are.
 
-What a network takes for a structure far away from the others, it would otherwise teach
-itself, in every slice that shows the like. BCP (Bai et al., CVPR 2023) keeps the
-largest piece of each class in each slice; here it is a piece of all together.
+Otherwise a network that takes something far away for a structure would teach itself
+this mistake in every similar slice. BCP (Bai et al., CVPR 2023) keeps the largest piece
+of each class in each slice; here it is one piece of all classes together.
 """
 
 from collections.abc import Iterable
@@ -10,17 +10,18 @@ from collections.abc import Iterable
 import numpy as np
 import tensorflow as tf
 
-# Of the voxels of structures, by interpolation, outside of the main pieces.
+# The share of foreground voxels that may lie outside the main pieces, since
+# interpolation cuts some off.
 _TOLERANCE = 0.001
-_AT_ONCE = 16  # Slices: each pixel of one takes a number for each class.
+_AT_ONCE = 16  # Slices; limits memory, which has a number for each pixel and class.
 
 
 def main_piece(labels: tf.Tensor, num_classes: int) -> tf.Tensor:
     """The piece of each slice that has most of its structures.
 
-    Pixels that touch at a corner are of one piece. The piece is kept whose sum of
-    shares is largest, a share being the part of a structure's pixels that it has; as
-    `inference.components` does it with whole masks.
+    Pixels that touch at a corner are of one piece. A piece's share of a structure is
+    the fraction of the structure's pixels that it has. The main piece is the one with
+    the largest sum of shares, as in `inference.components` for whole masks.
 
     Args:
       labels: int32 [n, H, W]; 0 is the background.
@@ -32,8 +33,8 @@ def main_piece(labels: tf.Tensor, num_classes: int) -> tf.Tensor:
     is_structure = labels > 0
     pieces = _numbered(is_structure)
     shape = tf.shape(labels)
-    # A segment for each number that a piece of a slice may have. (XLA needs to know how
-    # many before it runs.)
+    # A segment for each number that a piece can have, since XLA needs to know how many
+    # there are before it runs.
     numbers = shape[1] * shape[2] + 1
     segments = pieces + numbers * tf.range(shape[0])[:, None, None]
     pixels = tf.math.unsorted_segment_sum(
@@ -47,15 +48,15 @@ def main_piece(labels: tf.Tensor, num_classes: int) -> tf.Tensor:
 
 
 def _numbered(mask: tf.Tensor) -> tf.Tensor:
-    """The pieces of bool [n, H, W] by numbers of their own, int32; 0 outside.
+    """Numbers the pieces of bool [n, H, W]: int32 [n, H, W], 0 outside.
 
-    The number is the place of the piece's last pixel in the slice, plus one: the
-    largest one, which spreads until nothing changes.
+    Each pixel starts with its place in the slice plus one. The largest number of a
+    piece, that of its last pixel, then spreads over it until nothing changes.
     """
     shape = tf.shape(mask)
     places = tf.reshape(tf.range(shape[1] * shape[2]) + 1, [1, shape[1], shape[2]])
-    # In floats, exact up to 4096 x 4096 pixels: TensorFlow takes maxima and pads
-    # int32 in the host's memory, also on a GPU.
+    # As floats, exact up to 4096 x 4096 pixels: with int32 TensorFlow would pad and
+    # take maxima in the host's memory, even on a GPU.
     start = tf.where(mask, tf.cast(places, tf.float32), 0.0)
 
     def spread(found: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -67,7 +68,7 @@ def _numbered(mask: tf.Tensor) -> tf.Tensor:
 
 
 def _widened(numbers: tf.Tensor) -> tf.Tensor:
-    """The largest of a pixel and its eight neighbours; on a CPU faster than pooling."""
+    """The maximum of a pixel and its 8 neighbours; faster than pooling on a CPU."""
     rows = tf.pad(numbers, [[0, 0], [1, 1], [0, 0]])
     numbers = tf.maximum(tf.maximum(rows[:, :-2], rows[:, 2:]), numbers)
     columns = tf.pad(numbers, [[0, 0], [0, 0], [1, 1]])
@@ -78,7 +79,7 @@ def are_one_piece(labels: Iterable[np.ndarray], num_classes: int) -> bool:
     """Whether the structures of each labelled slice are one piece.
 
     Args:
-      labels: of volumes, integers [Q, H, W]; `num_classes` is unknown.
+      labels: of each volume, integers [Q, H, W]; `num_classes` stands for unknown.
       num_classes: background included.
     """
     outside, total = 0, 0

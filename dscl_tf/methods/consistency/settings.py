@@ -8,14 +8,15 @@ from dscl_tf.methods.settings import TaughtSettings, Term
 
 @dataclasses.dataclass(frozen=True)
 class ConsistencyConfig(TaughtSettings):
-    """What is said of a weak view is the label of strong views (Yang et al., 2023)."""
+    """Predictions on a weak view are labels of strong views (Yang et al., 2023)."""
 
     ramp_steps: int = 100  # Over which the weight rises from 0.
     confidence: float = 0.95  # Pixels with a smaller largest probability are unknown.
     cutmix_probability: float = 0.5
-    # Share of features dropped in a third view; 0: there is none.
+    # Share of features dropped in a third view; 0: no third view.
     feature_dropout: float = 0.0
-    # Labels keep one piece of each slice, if labelled slices have one.
+    # Pseudo-labels keep one connected component of each slice, if labelled slices have
+    # just one.
     one_piece: bool = dataclasses.field(default=False, metadata=checks.LATER)
 
     unlabelled_flag = "--consistency_weight"

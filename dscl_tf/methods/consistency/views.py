@@ -1,4 +1,4 @@
-"""The views of unlabelled slices: one weak, two strong ones made of it."""
+"""The views of unlabelled slices: a weak one, and two strong ones made from it."""
 
 import dataclasses
 import math
@@ -8,30 +8,31 @@ import tensorflow as tf
 from dscl_tf.pipeline import boxes, intensity, strong
 from dscl_tf.pipeline.streams import Batch, BatchChange
 
-# What UniMatch and its like warp by, and a little scale, shift and elasticity.
+# The warps of UniMatch and similar methods, and a little scale, shift and elasticity.
 WEAK = strong.WarpRanges(20.0, 1.0, (0.85, 1.2), 1.0, 0.06, 0.5)
 _FACTOR = (0.5, 1.5)  # Of brightness and of contrast.
 _FACTOR_PROBABILITY = 0.8
 _BLUR_PX = (0.1, intensity.MAX_BLUR_PX)
 _BLUR_PROBABILITY = 0.5
 _AREA = (0.02, 0.4)  # Of a CutMix box, as a share of the image.
-_ASPECT = (0.3, 1 / 0.3)  # Its height by its width.
+_ASPECT = (0.3, 1 / 0.3)  # Its height divided by its width.
 NUMBERS = (1, 2)  # Of the strong views.
 
 
 def make(flip: bool, elastic_sigma: float, cutmix_probability: float) -> BatchChange:
-    """From slices and a seed to a weak view and strong ones.
+    """Makes the change from slices to a weak view and two strong ones.
 
     Args:
       flip: whether some slices are mirrored left-right.
       elastic_sigma: of the elastic warp, as a fraction of the side.
-      cutmix_probability: of a strong view to have a box of another slice's.
+      cutmix_probability: of a strong view to have a box from that of another slice.
 
     Returns:
       A change of batches that gives "image", the weak view; "rows_strong_1" and
       "rows_strong_2", float32 [N, H, W, C]; "rows_box_1" and "rows_box_2", bool
-      [N, H, W], where these are of another slice: of row "rows_partner" of the whole
-      batch, int32 [N]; "rows_number", int32 [N], its row; "seed", int32 [2].
+      [N, H, W], where these show another slice: that in row "rows_partner", int32 [N],
+      of the whole batch; "rows_number", int32 [N], the slice's own row; "seed",
+      int32 [2].
     """
 
     def transform(batch: Batch, seed: tf.Tensor) -> Batch:
@@ -39,11 +40,11 @@ def make(flip: bool, elastic_sigma: float, cutmix_probability: float) -> BatchCh
         image = batch["image"]
         count, size = image.shape[0], image.shape[1:3]
         ranges = dataclasses.replace(WEAK, flip=flip, elastic_sigma=elastic_sigma)
-        # The labels are nothing but a partner that warps ask for.
+        # Dummy labels, since the warp needs some.
         labels = tf.zeros(image.shape[:3], tf.int32)
         weak, _ = strong.warp(image, labels, seeds[0], ranges, 1)
         numbers = tf.range(count)
-        # Never itself, where there are two.
+        # Never the slice itself, if there are two or more.
         step = tf.random.stateless_uniform([], seeds[1], 1, max(count, 2), tf.int32)
         partner = (numbers + step) % count
         found = {"image": weak, "rows_partner": partner, "rows_number": numbers}
@@ -63,9 +64,9 @@ def make(flip: bool, elastic_sigma: float, cutmix_probability: float) -> BatchCh
 def change_intensity(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Brightness, contrast and blur of a strong view, float32 [N, H, W, C].
 
-    Of several channels each is drawn by itself.
-    By factors: what is added to intensities of about [0, 1] moves the statistics of
-    BatchNorm away from the labelled slices'.
+    The amounts are drawn for each channel by itself. Brightness is a factor: adding to
+    intensities of about [0, 1] would move BatchNorm's statistics away from those of the
+    labelled slices.
     """
     return intensity.of_channels(images, lambda each: _changed(each, seed))
 
@@ -83,7 +84,7 @@ def _changed(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 def draw_boxes(
     seed: tf.Tensor, count: int, size: tuple[int, int], probability: float
 ) -> tf.Tensor:
-    """CutMix's boxes (Yun et al., 2019), whole ones inside the image.
+    """CutMix's boxes (Yun et al., 2019), which lie entirely inside the image.
 
     Args:
       seed: int32 [2].

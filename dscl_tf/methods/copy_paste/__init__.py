@@ -1,1 +1,1 @@
-"""Bidirectional copy-paste: boxes of labelled slices in unlabelled ones, and back."""
+"""Bidirectional copy-paste between labelled and unlabelled slices."""

@@ -19,7 +19,7 @@ STREAM = "copy_paste"
 
 
 def added(context: StageContext, unet: tf.keras.Model) -> list[AddedLoss]:
-    """Slices that are mixed of labelled and unlabelled ones.
+    """The loss on slices that are mixed from labelled and unlabelled ones.
 
     Raises:
       UserError: there are no unlabelled volumes.
@@ -46,19 +46,19 @@ def added(context: StageContext, unet: tf.keras.Model) -> list[AddedLoss]:
 
 
 def with_boxes(fraction: float) -> BatchChange:
-    """Adds where each unlabelled slice is to show the labelled one of its row.
+    """Makes the change that adds where each slice shows the labelled one of its row.
 
     Args:
-      fraction: sides of a box by those of the slice.
+      fraction: sides of a box, as a fraction of the slice's.
 
     Returns:
-      A change of batches that adds "rows_labelled", bool [N, H, W]: a box in the
-      slices of even rows, all but a box in the others.
+      A change of batches that adds "rows_labelled", bool [N, H, W]: true inside a box
+      in even rows, and outside a box in odd rows.
     """
 
     def add(batch: Batch, seed: tf.Tensor) -> Batch:
         count, *size = batch["image"].shape[:3]
-        # Others than the warps', which are of this seed, too.
+        # Makes the draws differ from those of the warps, which have the same seed.
         seed = tf.random.experimental.stateless_fold_in(seed, 0x637062)
         sides = tf.constant([round(fraction * extent) for extent in size], tf.float32)
         room = tf.constant(tuple(size), tf.float32) - sides + 1
@@ -71,7 +71,7 @@ def with_boxes(fraction: float) -> BatchChange:
 
 
 def mixed_images(batch: Batch) -> tf.Tensor:
-    """The slices of a step, float32 [n, H, W, channels]."""
+    """The mixed slices of a step, float32 [n, H, W, channels]."""
     others = streams.part_of(batch, STREAM)
     is_labelled = others["rows_labelled"][..., None]
     return tf.where(is_labelled, batch["image"], others["image"])
@@ -83,17 +83,17 @@ def copy_paste_loss(
     settings: CopyPasteConfig,
     devices: Devices = distribution.ONE,
 ) -> steps.LossFunction:
-    """The mean of Dice and cross-entropy of the labelled pixels, and of the others.
+    """The mean of Dice and cross-entropy, for labelled and for pseudo-labelled pixels.
 
     Args:
-      teach: from images [n, H, W, channels] to logits [n, H, W, C], by who labels.
+      teach: the teacher, from images [n, H, W, channels] to logits [n, H, W, C].
       num_classes: C.
       settings: the weights.
       devices: what computes it.
 
     Returns:
-      A function to "loss", weighted; "pasted_labelled_loss" and "pasted_pseudo_loss",
-      unweighted.
+      A function that gives "loss", weighted; "pasted_labelled_loss" and
+      "pasted_pseudo_loss", unweighted.
     """
 
     def loss(batch: steps.Batch) -> steps.Scalars:
@@ -103,7 +103,7 @@ def copy_paste_loss(
         said = tf.argmax(teach(others["image"]), axis=-1, output_type=tf.int32)
         pseudo = losses.label_maps(said, num_classes)
         logits = batch[steps.logits_of(STREAM)]
-        # A pixel of no class is unknown, and takes no part.
+        # A pixel with a weight of 0 for every class is unknown and ignored.
         of_true, of_pseudo = (
             steps.loss_of_labels(logits, maps, devices, config.LossKind.DICE_CE)
             for maps in (true * is_labelled, pseudo * (1 - is_labelled))

@@ -8,10 +8,10 @@ from dscl_tf.methods.settings import TaughtSettings, Term
 
 @dataclasses.dataclass(frozen=True)
 class CopyPasteConfig(TaughtSettings):
-    """Slices that are labelled within a box, or outside of it (Bai et al., 2023)."""
+    """Slices that show a labelled one inside or outside a box (Bai et al., 2023)."""
 
-    pseudo_weight: float = 0.5  # Of their pixels that a teacher labelled.
-    box_fraction: float = 2 / 3  # Sides of the box by those of the slice.
+    pseudo_weight: float = 0.5  # Of the loss on pixels that a teacher labelled.
+    box_fraction: float = 2 / 3  # Sides of the box, as a fraction of the slice's.
 
     unlabelled_flag = "--copy_paste_weight"
     needs_true_labels = True

@@ -11,12 +11,12 @@ from dscl_tf.pipeline import batches, sampling, streams
 from dscl_tf.training import stage_regions, steps
 from dscl_tf.training.stage_context import StageContext
 
-# Tell their draws apart from those of the labelled batches, and from each other's.
+# Make their draws differ from those of the labelled batches, and from each other's.
 _GLOBAL_SALT, _LOCAL_SALT = 101, 102
 
 
 def check(stage: config.StageConfig, cohort: PreparedCohort) -> None:
-    """Refuses a weight of a loss that there is not, or that does not fit the slices.
+    """Refuses a weight whose loss does not exist or does not fit the slices.
 
     Raises:
       UserError: no strategy, too few blocks, or too small maps.
@@ -41,7 +41,7 @@ def added(context: StageContext, unet: tf.keras.Model) -> list[AddedLoss]:
 
 
 def added_global(context: StageContext, unet: tf.keras.Model) -> Optional[AddedLoss]:
-    """A L_g on g1(e(x)) of unlabelled slices; None where a is 0.
+    """The loss a * L_g on g1(e(x)) of unlabelled slices; None if a is 0.
 
     Raises:
       UserError: too few volumes for it.
@@ -76,7 +76,7 @@ def added_global(context: StageContext, unet: tf.keras.Model) -> Optional[AddedL
 
 
 def added_local(context: StageContext, unet: tf.keras.Model) -> Optional[AddedLoss]:
-    """B L_l on g2 of the U-Net's first l decoder blocks; None where b is 0.
+    """The loss b * L_l on g2 of the U-Net's first l decoder blocks; None if b is 0.
 
     Raises:
       UserError: too few volumes or too small maps for it.

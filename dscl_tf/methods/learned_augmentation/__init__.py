@@ -1,1 +1,1 @@
-"""Learned augmentation: generators of changes are trained with the task."""
+"""Learned augmentation: generators of changes are trained along with the segmenter."""

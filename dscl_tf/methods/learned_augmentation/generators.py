@@ -1,4 +1,4 @@
-"""Networks that make a random change of an image: a deformation, or of intensities."""
+"""Networks that generate random deformations and intensity changes of an image."""
 
 from collections.abc import Sequence
 
@@ -11,13 +11,13 @@ _LATENT_HALVINGS = 4
 _DEFORMATION_HALVINGS = 4
 _INTENSITY_HALVINGS = 2
 MAX_DISPLACEMENT = 0.05  # As a fraction of the image's side, in each direction.
-MAX_INTENSITY_CHANGE = 0.5  # Images are about in [0, 1].
+MAX_INTENSITY_CHANGE = 0.5  # Images are roughly within [0, 1].
 
 
 def build_deformation_generator(
     size_px: tuple[int, int], latent_units: int, channels: int = 1
 ) -> tf.keras.Model:
-    """Makes a smooth deformation field, from a 16th of the image's size.
+    """A generator of smooth deformation fields, made at a 16th of the image's size.
 
     Args:
       size_px: (H, W) of the images.
@@ -42,7 +42,7 @@ def build_deformation_generator(
 def build_intensity_generator(
     size_px: tuple[int, int], latent_units: int, channels: int = 1
 ) -> tf.keras.Model:
-    """Makes a field of intensities to be added, from a quarter of the image's size.
+    """A generator of fields to add to intensities, made at a quarter of the size.
 
     Args:
       size_px: (H, W) of the images.
@@ -50,8 +50,8 @@ def build_intensity_generator(
       channels: of the images, C.
 
     Returns:
-      Model from [images [N, H, W, C], latent [N, U]] to float32 [N, H, W, C], bounded
-      by MAX_INTENSITY_CHANGE as a deformation by its limit.
+      Model from [images [N, H, W, C], latent [N, U]] to float32 [N, H, W, C], at most
+      MAX_INTENSITY_CHANGE (which the interpolation may exceed in the same way).
     """
     limit = [MAX_INTENSITY_CHANGE] * channels
     return _build(
@@ -70,7 +70,7 @@ def _build(
     num_halvings: int,
     limit: list[float],
 ) -> tf.keras.Model:
-    """A field of len(limit) channels, made on a grid that the image is halved to."""
+    """A generator of fields of len(limit) channels, made on a grid halved as given."""
     size_px = tuple(shape[:2])
     image = tf.keras.Input(shape, name="image")
     latent = tf.keras.Input([latent_units], name="latent")
@@ -78,8 +78,8 @@ def _build(
     for _ in range(num_halvings):
         seen = _convolved(seen, strides=2)
     change = _change_of(seen.shape[1:], latent_units, size_px, len(limit))
-    # Odd in the latent: a change is as likely as its opposite. Without it, all three
-    # losses soon have the generators make one and the same change of every image.
+    # An odd function of the latent, so that a change is as likely as its opposite.
+    # Otherwise all three losses soon make the generators change every image alike.
     opposite = Layers.Rescaling(-1.0)(latent)
     field = Layers.Subtract(dtype="float32")(
         [change([seen, latent]), change([seen, opposite])]
@@ -96,12 +96,12 @@ def _change_of(
     size_px: tuple[int, int],
     channels: int,
 ) -> tf.keras.Model:
-    """From what is seen of an image, and a latent, to an unbounded change of it."""
+    """Model from an image's features and a latent to an unbounded change of it."""
     seen, latent = tf.keras.Input(seen_shape), tf.keras.Input([latent_units])
     drawn = _spread(latent, _halved(size_px, _LATENT_HALVINGS))
     drawn = Enlarged(seen_shape[:2])(drawn)
     change = _convolved(_convolved(Layers.Concatenate()([seen, drawn])))
-    # Small at first, so that the segmenter starts on images nearly as they are.
+    # Small at first, so that the segmenter starts on nearly unchanged images.
     change = Layers.Conv2D(
         channels,
         1,
@@ -118,7 +118,7 @@ def _convolved(inputs: tf.Tensor, strides: int = 1) -> tf.Tensor:
 
 
 def _spread(latent: tf.Tensor, grid: tuple[int, int]) -> tf.Tensor:
-    """The latent numbers as a map on a grid."""
+    """The latent vector as a feature map on a grid."""
     flat = Layers.Dense(grid[0] * grid[1] * _FILTERS)(latent)
     return _convolved(Layers.Reshape([*grid, _FILTERS])(Layers.LeakyReLU(0.2)(flat)))
 
@@ -131,7 +131,7 @@ def _halved(size_px: tuple[int, int], times: int) -> tuple[int, int]:
 class Enlarged(Layers.Layer):
     """Cubic interpolation to a larger size, in float32: [N, h, w, C] to [N, H, W, C].
 
-    As products with matrices, since XLA cannot compile TensorFlow's cubic resizing.
+    Done by matrix products, since XLA cannot compile TensorFlow's cubic resizing.
     """
 
     def __init__(self, size_px: tuple[int, int]):
@@ -139,7 +139,7 @@ class Enlarged(Layers.Layer):
         self._size_px = tuple(size_px)
 
     def build(self, input_shape: tf.TensorShape) -> None:
-        """Finds what each output takes of each input, along each axis."""
+        """Finds the weight of each input in each output, along each axis."""
         self._of_rows, self._of_columns = (
             _cubic_weights(before, after)
             for before, after in zip(input_shape[1:3], self._size_px)
@@ -152,7 +152,7 @@ class Enlarged(Layers.Layer):
 
 
 def _cubic_weights(before: int, after: int) -> np.ndarray:
-    """What TensorFlow's cubic resizing of one axis multiplies by: [after, before]."""
+    """TensorFlow's cubic resizing of one axis as a matrix, [after, before]."""
     with tf.init_scope():
         unit = tf.eye(before)[:, None, :, None]  # [before, 1, before, 1]
         return tf.image.resize(unit, [1, after], "bicubic")[:, 0, :, 0].numpy().T

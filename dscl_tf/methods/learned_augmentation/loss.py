@@ -1,4 +1,4 @@
-"""Learned augmentation: what generators make of labelled slices, and its losses."""
+"""Learned augmentation: how generators change labelled slices, and the losses."""
 
 import dataclasses
 
@@ -12,12 +12,12 @@ from dscl_tf.training import distribution, steps
 from dscl_tf.training.distribution import Devices
 
 LATENT = "rows_latent"  # In a batch: float32 [N, 2, U].
-_KNOWN = 1 - 1e-3  # Weight of all classes above which a pixel is known.
+_KNOWN = 1 - 1e-3  # Sum of the classes' weights above which a pixel is known.
 
 
 @dataclasses.dataclass(frozen=True)
 class Generators:
-    """What changes labelled images."""
+    """The networks that change labelled images."""
 
     deformation: tf.keras.Model
     intensity: tf.keras.Model
@@ -25,10 +25,10 @@ class Generators:
 
 @dataclasses.dataclass(frozen=True)
 class Generated:
-    """Labelled images that were changed."""
+    """Changed labelled images."""
 
     image: tf.Tensor  # float32 [N, H, W, C].
-    label: tf.Tensor  # float32 [N, H, W, classes], a map a class.
+    label: tf.Tensor  # float32 [N, H, W, classes], one map per class.
     deformed: tf.Tensor  # float32 [N, H, W, C], before the intensities were changed.
     displacement_px: tf.Tensor  # float32 [N, H, W, 2].
     intensity_change: tf.Tensor  # float32 [N, H, W, C].
@@ -42,7 +42,7 @@ def generate(
     Args:
       generators: what makes the fields.
       image: float32 [N, H, W, C].
-      maps: float32 [N, H, W, classes], a map a class.
+      maps: float32 [N, H, W, classes], one map per class.
       latent: float32 [N, 2, U]; the deformation's first.
     """
     flow = generators.deformation([image, latent[:, 0]], training=True)
@@ -51,7 +51,8 @@ def generate(
     deformed = warped[..., :channels]
     change = generators.intensity([deformed, latent[:, 1]], training=True)
     label = warped[..., channels:]
-    # What is mixed with an unknown pixel is unknown; the weights are 1 in all else.
+    # A pixel interpolated from an unknown one is unknown. The weights of all other
+    # pixels sum to 1.
     is_known = tf.reduce_sum(label, axis=-1, keepdims=True) > _KNOWN
     label *= tf.cast(is_known, tf.float32)
     return Generated(deformed + change, label, deformed, flow, change)
@@ -64,7 +65,7 @@ def augmentation_loss(
     config: LearnedAugmentationConfig,
     devices: Devices = distribution.ONE,
 ) -> steps.LossFunction:
-    """Soft Dice of generated images, whose generators learn from it, too.
+    """Soft Dice of generated images, from which their generators learn, too.
 
     Args:
       unet: the segmenter.
@@ -74,7 +75,7 @@ def augmentation_loss(
       devices: what computes it.
 
     Returns:
-      A function to "loss", the soft Dice loss of the generated images;
+      A function that gives "loss", the soft Dice loss of the generated images;
       "generator_loss" and "augmentation_discriminator_loss" of the players; and the
       mean sizes of the changes, "displacement_px" and "intensity_change".
     """

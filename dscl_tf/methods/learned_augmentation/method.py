@@ -12,12 +12,12 @@ from dscl_tf.pipeline.streams import Batch, BatchChange
 from dscl_tf.training import panels, steps
 from dscl_tf.training.stage_context import StageContext
 
-# Tells its draws apart from those of augmentation, which has the same seed.
+# Makes its draws differ from those of augmentation, which has the same seed.
 _SALT = 0x6C6174
 
 
 def change(context: StageContext) -> BatchChange:
-    """Adds what the change of each labelled image is made from, N(0, I)."""
+    """Adds latent vectors from N(0, I), by which each labelled image is changed."""
     units = context.config.finetune.learned_augmentation.latent_units
 
     def add(batch: Batch, seed: tf.Tensor) -> Batch:

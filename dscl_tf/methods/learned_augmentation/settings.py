@@ -8,12 +8,12 @@ from dscl_tf.methods.settings import MethodSettings, Term
 
 @dataclasses.dataclass(frozen=True)
 class LearnedAugmentationConfig(MethodSettings):
-    """Generators of deformations and of intensity changes, trained with the task."""
+    """Generators of deformations and intensity changes, trained with the segmenter."""
 
     enabled: bool = False
-    latent_units: int = 100  # Of the noise that a change is made from.
-    adversarial_weight: float = 1.0  # Of fooling the discriminator.
-    # Of the reward for changes, by their mean size in pixels and in intensity.
+    latent_units: int = 100  # Length of the noise vector that a change is made from.
+    adversarial_weight: float = 1.0  # Of the loss for fooling the discriminator.
+    # Of the reward for large changes: their mean size in pixels and in intensity.
     magnitude_weight: float = 1e-3
 
     term = Term(

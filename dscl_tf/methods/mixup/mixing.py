@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-# Tells its draws apart from those of augmentation, which has the same seed.
+# Makes its draws differ from those of augmentation, which has the same seed.
 _SALT = 0x6D6978
 
 
@@ -11,7 +11,7 @@ def mixup(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Each image becomes w image + (1 - w) partner, and its label alike.
 
-    The partners are a random order of the batch; w is drawn for each image from
+    The partners are a random permutation of the batch; w is drawn for each image from
     Beta(alpha, alpha).
 
     Args:
@@ -21,7 +21,7 @@ def mixup(
       alpha: > 0; the larger, the more even the mixtures.
 
     Returns:
-      The same shapes. What is mixed with an unknown label is unknown.
+      The same shapes. A pixel that is mixed with an unknown one is unknown.
     """
     partners, weights = draw(seed, images.shape[0], alpha)
     weights = weights[:, None, None, None]
@@ -38,7 +38,7 @@ def draw(seed: tf.Tensor, count: int, alpha: float) -> tuple[tf.Tensor, tf.Tenso
     """The partner of each image, int32 [N], and its own weight, float32 [N]."""
     seeds = tf.random.split(tf.random.experimental.stateless_fold_in(seed, _SALT), 2)
     partners = tf.argsort(tf.random.stateless_uniform([count], seeds[0]))
-    # Beta from two gammas, in float64: of a small alpha they are minute.
+    # Beta from two gammas, in float64: for a small alpha they are tiny.
     first, second = tf.unstack(
         tf.random.stateless_gamma([2, count], seeds[1], alpha, dtype=tf.float64)
     )

@@ -1,4 +1,4 @@
-"""Slices changed for the pretext stage, and what the network must find out of them."""
+"""Slices changed for the pretext stage, and what the network must tell from them."""
 
 from collections.abc import Mapping
 
@@ -26,23 +26,24 @@ def change(
       config: the task and its sizes.
 
     Returns:
-      For rotation, "image" of the 4 n rotated slices, ids of theirs, and "label" int32
-      [4 n]: quarter turns. Else "image", changed; "label" float32 [n, H, W, C], as it
-      was; and "rows_weight" float32 [n, H, W, C], 1 where the loss looks.
+      For rotation, "image" of the 4 n rotated slices, their ids, and "label" int32
+      [4 n]: quarter turns. Else "image", changed; "label" float32 [n, H, W, C], the
+      original; and "rows_weight" float32 [n, H, W, C], 1 where the loss counts.
     """
     images = batch["image"]
     if config.task is PretextTask.ROTATION:
         repeated = {
             k: tf.repeat(v, NUM_ROTATIONS) for k, v in batch.items() if k != "image"
         }
-        # A slice's rotations side by side: of devices that divide the batch, one with
-        # a single rotation could tell it from its BatchNorm's statistics.
+        # A slice's rotations are neighbours, so that each device that shares the batch
+        # gets several: if all its images had one rotation, the statistics of BatchNorm
+        # would give it away.
         turned = [tf.image.rot90(images, k) for k in range(NUM_ROTATIONS)]
         together = tf.reshape(tf.stack(turned, axis=1), [-1, *images.shape[1:]])
         turns = tf.tile(tf.range(NUM_ROTATIONS), [images.shape[0]])
         return {**repeated, "image": together, "label": turns}
     if config.task is PretextTask.INPAINTING:
-        # All channels at once: one would tell what is missing in another.
+        # In all channels at once: otherwise one would show what another lacks.
         hidden = random_boxes(seed, images.shape, config)
         weight = tf.broadcast_to(hidden, images.shape)
         changed = images * (1 - weight)
@@ -91,7 +92,7 @@ def num_slices(config: PretextConfig) -> int:
 def random_boxes(
     seed: tf.Tensor, shape: tf.TensorShape, config: PretextConfig
 ) -> tf.Tensor:
-    """1 inside of boxes, drawn for each image, 0 outside.
+    """1 inside boxes, which are drawn for each image, and 0 outside.
 
     Args:
       seed: int32 [2].
@@ -153,7 +154,9 @@ def swap_patches(
 def grid_of_patches(
     config: PretextConfig, size_px: tuple[int, int]
 ) -> tuple[int, int, int]:
-    """Side in pixels of a patch, rows and columns of the grid, less one to move it.
+    """Side of a patch in pixels, and rows and columns of the grid.
+
+    They are one less than fit, so that the grid can be shifted.
 
     Raises:
       UserError: there are too few patches for the swaps.
@@ -171,7 +174,7 @@ def grid_of_patches(
 
 
 def _swaps(seed: tf.Tensor, count: int, num_cells: int, num_swaps: int) -> tf.Tensor:
-    """Which cell comes to each cell's place: int32 [count, num_cells]."""
+    """Which cell moves to each cell's place: int32 [count, num_cells]."""
     order = tf.argsort(tf.random.stateless_uniform([count, num_cells], seed), axis=1)
     first, second = order[:, :num_swaps], order[:, num_swaps : 2 * num_swaps]
     source = tf.tile(tf.range(num_cells)[None], [count, 1])

@@ -1,4 +1,4 @@
-"""The losses of the pretext stage, as sums that parts of a batch add up."""
+"""The losses of the pretext stage, from sums over the parts of a batch."""
 
 import math
 
@@ -31,20 +31,20 @@ def rotation_loss(
 def restoration_loss(
     unet: tf.keras.Model, devices: Devices = distribution.ONE
 ) -> LossFunction:
-    """Mean squared error of the pixels that the batch gives a weight."""
+    """Mean squared error over pixels, with the weights in the batch."""
 
     def loss(batch: Batch) -> Scalars:
         restored = unet(batch["image"], training=True)
         found = restoration_sums(restored, batch["label"], batch["rows_weight"])
         error, weight = tf.unstack(devices.sum(found))
-        # Boxes of less than a pixel may hold none.
+        # Boxes smaller than a pixel may contain no pixel.
         return {"loss": tf.math.divide_no_nan(error, weight)}
 
     return loss
 
 
 def rotation_sums(logits: tf.Tensor, turns: tf.Tensor) -> tf.Tensor:
-    """Of some images: cross-entropy, hits, and their number.
+    """Sums over some images: cross-entropy, hits, and the number of images.
 
     Args:
       logits: floating [n, 4].
@@ -68,7 +68,7 @@ def rotation_sums(logits: tf.Tensor, turns: tf.Tensor) -> tf.Tensor:
 def restoration_sums(
     restored: tf.Tensor, original: tf.Tensor, weight: tf.Tensor
 ) -> tf.Tensor:
-    """Of some images: weighted squared errors, and the sum of the weights.
+    """Sums over some images: weighted squared errors, and weights.
 
     Args:
       restored: floating [n, H, W, C].

@@ -21,11 +21,11 @@ class PretextConfig:
     """The pretext stage, instead of the contrastive ones (paper, Table 2)."""
 
     task: PretextTask = PretextTask.NONE
-    batch_size: int = 36  # The images of an encoder step: 3 views of 3 x 4 slices.
-    num_boxes: int = 3  # Of inpainting, per slice; they may overlap.
-    box_fraction: tuple[float, float] = (0.15, 0.3)  # Sides, of the slice's side.
-    num_swaps: int = 10  # Of context restoration, pairs of patches per slice.
-    patch_fraction: float = 0.1  # Side of a patch, of the slice's side.
+    batch_size: int = 36  # As many images as an encoder step: 3 views of 3 x 4 slices.
+    num_boxes: int = 3  # For inpainting, per slice; they may overlap.
+    box_fraction: tuple[float, float] = (0.15, 0.3)  # Sides, relative to the slice's.
+    num_swaps: int = 10  # For context restoration, pairs of patches per slice.
+    patch_fraction: float = 0.1  # Side of a patch, relative to the slice's.
 
     def __post_init__(self):
         checks.make_members(self)
@@ -43,7 +43,7 @@ class PretextConfig:
 
     @property
     def unused(self) -> tuple[str, ...]:
-        """Settings that the task does not look at."""
+        """Settings that the task ignores."""
         own = {
             PretextTask.INPAINTING: ("num_boxes", "box_fraction"),
             PretextTask.CONTEXT_RESTORATION: ("num_swaps", "patch_fraction"),

@@ -1,4 +1,4 @@
-"""Labels that a teacher, a finished run, gives volumes; kept in the run folder."""
+"""Labels of volumes by a teacher, a finished run; they are kept in the run folder."""
 
 import dataclasses
 import hashlib
@@ -18,15 +18,17 @@ from dscl_tf.training import run_folder, slicewise
 _LOG = logging.getLogger(__name__)
 FOLDER = "pseudo_labels"
 _SUMMARY = "summary.json"
-_BINS_OF_TEN = 100  # Of 1 - p, to find the surest pixels of a class by.
-_MOST_SURE = 7  # 1 - p of 10^-7 is the least that float32 tells from 0.
+# A histogram of 1 - p finds the most confident pixels of a class. It has this many bins
+# per power of ten, and ends at 10^-7, the least that float32 can tell from 0.
+_BINS_OF_TEN = 100
+_MOST_SURE = 7
 # Teacher's softmax of slices: float32 [N, H, W] to [N, H, W, C].
 _Predict = Callable[[np.ndarray], tf.Tensor]
 
 
 @dataclasses.dataclass(frozen=True)
 class PseudoLabels:
-    """The arrays of a run folder."""
+    """The pseudo-labels in a run folder, an array for each volume."""
 
     run: pathlib.Path
     cohort: PreparedCohort
@@ -67,7 +69,7 @@ class PseudoLabels:
 
     @property
     def summary_file(self) -> pathlib.Path:
-        """Where it says what they were made from, and how much is known."""
+        """The file that has what they were made from and how many pixels are known."""
         return self.run / FOLDER / _SUMMARY
 
     def _path(self, name: str) -> pathlib.Path:
@@ -83,7 +85,7 @@ def make(labels: PseudoLabels, names: Sequence[str], settings: PseudoLabelConfig
     Args:
       labels: where they are kept.
       names: of the volumes.
-      settings: the teacher and the confidence that counts as knowing.
+      settings: the teacher, and the confidence from which on a pixel is known.
 
     Raises:
       UserError: the teacher is no finished fine-tuning run, or cannot be read.
@@ -103,13 +105,13 @@ def make(labels: PseudoLabels, names: Sequence[str], settings: PseudoLabelConfig
         least = _least_probabilities(labels, names, predict, settings)
         for name in missing:
             counts[name] = _label(labels, name, predict, least)
-        # At the end: labels without it are of an unknown teacher, and made again.
+        # Written last: labels without it are of an unknown teacher, and made again.
         files.write_json(labels.summary_file, {**made_from, "volumes": counts})
     _report([counts[name] for name in names], labels.cohort.label_names)
 
 
 def _counts_of(labels: PseudoLabels, made_from: dict) -> dict[str, list]:
-    """What is known of the volumes that are labelled; none if by another teacher."""
+    """The pixel counts of labelled volumes; none if another teacher labelled them."""
     if not labels.summary_file.exists():
         return {}
     content = files.read_json_object(labels.summary_file, "summary of pseudo-labels")
@@ -127,7 +129,7 @@ def _counts_of(labels: PseudoLabels, made_from: dict) -> dict[str, list]:
 def _said(
     labels: PseudoLabels, name: str, predict: _Predict
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The most probable classes of some slices at a time, and how probable they are."""
+    """Yields the most probable classes and their probabilities, part by part."""
     for maps in slicewise.answers(predict, labels.cohort.slices(name)):
         yield maps.argmax(axis=-1), maps.max(axis=-1)
 
@@ -138,11 +140,11 @@ def _least_probabilities(
     predict: _Predict,
     settings: PseudoLabelConfig,
 ) -> np.ndarray:
-    """What a pixel of each class must reach to be known, float [C].
+    """The probability that makes a pixel of each class known, float [C].
 
-    By class it is a quantile over the pixels of all volumes (class-balanced
-    self-training, Zou et al., ECCV 2018): a structure that the teacher is unsure of
-    everywhere is not left out by one threshold for all.
+    With `keep_fraction` it is a quantile over the pixels of each class in all volumes
+    (class-balanced self-training, Zou et al., ECCV 2018): one threshold for all classes
+    would leave out a structure of which the teacher is unsure everywhere.
     """
     num_classes = labels.cohort.num_classes
     if not settings.keep_fraction:
@@ -150,11 +152,11 @@ def _least_probabilities(
     counts = np.zeros([num_classes, _BINS_OF_TEN * _MOST_SURE + 1], np.int64)
     for name in names:
         for chosen, probability in _said(labels, name, predict):
-            # Most of them lie near 1: by the logarithm of what is missing.
+            # Bins of log(1 - p), since most probabilities are near 1.
             unsure = np.maximum(1 - probability.astype(np.float64), 10.0**-_MOST_SURE)
             bins = (-np.log10(unsure) * _BINS_OF_TEN).astype(int)
             np.add.at(counts, (chosen.ravel(), bins.ravel()), 1)
-    # Pixels at or above each bin, from the surest down.
+    # The number of pixels that are at least as confident as each bin.
     above = counts[:, ::-1].cumsum(axis=1)[:, ::-1]
     is_enough = above >= settings.keep_fraction * above[:, :1]
     return 1 - 10.0 ** (-(is_enough.sum(axis=1) - 1) / _BINS_OF_TEN)
@@ -163,7 +165,7 @@ def _least_probabilities(
 def _label(
     labels: PseudoLabels, name: str, predict: _Predict, least: np.ndarray
 ) -> list[list[int]]:
-    """Labels a volume; its pixels of each class, and those of them that are known."""
+    """Labels a volume; counts its pixels of each class, and how many are known."""
     num_classes = labels.cohort.num_classes
     found, pixels = [], np.zeros([2, num_classes], np.int64)
     for chosen, probability in _said(labels, name, predict):
@@ -204,7 +206,7 @@ def _report(counts: Sequence[list], label_names: Sequence[str]) -> None:
 
 
 def _checksum(teacher: run_folder.RunFolder) -> str:
-    """Of the teacher's weights."""
+    """A checksum of the teacher's weights."""
     checkpoint, digest = teacher.final_checkpoint(), hashlib.sha256()
     paths = sorted(checkpoint.parent.glob(f"{checkpoint.name}.*"))
     if not paths:

@@ -1,4 +1,4 @@
-"""What a teacher's labels are used for in fine-tuning: for which volumes, as what."""
+"""Pseudo-labels as a part of fine-tuning."""
 
 import logging
 from typing import Optional
@@ -16,13 +16,14 @@ _LOG = logging.getLogger(__name__)
 
 
 def check(stage: config.StageConfig, cohort: PreparedCohort) -> None:
-    """Refuses a run that cannot label this cohort.
+    """Refuses a teacher that cannot label this cohort.
 
-    One that is still to be trained, by a stage before, is of the same cohort.
+    A teacher that an earlier stage has yet to train is of the same cohort.
 
     Raises:
-      UserError: naming the run, and what it has and should have; or there is none; or
-        another method needs true labels; or batches have no room for these.
+      UserError: the teacher does not fit (the message names what it has and should
+        have) or is missing; another method needs manual labels; or a batch is too small
+        for labelled and pseudo-labelled slices.
     """
     if stage.finetune.pseudo_labels.as_targets:
         _require_no_true_labels(stage.finetune)
@@ -42,7 +43,7 @@ def check(stage: config.StageConfig, cohort: PreparedCohort) -> None:
             f"{teacher} is a run of the stage {record.config.stage!r}; only a "
             "fine-tuned run gives pseudo-labels."
         )
-    # Its structures and channels are looked at as those of any run before.
+    # Structures and channels are checked as for any run that the stage builds on.
     theirs, ours = record.preprocessing.size_px, cohort.settings.size_px
     if theirs != ours:
         raise errors.UserError(
@@ -62,7 +63,7 @@ def _require_no_true_labels(finetune: config.FinetuneConfig) -> None:
 
 
 def say_other_preprocessing(teacher: str, cohort: PreparedCohort) -> None:
-    """Warns of a teacher that learned from slices that were prepared otherwise."""
+    """Warns if the teacher learned from slices that were prepared in another way."""
     theirs = RunFolder(teacher).read_record().preprocessing
     other = records.other_preprocessing(theirs, cohort.settings)
     if other:
@@ -77,8 +78,8 @@ def say_other_preprocessing(teacher: str, cohort: PreparedCohort) -> None:
 def prepare(context: StageContext) -> None:
     """Has the teacher label the unlabelled volumes.
 
-    In every process for itself, in the folder that it writes: batches are made by
-    all.
+    Each process does so for itself, in the folder that it writes, since all processes
+    make batches.
 
     Raises:
       UserError: the teacher cannot label.
@@ -89,14 +90,14 @@ def prepare(context: StageContext) -> None:
 
 
 def teachers_labels(context: StageContext) -> Optional[MoreLabels]:
-    """What the teacher gave the unlabelled volumes; None without one."""
+    """The teacher's labels of the unlabelled volumes; None without a teacher."""
     if context.config.finetune.pseudo_labels.teacher is None:
         return None
     return MoreLabels(context.unlabelled, _labels_of(context).of)
 
 
 def targets(context: StageContext) -> Optional[MoreLabels]:
-    """Of the teacher's labels, those that the Dice loss takes."""
+    """The teacher's labels if the Dice loss is to take them, else None."""
     is_wanted = context.config.finetune.pseudo_labels.as_targets
     return teachers_labels(context) if is_wanted else None
 

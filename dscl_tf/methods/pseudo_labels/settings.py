@@ -15,10 +15,10 @@ class PseudoLabelConfig(MethodSettings):
     teacher: Optional[str] = dataclasses.field(default=None, metadata=checks.RUN)
     confidence: float = 0.9  # Pixels with a smaller largest probability are unknown.
     as_targets: bool = False  # Self-training: the Dice loss takes them, too.
-    # Of the pixels of each class the surest share that is known, whatever its
-    # probability; 0: `confidence` decides.
+    # The share of each class's pixels, the most confident ones, that is known, whatever
+    # their probability; 0: `confidence` decides.
     keep_fraction: float = dataclasses.field(default=0.0, metadata=checks.LATER)
-    # Of the rounds, from 1; each has draws of its own.
+    # Number of the round, from 1; each round has draws of its own.
     round: int = dataclasses.field(default=0, metadata=checks.LATER)
 
     term = Term(
@@ -50,8 +50,8 @@ class PseudoLabelConfig(MethodSettings):
 
     @property
     def unused(self) -> tuple[str, ...]:
-        """Settings that tell no runs apart: all, where nobody teaches."""
-        # Which round it is, the teacher says.
+        """Settings that do not distinguish runs: all of them without a teacher."""
+        # The round follows from the teacher.
         if not self.teacher:
             return ("confidence", "keep_fraction", "as_targets", "round")
         return ("confidence", "round") if self.keep_fraction else ("round",)

@@ -1,5 +1,5 @@
 "use strict";
-// Sorts a table by a column; what has no number stays last in both directions.
+// Sorts a table by a column; cells without a number stay last in both directions.
 (function () {
   function key(row, column, numeric) {
     const cell = row.cells[column];
@@ -14,7 +14,7 @@
   function sort(table, head, column) {
     const numeric = head.classList.contains("num");
     const before = head.getAttribute("aria-sort");
-    // High figures are looked for first, names from A.
+    // Readers look for the highest figures first, and for names from A on.
     const first = numeric ? "descending" : "ascending";
     const other = numeric ? "ascending" : "descending";
     const order = before === first ? other : first;
@@ -31,7 +31,7 @@
     });
   }
 })();
-// Draws the charts, each when it can be seen, in the colours of the style.
+// Draws the charts in the colours of the style, folded ones when they are unfolded.
 (function () {
   const PAPER = 330;  // Pixels; two charts side by side fit on a page.
   const root = document.documentElement;
@@ -54,11 +54,11 @@
       xaxis: { ...axis, showgrid: false }, yaxis: axis, margin: { l: 8, r: 12, t: 8 },
       hoverlabel: { ...hover, font: { color: color("--ink") }, namelength: -1 },
       legend: { x: 0, xanchor: "left", yanchor: "top", bgcolor: "rgba(0,0,0,0)", font: { size: 11 } },
-      // A finger that moves over a chart moves the page.
+      // On touch screens, a finger that moves over a chart scrolls the page.
       dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
     } };
   }
-  // The figure with the values of the style's variables instead of their names.
+  // Replaces names of the style's variables in a figure by their values.
   function colored(value, key) {
     if (Array.isArray(value)) return value.map(each => colored(each, key));
     if (value && typeof value === "object")
@@ -67,7 +67,7 @@
     return isName ? color(value.slice(4, -1)) : value;
   }
   function draw(chart, width) {
-    if (!chart.offsetWidth) return;  // Folded: it is drawn when it is opened.
+    if (!chart.offsetWidth) return;  // Folded: drawn when unfolded.
     const { data, layout } = figures.get(chart);
     const size = width ? { width, autosize: false } : { autosize: true };
     return Plotly.react(
@@ -79,19 +79,19 @@
   async function drawAll() {
     for (const chart of charts) {
       if (!chart.classList.contains("js-plotly-plot")) await draw(chart);
-      // What is drawn can be seen before the others are.
+      // Lets the browser show this chart before the others are drawn.
       await new Promise(done => setTimeout(done));
     }
     root.dataset.charts = "drawn";
   }
   matchMedia("(prefers-color-scheme: dark)").addEventListener(
     "change", () => drawn().forEach(chart => draw(chart)));
-  // It does not bubble.
+  // Captured, since "toggle" does not bubble.
   document.addEventListener("toggle", event => {
     if (event.target.open)
       charts.filter(chart => event.target.contains(chart)).forEach(chart => draw(chart));
   }, true);
-  // What is folded is printed, too; settings in full are not.
+  // Unfolds all parts for printing, except the full settings.
   let opened = [];
   addEventListener("beforeprint", () => {
     opened = Array.from(document.querySelectorAll("details:not([open]):not(.bulk)"));
