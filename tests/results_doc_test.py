@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 
 import numpy as np
 import pytest
@@ -224,6 +225,40 @@ def test_the_other_split_is_told_as_its_cells_say(page, methods):
         dice = {row["size"]: row["mean"] for row in table if row["method"] == method}
         assert list(dice) == [1, 3, 7]
         assert "{:.3f}, {:.3f} and {:.3f}".format(*dice.values()) in text
+
+
+def test_full_size_is_told_as_its_cells_say():
+    columns = [
+        {
+            (cell["draw"], cell["method"]): f"{cell['dice']:.3f}"
+            for cell in COMMITTED[name]["cells"]
+            if cell["size"] == 1 and cell["dice"] is not None
+        }
+        for name in (
+            "recipe_test_acdc.json",
+            "today_test_acdc.json",
+            "full_size_acdc.json",
+        )
+    ]
+    methods = {
+        "Random init.": "random",
+        "Random init., 5200 steps": "random@optimizer.num_steps=5200",
+        "G^D + L^R (crops)": "gd+lr_crops",
+        "G^D + L^R (crops) + Consistency": "gd+lr_crops+consistency",
+    }
+    page = (DOCS / "results" / "full-size.md").read_text("utf-8")
+    rows = [
+        [cell.strip() for cell in line.strip("| ").split("|")]
+        for line in re.findall(r"^\| \d \|.*$", page, re.MULTILINE)
+    ]
+    rows = [row for row in rows if len(row) == 5]
+    cells = {(int(draw), methods[title]): found for draw, title, *found in rows}
+    assert cells.keys() == columns[-1].keys()
+    for key, found in cells.items():
+        assert found == [column.get(key, "") for column in columns]
+    recipe = [f for (_, method), f in cells.items() if method.endswith("consistency")]
+    for told in ("README.md", "docs/results.md"):
+        assert recipe[0][-1] in (DOCS.parent / told).read_text("utf-8")
 
 
 def test_the_pages_are_short_enough_to_be_read():
