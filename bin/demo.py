@@ -86,7 +86,7 @@ def main() -> None:
             preexec_fn=processes.stop_with_parent,
         )
         if done.returncode:
-            print("The demo stopped there; `make demo` goes on from it.", flush=True)
+            print("The demo stopped there; `make demo` goes on from there.", flush=True)
             sys.exit(done.returncode if done.returncode > 0 else 1)
     minutes = (time.monotonic() - start) / 60
     print(f"\nDone in {minutes:.1f} min. Trained on two labelled volumes:\n")

@@ -8,7 +8,7 @@ dscl-phantom --output=DIR [--num_subjects=48] [--seed=0] [--picture=FILE]
 
 Writes a synthetic cohort of short-axis cardiac-MR-like volumes with labels of right
 ventricle, myocardium and left ventricle, as NIfTI in the ACDC layout. Subjects that
-are there already are kept.
+already exist are kept.
 """
 
 

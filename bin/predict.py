@@ -11,10 +11,10 @@ spacing, origin and direction, and labels.txt: names and colours for ITK-SNAP
 (Segmentation, Import Label Descriptions). Voxels have the values of the labels that
 the model learned from (--mask_values). --mask_format=seg_nrrd writes segmentations
 for 3D Slicer. A model of several channels takes a folder with a file for each of
-them (CASE_0000, CASE_adc), or 4-D files; the mask is called CASE. Of DICOM series
-masks are NIfTI, and with --write_dicom_seg a DICOM segmentation lies beside each.
-Existing masks are kept, which the log says. A file that cannot be segmented is named
-and the others go on; the exit code is then 1.
+them (CASE_0000, CASE_adc), or 4-D files; the mask is called CASE. For DICOM
+series masks are NIfTI; with --write_dicom_seg a DICOM segmentation lies beside each.
+Existing masks are kept, and the log says so. A file that cannot be segmented is named,
+and the others are still segmented; the exit code is then 1.
 """
 
 

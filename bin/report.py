@@ -11,8 +11,8 @@ dscl-report --input=EXPERIMENT|RUN [--output=FILE.html]
 One self-contained page: tables that sort, Dice against the number of labelled
 volumes, structures, training curves, embeddings of slices before and after
 pre-training, the best, median and worst masks, settings and versions. It needs no
-network and no other file. What is missing is said in its place; of an experiment that
-has not finished it shows what there is.
+network and no other file. Where something is missing it says so; for an experiment
+that has not finished it shows what there is.
 """
 
 

@@ -47,6 +47,6 @@ def read(
     except (KeyError, TypeError, ValueError) as error:
         raise errors.UserError(
             f"{path}: expected the columns {', '.join((*texts, *numbers))} with "
-            f"numbers in {' and '.join(numbers)}, found otherwise ({error}): bring the "
-            "file back, or leave it out."
+            f"numbers in {' and '.join(numbers)}, found something else ({error}): "
+            "restore the file, or leave it out."
         ) from None

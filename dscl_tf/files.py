@@ -90,8 +90,8 @@ def require_no_pattern(path: PathLike) -> None:
     if found:
         raise errors.UserError(
             f"{shown(path)}: found {found!r} in the path, expected none of "
-            f"{' '.join(_OF_PATTERNS)}: TensorFlow could not find there what it wrote. "
-            "Give the folder another name; what is in it is kept."
+            f"{' '.join(_OF_PATTERNS)}: TensorFlow could not find again what it wrote "
+            "there. Rename the folder; its content is kept."
         )
 
 
@@ -105,8 +105,8 @@ def require_utf8(paths: Iterable[PathLike]) -> None:
     if odd:
         more = f" (and {len(odd) - 1} more)" if len(odd) > 1 else ""
         raise errors.UserError(
-            f"The name {shown(odd[0])}{more} is not UTF-8, so it can be neither opened "
-            "nor written down: rename it, for example by convmv."
+            f"The name {shown(odd[0])}{more} is not UTF-8, so it can be neither "
+            "opened nor written down: rename it, for example with convmv."
         )
 
 

@@ -64,7 +64,9 @@ def _lock(file: TextIO, folder: pathlib.Path, flag: str) -> None:
         ) from None
     except OSError as error:
         # Some network file systems have no locks; training must work there, too.
-        _LOG.warning("Cannot lock %s (%s); start it only once.", folder, error)
+        _LOG.warning(
+            "Cannot lock %s (%s); make sure to start it only once.", folder, error
+        )
         return
     file.truncate(0)
     file.write(f"process {os.getpid()} on {platform.node()}\n")

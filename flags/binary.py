@@ -130,8 +130,8 @@ def refuse_typed(
     """
     if is_given(f"--{flag.name}"):
         raise errors.UserError(
-            f"--{flag.name} is of --{switch.name}={needed} and says nothing with "
-            f"--{switch.name}={switch.value}: leave one of them out."
+            f"--{flag.name} belongs to --{switch.name}={needed} and has no effect "
+            f"with --{switch.name}={switch.value}: leave one of them out."
         )
 
 
@@ -211,7 +211,7 @@ def help_text(
         how = "How to train; presets and other flags override it."
         lines.append(f"      {how}{default}")
     lines.append("--flagfile=FILE")
-    lines.append("      Reads flags from FILE, one a line.")
+    lines.append("      Reads flags from FILE, one per line.")
     return "\n".join(lines) + "\n"
 
 

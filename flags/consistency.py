@@ -8,15 +8,15 @@ _DEFAULT = ConsistencyConfig()
 _WEIGHT = flags.DEFINE_float(
     "consistency_weight",
     _DEFAULT.weight,
-    "After fine-tuning, fine-tune once more, in which strong views of unlabelled "
-    "slices are to be segmented as their weak views; 0: off, else about 0.5.",
+    "After fine-tuning, fine-tune once more, now also learning to segment strong "
+    "views of unlabelled slices like their weak views; 0: off, else about 0.5.",
     lower_bound=0,
 )
 _STEPS = flags.DEFINE_float(
     "consistency_steps_factor",
     _DEFAULT.steps_factor,
-    "Steps of this second fine-tuning, as a multiple of --finetune_steps; a larger one "
-    "gives more steps to one that has ended.",
+    "Steps of this second fine-tuning, as a multiple of --finetune_steps; raising it "
+    "continues one that has ended.",
     lower_bound=0.001,
 )
 _RAMP = flags.DEFINE_integer(

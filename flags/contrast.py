@@ -32,13 +32,14 @@ _TEMPERATURE = flags.DEFINE_float(
 _NUM_PARTITIONS = flags.DEFINE_integer(
     "num_partitions",
     _GLOBAL.num_partitions,
-    "S, groups of consecutive slices of a volume.",
+    "S, number of groups of consecutive slices into which a volume is divided.",
     lower_bound=2,
 )
 _BATCH_VOLUMES = flags.DEFINE_integer(
     "batch_volumes",
     _GLOBAL.batch_volumes,
-    "m, volumes of a batch of the encoder and decoder stages; each gives S slices.",
+    "m, number of volumes in a batch of the encoder and decoder stages; each gives S "
+    "slices.",
     lower_bound=1,
 )
 _POSITION_THRESHOLD = flags.DEFINE_float(
@@ -52,7 +53,7 @@ _POSITION_THRESHOLD = flags.DEFINE_float(
 _NUM_BLOCKS = flags.DEFINE_integer(
     "num_blocks",
     _LOCAL.num_blocks,
-    "l, decoder blocks that the decoder stage trains.",
+    "l, number of decoder blocks that the decoder stage trains.",
     lower_bound=1,
 )
 _REGION_SIZE = flags.DEFINE_integer(
@@ -79,8 +80,8 @@ _LOCAL_VIEWS = flags.DEFINE_enum(
     "local_views",
     _LOCAL.views.value,
     [views.value for views in config.LocalViews],
-    "What two views of a slice differ in for the local loss: intensity alone, as in "
-    "the paper, with regions at fixed places; or each is a random crop, too, with "
+    "How two views of a slice differ for the local loss: in intensity alone, as in "
+    "the paper, with regions at fixed places; or each is also a random crop, with "
     "regions at random places that both show.",
 )
 _LOCAL_CROP_SIDE = flags.DEFINE_float(
@@ -94,7 +95,7 @@ _LOCAL_CROP_SIDE = flags.DEFINE_float(
 _NUM_REGIONS = flags.DEFINE_integer(
     "num_regions",
     _LOCAL.num_regions,
-    "With --local_views=crops: A, regions of each pair of maps.",
+    "With --local_views=crops: A, number of regions in each pair of maps.",
     lower_bound=2,
 )
 # Flags by field of `config.LocalConfig`, each used by one kind of views only.
@@ -201,7 +202,7 @@ def refuse_unused_in_rows(views: Collection[str], is_said: bool) -> None:
     needless = set(_OF_VIEWS).intersection(*unused)
     for flag in _typed(sorted(needless)):
         raise errors.UserError(
-            f"{flag} says nothing, since no row of --methods has a local stage with "
+            f"{flag} has no effect, since no row of --methods has a local stage with "
             "such views: add one (lr, ld; lr_crops, ld_crops), or leave the flag out."
         )
 

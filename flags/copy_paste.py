@@ -8,8 +8,8 @@ _DEFAULT = CopyPasteConfig()
 _WEIGHT = flags.DEFINE_float(
     "copy_paste_weight",
     _DEFAULT.weight,
-    "After fine-tuning, fine-tune once more, with slices of which a box is labelled "
-    "and the rest is not, or the other way; 0: off, else about 1.",
+    "After fine-tuning, fine-tune once more, with slices in which a box is labelled "
+    "and the rest is not, or the other way round; 0: off, else about 1.",
     lower_bound=0,
 )
 _PSEUDO_WEIGHT = flags.DEFINE_float(
@@ -36,8 +36,8 @@ _DECAY = flags.DEFINE_float(
 _STEPS = flags.DEFINE_float(
     "copy_paste_steps_factor",
     _DEFAULT.steps_factor,
-    "Steps of this second fine-tuning, as a multiple of --finetune_steps; a larger one "
-    "gives more steps to one that has ended.",
+    "Steps of this second fine-tuning, as a multiple of --finetune_steps; raising it "
+    "continues one that has ended.",
     lower_bound=0.001,
 )
 

@@ -48,9 +48,10 @@ _BESIDE = flags.DEFINE_string(
 _NSD_TOLERANCE_MM = flags.DEFINE_float(
     "nsd_tolerance_mm",
     None,
-    "Also the normalised surface Dice (NSD) at this tolerance in mm: the part of both "
-    "surfaces that lies no further from the other. Off by default: which deviation is "
-    "acceptable differs with structure and use; that between two readers is usual.",
+    "Also measure the normalised surface Dice (NSD) at this tolerance in mm: the "
+    "share of both surfaces that lies no further than this from the other. Off by "
+    "default, since the acceptable deviation depends on structure and use; that "
+    "between two readers is a usual choice.",
     lower_bound=0.0,
 )
 

@@ -34,7 +34,10 @@ _ROUNDS = flags.DEFINE_integer(
     lower_bound=1,
 )
 _JOBS = flags.DEFINE_integer(
-    "jobs", 1, "Tasks at once on this machine; they divide its cores.", lower_bound=1
+    "jobs",
+    1,
+    "Tasks to run at once on this machine; they share its cores.",
+    lower_bound=1,
 )
 _ENGINE = flags.DEFINE_enum(
     "engine", "local", list(experiment.ENGINES), "This machine, or a Ray cluster."
@@ -120,7 +123,7 @@ def _refuse_what_the_grid_sets() -> None:
             is_typed = name != "split_name" or binary.is_given("--split_name")
             if flags.FLAGS[name].present and is_typed:
                 raise errors.UserError(
-                    f"--{name} is for dscl-train: in an experiment --{own} says it."
+                    f"--{name} is for dscl-train: in an experiment --{own} sets it."
                 )
 
 
@@ -138,7 +141,7 @@ def refuse_unused(terms: Collection[str], local_views: Collection[str]) -> None:
     on = {name: kind() for name, kind in kinds.items()}
     for flag, _ in methods.unused(on):
         raise errors.UserError(
-            f"--{flag} says nothing, since no row of --methods has its method: add a "
+            f"--{flag} has no effect, since no row of --methods has its method: add a "
             "row with it, or leave the flag out."
         )
     contrast.refuse_unused_in_rows(
@@ -147,7 +150,7 @@ def refuse_unused(terms: Collection[str], local_views: Collection[str]) -> None:
     in_rounds = any(kind.term.in_rounds for kind in kinds.values())
     if binary.is_given("--rounds") and not in_rounds:
         raise errors.UserError(
-            "--rounds says nothing: no row of --methods goes on from a first "
+            "--rounds has no effect: no row of --methods goes on from a first "
             "fine-tuning. Leave it out."
         )
 
@@ -157,7 +160,7 @@ def _refuse_what_the_engine_has_not() -> None:
     for name in others[_ENGINE.value]:
         if flags.FLAGS[name].present:
             raise errors.UserError(
-                f"--{name} says nothing with --engine={_ENGINE.value}: leave it out, "
+                f"--{name} has no effect with --engine={_ENGINE.value}: leave it out, "
                 "or choose the other engine."
             )
 
@@ -175,7 +178,7 @@ def _numbers(flag: str, values):
         return tuple(int(value) for value in values)
     except ValueError:
         raise errors.UserError(
-            f"--{flag} must be whole numbers with commas between, found "
+            f"--{flag} must be whole numbers separated by commas, found "
             f"{','.join(values)!r}."
         ) from None
 

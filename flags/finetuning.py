@@ -37,16 +37,17 @@ _LARGEST = flags.DEFINE_bool(
     "largest_component",
     _DEFAULT.largest_component,
     "Masks keep only one connected piece of those structures, or of all together, "
-    "whose Dice rises by it on the validation volumes.",
+    "for which this raises the Dice on the validation volumes.",
 )
 _KIND = flags.DEFINE_enum(
     "augmentation",
     _AUGMENT.kind.value,
     [kind.value for kind in config.AugmentationKind],
-    "Changes of labelled slices: the paper's; nnU-Net's with shifts and elastic warps "
-    "(strong); or those of nearly all slices, and larger, for few labelled volumes "
-    "(strongest). The strong ones have --flips and --elastic_sigma, turn by up to 180 "
-    "degrees (30 with --rotation_step_deg=360), and have else strengths of their own.",
+    "Random changes to labelled slices: the paper's; nnU-Net's with shifts and "
+    "elastic warps (strong); or larger ones, made to nearly all slices, for few "
+    "labelled volumes (strongest). The strong ones use --flips and --elastic_sigma, "
+    "rotate by up to 180 degrees (30 with --rotation_step_deg=360), and otherwise "
+    "have strengths of their own.",
 )
 _FLIPS = flags.DEFINE_bool(
     "flips",
@@ -85,8 +86,8 @@ def finetune_config() -> config.FinetuneConfig:
         unused = [f.name for f in (_ROTATION, _SCALE) if f.present]
         if unused:
             raise errors.UserError(
-                f"--{unused[0]} is of --augmentation=paper; the strong ones have a "
-                "range of their own (--rotation_step_deg=360: 30 degrees at most)."
+                f"--{unused[0]} belongs to --augmentation=paper; the strong ones have "
+                "a range of their own (--rotation_step_deg=360: 30 degrees at most)."
             )
     return config.FinetuneConfig(
         batch_size=_BATCH_SIZE.value,

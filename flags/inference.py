@@ -17,8 +17,8 @@ _WEIGHTS = flags.DEFINE_enum(
     "weights",
     "chosen",
     ["chosen", "last"],
-    "Of runs: the weights that the validation volumes chose, or those after the last "
-    "step.",
+    "For runs: the weights that the validation volumes chose, or those after the "
+    "last step.",
 )
 # Binaries of other groups have an --output too; a process runs one of them.
 _OUTPUT = flags.DEFINE_string(
@@ -30,7 +30,7 @@ _OUTPUT = flags.DEFINE_string(
 _OVERWRITE = flags.DEFINE_boolean(
     "overwrite",
     False,
-    "Make again, and replace, results that are there already.",
+    "Make results that already exist again, and replace them.",
     allow_override=True,
 )
 

@@ -81,7 +81,7 @@ def limit(hours: Optional[float]) -> None:
         return
 
     def stop() -> None:
-        _LOG.warning("--max_hours=%g are over: saving and stopping.", hours)
+        _LOG.warning("--max_hours=%g have passed: saving and stopping.", hours)
         os.kill(os.getpid(), signal.SIGTERM)
 
     timer = threading.Timer(hours * 3600, stop)

@@ -10,12 +10,12 @@ _ENABLED = flags.DEFINE_bool(
     "learned_augmentation",
     _DEFAULT.enabled,
     "Learn from generated deformations and intensity changes of the labelled slices, "
-    "too; their generators are trained along.",
+    "too; their generators are trained alongside.",
 )
 _LATENT = flags.DEFINE_integer(
     "latent_units",
     _DEFAULT.latent_units,
-    "Random numbers that a generator makes a change from.",
+    "Number of random numbers from which a generator makes a change.",
     lower_bound=1,
 )
 _FOOLING = flags.DEFINE_float(

@@ -32,8 +32,8 @@ def refuse_unused(finetune: config.FinetuneConfig) -> None:
     for flag, first in unused(finetune.methods_on):
         if flag != first:
             raise errors.UserError(
-                f"--{flag} says nothing where its method is off: turn it on by "
-                f"--{first}, or leave it out."
+                f"--{flag} has no effect while its method is off: turn the method on "
+                f"with --{first}, or leave the flag out."
             )
 
 

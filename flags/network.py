@@ -36,8 +36,8 @@ _BATCH_NORM_MOMENTUM = flags.DEFINE_float(
 _SYNC_BATCH_NORM = flags.DEFINE_boolean(
     "sync_batch_norm",
     _DEFAULT.sync_batch_norm,
-    "With --distribution, BatchNorm by the statistics of the whole batch, as on one "
-    "device; without, each device's by those of its own share.",
+    "With --distribution, BatchNorm uses the statistics of the whole batch, as on "
+    "one device; if off, each device uses those of its own share.",
 )
 
 
@@ -47,8 +47,8 @@ def network_config() -> config.NetworkConfig:
         filters = tuple(int(count) for count in _FILTERS.value)
     except ValueError:
         raise errors.UserError(
-            f"--filters must be whole numbers with commas between, "
-            f"found {','.join(_FILTERS.value)!r}."
+            "--filters must be whole numbers separated by commas, found "
+            f"{','.join(_FILTERS.value)!r}."
         ) from None
     return config.NetworkConfig(
         filters=filters,
@@ -68,6 +68,6 @@ def refuse_unused(settings: config.NetworkConfig) -> None:
     for flag in settings.unused:
         if binary.is_given(f"--{flag}"):
             raise errors.UserError(
-                f"--{flag} says nothing with --norm={settings.norm.value}: leave one "
+                f"--{flag} has no effect with --norm={settings.norm.value}: leave one "
                 "of them out."
             )

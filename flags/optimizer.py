@@ -10,8 +10,8 @@ _STEPS = {
     stage: flags.DEFINE_integer(
         f"{stage}_steps",
         _DEFAULT.num_steps,
-        f"Steps of the {stage} stage. More than a run in --workdir has lengthen it, "
-        "unless a later stage has begun.",
+        f"Steps of the {stage} stage. A larger number than a run in --workdir has "
+        "lengthens the run, unless a later stage has begun.",
         lower_bound=1,
     )
     for stage in ("encoder", "decoder", "pretext", "finetune")

@@ -17,7 +17,7 @@ def pair(flag: flags.FlagHolder, kind: type) -> tuple:
         values = []
     if len(values) not in (1, 2):
         raise errors.UserError(
-            f"--{flag.name} must be one or two numbers with a comma between, found "
+            f"--{flag.name} must be one number, or two separated by a comma, found "
             f"{','.join(flag.value)!r}."
         )
     return values[0], values[-1]

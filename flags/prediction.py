@@ -35,21 +35,21 @@ _PRECISION = flags.DEFINE_enum(
     ["float32", "auto", "mixed_bfloat16"],
     "Arithmetic of the network. float32, the default, gives the same masks on every "
     "machine, and those that dscl-evaluate measures. auto: bfloat16 on a processor "
-    "that multiplies it, about twice as fast.",
+    "that can multiply it, about twice as fast.",
     allow_override=True,
 )
 _MASK_FORMAT = flags.DEFINE_enum(
     "mask_format",
     masks.INPUT,
     list(masks.MASK_FORMATS),
-    "input: masks of the images' names and formats. seg_nrrd: NAME.seg.nrrd, which 3D "
-    "Slicer opens as a segmentation, with the structures' names and colours.",
+    "input: masks with the images' names and formats. seg_nrrd: NAME.seg.nrrd, which "
+    "3D Slicer opens as a segmentation, with the structures' names and colours.",
 )
 _WRITE_DICOM_SEG = flags.DEFINE_boolean(
     "write_dicom_seg",
     False,
-    "Of DICOM series: write NAME.seg.dcm, a DICOM segmentation object, beside each "
-    "mask. It is of the series' patient and study (the extra dicom).",
+    "For DICOM series: also write NAME.seg.dcm, a DICOM segmentation object, beside "
+    "each mask. It belongs to the series' patient and study (needs the extra dicom).",
 )
 
 

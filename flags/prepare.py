@@ -127,13 +127,16 @@ _BIAS = flags.DEFINE_bool(
 _BIAS_SHRINK = flags.DEFINE_integer(
     "bias_shrink",
     _DEFAULT.bias_shrink,
-    "In-plane shrink factor of the image that N4 fits its field to, by averages; the "
-    "time goes with its square. Images of more than 512 pixels are shrunk to what one "
-    "of 512 would be.",
+    "In-plane factor by which averaging shrinks the image that N4 fits its field to; "
+    "the time falls with its square. Images of more than 512 pixels are shrunk to "
+    "the size that one of 512 would have.",
     1,
 )
 _BIAS_LEVELS = flags.DEFINE_integer(
-    "bias_levels", _DEFAULT.bias_levels, "Levels of N4, each finer by two.", 1
+    "bias_levels",
+    _DEFAULT.bias_levels,
+    "Levels of N4, each finer by a factor of two.",
+    1,
 )
 _BIAS_ITERATIONS = flags.DEFINE_integer(
     "bias_iterations",
@@ -144,7 +147,7 @@ _BIAS_ITERATIONS = flags.DEFINE_integer(
 _BIAS_CONVERGENCE = flags.DEFINE_float(
     "bias_convergence",
     _DEFAULT.bias_convergence,
-    "Change of N4's field between iterations at which a level ends.",
+    "A level ends when N4's field changes by less than this between iterations.",
     lower_bound=0.0,
 )
 
@@ -201,13 +204,13 @@ def _channels() -> Optional[tuple[str, ...]]:
     names = tuple(name.strip() for name in _CHANNELS.value)
     if _CHANNEL.value is not None:
         raise errors.UserError(
-            f"--channel={_CHANNEL.value} and --channels={','.join(names)}: give one of "
-            "them; --channels takes one, too."
+            f"--channel={_CHANNEL.value} and --channels={','.join(names)}: give only "
+            "one of these flags; --channels also takes a single channel."
         )
     if not names or not all(names):
         raise errors.UserError(
-            "--channels must be numbers or names with commas between, such as T2,ADC; "
-            f"found {','.join(names)!r}."
+            "--channels must be numbers or names separated by commas, such as "
+            f"T2,ADC; found {','.join(names)!r}."
         )
     return names
 
@@ -228,12 +231,12 @@ def _label_names() -> Optional[tuple[str, ...]]:
         names = names[1:]  # dataset.json lists background first, too.
     if any(name.strip().lower() == "background" for name in names):
         raise errors.UserError(
-            "--label_names: background is named first, or not at all, found "
+            "--label_names: background must be named first or not at all, found "
             f"{','.join(names)!r}."
         )
     if not all(names) or len(set(names)) < len(names):
         raise errors.UserError(
-            "--label_names must be different names with commas between, found "
+            "--label_names must be different names separated by commas, found "
             f"{','.join(names)!r}."
         )
     return names or None

@@ -9,16 +9,16 @@ from dscl_tf.methods.pseudo_labels.settings import PseudoLabelConfig
 _ROUNDS = flags.DEFINE_integer(
     "self_training_rounds",
     0,
-    "After fine-tuning, fine-tune so many times more, with pseudo-labels that the "
-    "round before gives the unlabelled pre-training volumes; 0: off.",
+    "After fine-tuning, fine-tune this many more times, with pseudo-labels that the "
+    "previous round gives the unlabelled pre-training volumes; 0: off.",
     lower_bound=0,
 )
 _FIRST = flags.DEFINE_string(
     "self_training_first",
     None,
     "Finished fine-tuning run, or a --workdir that has one, that serves as the first "
-    "one, in place of all stages before; by default finetune_round_0 in --workdir is "
-    "trained.",
+    "one, in place of all earlier stages; by default finetune_round_0 in --workdir "
+    "is trained.",
 )
 _CONFIDENCE = flags.DEFINE_float(
     "pseudo_confidence",
@@ -38,8 +38,8 @@ _KEEP = flags.DEFINE_float(
 _TARGETS = flags.DEFINE_bool(
     "pseudo_targets",
     True,
-    "With --self_training_rounds: use pseudo-labels in the Dice loss; if not, only in "
-    "the contrast of classes.",
+    "With --self_training_rounds: use pseudo-labels in the Dice loss; if off, only "
+    "in the contrast of classes.",
 )
 
 

@@ -38,7 +38,7 @@ _INIT = flags.DEFINE_string(
     "init",
     None,
     "Run to take over: a run folder, or a --workdir that has one. By default the "
-    "stage before in --workdir.",
+    "previous stage in --workdir.",
 )
 _SEED = flags.DEFINE_integer(
     "seed",
@@ -66,7 +66,7 @@ _DISTRIBUTION = flags.DEFINE_enum(
     "none",
     ["none", "mirrored", "multi_worker"],
     "Devices that share each batch: one; all GPUs of this machine; or those of all "
-    "workers in the environment's TF_CONFIG (docs/distribution.md).",
+    "workers in the environment variable TF_CONFIG (docs/distribution.md).",
 )
 _DRY_RUN = flags.DEFINE_bool(
     "dry_run",
@@ -77,8 +77,8 @@ _DRY_RUN = flags.DEFINE_bool(
 _MAX_HOURS = flags.DEFINE_float(
     "max_hours",
     None,
-    "Save and stop after so many hours, with exit code 75, as for a signal: a little "
-    "less than a queue allows. The same command goes on.",
+    "Save and stop after this many hours, with exit code 75, as after a signal: "
+    "choose a little less than a queue allows. The same command continues.",
     lower_bound=1e-6,
 )
 _CHECKPOINT_EVERY = flags.DEFINE_integer(
@@ -93,8 +93,8 @@ _PANEL_EVERY = flags.DEFINE_integer(
 _NUM_PROBE = flags.DEFINE_integer(
     "num_probe_volumes",
     2,
-    "Pre-training subjects held out to probe the networks with, all their volumes; at "
-    "most a tenth of them, and none of fewer than 20.",
+    "Pre-training subjects held out, with all their volumes, to probe the networks; "
+    "at most a tenth of all, and none if there are fewer than 20.",
     lower_bound=0,
 )
 

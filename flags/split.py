@@ -76,7 +76,7 @@ def _refuse_draws_beside_lists() -> None:
     for holder in _OF_A_DRAW:
         if flags.FLAGS[holder.name].present:
             raise errors.UserError(
-                f"--{holder.name} says nothing beside --split={_FILE.value}, whose "
-                "lists are taken (a preset may name it): choose one of its draws with "
-                "--split_name, or draw volumes with --split= ."
+                f"--{holder.name} has no effect with --split={_FILE.value}, whose "
+                "lists are used (a preset may name that file): choose one of its "
+                "draws with --split_name, or give an empty --split= to draw volumes."
             )

@@ -101,7 +101,7 @@ def test_a_dataset_of_one_image_says_nothing_of_channels(tmp_path):
     [
         (("T2", "flair"), "'flair'.* 0 .T2., 1 .ADC."),
         (("0", "2"), "'2'"),
-        (("T2", "0"), "say each once"),
+        (("T2", "0"), "give each only once"),
     ],
 )
 def test_unknown_channels_are_refused_with_the_known_ones(tmp_path, channels, said):

@@ -9,7 +9,7 @@ from dscl_tf.config import PreprocessingConfig
 def names(settings: PreprocessingConfig) -> str:
     """The channels in the order of the network's input, for messages."""
     found = settings.channels or ()
-    return ", ".join(channel.name for channel in found) or "one image a subject"
+    return ", ".join(channel.name for channel in found) or "one image per subject"
 
 
 def difference(
@@ -42,6 +42,6 @@ def require_same(
     if found:
         raise errors.UserError(
             f"{model} was trained on other channels ({found[0]}) than the cohort "
-            f"{cohort} has ({found[1]}): prepare it again with the model's "
-            "(--channels), or train on this cohort."
+            f"{cohort} has ({found[1]}): prepare the cohort again with the model's "
+            "channels (--channels), or train a model on this cohort."
         )

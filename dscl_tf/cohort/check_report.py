@@ -120,8 +120,8 @@ def _sliced_otherwise(good, wanted) -> Iterable[Problem]:
                 "slice axis",
                 f"{tilt:.0f} degrees from the cohort's",
                 f"at most {_MOST_TILT_DEG}",
-                "its slices, and so its partitions, show other anatomy: leave it out, "
-                "or prepare scans of its kind as a cohort of their own",
+                "its slices, and so its partitions, show different anatomy: leave it "
+                "out, or prepare such scans as a separate cohort",
             )
         elif not orientation.is_slice(
             facts.slice_spacing_mm
@@ -131,8 +131,8 @@ def _sliced_otherwise(good, wanted) -> Iterable[Problem]:
                 "spacing (mm)",
                 _joined(facts.spacing_mm, "x"),
                 "a stack of slices" if wanted.is_stack else "nearly equal spacings",
-                f"it is cut like most volumes, into slices of "
-                f"{_in_plane(facts, wanted)} mm a pixel: look at an overlay",
+                "it is cut as most volumes are, into slices of "
+                f"{_in_plane(facts, wanted)} mm per pixel: check an overlay",
             )
 
 
@@ -232,11 +232,11 @@ def by_header(report: Report) -> dict[str, str]:
     counts = {
         "turned labels": (
             sum(each.is_label_turned for each in facts),
-            "with flipped or permuted axes against",
+            "with axes flipped or permuted relative to",
         ),
         "cropped labels": (
             sum(each.is_label_cropped for each in facts),
-            "of fewer voxels than",
+            "with fewer voxels than",
         ),
     }
     return {

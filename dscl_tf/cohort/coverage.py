@@ -175,7 +175,7 @@ def warn_of_size(settings: PreprocessingConfig) -> None:
     if not network.fits(settings.size_px):
         field_mm = [extent * settings.spacing_mm for extent in settings.size_px]
         _LOG.warning(
-            "--size_px=%s: the default U-Net needs multiples of %d, such as %s; on "
+            "--size_px=%s: the default U-Net needs multiples of %d, such as %s; with "
             "this size dscl-train needs fewer levels (--filters).",
             ",".join(map(str, settings.size_px)),
             network.multiple_px,

@@ -117,7 +117,7 @@ def _scan(folder: pathlib.Path, _: int) -> Folder:
         try:
             is_image = _is_image(path)
         except OSError:
-            damaged[path] = None, "cannot be opened: see its rights"
+            damaged[path] = None, "cannot be opened: check its permissions"
             continue
         reader = _header(path) if is_image else None
         if reader is not None:

@@ -91,9 +91,9 @@ def of(path: pathlib.Path) -> Series:
         if found.unread == path or any(each.path == path for each in found.slices):
             return _series(path.parent, found)
     raise errors.UserError(
-        f"{path}: found DICOM that is no slice (a report, a segmentation, an image in "
-        "colour or without a place in space), expected a slice of a CT, MR or PET "
-        "series: name another file."
+        f"{path}: found DICOM that is not a slice (a report, a segmentation, or an "
+        "image in colour or without a position in space), expected a slice of a CT, "
+        "MR or PET series: name another file."
     )
 
 
@@ -112,11 +112,14 @@ def _series(folder: pathlib.Path, found: Found) -> Series:
     stack = dicom_stack.of(found.slices)
     warnings = list(stack.warnings)
     if found.placeless:
-        what = f"{found.placeless} images in colour or without a place in space"
+        what = f"{found.placeless} images in colour or without a position in space"
         warnings.append(Finding("slices", what, "slices", "they are left out"))
     if found.inverted:
         what = f"MONOCHROME1 in {found.inverted} files (low values are bright)"
-        cure = "values are inverted, and Hounsfield units lost; of CT, leave it out"
+        cure = (
+            "values are inverted, so Hounsfield units are lost: leave it out if it "
+            "is CT"
+        )
         warnings.append(Finding("photometric", what, "MONOCHROME2", cure))
     return Series(
         **identity,

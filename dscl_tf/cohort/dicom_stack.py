@@ -16,7 +16,7 @@ _SAME_AXES = 0.01  # Tolerance of direction cosines.
 # displaces anything by a voxel. `volumes` has the same tolerance for other formats.
 _SHIFT = 0.02
 _SHIFT_MM = 0.1
-_CONVERT = "convert it by dcm2niix, which corrects that, and give the NIfTI file"
+_CONVERT = "convert it with dcm2niix, which corrects that, and give the NIfTI file"
 
 
 class Finding(NamedTuple):
@@ -51,10 +51,10 @@ def of(slices: Sequence[Slice]) -> Stack:
     if len(groups) > 1:
         sizes = " + ".join(str(len(group)) for group in groups)
         found = f"slices of {len(groups)} orientations or sizes ({sizes})"
-        cure = f"the {most} of one kind are taken, the others left out"
+        cure = f"the {most} of one kind are used, the others are left out"
         warnings = [Finding("orientation", found, "one", cure)]
     if sum(len(group) == most for group in groups) > 1:
-        cure = "is it a localiser? Take it away, or keep the slices of one kind"
+        cure = "is it a localiser? Remove it, or keep the slices of one kind"
         fault, warnings = warnings[0]._replace(cure=cure), []
     return _stack(chosen, fault, tuple(warnings))
 
@@ -78,7 +78,7 @@ def _stack(slices: Sequence[Slice], fault, warnings) -> Stack:
     axes = np.reshape(slices[0].axes, (2, 3))
     lengths = np.linalg.norm(axes, axis=1)
     if not np.all(np.abs([*(lengths - 1), axes[0] @ axes[1]]) <= _SHIFT):
-        found = "axes of no length 1, or not at right angles"
+        found = "axes not of length 1, or not at right angles"
         fault = Finding("orientation", found, "a rotation", "export it again")
         axes = np.eye(3)[:2]
     along, down = axes / np.linalg.norm(axes, axis=1, keepdims=True)
@@ -116,12 +116,12 @@ def _same_places(slices: Sequence[Slice], heights_mm: np.ndarray) -> Optional[Fi
             if one != other:
                 differing[words] = None
     places = len(slices) - len(at)
-    found = f"{len(slices)} slices at {places} places"
-    cure = "are files there twice? Keep one of each"
+    found = f"{len(slices)} slices at {places} positions"
+    cure = "are there duplicate files? Keep one of each"
     if differing:
         found += f", which differ in {', '.join(differing)}"
-        cure = "keep one image of each place, in a folder of its own"
-    return Finding("slice positions", found, "one slice at a place", cure)
+        cure = "keep one image at each position, in a separate folder"
+    return Finding("slice positions", found, "one slice at each position", cure)
 
 
 def _uneven(heights_mm: np.ndarray) -> Optional[Finding]:
@@ -139,7 +139,7 @@ def _uneven(heights_mm: np.ndarray) -> Optional[Finding]:
         f"{steps_mm[worst]:.4g} mm from slice {worst + 1} to slice {worst + 2} of "
         f"{len(heights_mm)}",
         f"{usual_mm:.4g} mm, as between most",
-        "are slices missing? Copy the series again whole",
+        "are slices missing? Copy the whole series again",
     )
 
 

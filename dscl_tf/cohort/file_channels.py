@@ -19,8 +19,8 @@ def parse(texts: Sequence[str]) -> tuple[ChannelConfig, ...]:
     lowered = [text.strip().lower() for text in texts]
     if not all(lowered) or len(set(lowered)) < len(lowered):
         raise errors.UserError(
-            f"--channels={','.join(texts)}: expected different numbers or names with "
-            "commas between, as the files' names end."
+            f"--channels={','.join(texts)}: expected different numbers or names, "
+            "separated by commas, as at the end of the files' names."
         )
     return tuple(
         ChannelConfig(text, int(text) if text.isascii() and text.isdigit() else None)
@@ -67,7 +67,7 @@ def group(
         parts = split(stem, channels)
         ends = " or ".join(map(end_of, channels))
         if parts is None:
-            cure = "it is left out: rename it, or take it away"
+            cure = "it is left out: rename it, or move it elsewhere"
             where = stem, str(path), "name"
             problems.append(Problem(WARNING, *where, "no channel", ends, cure))
             continue

@@ -53,13 +53,13 @@ _META_START = re.compile(rb"\s*[A-Za-z]+\s*=")
 # the cure.
 _FOREIGN = (
     (b"PK\x03\x04", "a zip archive", "unpack it first"),
-    (b"BZh", "packed by bzip2", "unpack it first"),
-    (b"\xfd7zXZ", "packed by xz", "unpack it first"),
-    (b"\x28\xb5\x2f\xfd", "packed by zstd", "unpack it first"),
+    (b"BZh", "compressed with bzip2", "unpack it first"),
+    (b"\xfd7zXZ", "compressed with xz", "unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstd", "unpack it first"),
     (b"\x89HDF", "HDF5, such as MINC", "convert it to NIfTI first"),
     (b"CDF", "NetCDF, such as MINC", "convert it to NIfTI first"),
-    (b"version https://git-lfs", "a pointer of Git LFS", "fetch it by git lfs pull"),
-    (b"/annex/objects/", "a pointer of git-annex", "fetch it by git annex get"),
+    (b"version https://git-lfs", "a pointer of Git LFS", "fetch it with git lfs pull"),
+    (b"/annex/objects/", "a pointer of git-annex", "fetch it with git annex get"),
     (b"<!doctype", "a web page, not the file", "download it again"),
     (b"<html", "a web page, not the file", "download it again"),
 )
@@ -177,7 +177,7 @@ def kind_of(path: pathlib.Path) -> Kind:
             raise errors.UserError(f"Cannot read {path} (it is {what}): {cure}.")
     if head[_DICOM_AT : _DICOM_AT + 4] == _DICOM:
         raise errors.UserError(
-            f"Cannot read {path} (it is DICOM): convert it first, for example by "
+            f"Cannot read {path} (it is DICOM): convert it first, for example with "
             "dcm2niix."
         )
     if os.path.getsize(path) == 0:
@@ -188,7 +188,7 @@ def kind_of(path: pathlib.Path) -> Kind:
     if lengths & {LENGTH, LENGTH_2}:
         if head[344:348] == b"ni1\0":
             raise errors.UserError(
-                f"Cannot read {path} (its voxels are in an .img file of their own): "
+                f"Cannot read {path} (its voxels are in a separate .img file): "
                 "convert both to one .nii.gz first."
             )
         return Kind(NIFTI, is_packed, LENGTH_2 in lengths)
@@ -199,8 +199,8 @@ def kind_of(path: pathlib.Path) -> Kind:
         reader = META
     if reader and is_packed:
         raise errors.UserError(
-            f"Cannot read {path} (a file of another format than NIfTI, packed by "
-            "gzip): unpack it first."
+            f"Cannot read {path} (compressed with gzip, but not NIfTI): unpack it "
+            "first."
         )
     return Kind(reader, is_packed)
 

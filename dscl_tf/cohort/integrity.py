@@ -114,12 +114,12 @@ def _check_spacing(case: Case, spacing_mm, layout: str) -> Iterator[Problem]:
     found = grids.numbers(spacing_mm)
     if formats.lacks_spacing(case.image):
         found, expected = "none in the header", "that of a voxel"
-        cure = "1 mm is taken, which sizes and distances rest on: add it"
+        cure = "1 mm is assumed, on which sizes and distances depend: add it"
     elif not all(low <= value <= high for value in spacing_mm):
         expected, cure = f"{low:g} to {high:g}", "is it in mm? Correct the header"
     elif layout == "acdc" and sorted(spacing_mm)[:2] == [1.0, 1.0]:
         expected = "1.3 to 2 in-plane"
-        cure = "exactly 1 is a lost header as a rule: compare with the original"
+        cure = "exactly 1 usually means a lost header: compare with the original"
     if cure:
         yield Problem(
             WARNING,
@@ -252,7 +252,7 @@ def _check_label(
         # A 2-D label has no slice thickness; for all others, a wrong spacing is already
         # an error of the headers.
         if field != "spacing (mm)":
-            cure = "it is laid voxel by voxel on the image: look at an overlay"
+            cure = "it is laid on the image voxel by voxel: check an overlay"
             yield problem(WARNING, field, found, expected, cure)
     # Without label names any values from 0 are allowed (`label_values.settle`).
     limit = math.inf if num_classes is None else num_classes
@@ -281,7 +281,7 @@ def _report_strays(case: Case, strays: dict, dataset: Dataset) -> list[Problem]:
             "values",
             f"{value} ({count} voxels)",
             str(dataset.strays[value]),
-            f"taken for {dataset.strays[value]}",
+            f"treated as {dataset.strays[value]}",
         )
         for value, count in strays.items()
     ]

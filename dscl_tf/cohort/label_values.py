@@ -145,7 +145,9 @@ def _codings(checks: Sequence[CaseCheck]) -> list[Problem]:
         f"{_listed(sorted(values))} in {len(cases)} labels, such as that of {cases[0]}"
         for values, cases in sorted(groups, key=lambda group: min(group[0]))
     ]
-    cure = "give each structure the same value in all labels, if these are the same"
+    cure = (
+        "if these are the same structures, give each one the same value in all labels"
+    )
     what = "; ".join(shown), "one coding of the structures", cure
     return [Problem(WARNING, "", "all labels", "values", *what)]
 
@@ -241,8 +243,8 @@ def _absent(dataset: Dataset, checks: Sequence[CaseCheck]) -> list[Problem]:
             "label names",
             f"no voxel of {', '.join(names)}",
             "some of each",
-            "are the names those of the values in the labels, in their order "
-            "(--label_names)? It is a class that nothing can be learned of",
+            "do the names follow the order of the values in the labels "
+            "(--label_names)? Nothing can be learned about such a class",
         )
     ]
 
@@ -257,7 +259,8 @@ def _say(dataset: Dataset) -> None:
         )
     if dataset.ignore_label is not None:
         _LOG.info(
-            "Voxels of %d are ignored: nobody labelled them.", dataset.ignore_label
+            "Voxels with the value %d are ignored: nobody labelled them.",
+            dataset.ignore_label,
         )
 
 

@@ -46,9 +46,9 @@ def warn_of_conflicts(paths: Iterable[pathlib.Path]) -> None:
             for kind, files in found.items()
         )
         _LOG.warning(
-            "In %d of %d files the header contradicts itself about the image's place: "
-            "%s. The voxel size is taken from pixdim, as SimpleITK does; look at the "
-            "first overlays with care.",
+            "In %d of %d files the header contradicts itself about the image's "
+            "position: %s. The voxel size is taken from pixdim, as SimpleITK does; "
+            "check the first overlays with care.",
             sum(map(len, found.values())),
             len(paths),
             kinds,

@@ -147,14 +147,14 @@ def _died(worker: _Worker, item: Any, left: Sequence[str]) -> errors.UserError:
     worker.process.join()
     code = worker.process.exitcode
     how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
-    why, cure = "it may be damaged", "take it away, or look at it, and start again"
+    why, cure = "it may be damaged", "remove or inspect it, and start again"
     if code == -signal.SIGKILL:
-        why = "the system ends processes so for want of memory, as a rule"
+        why = "the system usually ends processes this way for lack of memory"
         cure = "start again with fewer processes (--num_workers=1)"
     return errors.UserError(
-        f"A worker process ended by {how} at {worker.name} ({item}): {why}; {cure}. "
-        f"{len(left)} volumes are not done: {', '.join(left[:5])}"
-        f"{', ...' if left[5:] else '.'}"
+        f"A worker process ended with {how} at {worker.name} ({item}): {why}; {cure}. "
+        f"{len(left)} volumes are not done: "
+        f"{', '.join(left[:5])}{', ...' if left[5:] else '.'}"
     )
 
 

@@ -101,8 +101,8 @@ def _is_done(
     changed, there = output_folder.look(output, request)
     if changed and not config.overwrite:
         raise errors.UserError(
-            f"--output={output} holds a cohort prepared otherwise: {changed}. Choose "
-            "another --output, or replace it with --overwrite."
+            f"--output={output} holds a cohort that was prepared differently: "
+            f"{changed}. Choose another --output, or replace it with --overwrite."
         )
     if not there:
         return False
@@ -114,7 +114,8 @@ def _is_done(
         raise errors.UserError(
             f"--output={output} was prepared without {lacking}, left out by "
             f"--skip_bad (see {output_folder.CHECK} in it). Repair or remove these "
-            "and prepare again with --overwrite, or go on without them by --skip_bad."
+            "and prepare again with --overwrite, or go on without them with "
+            "--skip_bad."
         )
     if config.strict and not config.skip_bad and output_folder.has_warnings(output):
         return False  # The check shows them.
@@ -162,9 +163,9 @@ def _without_bad(
     kept = tuple(case for case in dataset.cases if case.name not in bad)
     if report.is_bad(config.strict) and not (config.skip_bad and kept):
         raise errors.UserError(
-            f"{check_report.count(report, config.strict)} cannot be prepared:\n"
-            f"{table}\n"
-            "Mend or remove these and start again, or leave them out by --skip_bad."
+            f"{check_report.count(report, config.strict)} cannot be "
+            f"prepared:\n{table}\nRepair or remove these and start again, or leave "
+            "them out with --skip_bad."
         )
     if table:
         _LOG.warning("The check found:\n%s", table)
@@ -185,7 +186,7 @@ def _require_all_good(found: dict) -> None:
         raise errors.UserError(
             f"{len(bad)} of {len(found)} volumes could not be prepared:\n  "
             + "\n  ".join(bad)
-            + "\nMend or remove these and start again; the others are kept."
+            + "\nRepair or remove these and start again; the others are kept."
         )
 
 

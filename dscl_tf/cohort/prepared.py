@@ -233,14 +233,14 @@ def read_index(folder: pathlib.Path) -> Index:
     for name in (volume.name for volume in index.volumes):
         if pathlib.PurePath(name).name != name or name in seen:
             raise errors.UserError(
-                f"{path}: volume name {name!r} is not a file name, or is there twice."
+                f"{path}: volume name {name!r} is not a file name, or occurs twice."
             )
         seen.add(name)
     values, names = index.label_values, index.label_names
     if values is not None and not len(set(values)) == len(values) == len(names):
         raise errors.UserError(
             f"{path}: label_values: found {values}, expected {len(names)} different "
-            "ones, one a class: prepare the cohort again."
+            "ones, one for each class: prepare the cohort again."
         )
     if index.labelled_slices not in cases.LABELLED_SLICES:
         raise errors.UserError(

@@ -255,7 +255,7 @@ def bias_doubt(
     return (
         f"a mask of {100 * part:.2g} % of the voxels (Otsu's threshold)",
         f"{100 * _LEAST_MASK:g} % or more",
-        "N4 looks at nothing else: see whether some voxels are far too bright, or "
+        "N4 uses only that part: check whether some voxels are far too bright, or "
         "prepare with --nobias_correction",
     )
 

@@ -123,7 +123,7 @@ def require_fit(dataset: Dataset) -> None:
         name = dataset.label_names[values.index(dataset.ignore_label)]
         raise errors.UserError(
             f"--ignore_label={dataset.ignore_label} is the value of {name}; expected "
-            "one that is no structure's and not the background's."
+            "one that belongs to no structure and not to the background."
         )
     if dataset.has_unknown and count >= MAX_CLASSES:
         raise errors.UserError(
@@ -210,7 +210,7 @@ def problems(
     ]
     ignored = sum(check.facts.ignored_voxels for check in checks if check.facts)
     if ignore_label is not None and found and not ignored:
-        cure = "is it the value that the labels have? It changes nothing"
+        cure = "is it the value used in the labels? It has no effect"
         what = f"no voxel of {ignore_label}", "some (--ignore_label)", cure
         rows.append(Problem(WARNING, "", "all labels", "ignore label", *what))
     return rows
@@ -224,7 +224,7 @@ def say(found: Mapping[str, Slices], dataset: Dataset) -> None:
     is_whole = all(labelled == total for labelled, total in found.values())
     if is_whole and dataset.labelled_slices == WITH_STRUCTURES:
         _LOG.warning(
-            "--labelled_slices=%s changes nothing: every slice of every label has a "
+            "--labelled_slices=%s has no effect: every slice of every label has a "
             "structure.",
             WITH_STRUCTURES,
         )

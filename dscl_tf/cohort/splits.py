@@ -153,9 +153,7 @@ def _path_of(file: str) -> pathlib.Path:
     path = _PAPER_FOLDER / f"{file[len(_PAPER) :]}.json"
     if path.parent != _PAPER_FOLDER or not path.exists():
         known = ", ".join(sorted(p.stem for p in _PAPER_FOLDER.glob("*.json")))
-        raise errors.UserError(
-            f"--split={file}: the paper's lists are there for {known}."
-        )
+        raise errors.UserError(f"--split={file}: the paper's lists exist for {known}.")
     return path
 
 
@@ -204,7 +202,7 @@ def _check_names(path: pathlib.Path, content: dict, draw) -> None:
         )
     if draw and draw != BENCHMARK and "finetune" not in content:
         raise errors.UserError(
-            f"{path} has one draw only, so --split_name={draw} means nothing: leave "
+            f"{path} has only one draw, so --split_name={draw} has no effect: leave "
             "the flag out."
         )
 
@@ -247,7 +245,7 @@ def _match(subjects: Sequence[str], item: str, path: pathlib.Path, name: str) ->
         if len(found) == 1:
             return found[0]
     close = difflib.get_close_matches(item, subjects, 1)
-    hint = f"; is {close[0]} meant?" if close else "."
+    hint = f"; did you mean {close[0]}?" if close else "."
     raise errors.UserError(
         f"{path}: {name} names {item!r}, which is not in the prepared cohort{hint} "
         f"It has {len(subjects)} subjects, such as {', '.join(subjects[:3])}."

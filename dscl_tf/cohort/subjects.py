@@ -45,8 +45,8 @@ def by_pattern(dataset: Dataset, pattern: str) -> Dataset:
         compiled = re.compile(pattern)
     except re.error as error:
         raise errors.UserError(
-            f"{said}: found no regular expression ({error}), expected one such as "
-            f"{_EXAMPLE}."
+            f"{said}: found an invalid regular expression ({error}), expected one "
+            f"such as {_EXAMPLE}."
         ) from None
     if not compiled.groups:
         raise errors.UserError(
@@ -84,7 +84,7 @@ def doubts(dataset: Dataset) -> list[Problem]:
         return []
     first, *others = groups
     some = first_of(first, _SHOWN, " and ")
-    more = f"; {len(others)} more of the kind" * bool(others)
+    more = f"; {len(others)} more like this" * bool(others)
     pattern = f"^(.+?)({'|'.join(ends)})?$"
     return [
         Problem(
@@ -93,7 +93,7 @@ def doubts(dataset: Dataset) -> list[Problem]:
             "all images",
             "subject",
             f"{some} counted as {len(first)} patients{more}",
-            "one subject a patient",
+            "one subject per patient",
             "if they are one patient's, who would be in training and test, say "
             f"--subject_pattern='{pattern}'; if not, --subject_pattern='(.+)'",
         )

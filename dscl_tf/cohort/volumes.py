@@ -103,11 +103,11 @@ def _check_opens(path: pathlib.Path) -> None:
         raise errors.UserError(f"No image file at {path}: check the path.")
     if not os.path.exists(path):
         raise errors.UserError(
-            f"Cannot read {path} (a link to {_target(path)}, where nothing is): fetch "
-            "or copy the file that it stands for."
+            f"Cannot read {path} (a link to {_target(path)}, which does not exist): "
+            "fetch or copy the file that it points to."
         )
     if not os.path.isfile(path):
-        kind = "a folder" if os.path.isdir(path) else "no regular file"
+        kind = "a folder" if os.path.isdir(path) else "not a regular file"
         raise errors.UserError(
             f"Cannot read {path} (it is {kind}): put the image file itself in its "
             "place, or give it another name."
@@ -116,7 +116,7 @@ def _check_opens(path: pathlib.Path) -> None:
         path.open("rb").close()
     except OSError as error:
         raise errors.UserError(
-            f"Cannot read {path} ({error.strerror}): see its rights."
+            f"Cannot read {path} ({error.strerror}): check its permissions."
         ) from None
 
 

@@ -170,7 +170,7 @@ def parse(text: str, title: Optional[str] = None) -> Method:
 
 
 def _check_terms(text: str, terms: Sequence[str]) -> None:
-    """Refuses terms that are not known, stand twice, or should stand alone."""
+    """Refuses terms that are not known, occur twice, or should stand alone."""
     known = {RANDOM, BENCHMARK, *CONTRASTS, *PRETEXTS, *LOCALS, *ADDED}
     unknown = [term for term in terms if term not in known]
     if unknown:
@@ -179,11 +179,11 @@ def _check_terms(text: str, terms: Sequence[str]) -> None:
             f"{', '.join(sorted(known))}, joined by +."
         )
     if len(set(terms)) < len(terms):
-        raise errors.UserError(f"Method {text!r}: a term stands twice in it.")
+        raise errors.UserError(f"Method {text!r}: a term occurs twice.")
     if BENCHMARK in terms and len(terms) > 1:
         raise errors.UserError(
             f"Method {text!r}: {BENCHMARK} (random weights, all labelled volumes) "
-            "stands alone."
+            "takes no other terms."
         )
 
 
@@ -204,9 +204,9 @@ def from_json(content: Any) -> Method:
         or any(not isinstance(content.get(k, ""), str) for k in ("name", "title"))
     ):
         raise errors.UserError(
-            f"A method of a grid is a name or an object with the keys "
-            f"{', '.join(sorted(allowed))}, all texts but for settings, an object; "
-            f"found {content!r:.200}."
+            "A method of a grid is a name or an object with the keys "
+            f"{', '.join(sorted(allowed))}, all of them texts except settings, which "
+            f"is an object; found {content!r:.200}."
         )
     made = parse(content["method"], content.get("title"))
     more = [
@@ -290,9 +290,9 @@ def _checked(path: str, value: Any) -> Any:
     group = path.partition(".")[0]
     if group in _OF_EXPERIMENT or isinstance(value, dict):
         raise errors.UserError(
-            f"Setting {path!r}: a method changes single settings of network, views, "
-            "global_, local, pretext, finetune or optimizer; the grid says the volumes "
-            "and seeds, flags say the folders and how to compute."
+            f"Setting {path!r}: a method can change single settings of network, "
+            "views, global_, local, pretext, finetune or optimizer; the grid sets "
+            "the volumes and seeds, flags set the folders and how to compute."
         )
     replaced(config.StageConfig("finetune", "", ""), {path: value})
     return tuple(value) if isinstance(value, list) else value

@@ -65,8 +65,8 @@ def _distinct(
         found[draw] = split
     if again:
         _LOG.warning(
-            "Draws of %s labelled volumes that have the volumes of one before are "
-            "passed over, and cells of them not counted: %s. Taken: %s.%s",
+            "Draws of %s labelled volumes that repeat the volumes of an earlier draw "
+            "are skipped, and their cells are not counted: %s. Used: %s.%s",
             size,
             ", ".join(again[:_NAMED]) + (", ..." if len(again) > _NAMED else ""),
             ", ".join(map(str, found)),

@@ -81,7 +81,7 @@ def reason_of(exit_code: int) -> Optional[str]:
     if exit_code > 0:
         return f"It ended with code {exit_code}; its log says more."
     name = signal.Signals(-exit_code).name
-    hint = " (for want of memory, as a rule: use fewer --jobs)"
+    hint = " (usually for lack of memory: use fewer --jobs)"
     return f"Its process was killed by {name}{hint if name == 'SIGKILL' else ''}."
 
 

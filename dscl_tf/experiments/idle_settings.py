@@ -38,8 +38,8 @@ def refuse(method: Method, chain_of: Chain) -> None:
         if asked and not any(records.differences(*pair) for pair in pairs):
             path, value = setting
             raise errors.UserError(
-                f"Method {method.name!r}: {path}={comparison.text_of(value)} says "
-                "nothing, since no stage of this row uses it: leave it out, or see "
+                f"Method {method.name!r}: {path}={comparison.text_of(value)} has no "
+                "effect, since no stage of this row uses it: leave it out, or see "
                 "docs/method.md for what it is for."
             )
 

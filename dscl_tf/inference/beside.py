@@ -36,8 +36,8 @@ def draw(evaluation: pathlib.Path, other: pathlib.Path, cohort_folder: str) -> N
     if differing:
         raise errors.UserError(
             f"--beside: {other} has {len(above)} volumes and {evaluation} has "
-            f"{len(below)}; {', '.join(differing[:3])} in one alone: evaluate both "
-            "models on the same volumes."
+            f"{len(below)}; {', '.join(differing[:3])} only in one of them: evaluate "
+            "both models on the same volumes."
         )
     masks = evaluation_pictures.MaskViews(cohort, folders)
     rows: list[list[case_views.Thumbnail]] = [[], []]

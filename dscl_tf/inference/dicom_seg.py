@@ -102,8 +102,9 @@ def write(
         is_missing = isinstance(error, AttributeError)
         reason = str(error) if is_missing else type(error).__name__
         raise errors.UserError(
-            f"{series}: the series lacks or contradicts what a DICOM segmentation has "
-            f"to say of it ({reason}): leave --write_dicom_seg out, or mend the series."
+            f"{series}: the series lacks or contradicts what a DICOM segmentation "
+            f"must state about it ({reason}): leave --write_dicom_seg out, or repair "
+            "the series."
         ) from None
     with files.atomic_path(target) as partial:
         made.save_as(str(partial))
@@ -124,7 +125,7 @@ def _check_place(
             raise errors.UserError(
                 f"{target}: {field} of the mask: found {found}, expected "
                 f"{tuple(expected)} as the series of {series.path} has: make it again "
-                "by --overwrite."
+                "with --overwrite."
             )
 
 
@@ -138,8 +139,8 @@ def _numbered(
         numbered[values == structure.value] = number
     if np.any((numbered > 0) != (values != 0)):
         raise errors.UserError(
-            f"{target}: the mask that is there has values of other structures than "
-            "the model's: make it again by --overwrite."
+            f"{target}: the existing mask has values of other structures than the "
+            "model's: make it again with --overwrite."
         )
     return numbered
 

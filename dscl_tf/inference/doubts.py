@@ -27,7 +27,8 @@ def warn_of_image(
     low, high = integrity.PLAUSIBLE_MM
     if formats.lacks_spacing(path):
         _LOG.warning(
-            "%s says no voxel size, so 1 mm is taken, on which the mask depends.", path
+            "%s gives no voxel size, so 1 mm is assumed, on which the mask depends.",
+            path,
         )
     elif not all(low <= value <= high for value in spacing_mm):
         _LOG.warning(
@@ -80,7 +81,7 @@ def warn_of_field(
     if names or not voxels.any():
         _LOG.warning(
             "%s: %s: the model sees the middle %.0f x %.0f mm of slices of %.0f x "
-            "%.0f mm, and calls the rest background. If the anatomy lies beyond, crop "
-            "the image around it, so that it is in the middle.",
+            "%.0f mm, and labels the rest background. If the anatomy extends beyond, "
+            "crop the image around it, so that it is in the middle.",
             *(path, what, *field_mm, *image_mm),
         )

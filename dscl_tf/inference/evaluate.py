@@ -160,7 +160,7 @@ def _finished(
         raise errors.UserError(
             f"--output {output} holds an evaluation of another "
             f"{', '.join(key.replace('_', ' ') for key in differing)}: choose another "
-            "folder, or replace it by --overwrite."
+            "folder, or replace it with --overwrite."
         )
     if not {"intervals", "volume_bias"} <= content.keys():
         return None  # Written by an earlier version, which had fewer figures.

@@ -85,9 +85,9 @@ def _is_finished(output: pathlib.Path, settings: dict, overwrite: bool) -> bool:
     others = sorted({entry.name for entry in output.iterdir()} - _ENTRIES)
     if others:
         raise errors.UserError(
-            f"--output {output} has {len(others)} entries beside the export that would "
-            f"be lost with it, such as {others[0]}: take them away, or choose a new "
-            "folder."
+            f"--output {output} has {len(others)} entries beside the export that "
+            f"would be lost with it, such as {others[0]}: move them elsewhere, or "
+            "choose a new folder."
         )
     return False
 

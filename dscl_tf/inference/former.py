@@ -39,8 +39,8 @@ def require_removable(
     if there and not is_ours and not overwrite:
         raise errors.UserError(
             f"--output={output} has {len(there)} files that an evaluation would "
-            f"replace, such as {there[0]}, and no {summary.FILE} that says they are of "
-            "one: choose another folder, or replace them by --overwrite."
+            f"replace, such as {there[0]}, and no {summary.FILE} that says they "
+            "belong to one: choose another folder, or replace them with --overwrite."
         )
 
 

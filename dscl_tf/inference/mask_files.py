@@ -53,8 +53,9 @@ def targets(
     for name, paths in inputs_of.items():
         if len(paths) > 1 and formats.is_dicom(paths[0]):
             raise errors.UserError(
-                f"--input: {paths[0]} and {paths[1]} are of one DICOM series, whose "
-                f"mask is {name}: put its files into one folder, or take one away."
+                f"--input: {paths[0]} and {paths[1]} belong to one DICOM series, "
+                f"whose mask is {name}: put its files into one folder, or move one "
+                "elsewhere."
             )
         if len(paths) > 1:
             raise errors.UserError(
@@ -92,9 +93,9 @@ def check_target(target: pathlib.Path, source: files.PathLike) -> None:
     """
     if formats.suffix_of(target.name) in image_writing.HEADER_SUFFIXES:
         raise errors.UserError(
-            f"{source} keeps its voxels in a second file, so its mask could not appear "
-            "whole: convert it to .mha, .nrrd or .nii.gz first, or ask for "
-            "--mask_format=seg_nrrd."
+            f"{source} keeps its voxels in a second file, so its mask could not be "
+            "written in one step: convert it to .mha, .nrrd or .nii.gz first, or ask "
+            "for --mask_format=seg_nrrd."
         )
 
 

@@ -39,9 +39,9 @@ def require(path: pathlib.Path, model_id: str, values: Sequence[int]) -> None:
     if there.startswith(_OURS):
         found = "of another model, or of other --mask_values"
     raise errors.UserError(
-        f"{path}: found a mask {found}, expected one that this model wrote, from which "
-        "a DICOM segmentation can be made: make it again by --overwrite, or choose "
-        "another --output."
+        f"{path}: found a mask {found}, expected one that this model wrote, from "
+        "which a DICOM segmentation can be made: make it again with --overwrite, or "
+        "choose another --output."
     )
 
 

@@ -63,8 +63,8 @@ def choose(
     if lacking:
         raise errors.UserError(
             f"--input {folder}: channel {channel} of {len(lacking)} cases is missing, "
-            f"such as that of {lacking[0].name}: copy it there, or take these files "
-            "away (--files_are_cases if each file is a case)."
+            f"such as that of {lacking[0].name}: copy it there, or move these files "
+            "elsewhere (--files_are_cases if each file is a case)."
         )
     if others:
         _LOG.warning(
@@ -124,7 +124,8 @@ def check(
             "of that channel."
         )
     _LOG.warning(
-        "The model is of channel %d of its dataset; %s: the images are taken for it.",
+        "The model was trained on channel %d of its dataset; %s: the images are "
+        "assumed to be of that channel.",
         wanted,
         found,
     )

@@ -30,8 +30,8 @@ def check_orientation(
         )
         if not np.allclose(ours, theirs, atol=1e-6):
             raise errors.UserError(
-                f"{volume.name} lies in {cohort.folder} in another orientation than "
-                "the model's cohort would give it: segment the original with "
+                f"{volume.name} is stored in {cohort.folder} in another orientation "
+                "than the model's cohort would give it: segment the original with "
                 "dscl-predict, or evaluate on the cohort that the model was trained "
                 "on."
             )
@@ -44,7 +44,7 @@ def check_there(chosen: Sequence[prepared.PreparedVolume]) -> None:
             if not pathlib.Path(path).is_file():
                 raise errors.UserError(
                     f"The original file {path} of {volume.name} is missing: an "
-                    "evaluation compares with it; bring it back or prepare again."
+                    "evaluation compares with it; restore it or prepare again."
                 )
 
 
@@ -83,8 +83,8 @@ def _check_geometry(image: sitk.Image, volume: prepared.PreparedVolume) -> None:
         if not np.allclose(found, expected, rtol=1e-6, atol=1e-6):
             raise errors.UserError(
                 f"{volume.image_file}: {field}: found {found}, expected "
-                f"{tuple(expected)} as when {volume.name} was prepared: bring the file "
-                "back, or prepare again."
+                f"{tuple(expected)} as when {volume.name} was prepared: restore the "
+                "file, or prepare again."
             )
 
 
@@ -101,7 +101,7 @@ def check_truth(
         raise errors.UserError(
             f"{volume.label_file}: values: found a label that differs in {differing} "
             f"prepared voxels from that of {volume.name} when it was prepared: "
-            "bring the file back, or prepare again."
+            "restore the file, or prepare again."
         )
 
 

@@ -122,8 +122,8 @@ def _without_labels(inputs: Sequence[pathlib.Path]) -> list[pathlib.Path]:
     left_out = [path for path in inputs if is_label[path]]
     if left_out:
         _LOG.warning(
-            "%d files that are called as label maps are left out, such as %s; with "
-            "--files_are_cases they are taken for images.",
+            "%d files named like label maps are left out, such as %s; with "
+            "--files_are_cases they are treated as images.",
             len(left_out),
             left_out[0].name,
         )

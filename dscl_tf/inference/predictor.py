@@ -179,7 +179,7 @@ def open_predictor(
     if (pathlib.Path(path) / "saved_model.pb").is_file():
         if last:
             raise errors.UserError(
-                f"--weights=last is of runs, but {path} is an export: export the run "
+                f"--weights=last is for runs, but {path} is an export: export the run "
                 "with it, or leave it out."
             )
         return _open_saved_model(pathlib.Path(path), precision)
@@ -308,7 +308,7 @@ def _label_values(
     found = config_json.from_json(tuple[int, ...], settings["label_values"], where)
     if len(found) != num_classes:
         raise errors.UserError(
-            f"{where}: found {list(found)}, expected {num_classes} values, one a class."
+            f"{where}: found {list(found)}, expected {num_classes}, one for each class."
         )
     return found
 

@@ -104,9 +104,9 @@ def _check_unseen(predictor, cohort, subset: str, chosen) -> None:
     for seen in every if subset == "test" else ():
         seen.refuse(
             names,
-            "--split has for testing",
-            "use the run's own split (without --split), or --subset=all to evaluate on "
-            "all volumes knowingly",
+            "--split lists for testing",
+            "use the run's own split (without --split), or --subset=all to evaluate "
+            "on all volumes deliberately",
         )
     for unknown in dict.fromkeys(seen.unknown for seen in every if seen.unknown):
         _LOG.warning("%s; whether it has seen these cannot be checked.", unknown)
@@ -114,7 +114,7 @@ def _check_unseen(predictor, cohort, subset: str, chosen) -> None:
     if count:
         _LOG.warning(
             "The model was trained on %d of these %d volumes (or they chose its "
-            "weights): means over all are too high for new ones.",
+            "weights): means over all are too optimistic for new ones.",
             count,
             len(names),
         )

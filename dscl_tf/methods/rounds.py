@@ -47,9 +47,9 @@ def finetune_rounds(
     num_rounds = max(num_rounds, 1)
     if not any(each.term.in_rounds for each in stage.finetune.methods_on.values()):
         raise errors.UserError(
-            f"{num_rounds} rounds of fine-tuning would do what the first did, with "
-            "pseudo-labels that nothing uses: take them as targets (--pseudo_targets), "
-            f"or turn on one of {', '.join(_in_rounds())}."
+            f"{num_rounds} rounds of fine-tuning would repeat the first one, with "
+            "pseudo-labels that nothing uses: use them as targets "
+            f"(--pseudo_targets), or turn on one of {', '.join(_in_rounds())}."
         )
     rounds, before, earlier = [], first, _rounds_before(first)
     if before is None:

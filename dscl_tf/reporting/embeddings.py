@@ -27,7 +27,7 @@ def section(
     parts = []
     for name, run in runs if cohort else ():
         if not (run / "config.json").exists():
-            parts.append({"name": name, "absent": f"{run} is not there any more."})
+            parts.append({"name": name, "absent": f"{run} no longer exists."})
         elif RunFolder(run).read_record().config.stage in slice_embeddings.STAGES:
             parts.append({"name": name, "absent": "", **_part(run, cohort)})
     data = {"parts": parts, "why_not": why_not}

@@ -48,7 +48,7 @@ def _require_replaceable(output: pathlib.Path) -> None:
     if output.suffix.lower() not in _SUFFIXES:
         raise errors.UserError(
             f"--output={output}: found the suffix {output.suffix!r}, expected "
-            f"{' or '.join(_SUFFIXES)}: call it {output.stem}.html."
+            f"{' or '.join(_SUFFIXES)}: name it {output.stem}.html."
         )
     if not output.exists():
         return
@@ -59,8 +59,8 @@ def _require_replaceable(output: pathlib.Path) -> None:
         raise files.cannot_write(output, error) from error
     if head.upper() != _HEAD.upper():
         raise errors.UserError(
-            f"--output={output} is there and does not begin with {_HEAD.decode()}, as "
-            "a report does: choose another name, or take the file away."
+            f"--output={output} exists and does not begin with {_HEAD.decode()}, as a "
+            "report does: choose another name, or remove the file."
         )
 
 

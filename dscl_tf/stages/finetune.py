@@ -41,8 +41,8 @@ def prepare(context: StageContext) -> None:
 def _warn_of_unseen(cohort: PreparedCohort, split: splits.Split) -> None:
     """Warns of structures that occur in no label of the training or validation set."""
     for subset, names, so in (
-        ("training", split.train, "masks will not have it"),
-        ("validation", split.validation, "it has no say in which weights are kept"),
+        ("training", split.train, "masks will not contain it"),
+        ("validation", split.validation, "it does not affect which weights are kept"),
     ):
         seen = classes_in(cohort, names)
         unseen = [
@@ -52,8 +52,8 @@ def _warn_of_unseen(cohort: PreparedCohort, split: splits.Split) -> None:
         ]
         if unseen:
             _LOG.warning(
-                "The labelled volumes of the %s (%s) have no voxel of %s: %s. Draw "
-                "others (--split, --split_seed), or label more of them.",
+                "The labelled %s volumes (%s) have no voxel of %s: %s. Draw others "
+                "(--split, --split_seed), or label more of them.",
                 subset,
                 ", ".join(names),
                 ", ".join(unseen),
@@ -155,8 +155,8 @@ def conclude(context: StageContext, checkpoint: pathlib.Path) -> dict[str, Any]:
         return {}
     if not names:
         _LOG.warning(
-            "Masks keep all pieces: without validation volumes nothing says of which "
-            "structures only the largest is to be kept."
+            "Masks keep all pieces: without validation volumes it is unknown for "
+            "which structures only the largest should be kept."
         )
         return {}
     network = run_folder.load_network(context.run.read_record(), checkpoint)

@@ -26,9 +26,10 @@ def check(run: RunFolder, record: RunRecord) -> None:
     if added < 0:
         wanted = record.config.optimizer.num_steps
         raise errors.UserError(
-            f"{run.path} holds a run of {wanted - added} steps, but {wanted} are asked "
-            f"for: a run can be given more steps, not fewer. Ask for {wanted - added} "
-            f"or more by {record.config.steps_flag}, or use another --workdir."
+            f"{run.path} holds a run of {wanted - added} steps, but {wanted} are "
+            "requested: a run can be given more steps, not fewer. Request "
+            f"{wanted - added} or more with {record.config.steps_flag}, or use "
+            "another --workdir."
         )
     if not added:
         run.refuse_other(record)

@@ -114,8 +114,8 @@ def without_methods_in_want(
     if not in_want:
         return stage
     _LOG.warning(
-        "Fine-tuning goes without what %s stands for: all pre-training volumes are for "
-        "training or validation, and it learns from unlabelled ones.",
+        "Fine-tuning ignores %s: that needs unlabelled volumes, but all pre-training "
+        "volumes are for training or validation.",
         ", ".join(in_want.values()),
     )
     return dataclasses.replace(stage, finetune=stage.finetune.without(in_want))
@@ -225,7 +225,7 @@ def _warn_of_other_computing(
     if begun is not None and begun != now:
         _LOG.warning(
             "The run began in %s, and goes on in %s: what it learns is as good, but "
-            "not the same to the bit.",
+            "not identical to the last bit.",
             begun,
             now,
         )

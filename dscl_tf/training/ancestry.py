@@ -74,9 +74,12 @@ def seen_by(run: files.PathLike, cohort_id: str) -> list[Seen]:
         if there:
             found += seen_by(there[0], cohort_id)
             if not _is_told_by(record.config.workdir, earlier):
-                why = f"went on from {earlier}, which is taken for {there[0].resolve()}"
+                why = (
+                    f"went on from {earlier}, which is assumed to be "
+                    f"{there[0].resolve()}"
+                )
         else:
-            why = f"went on from {earlier}, which is not there any more"
+            why = f"went on from {earlier}, which no longer exists"
         if why:
             found.append(Seen(folder.path, unknown=f"{folder.path} {why}"))
     return found

@@ -280,7 +280,7 @@ def _variable_names(path: pathlib.Path) -> list[str]:
 def _unusable(path: pathlib.Path, damage: str) -> errors.UserError:
     return errors.UserError(
         f"Cannot read the checkpoint {path}, which is missing or damaged ({damage}): "
-        "bring it back, or train that run again, in a new --workdir."
+        "restore it, or train that run again, in a new --workdir."
     )
 
 

@@ -244,8 +244,8 @@ class Workers(Replicas):
         # All of them raise, so that none is left waiting for the others.
         if self._total(float(value != self.chiefs(value))):
             raise errors.UserError(
-                f"The workers differ in {what}: start all of them by the same command, "
-                "on the same prepared cohort and with a --workdir that they share."
+                f"The workers differ in {what}: start all with the same command, on "
+                "the same prepared cohort and with a --workdir that they share."
             )
 
     @contextlib.contextmanager

@@ -158,7 +158,7 @@ class RunFolder:
         if result is None:
             raise errors.UserError(
                 f"{self.path} is not a finished run (no result.json): train it to its "
-                "end first, by the command that started it or gave it more steps."
+                "end first, with the command that started it or gave it more steps."
             )
         name = result.get("checkpoint")
         path = self.path / str(name).replace("\0", "")  # No path may contain NUL.

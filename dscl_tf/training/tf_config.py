@@ -35,8 +35,8 @@ def check(text: Optional[str]) -> None:
         ) from None
     if set(cluster) - {"chief", "worker"} or not isinstance(addresses, list):
         raise errors.UserError(
-            f"TF_CONFIG: cluster must have lists of addresses of a worker and perhaps "
-            f"a chief, found {cluster}: {_CURE}"
+            "TF_CONFIG: cluster must list the addresses of the workers and, if there "
+            f"is one, the chief, found {cluster}: {_CURE}"
         )
     if isinstance(index, bool) or index not in range(len(addresses)):
         raise errors.UserError(

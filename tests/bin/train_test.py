@@ -26,7 +26,7 @@ def test_it_stops_after_its_hours_and_goes_on(tiny_folder, tmp_path):
     flags += ["--num_test_volumes=1", "--precision=float32", "--jit=off"]
     stopped = running.run("train", *flags, "--encoder_steps=9999", "--max_hours=0.004")
     assert stopped.returncode == 75, stopped.stderr
-    assert "--max_hours=0.004 are over: saving and stopping" in stopped.stderr
+    assert "--max_hours=0.004 have passed: saving and stopping" in stopped.stderr
     assert "Start the same command again to go on." in stopped.stderr
     assert "Traceback" not in stopped.stderr
     # What is over before the hours are is not stopped.
@@ -43,6 +43,6 @@ def test_what_a_flagfile_asks_for_is_not_dropped(tiny_folder, tmp_path):
     flags += ["--num_test_volumes=1", "--filters=4,6,8", "--flagfile=own.flags"]
     refused = running.run("train", *flags, cwd=tmp_path)
     assert refused.returncode == 1
-    assert "without what --consistency_weight stands for" in refused.stderr
+    assert "ignores --consistency_weight" in refused.stderr
     assert "Error: --copy_paste_weight needs unlabelled volumes" in refused.stderr
     assert not (tmp_path / "w").exists()

@@ -130,14 +130,14 @@ def _tar():
     [
         (b"", "it is empty.*download it again"),
         (b"PK\x03\x04 more", "a zip archive.*unpack it"),
-        (_tar(), "packed by xz.*unpack it"),
+        (_tar(), "compressed with xz.*unpack it"),
         (b"\x89HDF\r\n", "HDF5.*convert it"),
         (bytes(128) + b"DICM" + bytes(400), "it is DICOM.*dcm2niix"),
         (b"\n<!DOCTYPE html><html>404", "a web page.*download it again"),
         (b"version https://git-lfs.github.com/spec/v1", "Git LFS.*git lfs pull"),
         (b"/annex/objects/SHA256E-s1--ab.nii.gz", "git-annex.*git annex get"),
-        (_GZIPPED_NRRD, "another format.*unpack it"),
-        (b"\x5c\x01\0\0" + bytes(340) + b"ni1\0", r"\.img file of their own.*convert"),
+        (_GZIPPED_NRRD, "gzip, but not NIfTI.*unpack it"),
+        (b"\x5c\x01\0\0" + bytes(340) + b"ni1\0", r"separate \.img file.*convert"),
     ],
 )
 @pytest.mark.parametrize("name", ["a.nii.gz", "a.nii", "a.mha"])

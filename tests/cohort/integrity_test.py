@@ -144,7 +144,7 @@ def test_known_strays_are_counted(tmp_path):
     dataset = dataset_of(label_values=values, strays={421: 420})
     (problem,) = integrity.check_case(case, dataset, 4, SETTINGS).problems
     assert problem.severity == integrity.WARNING
-    assert problem.found == "421 (3 voxels)" and problem.cure == "taken for 420"
+    assert problem.found == "421 (3 voxels)" and problem.cure == "treated as 420"
 
 
 def test_a_mask_of_next_to_nothing_for_n4_is_a_warning(check):

@@ -45,9 +45,12 @@ def test_results_are_in_order_and_failures_stop_nobody():
 @pytest.mark.parametrize(
     ("end", "message"),
     [
-        ("die", r"by exit code 9 at second \(die\): it may be damaged"),
-        ("crash", r"by SIGABRT at second \(crash\): it may be damaged; take it away"),
-        ("killed", r"by SIGKILL at second .* want of memory.*--num_workers=1"),
+        ("die", r"with exit code 9 at second \(die\): it may be damaged"),
+        (
+            "crash",
+            r"with SIGABRT at second \(crash\): it may be damaged; remove or",
+        ),
+        ("killed", r"with SIGKILL at second .* lack of memory.*--num_workers=1"),
     ],
 )
 def test_a_process_that_ends_is_said_with_what_it_had(end, message):

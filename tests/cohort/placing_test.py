@@ -65,7 +65,7 @@ def test_a_cropped_label_is_laid_where_it_was_drawn(case, change):
     assert checked.problems == ()
     counts = np.unique(expected, return_counts=True)[1]
     assert dict(checked.facts.label_voxels) == dict(enumerate(counts.tolist()))
-    assert "cropped labels   1 of 1, of fewer voxels" in summary_of(case, checked)
+    assert "cropped labels   1 of 1, with fewer voxels" in summary_of(case, checked)
 
 
 def _halved(label):
@@ -126,7 +126,7 @@ def test_a_whole_label_with_other_axes_is_laid_by_its_header(case, change):
     np.testing.assert_allclose(found.GetDirection(), TURNED, atol=1e-6)
     checked = check(case)
     assert checked.problems == () and checked.facts.is_label_turned
-    assert "turned labels    1 of 1, with flipped" in summary_of(case, checked)
+    assert "turned labels    1 of 1, with axes flipped" in summary_of(case, checked)
 
 
 def test_a_square_label_with_swapped_rows_and_columns_is_turned_back(tmp_path):

@@ -170,7 +170,7 @@ def test_other_settings_are_refused(source, changes, message, finished):
     if not finished:
         (folder / "index.json").unlink()
     before = state_of(folder)
-    with pytest.raises(errors.UserError, match=f"prepared otherwise: {message}"):
+    with pytest.raises(errors.UserError, match=f"prepared differently: {message}"):
         preparation.prepare(request_for(source, **changes))
     assert state_of(folder) == before
 
@@ -573,5 +573,5 @@ def test_a_damaged_request_is_another_request(source, settings):
     folder = preparation.prepare(request_for(source))
     content = json.loads((folder / "request.json").read_text())
     (folder / "request.json").write_text(json.dumps({**content, "settings": settings}))
-    with pytest.raises(errors.UserError, match="prepared otherwise: "):
+    with pytest.raises(errors.UserError, match="prepared differently: "):
         preparation.prepare(request_for(source))

@@ -162,7 +162,9 @@ def test_a_number_of_two_subjects_is_refused(from_file):
 
 
 def test_unknown_subjects_are_named_with_the_closest(from_file):
-    message = r"split\.json: train names 'patiant002', .* is patient002 meant\? It has"
+    message = (
+        r"split\.json: train names 'patiant002', .* did you mean patient002\? It has"
+    )
     with pytest.raises(errors.UserError, match=message):
         from_file({**_FILE, "train": ["patiant002"]})
     message = r"test names 'x', which is not in the prepared cohort\. It has 12"
@@ -214,7 +216,7 @@ def test_named_draws(from_file):
     for name in (None, "c"):
         with pytest.raises(errors.UserError, match=r"--split_name.*one of a, b"):
             from_file(content, name=name)
-    with pytest.raises(errors.UserError, match=r"--split_name=a means nothing"):
+    with pytest.raises(errors.UserError, match=r"--split_name=a has no effect"):
         from_file(_FILE, name="a")
 
 

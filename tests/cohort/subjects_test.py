@@ -67,7 +67,7 @@ def test_another_pattern_is_another_cohort(wanted):
 @pytest.mark.parametrize(
     ("pattern", "message"),
     [
-        ("(patient", r"=\(patient: found no regular expression .*unterminated"),
+        ("(patient", r"=\(patient: found an invalid regular expression .*unterminated"),
         (r"patient\d+", r"found no group, expected parentheses"),
         ("(patient00[123])", r"no subject in patient000_.* \(2 of 8 names\)"),
         ("patient(x?)", r"no subject in .* and 4 more \(8 of 8 names\)"),

@@ -43,8 +43,8 @@ def test_optimizer_settings_of_one_stage():
     "text, said",
     [
         ("gd+xx", "'xx' is not known"),
-        ("gd+gd", "'gd.gd': a term stands twice in it"),
-        ("benchmark+mixup", "benchmark .* stands alone"),
+        ("gd+gd", "'gd.gd': a term occurs twice"),
+        ("benchmark+mixup", "benchmark .* takes no other terms"),
         ("gd+rotation", "more than one way: gd, rotation"),
         ("lr", "lr needs an encoder"),
         ("rotation+ld", "ld needs an encoder"),
@@ -55,11 +55,11 @@ def test_optimizer_settings_of_one_stage():
         ("gd@finetune.optimizer.steps=6", "no such setting"),
         ("gd@encoder.global_.num_partitions=6", "no such setting"),
         ("gd@decoder.optimizer.num_steps=0", "at least 1"),
-        ("gd@seed=3", "'seed': a method changes single settings"),
-        ("gd@runtime.log_every=0", "'runtime.log_every': a method changes single"),
+        ("gd@seed=3", "'seed': a method can change single settings"),
+        ("gd@runtime.log_every=0", "'runtime.log_every': a method can change single"),
         ("gd@finetune.augmentation.rotation_step_deg=0", "must be above 0"),
         ("gd@network.batch_norm_momentum=1.0", "must be 0 or more, below 1"),
-        ("gd@split.num_test=3", "the grid says the volumes"),
+        ("gd@split.num_test=3", "the grid sets the volumes"),
     ],
 )
 def test_names_that_mean_nothing(text, said):
@@ -144,7 +144,7 @@ def test_grid_of_a_file(tmp_path):
         ('{"methods": [3], "sizes": [1], "draws": 1}', "is a name or an object"),
         (
             '{"methods": [{"method": "gd", "title": 5}], "sizes": [1], "draws": 1}',
-            "all texts but for settings",
+            "all of them texts except settings",
         ),
         (
             '{"methods": ["gd@global_.temperature=inf"], "sizes": [1], "draws": 1}',
@@ -172,7 +172,7 @@ def test_grid_of_a_file(tmp_path):
         (
             '{"methods": [{"method": "gd", "settings": {"views": {}}}], "sizes": [1], '
             '"draws": 1}',
-            "'views': a method changes single settings",
+            "'views': a method can change single settings",
         ),
     ],
 )

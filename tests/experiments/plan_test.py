@@ -161,7 +161,7 @@ def test_joint_training_has_the_losses_of_the_rows_terms(expand):
 )
 def test_a_setting_that_no_stage_of_its_row_uses_is_refused(expand, row):
     setting = row.split("@")[-1]
-    with pytest.raises(errors.UserError, match=f"{setting} says nothing, since no"):
+    with pytest.raises(errors.UserError, match=f"{setting} has no effect, since no"):
         expand(["random", row], draws=1)
 
 
@@ -227,7 +227,7 @@ def test_draws_are_of_different_volumes_as_long_as_there_are_any(
     assert first == second
     found = expand(["random"], draws=2)
     assert [cell.draw for cell in found.cells] == [0, 2]
-    assert "not counted: 1 (as 0). Taken: 0, 2." in caplog.text
+    assert "not counted: 1 (as 0). Used: 0, 2." in caplog.text
     found = expand(["random"], draws=40)
     drawn = [
         (each.train, each.validation)

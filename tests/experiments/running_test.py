@@ -167,7 +167,7 @@ def test_a_record_without_its_result_is_not_done(tasks, tmp_path):
 def test_reasons_of_exit_codes():
     assert engines.reason_of(0) is None
     assert "code 3" in engines.reason_of(3)
-    assert "SIGKILL (for want of memory" in engines.reason_of(-9)
+    assert "SIGKILL (usually for lack of memory" in engines.reason_of(-9)
     assert "SIGTERM" in engines.reason_of(-15)
 
 

@@ -90,7 +90,7 @@ def test_after_the_hours_what_trains_is_asked_to_save(caplog):
         interruptions.limit(0.05 / 3600)
         assert parallel_test.wait_until(lambda: bool(stop))
     assert stop.signal_name == "SIGTERM"
-    assert "--max_hours=1.38889e-05 are over: saving" in caplog.text
+    assert "--max_hours=1.38889e-05 have passed: saving" in caplog.text
 
 
 def test_without_hours_nothing_is_asked():

@@ -68,8 +68,8 @@ def test_channels_are_numbers_or_names(texts, expected):
             {"channels": ["T2", "ADC"], "channel": 0},
             "--channel=0 and --channels=T2,ADC",
         ),
-        ({"channels": ["T2", ""]}, "numbers or names with commas between"),
-        ({"channels": []}, "numbers or names with commas between"),
+        ({"channels": ["T2", ""]}, "numbers or names separated by commas"),
+        ({"channels": []}, "numbers or names separated by commas"),
     ],
 )
 def test_channels_that_are_no_list_or_said_twice_are_refused(values, said):
@@ -100,7 +100,7 @@ def test_one_number_stands_for_two():
         ({"window": ["0", "inf"]}, "window must be two increasing"),
         ({"window": ["1", "2", "3"]}, "--window must be"),
         ({"label_names": ["RV", "RV"]}, "--label_names .*'RV,RV'"),
-        ({"label_names": ["RV", "Background"]}, "background is named first"),
+        ({"label_names": ["RV", "Background"]}, "background must be named first"),
         ({"label_names": ["RV", ""]}, "--label_names .*'RV,'"),
     ],
 )

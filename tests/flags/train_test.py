@@ -237,7 +237,10 @@ def test_crops_of_any_side_lie_about_the_middle(parse, side, start):
     [
         (["--split_name=tr1"], "--split_name=tr1 names a draw of a file: give --split"),
         *(
-            (["--split=s.json", f"--{flag}=1"], f"--{flag} says nothing beside --split")
+            (
+                ["--split=s.json", f"--{flag}=1"],
+                f"--{flag} has no effect with --split",
+            )
             for flag in (
                 "num_train_volumes",
                 "num_validation_volumes",
@@ -269,7 +272,9 @@ def test_flags_of_the_other_local_views_are_refused(parse, monkeypatch, views, f
         parse(*arguments)
         return run.stage_configs()
 
-    with pytest.raises(errors.UserError, match=rf"{flag.split('=')[0]} is of --local_"):
+    with pytest.raises(
+        errors.UserError, match=rf"{flag.split('=')[0]} belongs to --local_"
+    ):
         typed(f"--local_views={views}", flag)
     other = "intensity" if views == "crops" else "crops"
     typed(f"--local_views={other}", flag)
@@ -278,12 +283,18 @@ def test_flags_of_the_other_local_views_are_refused(parse, monkeypatch, views, f
 @pytest.mark.parametrize(
     "flags, said",
     [
-        (["--consistency_confidence=0.8"], "turn it on by --consistency_weight"),
-        (["--pixels_per_class=9"], "turn it on by --class_contrast_weight"),
-        (["--latent_units=9"], "turn it on by --learned_augmentation"),
-        (["--copy_paste_box=0.5"], "turn it on by --copy_paste_weight"),
-        (["--pseudo_keep_fraction=0.5"], "turn it on by --self_training_rounds"),
-        (["--self_training_first=r"], "turn it on by --self_training_rounds"),
+        (
+            ["--consistency_confidence=0.8"],
+            "turn the method on with --consistency_weight",
+        ),
+        (["--pixels_per_class=9"], "turn the method on with --class_contrast_weight"),
+        (["--latent_units=9"], "turn the method on with --learned_augmentation"),
+        (["--copy_paste_box=0.5"], "turn the method on with --copy_paste_weight"),
+        (
+            ["--pseudo_keep_fraction=0.5"],
+            "turn the method on with --self_training_rounds",
+        ),
+        (["--self_training_first=r"], "turn the method on with --self_training_rounds"),
         (["--norm=instance", "--batch_norm_momentum=0.9"], "with --norm=instance"),
         (["--position_threshold=0.3"], "with --global_strategy=gd"),
         (["--local_strategy=none", "--num_regions=20"], "with --local_strategy=none"),
@@ -306,7 +317,7 @@ def test_flags_of_what_is_off_are_refused(parse, monkeypatch, flags, said):
     if said is None:
         assert run.stage_configs()
     else:
-        with pytest.raises(errors.UserError, match=f"says nothing.*{said}"):
+        with pytest.raises(errors.UserError, match=f"has no effect.*{said}"):
             run.stage_configs()
 
 
@@ -514,7 +525,9 @@ def test_flags_and_presets_override_a_recipe_wherever_they_stand(parse_all):
 
 def test_strengths_that_strong_augmentation_has_not_are_refused(parse):
     parse("--augmentation=strong", "--rotation_deg=5")
-    with pytest.raises(errors.UserError, match="--rotation_deg is of --augmentation"):
+    with pytest.raises(
+        errors.UserError, match="--rotation_deg belongs to --augmentation"
+    ):
         run.stage_configs()
 
 

@@ -295,7 +295,7 @@ def test_a_mask_of_another_series_is_refused(model, tmp_path):
     run(model, tmp_path / "in", tmp_path / "out")
     (mask,) = (tmp_path / "out").glob("*.nii.gz")
     sitk.WriteImage(sitk.ReadImage(str(mask))[:, :, 1:], str(mask))
-    with pytest.raises(errors.UserError, match="make it again by --overwrite"):
+    with pytest.raises(errors.UserError, match="make it again with --overwrite"):
         run(model, tmp_path / "in", tmp_path / "out", write_dicom_seg=True)
     assert not list((tmp_path / "out").glob("*.seg.dcm"))
 
@@ -325,7 +325,7 @@ def test_a_series_in_two_folders_is_refused_by_name(tmp_path):
             tmp_path / folder, np.zeros((3, 8, 6), int), SeriesInstanceUID="1.2.3"
         )
     inputs = predict.find_inputs(tmp_path, tmp_path / "out")
-    with pytest.raises(errors.UserError, match="of one DICOM series"):
+    with pytest.raises(errors.UserError, match="belong to one DICOM series"):
         predict.mask_files.targets(inputs, tmp_path / "out", "input")
 
 
@@ -410,7 +410,7 @@ def masks_of_another_model(model, tmp_path, monkeypatch):
 
 def test_a_mask_of_another_model_is_refused(model, masks_of_another_model):
     source, output = masks_of_another_model
-    message = r"mask of another model, .* by --overwrite, or choose another --output"
+    message = r"mask of another model, .* with --overwrite, or choose another --output"
     with pytest.raises(errors.UserError, match=message):
         run(model, source, output, write_dicom_seg=True)
     assert not list(output.glob("*.seg.dcm"))
@@ -461,7 +461,7 @@ def test_a_mask_that_lies_elsewhere_is_refused(tmp_path, field):
         name = field.capitalize()
         moved = np.add(getattr(mask, f"Get{name}")(), (0, 0, 0.1))
         getattr(mask, f"Set{name}")(moved.tolist())
-    message = rf"{field} of the mask: found .* make it again by --overwrite"
+    message = rf"{field} of the mask: found .* make it again with --overwrite"
     with pytest.raises(errors.UserError, match=message):
         dicom_seg.write(mask, paths[0], tmp_path / "a.seg.dcm", NAMED)
     assert not (tmp_path / "a.seg.dcm").exists()

@@ -132,7 +132,9 @@ def test_last_weights_instead_of_chosen_ones(runs, tmp_path):
     export.export_model(ensembles.load([run], last=True), tmp_path / "export")
     exported = predictor.open_predictor(tmp_path / "export")
     assert exported.model_id == found.model_id
-    with pytest.raises(errors.UserError, match=r"--weights=last is of runs, but .*exp"):
+    with pytest.raises(
+        errors.UserError, match=r"--weights=last is for runs, but .*exp"
+    ):
         predictor.open_predictor(tmp_path / "export", last=True)
     shutil.rmtree(run / "checkpoints")
     with pytest.raises(errors.UserError, match="has no checkpoint of its last step"):

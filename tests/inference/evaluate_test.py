@@ -345,7 +345,9 @@ def test_cohort_of_another_orientation(
     if not is_refused:
         assert evaluate.evaluate(other, asked)["model_id"] == "id"
         return
-    with pytest.raises(errors.UserError, match=r"p\d lies in .* another orientation"):
+    with pytest.raises(
+        errors.UserError, match=r"p\d is stored in .* another orientation"
+    ):
         evaluate.evaluate(other, asked)
 
 

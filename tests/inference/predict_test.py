@@ -111,7 +111,7 @@ def test_a_bad_file_is_named_and_the_others_go_on(model, tmp_path, caplog):
     written = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert written == ["a.nii.gz", "c.nii.gz", "labels.txt"]
     assert "d.nii.gz: voxels: found all 7, expected contrast" in caplog.text
-    assert "f.nii.gz (a link to gone, where nothing is)" in caplog.text
+    assert "f.nii.gz (a link to gone, which does not exist)" in caplog.text
     assert "g.nii (it is a folder)" in caplog.text
     assert "e.mhd keeps its voxels in a second file" in caplog.text
 
@@ -264,7 +264,7 @@ def test_a_voxel_size_that_is_not_there_is_said(model, tmp_path, caplog):
     content = path.read_bytes()
     path.write_bytes(content.replace(b"ElementSpacing = 2 2 8\n", b""))
     predict.segment_file(model, path)
-    assert "a.mha says no voxel size, so 1 mm is taken" in caplog.text
+    assert "a.mha gives no voxel size, so 1 mm is assumed" in caplog.text
     bad = conftest.write_volume(tmp_path / "b.nii", conftest.blocks())
     bad.write_bytes(bad.read_bytes()[:80] + bytes(4) + bad.read_bytes()[84:])
     with pytest.raises(errors.UserError, match=r"pixdim: found voxels of 0 x 2 x 8"):
@@ -315,7 +315,7 @@ def test_label_maps_among_the_images_are_no_images(tmp_path, caplog):
     found = predict.find_inputs(source, tmp_path / "out")
     # There is no c that c_mask might be of.
     assert _names(found) == ["a", "b", "c_mask"]
-    assert "3 files that are called as label maps are left out" in caplog.text
+    assert "3 files named like label maps are left out" in caplog.text
     every = predict.find_inputs(source, tmp_path / "out", files_are_cases=True)
     assert len(every) == 6
     alone = predict.find_inputs(source / "d.seg.nrrd", tmp_path / "out")
@@ -460,7 +460,9 @@ def test_a_remembered_channel_that_no_image_can_have_is_said_once(
     found = predict.find_inputs(source, tmp_path / "out", settings=settings)
     assert len(found) == 2
     (said,) = caplog.messages
-    assert "The model is of channel 1 of its dataset; found no 4-D image" in said
+    assert (
+        "The model was trained on channel 1 of its dataset; found no 4-D image" in said
+    )
     caplog.clear()
     _volumes(tmp_path / "ours", "a_0001")
     predict.find_inputs(tmp_path / "ours", tmp_path / "out", settings=settings)

@@ -30,7 +30,7 @@ def test_another_cohort_is_said(make_stage, evaluated_cohort, tmp_path):
 def test_what_is_not_there_is_said(tmp_path, tiny_cohort):
     assert "no encoder" in text_of([], tiny_cohort).lower()
     found = text_of([("e", tmp_path / "gone")], tiny_cohort)
-    assert f"{tmp_path / 'gone'} is not there any more." in found
+    assert f"{tmp_path / 'gone'} no longer exists." in found
     assert '<p class="absent">why &lt;</p>' in text_of([("e", tmp_path)], None, "why <")
 
 

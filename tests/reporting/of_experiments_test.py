@@ -108,4 +108,4 @@ def test_pretraining_that_was_deleted_is_said(root):
     files.write_json(folder / written.RESULTS, content)
     text = report.write(report.ReportConfig(str(folder))).read_text()
     run = folder / content["pretraining"][0]["run"]
-    assert f"{run} is not there any more." in text
+    assert f"{run} no longer exists." in text

@@ -208,7 +208,7 @@ def test_a_cell_whose_files_are_gone_is_left_out(tmp_path):
         (tmp_path / cell["evaluation"] / "cases.csv").unlink()
         (tmp_path / cell["run"] / "metrics.csv").unlink()
     text = write(tmp_path)
-    assert "No cases.csv of a finished cell is there" in text
+    assert "No finished cell has a cases.csv" in text
     assert "No run has logged anything yet." in text
 
 
@@ -362,7 +362,7 @@ def test_a_folder_is_no_file(tmp_path):
 def test_a_report_is_called_html(tmp_path, name):
     making.experiment(tmp_path)
     before = (tmp_path / "results.json").read_bytes()
-    message = rf"--output=.*{name}: .* expected \.html or \.htm: call it \w+\.html"
+    message = rf"--output=.*{name}: .* expected \.html or \.htm: name it \w+\.html"
     with pytest.raises(errors.UserError, match=message):
         write(tmp_path, str(tmp_path / name))
     assert (tmp_path / "results.json").read_bytes() == before
@@ -372,7 +372,7 @@ def test_a_file_that_is_no_page_is_not_replaced(tmp_path):
     making.experiment(tmp_path)
     path = tmp_path / "report.html"
     path.write_text("my notes")
-    with pytest.raises(errors.UserError, match=r"report\.html is there and does not"):
+    with pytest.raises(errors.UserError, match=r"report\.html exists and does not"):
         write(tmp_path)
     assert path.read_text() == "my notes"
     path.unlink()

@@ -163,7 +163,7 @@ def test_while_it_is_lengthened_it_is_no_finished_run(make_stage, finetune, tmp_
     after = make_stage("finetune", tmp_path / "after", 1, init=finetune.workdir)
     with pytest.raises(errors.UserError, match="is not a finished run"):
         stages.run([after])
-    with pytest.raises(errors.UserError, match="of 6 steps, but 2 are asked for"):
+    with pytest.raises(errors.UserError, match="of 6 steps, but 2 are requested"):
         stages.run([finetune])
     stages.run([longer, after])
 
@@ -251,8 +251,8 @@ def test_fewer_steps_and_other_settings_beside_are_refused(finetune, pretend):
     pretend([finetune])
     with pytest.raises(
         errors.UserError,
-        match=r"finetune holds a run of 2 steps, but 1 are asked for: .* not fewer\. "
-        r"Ask for 2 or more by --finetune_steps, or use another --workdir\.",
+        match=r"finetune holds a run of 2 steps, but 1 are requested: .* not fewer\. "
+        r"Request 2 or more with --finetune_steps, or use another --workdir\.",
     ):
         stages.run([with_steps(finetune, 1)])
     for other in (
@@ -332,7 +332,7 @@ def test_of_two_rounds_the_last_is_lengthened_by_its_factor(finetune):
         stages.run(rounds_of(finetune, 3, steps_factor=1))
     stages.run(rounds_of(finetune, 1, steps_factor=2))
     assert file_of(finetune, "result.json")["steps"] == 2
-    with pytest.raises(errors.UserError, match="by --consistency_steps_factor"):
+    with pytest.raises(errors.UserError, match="with --consistency_steps_factor"):
         stages.run(rounds_of(finetune, 1, steps_factor=1))
 
 

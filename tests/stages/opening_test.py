@@ -65,7 +65,7 @@ def test_what_nobody_chose_is_left_off_where_no_volume_is_unlabelled(
     )
     found = opening.without_methods_in_want(stage, lambda flag: False)
     assert found.finetune.methods_on == {"mixup": ADDED.mixup}
-    assert "goes without what --consistency_weight stands for" in caplog.text
+    assert "ignores --consistency_weight" in caplog.text
     some = dataclasses.replace(
         stage, split=config.SplitConfig(num_train=1, num_validation=1, num_test=1)
     )
@@ -81,7 +81,7 @@ def test_what_somebody_chose_stays_where_no_volume_is_unlabelled(
     )
     found = opening.without_methods_in_want(stage, "--copy_paste_weight".__eq__)
     assert list(found.finetune.methods_on) == ["mixup", "copy_paste"]
-    assert "what --consistency_weight stands" in caplog.text
+    assert "ignores --consistency_weight" in caplog.text
     with pytest.raises(errors.UserError, match="--copy_paste_weight needs unlabelled"):
         stages.check([found])
 
@@ -231,5 +231,5 @@ def test_classes_that_no_training_volume_shows_are_named(
         structures = ", ".join(context.cohort.label_names[1:])
         validation = ", ".join(context.split.validation)
     for subset, names in (("training", name), ("validation", validation)):
-        said = f"volumes of the {subset} ({names}) have no voxel of {structures}"
+        said = f"labelled {subset} volumes ({names}) have no voxel of {structures}"
         assert (said in caplog.text) != is_seen

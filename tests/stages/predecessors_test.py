@@ -101,7 +101,7 @@ def test_of_an_earlier_version_they_are_guessed_and_named(
         predecessors.check(decoder, tiny_cohort, split_for("p1"))
     with caplog.at_level(logging.WARNING):
         predecessors.check(decoder, tiny_cohort, split_for("p2"))
-    assert f"went on from encoder, which is taken for {encoder.resolve()}" in (
+    assert f"went on from encoder, which is assumed to be {encoder.resolve()}" in (
         caplog.text
     )
 
@@ -112,7 +112,7 @@ def test_a_run_before_that_is_gone_is_named(make_run, tiny_cohort, caplog):
     shutil.rmtree(encoder)
     with caplog.at_level(logging.WARNING):
         predecessors.check(decoder, tiny_cohort, split_for("p1"))
-    assert f"went on from {encoder}, which is not there any more" in caplog.text
+    assert f"went on from {encoder}, which no longer exists" in caplog.text
 
 
 def test_other_cohort_cannot_be_checked(make_run, tiny_cohort, caplog):

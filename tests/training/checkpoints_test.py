@@ -214,7 +214,9 @@ def test_parts_of_another_network_are_refused(source):
 def test_missing_checkpoint_is_refused(tmp_path):
     parts = {"encoder": part()}
     for read in (checkpoints.read_parts, handover.take_over):
-        with pytest.raises(errors.UserError, match=r"missing or damaged .*: bring it"):
+        with pytest.raises(
+            errors.UserError, match=r"missing or damaged .*: restore it"
+        ):
             read(tmp_path / "ckpt-1", parts)
 
 
@@ -225,7 +227,9 @@ def test_damaged_checkpoint_is_not_told_as_another_network(source, kind, damage)
     for read in (checkpoints.read_parts, handover.take_over):
         # Whatever the network is.
         for units in (2, 3):
-            with pytest.raises(errors.UserError, match=r"missing or damaged .*: bring"):
+            with pytest.raises(
+                errors.UserError, match=r"missing or damaged .*: restore"
+            ):
                 read(source, {"encoder": part(units)})
 
 

@@ -181,11 +181,11 @@ WORKERS = {"worker": ["a:1", "b:1"]}
         ({"cluster": WORKERS, "task": {"type": "ps", "index": 0}}, "KeyError: 'ps'"),
         (
             {"cluster": {**WORKERS, "ps": ["c:1"]}, "task": {"type": "ps", "index": 0}},
-            "and perhaps a chief",
+            "if there is one, the chief",
         ),
         (
             {"cluster": {"worker": 1}, "task": {"type": "worker", "index": 0}},
-            "lists of addresses",
+            "list the addresses",
         ),
         (
             {"cluster": WORKERS, "task": {"type": "worker", "index": 2}},

@@ -238,7 +238,7 @@ def test_a_folder_that_tensorflow_reads_as_a_pattern_is_refused(run, record, sig
     run.finish(run.path / "best" / "ckpt-1", 1, {})
     moved = run_folder.RunFolder(run.path.rename(run.path.with_name(f"a {sign}b]")))
     for ask in (moved.final_checkpoint, lambda: moved.start(record)):
-        with pytest.raises(errors.UserError, match="Give the folder another name"):
+        with pytest.raises(errors.UserError, match="Rename the folder"):
             ask()
 
 

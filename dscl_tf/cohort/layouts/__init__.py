@@ -168,8 +168,8 @@ def _check_request(request: Request, name: str) -> None:
     """Refuses flags that the layout would silently ignore."""
     if request.labels and name not in _PLAIN:
         raise errors.UserError(
-            f"--labels={request.labels}: the labels of {name} are read from beside the "
-            "images; leave --labels out, or say --format=folder."
+            f"--labels={request.labels}: the labels of {name} are read from beside "
+            "the images; leave --labels out, or use --format=folder."
         )
     if request.channel and name not in _WITH_CHANNELS:
         raise errors.UserError(
@@ -183,9 +183,9 @@ def _check_request(request: Request, name: str) -> None:
         )
     if request.subject_pattern is not None and name not in _WITHOUT_SUBJECTS:
         raise errors.UserError(
-            f"--subject_pattern={request.subject_pattern}: the layout {name} tells "
-            "itself which volumes are one patient's; leave --subject_pattern out, or "
-            "see --format."
+            f"--subject_pattern={request.subject_pattern}: the layout {name} itself "
+            "tells which volumes belong to one patient; leave --subject_pattern out, "
+            "or see --format."
         )
     if request.acdc_frames != "ED" and name != "acdc":
         raise errors.UserError(
@@ -205,9 +205,9 @@ def _left_out(dataset: Dataset, others: Optional[re.Pattern]) -> list[Problem]:
             formats.strip_suffix(path.name),
             str(path),
             "name",
-            "an image of no case",
-            f"a name that {dataset.format} has",
-            "it is left out: rename it, or take it away",
+            "an image that belongs to no case",
+            f"a name as the layout {dataset.format} has it",
+            "it is left out: rename it, or move it elsewhere",
         )
         for folder in sorted({path.parent for path in used})
         for path in listing.visible(folder)
@@ -221,7 +221,7 @@ def _unreadable(dataset: Dataset) -> list[Problem]:
     """Warnings of files beside images and labels that are volumes in other formats."""
     folders = [it for it in (dataset.root, dataset.labels) if it]
     found = {it: listing.unreadable(it) for it in folders}
-    cure = "they are left out: convert them to .nii.gz, or take them away"
+    cure = "they are left out: convert them to .nii.gz, or move them elsewhere"
     return [
         Problem(
             WARNING,
@@ -243,8 +243,8 @@ def _check_names(dataset: Dataset) -> None:
     for case in dataset.cases:
         if case.name in before:
             faults.append(
-                f"The subject {case.name} is there twice: {before[case.name].image} "
-                f"and {case.image}; keep one."
+                f"The subject {case.name} occurs twice: {before[case.name].image} and "
+                f"{case.image}; keep one."
             )
         before[case.name] = case
     listing.refuse_faults(faults)

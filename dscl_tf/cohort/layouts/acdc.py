@@ -45,8 +45,8 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
     for first, second in zip(patients, patients[1:]):
         if first.name == second.name:
             raise errors.UserError(
-                f"{first} and {second} are both there: name the folder of one of them "
-                "as --source."
+                f"{first} and {second} both exist: give the folder of one of them as "
+                "--source."
             )
     cases, faults = [], []
     for patient in patients:
@@ -118,8 +118,9 @@ def _other_frames(patient: pathlib.Path, taken: set[int]) -> list[Case]:
     path = listing.with_suffix(patient, f"{patient.name}_4d")
     if path is None:
         raise errors.UserError(
-            f"{patient}: --acdc_frames=all takes the frames of {patient.name}_4d"
-            ".nii.gz, which is not there; take fewer (--acdc_frames=both)."
+            f"{patient}: --acdc_frames=all uses the frames of "
+            f"{patient.name}_4d.nii.gz, which does not exist; use fewer "
+            "(--acdc_frames=both)."
         )
     size = volumes.read_header(path).GetSize()
     if len(size) != 4 or not max(taken) <= size[3] <= _MAX_FRAME:

@@ -49,7 +49,7 @@ def kind(folder: pathlib.Path) -> Optional[str]:
     raise errors.UserError(
         f"{folder / NAME}: found the fields {found}, expected modality, labels and "
         "training (Decathlon) or channel_names, labels and file_ending (nnU-Net); "
-        "download it again, or say --format=folder."
+        "download it again, or use --format=folder."
     )
 
 
@@ -115,8 +115,8 @@ def chosen_channels(
             fitting = [int(text)]
         if len(fitting) != 1 or fitting[0] in numbers:
             known = ", ".join(f"{k} ({name})" for k, name in enumerate(names))
-            cure = "say each once" if len(fitting) == 1 else "choose one of them"
-            cure = "say which by its number" if len(fitting) > 1 else cure
+            cure = "give each only once" if len(fitting) == 1 else "choose one of them"
+            cure = "choose it by its number" if len(fitting) > 1 else cure
             raise errors.UserError(
                 f"{flag}={','.join(wanted)}: {text!r}: {path} has the channels {known};"
                 f" {cure}."

@@ -59,7 +59,7 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
             cases += [case] if case else []
     if not cases and not faults:
         raise errors.UserError(
-            f"{path}: training and test list no file: download the dataset again."
+            f"{path}: training and test list no files: download the dataset again."
         )
     return Dataset(
         "decathlon",

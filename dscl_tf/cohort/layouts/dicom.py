@@ -91,10 +91,10 @@ def left_out(root: pathlib.Path) -> list[Problem]:
     if not why:
         return []
     found = why.removeprefix("it has ")
-    cure = "they are left out: --format=dicom takes them instead of the volumes, "
-    cure += "--format=folder the volumes alone"
+    cure = "they are left out: --format=dicom uses them instead of the volumes, "
+    cure += "--format=folder uses only the volumes"
     where = "", str(root), "folder"
-    return [Problem(WARNING, *where, found, "volumes alone", cure)]
+    return [Problem(WARNING, *where, found, "only volumes", cure)]
 
 
 def _tree(root: pathlib.Path) -> Iterator[pathlib.Path]:
@@ -115,14 +115,15 @@ def _log_left_out(root: pathlib.Path, listed: Iterable[Listing]) -> None:
     placeless = sum(found.placeless for found in listed)
     if others:
         _LOG.info(
-            "%s: %d DICOM objects that are no images of slices, such as reports and "
+            "%s: %d DICOM objects that are not images of slices, such as reports and "
             "segmentations, are left out.",
             root,
             others,
         )
     if placeless:
         _LOG.warning(
-            "%s: %d DICOM images in colour or without a place in space are left out.",
+            "%s: %d DICOM images in colour or without a position in space are left "
+            "out.",
             root,
             placeless,
         )
@@ -138,7 +139,7 @@ def _faults(series: Series) -> Iterator[Problem]:
 
 def _damaged(listed: Iterable[Listing]) -> list[Problem]:
     """An error for each folder with damaged files that belong to no readable series."""
-    cure = "copy them again, or take them away if they are not needed"
+    cure = "copy them again, or move them elsewhere if they are not needed"
     rows = []
     for found in listed:
         if found.damaged:
@@ -173,8 +174,9 @@ def _subjects(series: Iterable[Series]) -> dict[str, str]:
         named[each.patient].append(each.name)
     if len(named) == 1 and len(next(iter(named.values()))) > 1:
         _LOG.warning(
-            "All series have one Patient ID, so all are one subject, which cannot be "
-            "divided into training and test. If they are of several people, give each "
-            "an ID, or none: then each study is a subject."
+            "All series have the same Patient ID, so they count as one subject, "
+            "which cannot be divided into training and test. If they are of several "
+            "people, give each person an ID, or leave all IDs empty: then each study "
+            "is a subject."
         )
     return {patient: min(names) for patient, names in named.items()}

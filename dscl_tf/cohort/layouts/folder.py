@@ -71,10 +71,10 @@ def _labels_among(images: Collection[str]) -> list[Problem]:
     if not found:
         return []
     names = list(found)
-    cure = "if they are labels, move them to a folder of their own, each called as its "
+    cure = "if they are labels, move them to a separate folder, each named like its "
     cure += f"image ({found[names[0]]}), and give that folder as --labels"
     shown = first_of(names, _SHOWN, " and ")
-    what = f"{shown}, taken for images", "images alone", cure
+    what = f"{shown}, treated as images", "only images", cure
     return [Problem(WARNING, "", "all images", "name", *what)]
 
 

@@ -42,7 +42,9 @@ def folders(folder: pathlib.Path) -> Iterator[pathlib.Path]:
         if os.access(path, os.R_OK | os.X_OK):
             yield path
         else:
-            _LOG.warning("%s cannot be read and is left out: see its rights.", path)
+            _LOG.warning(
+                "%s cannot be read and is left out: check its permissions.", path
+            )
 
 
 def summary(folder: pathlib.Path) -> str:
@@ -175,7 +177,7 @@ def label_without_image(name: str, label: pathlib.Path, image: str) -> Problem:
       label: the label file.
       image: the image that was looked for.
     """
-    cure = f"bring {image} back, or take the label away"
+    cure = f"restore {image}, or remove the label"
     where = name, str(label), "image"
     return Problem(ERROR, *where, "a label without one", image, cure)
 

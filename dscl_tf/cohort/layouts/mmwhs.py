@@ -67,7 +67,7 @@ def read(root: pathlib.Path, request: Request, why: str, modality: str = "") -> 
             continue
         before = found[match[3]].setdefault(match[1], path)
         if before != path:
-            twice.append(f"{before} and {path} are both there; keep one.")
+            twice.append(f"{before} and {path} both exist; keep one.")
     if not found["image"]:
         twice.append(f"{root} has no {modality}_..._image.nii.gz of MM-WHS.")
     listing.refuse_faults(twice)

@@ -81,7 +81,7 @@ def _cases(root, kind: str, suffix: str, channels, faults: list) -> list[Case]:
             more = tuple((path, None) for path in more)
             cases.append(Case(name, name, first, labels.get(name), more=more))
         elif name in images:
-            cure = "rename it, its channel last"
+            cure = "rename it so that its channel comes last"
             where = str(images[name]), "name", "no channel"
             faults.append(Problem(ERROR, name, *where, "one such as _0000", cure))
         elif name in names:
@@ -110,7 +110,9 @@ def _by_stem(folder: pathlib.Path, suffix: str, faults: list) -> dict:
             where = str(path), "name", formats.suffix_of(path.name)
             expected = f"file_ending ({suffix}) of {dataset_json.NAME}"
             faults.append(
-                Problem(ERROR, stem, *where, expected, "convert it, or take it away")
+                Problem(
+                    ERROR, stem, *where, expected, "convert it, or move it elsewhere"
+                )
             )
         elif stem in found:
             where = str(path), "name", f"the same as {found[stem].name}"
@@ -199,8 +201,9 @@ def _named_by_region(path: pathlib.Path, regions: Mapping) -> dict[int, str]:
         for value, name in smallest.items()
     }
     _LOG.warning(
-        "%s: labels has regions that overlap. Classes here do not: each voxel value is "
-        "one, named by the smallest region that has it (%s).",
+        "%s: labels has overlapping regions, but classes cannot overlap: each voxel "
+        "value becomes one class, named after the smallest region that contains it "
+        "(%s).",
         path,
         ", ".join(f"{value}: {name}" for value, name in named.items() if value),
     )

@@ -83,8 +83,9 @@ def num_slices(config: PretextConfig) -> int:
         return config.batch_size
     if config.batch_size % NUM_ROTATIONS:
         raise errors.UserError(
-            f"--pretext_batch_size must be a multiple of {NUM_ROTATIONS} for rotation, "
-            f"each slice being there in all rotations; found {config.batch_size}."
+            f"--pretext_batch_size must be a multiple of {NUM_ROTATIONS} for "
+            "rotation, since each slice is used in all rotations; found "
+            f"{config.batch_size}."
         )
     return config.batch_size // NUM_ROTATIONS
 

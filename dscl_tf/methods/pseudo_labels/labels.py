@@ -118,7 +118,7 @@ def _counts_of(labels: PseudoLabels, made_from: dict) -> dict[str, list]:
     counts = content.pop("volumes", None)
     if content != made_from or not isinstance(counts, dict):
         _LOG.warning(
-            "The pseudo-labels in %s are not of this teacher: they are made again.",
+            "The pseudo-labels in %s are not from this teacher: they are made again.",
             labels.summary_file.parent,
         )
         labels.summary_file.unlink()
@@ -198,8 +198,8 @@ def _report(counts: Sequence[list], label_names: Sequence[str]) -> None:
     for name, number in zip(label_names, known):
         if not number:
             _LOG.warning(
-                "No pixel has a known pseudo-label of %s: the unlabelled volumes tell "
-                "nothing of it. Lower --pseudo_confidence, give a "
+                "No pixel has a known pseudo-label of %s: nothing is learned about "
+                "it from the unlabelled volumes. Lower --pseudo_confidence, give a "
                 "--pseudo_keep_fraction, or train the first round longer.",
                 name,
             )

@@ -56,9 +56,9 @@ def _require_no_true_labels(finetune: config.FinetuneConfig) -> None:
     for method in finetune.methods_on.values():
         if method.needs_true_labels:
             raise errors.UserError(
-                f"{method.unlabelled_flag} does not go with --self_training_rounds: it "
-                "needs labels of a person, but half of each labelled batch would have "
-                "pseudo-labels. Leave one of them out."
+                f"{method.unlabelled_flag} does not go with --self_training_rounds: "
+                "it needs labels drawn by a person, but half of each labelled batch "
+                "would have pseudo-labels. Leave one of them out."
             )
 
 
@@ -68,7 +68,7 @@ def say_other_preprocessing(teacher: str, cohort: PreparedCohort) -> None:
     other = records.other_preprocessing(theirs, cohort.settings)
     if other:
         _LOG.warning(
-            "%s learned from slices that were prepared otherwise (%s): its "
+            "%s learned from slices that were prepared differently (%s): its "
             "pseudo-labels of this cohort may be wrong.",
             teacher,
             other,

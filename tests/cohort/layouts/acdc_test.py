@@ -101,7 +101,7 @@ def test_uncompressed_frames_are_found(tmp_path):
 
 def test_a_patient_that_is_there_twice_is_refused(acdc):
     making.acdc_patient(acdc / "testing" / "patient090", (1,), "ED: 1\nES: 1\n")
-    with pytest.raises(errors.UserError, match=r"testing/patient090.*both there"):
+    with pytest.raises(errors.UserError, match=r"testing/patient090.*both exist"):
         find(acdc)
 
 
@@ -210,7 +210,7 @@ def test_a_frame_of_the_4d_file_has_its_own_voxels_where_its_neighbours_are(cine
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda path: path.unlink(), "patient002_4d.nii.gz, which is not there"),
+        (lambda path: path.unlink(), "patient002_4d.nii.gz, which does not exist"),
         (
             lambda path: path.write_bytes(
                 path.with_name("patient002_frame01.nii.gz").read_bytes()

@@ -143,7 +143,7 @@ def test_hidden_names_are_left_out(task):
 
 def test_one_subject_twice_is_refused(task):
     edit(task, training=training(task) + training(task)[1:2])
-    with pytest.raises(errors.UserError, match=r"prostate_01 is there twice"):
+    with pytest.raises(errors.UserError, match=r"prostate_01 occurs twice"):
         find(task)
 
 

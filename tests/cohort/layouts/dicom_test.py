@@ -117,7 +117,7 @@ def test_one_patient_id_for_all_is_said(tmp_path, caplog):
     for seed in range(2):
         dicom_making.write_series(tmp_path / f"s{seed}", voxels(seed))
     find(tmp_path)
-    assert "All series have one Patient ID" in caplog.text
+    assert "All series have the same Patient ID" in caplog.text
 
 
 @pytest.mark.parametrize("folder", ["Doe_Jane", "scan of jane", "mrn4711", "MRN-4711"])
@@ -145,7 +145,7 @@ def test_numbers_that_are_none_are_no_place(tmp_path):
     path = paths[0]
     path.write_bytes(path.read_bytes().replace(b"-20.0\\10.0\\", b"-20.0\\nan \\"))
     (fault,) = find(tmp_path).faults
-    assert "1 images in colour or without a place" in fault.found
+    assert "1 images in colour or without a position" in fault.found
 
 
 def test_a_series_whose_low_values_are_bright_is_said(tmp_path):
@@ -184,7 +184,7 @@ def test_nothing_of_a_patient_is_written(tmp_path, caplog):
     secrets = ["Doe", "Jane", "4711", "19700101", ds.SeriesInstanceUID]
     for text in (*written, caplog.text.encode()):
         assert not any(secret.encode() in text for secret in secrets)
-    assert len(written) > 4 and "1 DICOM objects that are no images" in caplog.text
+    assert len(written) > 4 and "1 DICOM objects that are not images" in caplog.text
 
 
 def test_prepared_with_labels_as_nifti(tmp_path):
@@ -229,7 +229,7 @@ def test_a_label_whose_rows_a_converter_turned_round_is_turned_back(tmp_path, ca
         str(tmp_path), str(tmp_path / "out"), settings=SETTINGS, num_workers=1
     )
     turned_back = prepared.PreparedCohort.open(preparation.prepare(made))
-    assert "Labels: 1 of 1, with flipped or permuted axes" in caplog.text
+    assert "Labels: 1 of 1, with axes flipped or permuted" in caplog.text
     assert "The check found" not in caplog.text
     miniatures.write(truth, tmp_path / "labels" / f"{case.name}.nii.gz")
     other = dataclasses.replace(made, output=str(tmp_path / "other"))
@@ -260,8 +260,8 @@ def test_a_slice_of_two_echoes_is_a_row_that_says_in_what_they_differ(tmp_path):
     more = [{"EchoTime": echo} for echo in 3 * (10, 20)]
     dicom_making.write_series(tmp_path, voxels(), where, more=more)
     ((_, found, cure),) = faults(tmp_path)
-    assert found == "6 slices at 3 places, which differ in echo time"
-    assert "folder of its own" in cure
+    assert found == "6 slices at 3 positions, which differ in echo time"
+    assert "separate folder" in cure
 
 
 def test_frames_of_two_b_values_are_a_row(tmp_path):
@@ -269,14 +269,14 @@ def test_frames_of_two_b_values_are_a_row(tmp_path):
     bs = 3 * [0, 800]
     dicom_making.write_enhanced(tmp_path / "dwi", voxels(), where, frame_bvalues=bs)
     ((_, found, _),) = faults(tmp_path)
-    assert found == "6 slices at 3 places, which differ in b-value"
+    assert found == "6 slices at 3 positions, which differ in b-value"
 
 
 def test_a_slice_that_is_there_twice_is_a_row(tmp_path):
     paths = dicom_making.write_series(tmp_path, voxels())
     (tmp_path / "copy").write_bytes(paths[0].read_bytes())
     ((_, found, cure),) = faults(tmp_path)
-    assert found == "7 slices at 6 places" and "there twice" in cure
+    assert found == "7 slices at 6 positions" and "duplicate files" in cure
 
 
 def test_a_tilted_gantry_is_a_row(tmp_path):
@@ -334,7 +334,10 @@ def test_a_slice_that_cannot_be_opened_is_a_row(tmp_path, monkeypatch):
     # Not by its rights: a test may run as root.
     monkeypatch.setattr(pathlib.Path, "open", open_others)
     ((field, found, _),) = faults(tmp_path)
-    assert (field, found) == ("file", "DICOM that cannot be opened: see its rights")
+    assert (field, found) == (
+        "file",
+        "DICOM that cannot be opened: check its permissions",
+    )
 
 
 def test_a_series_in_two_folders_is_a_row_of_both(tmp_path):
@@ -355,7 +358,7 @@ def test_objects_that_are_no_slices_are_none(tmp_path):
     (tmp_path / "broken.dcm").write_text("no DICOM")
     dataset = find(tmp_path)
     assert len(dataset.cases) == 1 and not dataset.faults
-    with pytest.raises(errors.UserError, match="found DICOM that is no slice"):
+    with pytest.raises(errors.UserError, match="found DICOM that is not a slice"):
         volumes.read_image(report)
 
 

@@ -120,7 +120,7 @@ def test_another_channel_is_another_cohort(tmp_path):
     first, second = t2.image("prostate_01"), adc.image("prostate_01")
     assert np.corrcoef(first[2:4].ravel(), second[2:4].ravel())[0, 1] < -0.99
     assert adc.volume("prostate_01").fourth == 1
-    with pytest.raises(errors.UserError, match=r"prepared otherwise"):
+    with pytest.raises(errors.UserError, match=r"prepared differently"):
         prepare(task, tmp_path / "t2", channel=1, settings=inside)
 
 

@@ -69,7 +69,7 @@ def test_labels_beside_their_images_are_said(plain, end):
         making.write(plain / f"images/{name}{end}.nrrd", making.labels())
     (fault,) = find(plain / "images", labels=plain / "labels").faults
     assert not fault.is_error and fault.case == ""
-    assert fault.found == f"p1{end}, p2{end}, taken for images"
+    assert fault.found == f"p1{end}, p2{end}, treated as images"
     assert "image (p1), and give that folder as --labels" in fault.cure
 
 

@@ -100,7 +100,7 @@ def test_one_subject_in_two_folders_is_refused(base):
     (base / "mr_train2").mkdir()
     path = base / "mr_train" / "mr_train_1001_image.nii.gz"
     (base / "mr_train2" / path.name).write_bytes(path.read_bytes())
-    with pytest.raises(errors.UserError, match=r"mr_train2/mr_train_1001.*both there"):
+    with pytest.raises(errors.UserError, match=r"mr_train2/mr_train_1001.*both exist"):
         find(base)
 
 

@@ -116,7 +116,7 @@ def test_one_subject_in_training_and_test_is_refused(base):
     path = base / "imagesTs" / "prostate_004_0000.nii.gz"
     path.rename(path.with_name("prostate_001_0000.nii.gz"))
     (base / "imagesTs" / "prostate_004_0001.nii.gz").unlink()
-    with pytest.raises(errors.UserError, match=r"prostate_001 is there twice"):
+    with pytest.raises(errors.UserError, match=r"prostate_001 occurs twice"):
         find(base)
 
 
@@ -126,7 +126,7 @@ def test_regions_become_one_class_a_value(base, caplog):
     dataset = find(base)
     assert dataset.label_names == ("background", "whole", "core", "enhancing")
     assert dataset.label_values is None
-    assert "regions that overlap" in caplog.text
+    assert "overlapping regions" in caplog.text
 
 
 def test_values_of_one_region_have_different_names(base):

@@ -57,9 +57,12 @@ def find(root, layout):
 @pytest.mark.parametrize(
     ("spoil", "found"),
     [
-        (broken_link, "a link to annex-object-that-was-not-fetched, where nothing is"),
+        (
+            broken_link,
+            "a link to annex-object-that-was-not-fetched, which does not exist",
+        ),
         (folder_of_that_name, "it is a folder"),
-        (pipe, "it is no regular file"),
+        (pipe, "it is not a regular file"),
     ],
 )
 def test_it_is_a_row_of_the_check(tmp_path, layout, kind, spoil, found):
@@ -136,6 +139,8 @@ def test_a_file_without_the_right_to_read_is_named(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(volumes.pathlib.Path, "open", refuse)
-    message = re.escape(f"Cannot read {path} (Permission denied): see its rights.")
+    message = re.escape(
+        f"Cannot read {path} (Permission denied): check its permissions."
+    )
     with pytest.raises(errors.UserError, match=message):
         volumes.read_header(path)

@@ -119,13 +119,13 @@ def test_another_teacher_or_confidence_makes_all_again(labels, teacher, caplog):
     pseudo_labels.make(labels, NAMES, settings_of(teacher))
     pseudo_labels.make(labels, NAMES, settings_of(teacher, 0.0))
     assert 2 not in labels.of("p0")
-    assert "not of this teacher" in caplog.text
+    assert "not from this teacher" in caplog.text
     caplog.clear()
     pseudo_labels.make(labels, NAMES, settings_of(teacher, 0.0))
-    assert "not of this teacher" not in caplog.text
+    assert "not from this teacher" not in caplog.text
     (teacher / "best" / "ckpt-1.index").write_bytes(b"other weights")
     pseudo_labels.make(labels, NAMES, settings_of(teacher, 0.0))
-    assert "not of this teacher" in caplog.text
+    assert "not from this teacher" in caplog.text
 
 
 def test_class_that_is_never_known_is_warned_of(labels, teacher, caplog, monkeypatch):

@@ -22,7 +22,7 @@ def test_a_teacher_of_slices_that_were_prepared_otherwise(
     with caplog.at_level(logging.WARNING):
         method.check(stage, tiny_cohort)
         method.say_other_preprocessing(str(teacher), tiny_cohort)
-    assert "prepared otherwise" not in caplog.text
+    assert "prepared differently" not in caplog.text
     run = run_folder.RunFolder(teacher)
     record = run.read_record()
     coarse = dataclasses.replace(record.preprocessing, spacing_mm=4.0)
@@ -31,7 +31,7 @@ def test_a_teacher_of_slices_that_were_prepared_otherwise(
     with caplog.at_level(logging.WARNING):
         method.check(stage, tiny_cohort)
         method.say_other_preprocessing(str(teacher), tiny_cohort)
-    assert "prepared otherwise (spacing_mm was 4.0, is now 2.0)" in caplog.text
+    assert "prepared differently (spacing_mm was 4.0, is now 2.0)" in caplog.text
 
 
 def test_a_batch_without_room_for_both_halves_is_refused(
