@@ -157,7 +157,7 @@ def _as_stored(values: np.ndarray, slices, sources) -> np.ndarray:
 def _segmentation(sources: Sequence, pixels: np.ndarray, structures) -> Any:
     highdicom, _ = require()
     number = int(sources[0].get("SeriesNumber") or 0) + _SERIES_FROM
-    return highdicom.seg.Segmentation(
+    made = highdicom.seg.Segmentation(
         source_images=sources,
         pixel_array=pixels,
         segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
@@ -175,9 +175,11 @@ def _segmentation(sources: Sequence, pixels: np.ndarray, structures) -> Any:
         series_description=f"Segmentation by {_NAME}",
         # A mask without any structure keeps all its empty frames.
         omit_empty_frames=bool(pixels.any()),
-        # Names may be in any script; texts of the series are encoded anew in UTF-8.
-        specific_character_set=_UTF8,
     )
+    # Names may be in any script; texts of the series are encoded anew in UTF-8. Not an
+    # argument, since the last highdicom for Python 3.9 has no such one.
+    made.SpecificCharacterSet = _UTF8
+    return made
 
 
 def _segment(number: int, structure: Structure) -> Any:

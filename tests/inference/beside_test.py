@@ -65,7 +65,7 @@ def test_other_volumes_are_refused(two, cohort_folder, tmp_path):
     del content["metric_per_case"][0]
     summary.write_text(json.dumps(content))
     with pytest.raises(
-        errors.UserError, match=r"less has 1 volumes and .* has 2; p1 in"
+        errors.UserError, match=r"less has 1 volumes and .* has 2; p1 only in"
     ):
         beside.draw(mine, tmp_path / "less", str(cohort_folder))
 

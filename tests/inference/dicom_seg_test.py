@@ -267,7 +267,9 @@ def test_the_codes_are_those_of_dicoms_own_table():
     codes = {it.kind for it in structure_codes._BY_NAME.values()}
     known = {(code, meaning.lower()) for code, meaning in known}
     odd = {it.value for it in codes if (it.value, it.meaning.lower()) not in known}
-    assert odd == {"74281007"}  # Myocardium: of SNOMED CT, but not in that table.
+    # Myocardium is of SNOMED CT, but not in that table; two are not in pydicom 2's.
+    new = {"279706003", "399384005"} if pydicom.__version__.startswith("2.") else set()
+    assert odd == {"74281007"} | new
 
 
 def test_a_code_of_our_own_is_of_the_name_alone():

@@ -85,8 +85,9 @@ def test_the_teacher_follows_the_segmenter(first):
     teacher = assembly.parts["teacher"]
     weight, followed = teacher.variables[0], assembly.players["loss"][0]
     followed.assign(tf.ones_like(followed))
-    (follow,), (start,) = assembly.after_step, assembly.on_start
-    start()
+    (follower,) = assembly.followers.values()
+    follow = follower.after_step
+    follower.start()
     np.testing.assert_allclose(weight, 1.0)
     follow(1)
     np.testing.assert_allclose(weight, 1.0)
@@ -100,7 +101,7 @@ def test_the_teacher_follows_the_segmenter(first):
 def test_without_a_teacher_the_segmenter_labels(first):
     with opening.open_stage(first("itself", teacher_decay=0.0)) as opened:
         assembly = finetune.assemble(opened)
-    assert "teacher" not in assembly.parts and not assembly.after_step
+    assert "teacher" not in assembly.parts and not assembly.followers
 
 
 def test_the_batch_shows_what_is_said_of_it(first):
