@@ -157,26 +157,23 @@ def local_config() -> config.LocalConfig:
     )
 
 
-def refuse_unused(has_joint: bool) -> None:
+def refuse_unused(settings: config.StageConfig) -> None:
     """Refuses command-line flags of the contrastive losses that would have no effect.
 
     Flags of presets are not refused: presets are for all kinds of losses and views.
 
-    Args:
-      has_joint: whether fine-tuning has these losses, too.
-
     Raises:
       UserError: a flag that would be ignored in silence.
     """
-    if global_config().unused:
+    if settings.global_.unused:
         needed = config.GlobalStrategy.POSITIONAL.value
         binary.refuse_typed(_POSITION_THRESHOLD, _GLOBAL_STRATEGY, needed)
-    settings = local_config()
-    if settings.strategy is config.LocalStrategy.NONE and not has_joint:
+    local, has_joint = settings.local, "local" in settings.finetune.uses_groups
+    if local.strategy is config.LocalStrategy.NONE and not has_joint:
         for flag in _OF_LOCAL:
             binary.refuse_typed(flag, _LOCAL_STRATEGY, config.LocalStrategy.LR.value)
-    (other,) = set(config.LocalViews) - {settings.views}
-    for field in settings.unused:
+    (other,) = set(config.LocalViews) - {local.views}
+    for field in local.unused:
         binary.refuse_typed(_OF_VIEWS[field], _LOCAL_VIEWS, other.value)
 
 

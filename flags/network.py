@@ -65,9 +65,6 @@ def refuse_unused(settings: config.NetworkConfig) -> None:
     Raises:
       UserError: such a flag is given; presets may have it.
     """
-    for flag in settings.unused:
-        if binary.is_given(f"--{flag}"):
-            raise errors.UserError(
-                f"--{flag} has no effect with --norm={settings.norm.value}: leave one "
-                "of them out."
-            )
+    for flag in (_BATCH_NORM_MOMENTUM, _SYNC_BATCH_NORM):
+        if flag.name in settings.unused:
+            binary.refuse_typed(flag, _NORM, config.NormKind.BATCH.value)

@@ -51,7 +51,7 @@ def pretext_config() -> config.PretextConfig:
     )
 
 
-def refuse_unused() -> None:
+def refuse_unused(settings: config.PretextConfig) -> None:
     """Refuses command-line flags of another task.
 
     Raises:
@@ -63,7 +63,7 @@ def refuse_unused() -> None:
         "num_swaps": (_NUM_SWAPS, config.PretextTask.CONTEXT_RESTORATION),
         "patch_fraction": (_PATCH, config.PretextTask.CONTEXT_RESTORATION),
     }
-    for field in pretext_config().unused:
+    for field in settings.unused:
         flag, task = flag_of[field]
         binary.refuse_typed(flag, _TASK, task.value)
 

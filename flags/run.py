@@ -129,8 +129,8 @@ def stage_configs() -> list[config.StageConfig]:
       UserError: flags that are missing or contradict each other.
     """
     shared = _shared_config()
-    contrast.refuse_unused("local" in shared.finetune.uses_groups)
-    pretext.refuse_unused()
+    contrast.refuse_unused(shared)
+    pretext.refuse_unused(shared.pretext)
     methods.refuse_unused(shared.finetune)
     network.refuse_unused(shared.network)
     if _INIT.value and pseudo_labels.first_round():

@@ -176,8 +176,8 @@ def _segmentation(sources: Sequence, pixels: np.ndarray, structures) -> Any:
         # A mask without any structure keeps all its empty frames.
         omit_empty_frames=bool(pixels.any()),
     )
-    # Names may be in any script; texts of the series are encoded anew in UTF-8. Not an
-    # argument, since the last highdicom for Python 3.9 has no such one.
+    # Names may be in any script; texts of the series are encoded anew in UTF-8. Set
+    # here, since the last highdicom for Python 3.9 does not take it as an argument.
     made.SpecificCharacterSet = _UTF8
     return made
 

@@ -65,9 +65,21 @@ def of_anchors(
     """
     logits = similarity / temperature
     log_negatives = log_sum_of_negatives(logits, log_weights(negative))
-    hardest = tf.reduce_max(tf.where(negative, similarity, -2.0), axis=1)
-    is_hit = positive & (similarity > hardest[:, None])
+    is_hit = positive & (similarity > hardest(similarity, negative)[:, None])
     return contrast(logits, log_negatives[:, None]), is_hit
+
+
+def hardest(similarity: tf.Tensor, negative: tf.Tensor) -> tf.Tensor:
+    """The similarity of each anchor's most similar negative; -2 without any.
+
+    Args:
+      similarity: float32 [..., N], cosines.
+      negative: bool, of a shape that broadcasts with it.
+
+    Returns:
+      float32 [...].
+    """
+    return tf.reduce_max(tf.where(negative, similarity, -2.0), axis=-1)
 
 
 def spread(units: tf.Tensor) -> tf.Tensor:

@@ -139,7 +139,7 @@ def _pair_sums(regions: LocalRegions, temperature: float) -> chunks.RowSums:
         )
         hardest = tf.maximum(
             *(
-                _hardest(near, _of_maps(counts, maps) > 0)
+                contrast.hardest(near, _of_maps(counts, maps) > 0)
                 for near, maps in near_and_maps
             )
         )
@@ -197,11 +197,6 @@ def local_contrastive_loss(
 def _of_maps(values: tf.Tensor, maps: tf.Tensor) -> tf.Tensor:
     """The values of each listed map, [P, A, U]; [A, U] if all maps share them."""
     return values if values.shape.rank == 2 else tf.gather(values, maps)
-
-
-def _hardest(similarity: tf.Tensor, is_negative: tf.Tensor) -> tf.Tensor:
-    """The similarity of each region's most similar negative: [P, A]."""
-    return tf.reduce_max(tf.where(is_negative, similarity, -2.0), axis=-1)
 
 
 def _log_add(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:

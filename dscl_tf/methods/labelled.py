@@ -9,7 +9,7 @@ from dscl_tf.cohort import sparse
 from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.methods.method import MoreLabels
 from dscl_tf.pipeline import batches, sampling
-from dscl_tf.pipeline.streams import BatchChange, Stream
+from dscl_tf.pipeline.streams import BatchChange, LabelOf, Stream
 from dscl_tf.training.stage_context import StageContext
 
 
@@ -43,21 +43,24 @@ def labelled_batches(
     table = sampling.slice_table(cohort, names, num_partitions=1)
     known = known_slices(cohort, names)
     table = sampling.of_slices(table, known)  # Raises if none is labelled.
-    halves = {}
+    label_of, num_labelled = None, None
     if more is not None:
-        true = frozenset(names)
-
-        def label_of(name: str):
-            return cohort.label(name) if name in true else more.label_of(name)
-
-        halves = {"label_of": label_of, "num_labelled": len(names)}
+        label_of, num_labelled = _label_of(cohort, names, more), len(names)
         names = (*names, *more.names)
         known += [np.ones(cohort.volume(n).num_slices, bool) for n in more.names]
         table = sampling.slice_table(cohort, names, num_partitions=1)
         table = sampling.of_slices(table, known)
     stream = batches.finetune_batches(
-        cohort, table, context.config.finetune, salt, **halves
+        cohort, table, context.config.finetune, salt, label_of, num_labelled
     )
     for change in changes:
         stream = stream.then(change)
     return stream
+
+
+def _label_of(
+    cohort: PreparedCohort, names: Sequence[str], more: MoreLabels
+) -> LabelOf:
+    """The cohort's labels of the volumes `names`, and `more` of others."""
+    true = frozenset(names)
+    return lambda name: (cohort.label if name in true else more.label_of)(name)

@@ -178,8 +178,12 @@ class Stream(Source):
     def _load(self, seed: int, step: int) -> dict[str, np.ndarray]:
         rows = self._sampler(step_rng(seed, step, self._salt))
         ids = self._table.ids(rows)
-        found = {**ids, "image_id": ids["image"]}
-        found["image"] = self._read(self._cohort.slices, rows, np.float32)
+        found = {
+            "image": self._read(self._cohort.slices, rows, np.float32),
+            "image_id": ids["image"],
+            "volume": ids["volume"],
+            "partition": ids["partition"],
+        }
         if self._with_position:
             found["position"] = self._table.position[rows]
         if self._label_of is not None:
