@@ -163,9 +163,10 @@ def _without_bad(
     kept = tuple(case for case in dataset.cases if case.name not in bad)
     if report.is_bad(config.strict) and not (config.skip_bad and kept):
         raise errors.UserError(
-            f"{check_report.count(report, config.strict)} cannot be "
-            f"prepared:\n{table}\nRepair or remove these and start again, or leave "
-            "them out with --skip_bad."
+            f"{check_report.count(report, config.strict)} cannot be prepared:\n"
+            f"{table}\n"
+            "Repair or remove these and start again, or leave them out with "
+            "--skip_bad."
         )
     if table:
         _LOG.warning("The check found:\n%s", table)
