@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from typing import Optional
 
 from dscl_tf import config, errors
+from dscl_tf.cohort import splits
+from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.methods import registered
 from dscl_tf.methods.pseudo_labels.settings import PseudoLabelConfig
 from dscl_tf.training.run_folder import RunFolder
 
 _LOG = logging.getLogger(__name__)
+_LONGEST = 2  # Times the steps of few labels; more was not tried.
 
 
 def finetune_rounds(
@@ -145,8 +148,23 @@ def _in_rounds() -> list[str]:
 
 
 def _optimizer_of_round(stage: config.StageConfig) -> config.OptimizerConfig:
-    steps = round(stage.finetune.steps_factor * stage.optimizer.num_steps)
+    on = stage.finetune.methods_on.values()
+    factors = [
+        each.steps_factor * _lengthening(stage, each.lengthen_above)
+        for each in on
+        if each.needs_first_round
+    ]
+    steps = round(max(factors, default=1) * stage.optimizer.num_steps)
     return dataclasses.replace(stage.optimizer, num_steps=max(steps, 1))
+
+
+def _lengthening(stage: config.StageConfig, above: int) -> float:
+    """How much longer a round is for having more training volumes than `above`."""
+    if not above:
+        return 1
+    cohort = PreparedCohort.open(stage.prepared)
+    num_train = len(splits.resolve(cohort, stage.split).train)
+    return min(max(num_train / above, 1), _LONGEST)
 
 
 def _rounds_before(first: Optional[str]) -> int:
