@@ -38,8 +38,8 @@ def finetune_rounds(
       The rounds in order, without round 0 if `first` serves as it.
 
     Raises:
-      UserError: no method that is on learns in rounds, or the settings of `first`
-        cannot be read.
+      UserError: no method that is on learns in rounds, the settings of `first` cannot
+        be read, or the training volumes that lengthen a round cannot be counted.
     """
     # A round that nobody asked for, but a method needs, gets no pseudo-labels.
     has_teachers = num_rounds > 0 and stage.finetune.uses_pseudo_labels
