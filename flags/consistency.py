@@ -19,13 +19,6 @@ _STEPS = flags.DEFINE_float(
     "continues one that has ended.",
     lower_bound=0.001,
 )
-_ABOVE = flags.DEFINE_integer(
-    "consistency_lengthen_above",
-    _DEFAULT.lengthen_above,
-    "With more training volumes than this, more steps of this second fine-tuning in "
-    "proportion, at most twice as many; 0: as many with any number.",
-    lower_bound=0,
-)
 _RAMP = flags.DEFINE_integer(
     "consistency_ramp_steps",
     _DEFAULT.ramp_steps,
@@ -81,5 +74,4 @@ def settings() -> ConsistencyConfig:
         feature_dropout=_DROPOUT.value,
         one_piece=_ONE_PIECE.value,
         steps_factor=_STEPS.value,
-        lengthen_above=_ABOVE.value,
     )

@@ -226,7 +226,6 @@ class _Maker:
             stage,
             self._grid.num_rounds if method.in_rounds else 0,
             first.stages[-1].workdir if first else None,
-            self._cohort,
         )
         key = (method.key, size, draw, seed)
         before = self._finetuned.get(name)

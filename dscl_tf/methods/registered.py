@@ -80,6 +80,12 @@ class Registered:
         """Whether a method can only continue a run that was fine-tuned without it."""
         return any(each.needs_first_round for each in self.methods_on.values())
 
+    @property
+    def steps_factor(self) -> float:
+        """Steps of a round with these methods, as a multiple of fine-tuning's."""
+        in_rounds = [e for e in self.methods_on.values() if e.needs_first_round]
+        return max((each.steps_factor for each in in_rounds), default=1)
+
     def without(self, names: Iterable[str]):
         """The same settings with these methods off."""
         return dataclasses.replace(self, **{name: METHODS[name]() for name in names})

@@ -7,21 +7,15 @@ from collections.abc import Sequence
 from typing import Optional
 
 from dscl_tf import config, errors
-from dscl_tf.cohort import splits
-from dscl_tf.cohort.prepared import PreparedCohort
 from dscl_tf.methods import registered
 from dscl_tf.methods.pseudo_labels.settings import PseudoLabelConfig
 from dscl_tf.training.run_folder import RunFolder
 
 _LOG = logging.getLogger(__name__)
-_LONGEST = 2  # Times the steps of few labels; more was not tried.
 
 
 def finetune_rounds(
-    stage: config.StageConfig,
-    num_rounds: int,
-    first: Optional[str] = None,
-    cohort: Optional[PreparedCohort] = None,
+    stage: config.StageConfig, num_rounds: int, first: Optional[str] = None
 ) -> list[config.StageConfig]:
     """The stages of fine-tuning in rounds.
 
@@ -36,14 +30,13 @@ def finetune_rounds(
       num_rounds: rounds after round 0; 0: the stage alone, unchanged, unless a method
         needs a first round, which makes it 1.
       first: a finished run that serves as round 0.
-      cohort: of the stage, if it is already open.
 
     Returns:
       The rounds in order, without round 0 if `first` serves as it.
 
     Raises:
-      UserError: no method that is on learns in rounds, the settings of `first` cannot
-        be read, or the training volumes that lengthen a round cannot be counted.
+      UserError: no method that is on learns in rounds, or the settings of `first`
+        cannot be read.
     """
     # A round that nobody asked for, but a method needs, gets no pseudo-labels.
     has_teachers = num_rounds > 0 and stage.finetune.uses_pseudo_labels
@@ -62,7 +55,6 @@ def finetune_rounds(
     if before is None:
         rounds.append(_without_teacher(stage))
         before = rounds[0].workdir
-    later = dataclasses.replace(stage, optimizer=_optimizer_of_rounds(stage, cohort))
     for number in range(1, num_rounds + 1):
         is_last = number == num_rounds
         folder = stage.workdir if is_last else _folder(stage.workdir, number)
@@ -71,7 +63,7 @@ def finetune_rounds(
             teacher=before if has_teachers else None,
             round=earlier + number,
         )
-        rounds.append(_after(later, before, folder, labels))
+        rounds.append(_after(stage, before, folder, labels))
         before = folder
     return rounds
 
@@ -143,6 +135,7 @@ def _after(
         stage,
         workdir=folder,
         init=before,
+        optimizer=_optimizer_of_round(stage),
         finetune=dataclasses.replace(stage.finetune, pseudo_labels=labels),
     )
 
@@ -151,27 +144,9 @@ def _in_rounds() -> list[str]:
     return [name for name, kind in registered.METHODS.items() if kind.term.in_rounds]
 
 
-def _optimizer_of_rounds(
-    stage: config.StageConfig, cohort: Optional[PreparedCohort]
-) -> config.OptimizerConfig:
-    factors = [
-        each.steps_factor * _lengthening(stage, each.lengthen_above, cohort)
-        for each in stage.finetune.methods_on.values()
-        if each.needs_first_round
-    ]
-    steps = round(max(factors, default=1) * stage.optimizer.num_steps)
+def _optimizer_of_round(stage: config.StageConfig) -> config.OptimizerConfig:
+    steps = round(stage.finetune.steps_factor * stage.optimizer.num_steps)
     return dataclasses.replace(stage.optimizer, num_steps=max(steps, 1))
-
-
-def _lengthening(
-    stage: config.StageConfig, above: int, cohort: Optional[PreparedCohort]
-) -> float:
-    """How much longer a round is for having more training volumes than `above`."""
-    if not above:
-        return 1
-    cohort = cohort or PreparedCohort.open(stage.prepared)
-    num_train = len(splits.resolve(cohort, stage.split).train)
-    return min(max(num_train / above, 1), _LONGEST)
 
 
 def _rounds_before(first: Optional[str]) -> int:

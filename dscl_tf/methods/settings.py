@@ -41,8 +41,6 @@ class MethodSettings:
     needs_first_round: ClassVar[bool] = False
     # Steps of its rounds, as a multiple of fine-tuning's.
     steps_factor: float = 1.0
-    # Training volumes above which these steps rise with their number; 0: they do not.
-    lengthen_above: int = 0
     # Other settings of the stage that it reads: "views", "global_", "local".
     uses_groups: ClassVar[tuple[str, ...]] = ()
     # Its fields by the names that they had in the FinetuneConfig of earlier versions.

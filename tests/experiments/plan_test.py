@@ -6,7 +6,6 @@ import pytest
 from dscl_tf import config, errors, results_json
 from dscl_tf.cohort import splits
 from dscl_tf.experiments import comparison, experiment, grids, plan
-from dscl_tf.methods.consistency.settings import ConsistencyConfig
 from dscl_tf.methods.mixup.settings import MixupConfig
 from tests.cohort import splits_test
 
@@ -324,21 +323,3 @@ def test_a_file_without_what_is_asked_for(expand, of_file):
     path.write_text(path.read_text().replace("benchmark", "comment"))
     with pytest.raises(errors.UserError, match="benchmark: leave out that method"):
         expand(["benchmark"], split=of_file)
-
-
-def test_cells_of_more_volumes_have_more_steps_of_consistency(expand):
-    added = ConsistencyConfig(steps_factor=2, lengthen_above=1)
-    finetune = config.FinetuneConfig(batch_size=3, consistency=added)
-    found = expand(
-        ["random", "random+consistency"], sizes=(1, 2), draws=1, finetune=finetune
-    )
-    steps = {
-        (cell.method.name, cell.size): cell.task.stages[-1].optimizer.num_steps
-        for cell in found.cells
-    }
-    assert steps == {
-        ("random", 1): 3,
-        ("random", 2): 3,
-        ("random+consistency", 1): 6,
-        ("random+consistency", 2): 12,
-    }

@@ -95,7 +95,6 @@ REACH = [
         for flag, name, text, value in (
             ("weight", "weight", "0.3", 0.3),
             ("steps_factor", "steps_factor", "2.5", 2.5),
-            ("lengthen_above", "lengthen_above", "5", 5),
             ("ramp_steps", "ramp_steps", "7", 7),
             ("confidence", "confidence", "0.8", 0.8),
             ("teacher_decay", "teacher_decay", "0.9", 0.9),

@@ -18,8 +18,6 @@ class ConsistencyConfig(TaughtSettings):
     # Pseudo-labels keep one connected component of each slice, if labelled slices have
     # just one.
     one_piece: bool = dataclasses.field(default=False, metadata=checks.LATER)
-    # Training volumes above which its steps rise with their number; 0: they do not.
-    lengthen_above: int = dataclasses.field(default=0, metadata=checks.LATER)
 
     unlabelled_flag = "--consistency_weight"
     term = Term(
@@ -30,14 +28,9 @@ class ConsistencyConfig(TaughtSettings):
         in_rounds=True,
     )
 
-    @property
-    def unused(self) -> tuple[str, ...]:
-        """As of its base; `lengthen_above`, too, is in the rounds' number of steps."""
-        return (*super().unused, "lengthen_above") if self.is_on else super().unused
-
     def __post_init__(self):
         super().__post_init__()
-        checks.at_least(self, 0, "ramp_steps", "lengthen_above")
+        checks.at_least(self, 0, "ramp_steps")
         for name in ("confidence", "feature_dropout"):
             value = getattr(self, name)
             checks.require(0 <= value < 1, name, value, "in [0, 1)")

@@ -168,34 +168,6 @@ def test_a_first_round_is_trained_without_it(make_stage):
     assert after.draw_seed != before.draw_seed
 
 
-@pytest.mark.parametrize(
-    "num_train, above, steps",
-    [(1, 2, 30), (2, 2, 30), (3, 2, 45), (3, 1, 60), (3, 0, 30)],
-)
-def test_more_training_volumes_lengthen_it(make_stage, num_train, above, steps):
-    added = ConsistencyConfig(0.5, steps_factor=3, lengthen_above=above)
-    stage = make_stage(
-        "finetune",
-        "w/finetune",
-        10,
-        finetune=config.FinetuneConfig(consistency=added),
-        split=config.SplitConfig(num_train=num_train, num_validation=0, num_test=1),
-    )
-    before, after = rounds.finetune_rounds(stage, 0)
-    assert (before.optimizer.num_steps, after.optimizer.num_steps) == (10, steps)
-
-
-def test_the_longer_of_two_methods_gives_the_steps(make_stage):
-    added = config.FinetuneConfig(
-        consistency=ConsistencyConfig(0.5, steps_factor=2, lengthen_above=1),
-        copy_paste=CopyPasteConfig(0.5, steps_factor=3),
-    )
-    for num_train, steps in ((1, 30), (2, 40)):
-        split = config.SplitConfig(num_train=num_train, num_validation=0, num_test=1)
-        stage = make_stage("finetune", "w/finetune", 10, finetune=added, split=split)
-        assert rounds.finetune_rounds(stage, 0)[1].optimizer.num_steps == steps
-
-
 def test_only_fine_tuning_has_rounds(make_stage):
     added = config.FinetuneConfig(consistency=ConsistencyConfig(0.5))
     chain = [
