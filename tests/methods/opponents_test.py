@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from dscl_tf.methods import opponents
+from dscl_tf.training import distribution
 
 
 @pytest.mark.parametrize(
@@ -26,3 +27,13 @@ def test_hand_computed_values(logit, is_first_kind, expected):
 def test_low_precision_logits_give_float32():
     found = opponents.judgement_losses(tf.zeros([2], tf.bfloat16), True)
     assert found.dtype == tf.float32
+
+
+def test_a_contest_moves_no_image():
+    judge = opponents.build_discriminator((8, 8), 1, "judge")
+    images = tf.Variable(np.random.default_rng(0).random([2, 8, 8, 1]), dtype="float32")
+    with tf.GradientTape(persistent=True) as tape:
+        lost, _ = opponents.contest(judge, images, 1 - images, 2, distribution.ONE)
+    assert tape.gradient(lost, images) is None
+    moved = tape.gradient(lost, judge.trainable_variables)
+    assert all(float(tf.reduce_max(tf.abs(each))) > 0 for each in moved[:-1])

@@ -22,6 +22,27 @@ def slow_loss(vectors, classes, anchors, tau):
     return np.mean(values) if values else 0.0
 
 
+def slow_terms(vectors, classes, anchors):
+    """The other terms, pair by pair, in float64."""
+    units = np.asarray(vectors, np.float64)
+    units /= np.linalg.norm(units, axis=1, keepdims=True)
+    hits, attracted, repelled = [], [], []
+    for i in np.flatnonzero(anchors & (classes >= 0)):
+        cosines = units @ units[i]
+        negatives = cosines[(classes >= 0) & (classes != classes[i])]
+        positives = [
+            cosines[j] for j in np.flatnonzero(classes == classes[i]) if j != i
+        ]
+        hits += [(negatives < each).all() for each in positives]
+        attracted += positives
+        repelled += [*negatives]
+    return {
+        "top1": np.mean(hits),
+        "positive_similarity": np.mean(attracted),
+        "negative_similarity": np.mean(repelled),
+    }
+
+
 def case(seed=0, count=24):
     rng = np.random.default_rng(seed)
     vectors = rng.normal(size=[count, 5]).astype(np.float32)
@@ -47,6 +68,16 @@ def test_hand_computed_value():
 def test_agrees_with_the_slow_loop(seed, tau):
     found = loss_of(*case(seed), tau)
     np.testing.assert_allclose(found, slow_loss(*case(seed), tau), rtol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("all_are_anchors", [False, True])
+def test_what_is_reported_agrees_with_the_slow_loop(seed, all_are_anchors):
+    vectors, classes, anchors = case(seed)
+    anchors = anchors | all_are_anchors  # Empty slots, too, which count nowhere.
+    found = loss.class_contrastive_terms(vectors, classes, anchors, 0.1)
+    for name, expected in slow_terms(vectors, classes, anchors).items():
+        np.testing.assert_allclose(found[name], expected, rtol=1e-4, err_msg=name)
 
 
 def test_order_does_not_matter_but_classes_do():

@@ -141,6 +141,17 @@ def test_a_box_shows_the_partners_view_and_the_rest_its_own(viewed):
             assert np.floor(np.log10(outside.max() / 0.45)) == row
 
 
+def test_a_box_shows_the_strong_view_not_the_weak_one(viewed):
+    partner = viewed["rows_partner"].numpy()
+    for number in views.NUMBERS:
+        image = viewed[f"rows_strong_{number}"].numpy()[..., 0]
+        box = viewed[f"rows_box_{number}"].numpy()
+        # Outside the partner's own box, its strong view is what it shows there.
+        seen = box & ~box[partner]
+        assert seen.any()
+        np.testing.assert_array_equal(image[seen], image[partner][seen])
+
+
 def test_strong_views_are_drawn_apart(viewed):
     first, second = (viewed[f"rows_strong_{k}"].numpy()[..., 0] for k in (1, 2))
     boxes = [viewed[f"rows_box_{k}"].numpy() for k in (1, 2)]
@@ -160,7 +171,7 @@ def test_boxes_are_of_the_stated_areas_and_whole():
     boxes = views.draw_boxes(tf.constant([1, 2]), 400, (40, 60), 0.5).numpy()
     drawn = boxes[boxes.any(axis=(1, 2))]
     assert 160 < len(drawn) < 240
-    shares = []
+    shares, aspects = [], []
     for box in drawn:
         rows, columns = box.any(axis=1), box.any(axis=0)
         assert (box == rows[:, None] & columns).all()  # One rectangle.
@@ -168,8 +179,12 @@ def test_boxes_are_of_the_stated_areas_and_whole():
             filled = np.flatnonzero(side)
             assert len(filled) == filled[-1] - filled[0] + 1
         shares.append(box.mean())
+        aspects.append(rows.sum() / columns.sum())
     # 2 to 40 % of the image, but for the rounding of sides.
     assert 0.012 < min(shares) < 0.06 and 0.34 < max(shares) < 0.43
+    # Height by width is 0.3 to 3.3, and as often above 1 as below.
+    assert 0.2 < min(aspects) < 0.4 and 2.5 < max(aspects) < 5
+    assert 0.4 < np.mean(np.array(aspects) > 1) < 0.6
 
 
 def test_intensities_change_by_factors_within_their_range():
@@ -187,6 +202,17 @@ def test_intensities_change_by_factors_within_their_range():
     usual = two.numpy().std() / two.numpy().mean()
     assert (spread < 0.9 * usual).any() and (spread > 1.1 * usual).any()
     assert not np.allclose(spread[:, 0], spread[:, 1], rtol=0.2)
+
+
+def test_brightness_and_contrast_are_drawn_apart():
+    # Two halves, which blur changes only where they meet.
+    halves = np.where(np.arange(40) < 20, 0.9, 1.1)[None, None, :, None]
+    images = tf.constant(halves * np.ones([600, 8, 40, 1]), tf.float32)
+    found = views.change_intensity(images, tf.constant([5, 6])).numpy()[:, 4, :, 0]
+    brightness = (found[:, 5] + found[:, 35]) / 2
+    contrast = (found[:, 35] - found[:, 5]) / 0.2 / brightness
+    assert brightness.std() > 0.2 and contrast.std() > 0.2
+    assert abs(np.corrcoef(brightness, contrast)[0, 1]) < 0.15
 
 
 def test_half_of_the_strong_views_are_blurred():

@@ -97,6 +97,22 @@ def test_generated_images_and_labels_are_moved_together_then_brightened():
     np.testing.assert_allclose(made.label[:, 2:, :-1], maps[:, :-2, 1:], atol=1e-5)
 
 
+def test_what_is_interpolated_from_unknown_is_unknown():
+    batch = batch_of()
+    maps = tf.one_hot(tf.zeros_like(batch["label"]), 3).numpy()
+    maps[:, 4, :] = 0  # Rows of which no label is known.
+    made = augmentation.generate(
+        augmentation.Generators(fixed([0.5, 0.0]), fixed([0.0])),
+        batch["image"],
+        tf.constant(maps),
+        batch[augmentation.LATENT],
+    )
+    total = made.label.numpy().sum(axis=-1)
+    unknown = np.isin(np.arange(SIZE[0]), [4, 5])
+    np.testing.assert_array_equal(total[:, unknown], 0)
+    np.testing.assert_allclose(total[:, ~unknown], 1, rtol=1e-5)
+
+
 def test_intensities_are_changed_in_sight_of_the_deformed_image():
     batch = batch_of()
     seen = []

@@ -95,12 +95,14 @@ def test_the_grid_of_patches_is_moved_for_each_image():
     # Each pixel is unlike all others; patches of 10 of 40 pixels.
     image = np.arange(1600, dtype=np.float32).reshape(40, 40, 1)
     sizes = settings(TASK.CONTEXT_RESTORATION, num_swaps=1, patch_fraction=0.25)
-    images = np.stack([image] * 30)
+    images = np.stack([image] * 300)
     found = changes.swap_patches(tf.constant(images), SEED, sizes).numpy()
     moved = [np.argwhere(each) for each in (found != images)[..., 0]]
-    assert [len(each) for each in moved] == [200] * 30
+    assert [len(each) for each in moved] == [200] * 300
     for axis in (0, 1):
-        assert len({each[:, axis].min() % 10 for each in moved}) > 5
+        assert {each[:, axis].min() % 10 for each in moved} == {*range(10)}
+        assert min(each[:, axis].min() for each in moved) == 0
+        assert max(each[:, axis].max() for each in moved) == 39
 
 
 def test_changes_are_functions_of_the_seed(batch):
@@ -117,3 +119,6 @@ def test_more_swaps_than_patches_is_refused():
         changes.grid_of_patches(
             settings(TASK.CONTEXT_RESTORATION, num_swaps=50), (40, 40)
         )
+    # 9 by 10 patches are enough for 45.
+    enough = settings(TASK.CONTEXT_RESTORATION, num_swaps=45)
+    assert changes.grid_of_patches(enough, (40, 44)) == (4, 9, 10)
