@@ -7,7 +7,14 @@ from tests.reporting import making
 
 def test_curves_by_name_without_what_is_not_finite(tmp_path):
     making.write_metrics(
-        tmp_path, [(1, "loss", 2.0), (2, "loss", "nan"), (2, "dice", 1), (3, "loss", 4)]
+        tmp_path,
+        [
+            (1, "loss", 2.0),
+            (2, "loss", "nan"),
+            (2, "dice", 1),
+            ("inf", "dice", 1),
+            (3, "loss", 4),
+        ],
     )
     assert logged.curves(tmp_path) == {
         "loss": [(1, 2.0), (3, 4.0)],

@@ -119,6 +119,54 @@ def test_flat_loss_is_warned_about_once(make_training, caplog, pair_loss, warns)
         assert "At step 3" in caplog.text and "chance level 2.000" in caplog.text
 
 
+def test_a_loss_that_is_flat_now_and_then_is_not_warned_about(make_training, caplog):
+    training, _ = make_training(
+        lambda step: {"loss": 4.0, "pair_loss": 2 - step % 3, "chance": 2.0},
+        num_steps=12,
+        log_every=1,
+    )
+    with caplog.at_level(logging.WARNING):
+        loop.train(training)
+    assert "learn nothing" not in caplog.text
+
+
+class Clock:
+    """Time that passes only when it is told to."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def perf_counter(self):
+        return self.now
+
+
+def test_time_is_divided_between_input_and_step(
+    make_training, tmp_path, monkeypatch, caplog
+):
+    clock = Clock()
+    monkeypatch.setattr(loop, "time", clock)
+
+    class SlowStream(FakeStream):
+        def batches(self, device, *steps):
+            for batch in super().batches(device, *steps):
+                clock.now += 1
+                yield batch
+
+    def scalars_of(step):
+        clock.now += 3
+        return {"loss": 1.0}
+
+    training, _ = make_training(scalars_of, num_steps=6, log_every=2)
+    training = dataclasses.replace(training, stream=SlowStream())
+    with caplog.at_level(logging.INFO):
+        loop.train(training)
+    rows = (tmp_path / "metrics.csv").read_text().splitlines()
+    for step, left in ((2, 16), (4, 8), (6, 0)):
+        assert f"{step},train/input_wait,0.25" in rows
+        assert f"{step},train/images_per_second,0.5" in rows
+        assert f"step {step}/6: loss 1.0000, 0 images/s, {left} s left" in caplog.text
+
+
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
 def test_signal_saves_and_stops(make_training, kind):
     def scalars_of(step):
@@ -244,14 +292,14 @@ def test_skipped_steps_of_loss_scaling_are_counted_and_no_fault(
         lambda step: {
             "loss": 1.0,
             "loss_scale": 512.0,
-            "grad_norm": math.inf if step in (1, 2) else 4.0,
+            "grad_norm": math.inf if step == 1 else 4.0,
         },
         num_steps=4,
         log_every=4,
     )
     assert loop.train(training) == "" and int(training.checkpoints.step) == 4
     rows = (tmp_path / "metrics.csv").read_text().splitlines()
-    assert "4,train/skipped_steps,0.5" in rows
+    assert "4,train/skipped_steps,0.25" in rows
     assert "4,train/grad_norm,4.0" in rows
     assert "4,train/loss_scale,512.0" in rows
 

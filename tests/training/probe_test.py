@@ -56,6 +56,11 @@ def test_zero_vectors_give_a_number():
         np.zeros([4, 3]), np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])
     )
     assert math.isfinite(found)
+    # One of them is nobody's nearest neighbour.
+    found = probe.partition_accuracy(
+        np.array([[1.0, 0], [1.0, 0], [0.0, 0]]), np.arange(3), np.array([0, 0, 1])
+    )
+    assert found == pytest.approx(2 / 3)
 
 
 def test_probe_of_a_cohort(tiny_cohort):
@@ -72,3 +77,16 @@ def test_probe_of_a_cohort(tiny_cohort):
     right = np.append(right, (similarity.argmax(0) >= 3) == (np.arange(6) >= 3))
     assert found.accuracy() == pytest.approx(right.mean())
     assert found.accuracy() > 0.5
+
+
+def test_probing_does_not_train(tiny_cohort):
+    image = tf.keras.Input([16, 16, 1])
+    normalised = tf.keras.layers.BatchNormalization()(image)
+    encoder = tf.keras.Model(image, [image, normalised])
+    flat = tf.keras.layers.Flatten(input_shape=[16, 16, 1])
+    head = tf.keras.Sequential([flat, tf.keras.layers.BatchNormalization()])
+    before = [each.numpy() for model in (encoder, head) for each in model.variables]
+    probe.PartitionProbe(encoder, head, tiny_cohort, ("p0", "p1"), 2).accuracy()
+    after = [each.numpy() for model in (encoder, head) for each in model.variables]
+    for old, new in zip(before, after):
+        np.testing.assert_array_equal(new, old)

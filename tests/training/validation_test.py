@@ -44,6 +44,19 @@ def test_scores_by_hand(unet):
     )
 
 
+def test_statistics_of_what_it_measures_are_not_used(unet):
+    image = tf.keras.Input([2, 2, 1])
+    normalised = tf.keras.layers.BatchNormalization(epsilon=0.0)(image)
+    network = tf.keras.Model(image, unet(normalised))
+    before = [variable.numpy() for variable in network.variables]
+    cohort = FakeCohort(v1=([1, 3, 3, 1], [1, 3, 3, 1]))
+    # Normalised by its own mean and variance, the volume would have -1 and 1.
+    scores = validation.Validator(network, cohort, ("v1",)).scores()
+    assert scores == pytest.approx({"mean": 1.0, "a": 1.0, "c": 1.0})
+    for old, variable in zip(before, network.variables):
+        np.testing.assert_array_equal(variable, old)
+
+
 def test_what_no_volume_shows_has_no_say_in_the_mean(unet):
     """One wrong voxel of it would cost as much as a structure that is missed."""
     # a: found 1, true 2, both 1 -> 2/3; b is nowhere, found once.
