@@ -15,10 +15,9 @@ import subprocess
 import sys
 import time
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from speed_parts import IMAGES
 
-# Images of a step at the stages' defaults.
-_BATCHES = {"encoder": 36, "finetune": 20}
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def parse() -> argparse.Namespace:
@@ -41,7 +40,7 @@ def make_step(stage: str, sync: bool, size_px: int, devices):
     from dscl_tf.training import optimizers, steps
 
     network, size = config.NetworkConfig(sync_batch_norm=sync), (size_px, size_px)
-    count, rng = _BATCHES[stage], np.random.default_rng(0)
+    count, rng = IMAGES[stage], np.random.default_rng(0)
     with devices.scope():
         adam = optimizers.build(config.OptimizerConfig(), "float32")
         if stage == "finetune":
@@ -137,7 +136,7 @@ def report(options: argparse.Namespace, stage: str, sync: bool) -> str:
         cpus.append(statistics.median(cpu))
     one, two = (statistics.median(w for w, _ in pairs) for pairs in found.values())
     cells = [
-        *(stage, str(_BATCHES[stage]), "whole batch" if sync else "each share"),
+        *(stage, str(IMAGES[stage]), "whole batch" if sync else "each share"),
         *(*walls, f"{one / two:.2f}", f"{one / two / 2:.0%}"),
         *(f"{cpus[0]:.2f}", f"{cpus[1]:.2f}", f"{cpus[0] / cpus[1] / 2:.0%}"),
     ]

@@ -58,12 +58,13 @@ def main() -> None:
     print("|---|---|---|---|")
     for name, of_images in features.items():
         found = np.array([agreement(cohort, names, of_images, s) for s in _SEEDS])
-        seeds = ", ".join(f"{value:.3f}" for value in found.mean(axis=1))
+        seeds = ", ".join(f"{value:.3f}" for value in np.nanmean(found, axis=1))
         classes = ", ".join(
             f"{label} {value:.2f}"
             for label, value in zip(cohort.label_names, found.mean(axis=0))
+            if not np.isnan(value)
         )
-        print(f"| {name} | {found.mean():.3f} | {seeds} | {classes} |")
+        print(f"| {name} | {np.nanmean(found):.3f} | {seeds} | {classes} |")
     if _FIGURE.value:
         local_agreement_figure.draw(
             cohort, names, features, pathlib.Path(_FIGURE.value)
@@ -94,7 +95,10 @@ def _features_of(run, record, is_fresh: bool = False) -> tf.keras.Model:
 
 
 def agreement(cohort, names, features, seed: int) -> np.ndarray:
-    """The share of neighbours with the same label, by class: float [C]."""
+    """The share of neighbours with the same label, by class: float [C].
+
+    NaN for classes of which no pixel was drawn.
+    """
     rng = np.random.default_rng(seed)
     vectors, labels, subjects = [], [], []
     for name in names:
@@ -110,7 +114,8 @@ def agreement(cohort, names, features, seed: int) -> np.ndarray:
     similarity = units @ units.T
     similarity[subjects[:, None] == subjects[None]] = -np.inf
     agrees = labels[similarity.argmax(axis=1)] == labels
-    return np.array([agrees[labels == c].mean() for c in range(cohort.num_classes)])
+    of_classes = (agrees[labels == c] for c in range(cohort.num_classes))
+    return np.array([each.mean() if each.size else np.nan for each in of_classes])
 
 
 def _shifted(cohort, name: str, rng) -> tuple[np.ndarray, np.ndarray]:

@@ -8,6 +8,8 @@ import tensorflow as tf
 from matplotlib.backends import backend_agg
 from matplotlib.figure import Figure
 
+from dscl_tf import errors
+
 # Of the other volumes, as fractions of the side: hearts lie in the middle of slices, so
 # without shifts the same place would mean the same anatomy.
 _SHIFTS = ((0.12, 0.12), (-0.12, 0.1), (0.1, -0.15), (-0.1, -0.12))
@@ -18,7 +20,6 @@ def draw(
     names: list[str],
     features: Mapping[str, tf.keras.Model],
     path: pathlib.Path,
-    label: int = 2,
 ) -> None:
     """Draws where in other volumes the features are most similar to those of a pixel.
 
@@ -30,8 +31,11 @@ def draw(
       names: volumes; the first has the pixel.
       features: models from images to feature maps, by title.
       path: PNG to write.
-      label: class of the pixel, which is outlined.
+
+    Raises:
+      UserError: the volumes have no structure in common.
     """
+    label = _common_structure(cohort, names[: len(_SHIFTS) + 1])
     shown = [
         _middle_slice(cohort, name, label, shift)
         for name, shift in zip(names, ((0, 0), *_SHIFTS))
@@ -79,6 +83,17 @@ def _draw_row(row, title: str, images, masks, maps) -> None:
 def _mark(axes, positions, stride: int, color: str, size: float) -> None:
     rows, columns = (np.array(positions).reshape(-1, 2).T + 0.5) * stride - 0.5
     axes.scatter(columns, rows, s=size, c=color, edgecolors="black", linewidths=0.5)
+
+
+def _common_structure(cohort, names: list[str]) -> int:
+    """The middle one of the structures that all volumes have; it is outlined."""
+    found = [set(np.unique(cohort.label(name)).tolist()) for name in names]
+    common = set.intersection(*found) & set(range(1, cohort.num_classes))
+    if not common:
+        raise errors.UserError(
+            f"--figure: {', '.join(names)} have no structure in common."
+        )
+    return sorted(common)[len(common) // 2]
 
 
 def _middle_slice(

@@ -72,12 +72,13 @@ def merge(contents: Sequence[Mapping]) -> dict:
     grids = [content["grid"] for content in contents]
     methods = _unique((m for grid in grids for m in grid["methods"]), ("name",))
     order = [method["name"] for method in methods]
-    # A cell that was not run gives way to the same cell of another piece that was.
+    # What was not run gives way to the same of another piece that was.
     listed = [cell for content in contents for cell in content["cells"]]
     listed.sort(key=lambda cell: cell["dice"] is None)
     cells = _unique(listed, _KEY)
     cells.sort(key=lambda cell: _place(cell, order))
     runs = [run for content in contents for run in content["pretraining"]]
+    runs.sort(key=lambda run: run["state"] != "done")
     numbers = {
         name: sorted(set().union(*(grid[name] for grid in grids)))
         for name in ("sizes", "draws", "seeds")

@@ -2,6 +2,7 @@
 """Gains over random weights, draw by draw, in one experiment or several together."""
 
 import pathlib
+import sys
 from collections.abc import Mapping, Sequence
 
 import pooled_figure
@@ -102,4 +103,4 @@ def _draw(read: Sequence[Mapping], path: pathlib.Path) -> None:
 
 
 if __name__ == "__main__":
-    binary.run(main, [], USAGE)
+    binary.run(main, [sys.modules[__name__]], USAGE)

@@ -2,6 +2,7 @@
 """Checks whether an experiment that was run again gives the same figures."""
 
 import statistics
+import sys
 from collections.abc import Mapping, Sequence
 
 import result_files
@@ -111,4 +112,4 @@ def as_markdown(rows: Sequence[Mapping], titles: Mapping[str, str]) -> str:
 
 
 if __name__ == "__main__":
-    binary.run(main, [], USAGE)
+    binary.run(main, [sys.modules[__name__]], USAGE)

@@ -16,12 +16,11 @@ from speed_parts import protocol, pythons, synthetic
 
 from dscl_tf import errors, files
 
-STAGES = ("encoder", "decoder", "finetune")
 _PARTS = pathlib.Path(__file__).resolve().parent / "speed_parts"
 _VOLUMES = 24  # Of the cohort.
 
 _SIZE = flags.DEFINE_integer("size_px", 192, "Side of a slice, pixels.", 32)
-_STAGES = flags.DEFINE_list("stages", list(STAGES), "Stages to time.")
+_STAGES = flags.DEFINE_list("stages", list(speed_parts.IMAGES), "Stages to time.")
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Turns of each contender.", 1)
 _STEPS = flags.DEFINE_integer("steps", 10, "Steps in a turn.", 1)
 _PRECISION = flags.DEFINE_string(

@@ -35,6 +35,10 @@ def main() -> None:
     if not _INPUT.value or not _PREPARED.value:
         raise errors.UserError("--evaluations and --prepared are needed.")
     found = [case for folder in _INPUT.value for case in _cases(pathlib.Path(folder))]
+    if not found:
+        raise errors.UserError(
+            f"--evaluations: no volume of {', '.join(_INPUT.value)} has a Dice."
+        )
     names = found[0][1].label_names
     print(_by_structure([view for _, view in found], names))
     ordered = sorted(found, key=lambda case: case[0])

@@ -26,6 +26,7 @@ def main() -> None:
     settings = experiment.experiment_config()
     rows = grids.make_grid(settings.grid).methods
     experiment.refuse_unused(
+        {row.initial for row in rows},
         {term for row in rows for term in row.added},
         {row.local_views for row in rows if row.local_views},
     )

@@ -1,9 +1,6 @@
 #!/usr/bin/env python3
 """Pre-trains and fine-tunes a segmenter on a prepared cohort."""
 
-import sys
-
-from absl import flags
 from dscl_flags import binary, interruptions, pseudo_labels, run, training
 
 USAGE = """
@@ -26,11 +23,8 @@ def main() -> None:
     from dscl_tf.stages import opening, timing
 
     if not binary.is_given("--recipe"):
-        words = flags.FLAGS.read_flags_from_files(sys.argv)  # With those of flagfiles.
         configs = [
-            opening.without_methods_in_want(
-                stage, is_chosen=lambda flag: binary.is_given(flag, words)
-            )
+            opening.without_methods_in_want(stage, is_chosen=binary.is_given)
             for stage in configs
         ]
     first = pseudo_labels.first_round()

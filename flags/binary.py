@@ -31,9 +31,8 @@ EXIT_DEFECT = 70
 EXIT_INTERRUPTED = interruptions.EXIT_INTERRUPTED
 
 # Shipped flagfiles: presets with the settings of datasets, recipes for training.
-_PRESETS = pathlib.Path(__file__).parent / "presets"
-_RECIPES = pathlib.Path(__file__).parent / "recipes"
-_FOLDERS = {"preset": _PRESETS, "recipe": _RECIPES}  # By the flags that name them.
+_HERE = pathlib.Path(__file__).parent
+_FOLDERS = {"preset": _HERE / "presets", "recipe": _HERE / "recipes"}
 _HELP = {"--help", "-help", "-h", "-?", "--helpfull", "--helpshort"}
 
 
@@ -112,8 +111,17 @@ def parse(
 
 
 def is_given(flag: str, argv: Optional[Sequence[str]] = None) -> bool:
-    """Whether a flag is on the command line, by default this process's."""
-    words = sys.argv if argv is None else argv
+    """Whether a flag is typed: on the command line, or in a flagfile named there.
+
+    What presets and recipes set is not typed.
+
+    Args:
+      flag: with or without its dashes.
+      argv: the command line, by default this process's.
+    """
+    words = list(sys.argv if argv is None else argv)
+    with contextlib.suppress(absl_flags.Error):  # Parsing says what cannot be read.
+        words = absl_flags.FLAGS.read_flags_from_files(words)
     name = flag.lstrip("-")
     return any(re.match(rf"--?({name}=|(no)?{name}$)", word) for word in words[1:])
 
@@ -137,12 +145,12 @@ def refuse_typed(
 
 def preset_names() -> list[str]:
     """The flagfiles that are shipped, by the names that --preset takes."""
-    return _names_in(_PRESETS)
+    return _names_in(_FOLDERS["preset"])
 
 
 def recipe_names() -> list[str]:
     """The flagfiles that are shipped, by the names that --recipe takes."""
-    return _names_in(_RECIPES)
+    return _names_in(_FOLDERS["recipe"])
 
 
 def _names_in(folder: pathlib.Path) -> list[str]:
@@ -150,16 +158,20 @@ def _names_in(folder: pathlib.Path) -> list[str]:
 
 
 def _expand(argv: Sequence[str], groups: Sequence[ModuleType]) -> list[str]:
-    """Replaces --preset=NAME and --recipe=NAME by the --flagfile that they stand for.
+    """Replaces --preset=NAME and --recipe=NAME by the flags that they stand for.
 
-    A recipe is moved before all other flags, so that presets override it, too.
+    A recipe's are moved before all other flags, so that presets override them, too.
     """
-    words = [_flagfile_of(word, "preset") for word in _in_one_word(argv)]
-    if not _has_recipes(groups):
-        return words
-    words = [_flagfile_of(word, "recipe") for word in words]
-    first = [word for word in words[1:] if word.startswith(f"--flagfile={_RECIPES}")]
-    return [words[0], *first, *(word for word in words[1:] if word not in first)]
+    first, rest = [], []
+    for word in _in_one_word(argv[1:]):
+        found = re.match(r"--?(preset|recipe)(=(?P<name>.*))?$", word)
+        if found and found[1] == "preset":
+            rest += _shipped("preset", found["name"] or "")
+        elif found and _has_recipes(groups):
+            first += _shipped("recipe", found["name"] or "")
+        else:
+            rest.append(word)
+    return [argv[0], *first, *rest]
 
 
 def _in_one_word(argv: Sequence[str]) -> list[str]:
@@ -178,28 +190,32 @@ def _has_recipes(groups: Sequence[ModuleType]) -> bool:
     return any(module.__name__.endswith(".finetuning") for module in groups)
 
 
-def _flagfile_of(word: str, flag: str) -> str:
-    folder = _FOLDERS[flag]
-    found = re.match(rf"--?{flag}(=(?P<name>.*))?$", word)
-    if not found:
-        return word
-    name = found["name"] or ""
-    if name not in _names_in(folder):
-        raise errors.UserError(
-            f"--{flag}={name}: expected one of {', '.join(_names_in(folder))}."
-        )
-    return f"--flagfile={folder / name}.flags"
+def _shipped(kind: str, name: str) -> list[str]:
+    """The flags of a preset or recipe that this binary has; they are for several."""
+    names = _names_in(_FOLDERS[kind])
+    if name not in names:
+        raise errors.UserError(f"--{kind}={name}: expected one of {', '.join(names)}.")
+    lines = (_FOLDERS[kind] / f"{name}.flags").read_text().splitlines()
+    words = [line for line in lines if line.startswith("--")]
+    return [word for word in words if _flag_of(word) is not None]
+
+
+def _flag_of(word: str) -> Optional[str]:
+    """The name of the flag that a word sets; None if this binary has no such flag."""
+    name = word.lstrip("-").partition("=")[0]
+    names = (name, name.removeprefix("no"))
+    return next((each for each in names if each in absl_flags.FLAGS), None)
 
 
 def help_text(
     usage: str, groups: Sequence[ModuleType], recipe: Optional[str] = None
 ) -> str:
     """The usage, then each group's flags with their defaults and units."""
-    lines = [usage.strip(), ""]
+    lines, said = [usage.strip(), ""], _said_by(recipe)
     for module in groups:
         lines.append(module.__doc__.strip().splitlines()[0])
         for flag in absl_flags.FLAGS.get_flags_for_module(module.__name__):
-            lines += _flag_lines(flag)
+            lines += _flag_lines(flag, said.get(flag.name, ""))
         lines.append("")
     lines.append(f"--preset={'|'.join(preset_names())}")
     lines.append(
@@ -215,7 +231,17 @@ def help_text(
     return "\n".join(lines) + "\n"
 
 
-def _flag_lines(flag: absl_flags.Flag) -> list[str]:
+def _said_by(recipe: Optional[str]) -> dict[str, str]:
+    """What the default recipe sets, by flag, in words for the help."""
+    found = {}
+    for word in _shipped("recipe", recipe) if recipe else ():
+        name = _flag_of(word)
+        value = word.partition("=")[2] or str(word == f"--{name}").lower()
+        found[name] = f" With --recipe={recipe}: {value}."
+    return found
+
+
+def _flag_lines(flag: absl_flags.Flag, in_recipe: str) -> list[str]:
     values = getattr(flag.parser, "enum_values", None)
     if flag.boolean:
         name = f"--[no]{flag.name}"
@@ -225,7 +251,7 @@ def _flag_lines(flag: absl_flags.Flag) -> list[str]:
     if values:
         text = text.split(">: ", 1)[-1]  # absl puts the values in front.
     if flag.default is not None:
-        text += f" Default: {_default_of(flag)}."
+        text += f" Default: {_default_of(flag)}.{in_recipe}"
     return [
         f"  {name}",
         *textwrap.wrap(text, 84, initial_indent=" " * 6, subsequent_indent=" " * 6),

@@ -1,10 +1,10 @@
 """The contrastive losses, their batches and their views."""
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from absl import flags
-from dscl_flags import binary
+from dscl_flags import binary, pretext
 
 from dscl_tf import config, errors
 
@@ -105,8 +105,6 @@ _OF_VIEWS = {
     "crop_side": _LOCAL_CROP_SIDE,
     "num_regions": _NUM_REGIONS,
 }
-# All flags that only the local loss uses.
-_OF_LOCAL = (*_OF_VIEWS.values(), _LOCAL_VIEWS, _NUM_BLOCKS, _REGION_SIZE)
 _CROP = flags.DEFINE_float(
     "crop_fraction",
     _VIEW.crop_fraction,
@@ -127,6 +125,10 @@ _CONTRAST = flags.DEFINE_float(
     lower_bound=0.0,
     upper_bound=1.0,
 )
+
+# All flags that only the local loss uses, and those that both losses use.
+_OF_LOCAL = (*_OF_VIEWS.values(), _LOCAL_VIEWS, _NUM_BLOCKS, _REGION_SIZE)
+_OF_BOTH = (_TEMPERATURE, _NUM_PARTITIONS, _BATCH_VOLUMES, _BRIGHTNESS, _CONTRAST)
 
 
 def global_config() -> config.GlobalConfig:
@@ -168,25 +170,49 @@ def refuse_unused(settings: config.StageConfig) -> None:
     if settings.global_.unused:
         needed = config.GlobalStrategy.POSITIONAL.value
         binary.refuse_typed(_POSITION_THRESHOLD, _GLOBAL_STRATEGY, needed)
-    local, has_joint = settings.local, "local" in settings.finetune.uses_groups
-    if local.strategy is config.LocalStrategy.NONE and not has_joint:
-        for flag in _OF_LOCAL:
-            binary.refuse_typed(flag, _LOCAL_STRATEGY, config.LocalStrategy.LR.value)
+    local, in_joint = settings.local, settings.finetune.uses_groups
+    has_global = settings.global_.strategy is not config.GlobalStrategy.NONE
+    has_local = local.strategy is not config.LocalStrategy.NONE
+    replaced = pretext.replaces_contrast()
+    if "local" not in in_joint and (replaced or not has_local):
+        _refuse(_OF_LOCAL, _LOCAL_STRATEGY, config.LocalStrategy.LR.value)
+        if "global_" not in in_joint and (replaced or not has_global):
+            of_global = (_POSITION_THRESHOLD, _CROP, *_OF_BOTH)
+            _refuse(of_global, _GLOBAL_STRATEGY, config.GlobalStrategy.GD.value)
     (other,) = set(config.LocalViews) - {local.views}
     for field in local.unused:
         binary.refuse_typed(_OF_VIEWS[field], _LOCAL_VIEWS, other.value)
 
 
-def refuse_unused_in_rows(views: Collection[str], is_said: bool) -> None:
-    """Refuses command-line flags of local stages that no row of an experiment has.
+def _refuse(
+    unused: Sequence[flags.FlagHolder], strategy: flags.FlagHolder, needed: str
+) -> None:
+    """Refuses typed flags of a loss that a pretext task or its strategy turns off."""
+    for flag in unused:
+        if pretext.replaces_contrast():
+            pretext.refuse_of_contrast(flag)
+        binary.refuse_typed(flag, strategy, needed)
+
+
+def refuse_unused_in_rows(
+    starts: Collection[str], views: Collection[str], is_said: bool
+) -> None:
+    """Refuses command-line flags of strategies and views that no row has.
 
     Args:
+      starts: the rows' first terms, such as "gd".
       views: those of the rows' decoder stages, as their terms state.
       is_said: whether a row takes its views from --local_views.
 
     Raises:
       UserError: a flag that would be ignored in silence.
     """
+    positional = config.GlobalStrategy.POSITIONAL.value
+    if binary.is_given(f"--{_POSITION_THRESHOLD.name}") and positional not in starts:
+        raise errors.UserError(
+            f"--{_POSITION_THRESHOLD.name} has no effect, since no row of --methods "
+            f"starts with {positional}: add one, or leave the flag out."
+        )
     own = local_config()
     if binary.is_given(f"--{_LOCAL_VIEWS.name}") and not is_said:
         raise errors.UserError(
@@ -216,7 +242,7 @@ def chosen() -> list[str]:
     return [
         f"--{flag.name}={flag.value}"
         for flag in flags_of
-        if flag.present and flag.value != "none"
+        if binary.is_given(f"--{flag.name}") and flag.value != "none"
     ]
 
 

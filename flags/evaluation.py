@@ -1,11 +1,10 @@
 """What to evaluate on."""
 
-import math
 import pathlib
 from typing import Optional
 
 from absl import flags
-from dscl_flags import inference
+from dscl_flags import binary, inference
 
 from dscl_tf import config, errors
 
@@ -57,17 +56,8 @@ _NSD_TOLERANCE_MM = flags.DEFINE_float(
 
 
 def nsd_tolerance_mm() -> Optional[float]:
-    """The tolerance of the normalised surface Dice; None: without it.
-
-    Raises:
-      UserError: it is not a finite length.
-    """
-    value = _NSD_TOLERANCE_MM.value
-    if value is not None and not math.isfinite(value):
-        raise errors.UserError(
-            f"--nsd_tolerance_mm: found {value}, expected a length in mm, such as 2."
-        )
-    return value
+    """The tolerance of the normalised surface Dice; None: without it."""
+    return _NSD_TOLERANCE_MM.value
 
 
 def pictures() -> bool:
@@ -110,9 +100,14 @@ def subset() -> str:
 def split() -> Optional[config.SplitConfig]:
     """The split that was asked for; None: the one that the run recorded.
 
+    A preset's is for training: it is taken only with a typed --split_name of it.
+
     Raises:
       UserError: flags that contradict each other.
     """
+    typed = (binary.is_given(f"--{each.name}") for each in (_SPLIT, _SPLIT_NAME))
+    if not any(typed):
+        return None
     if not _SPLIT.value:
         if _SPLIT_NAME.value:
             raise errors.UserError("--split_name goes with --split=FILE.")

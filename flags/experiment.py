@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from absl import flags
-from dscl_flags import binary, contrast, methods, network, run
+from dscl_flags import binary, contrast, methods, network, pretext, run
 
 from dscl_tf import config, errors
 from dscl_tf.config import experiment
@@ -119,18 +119,19 @@ def _refuse_what_the_grid_sets() -> None:
     """Refuses flags that the grid sets: they would be ignored in silence."""
     for own, names in _SET_BY_GRID.items():
         for name in names:
-            # A preset may set it, for dscl-train.
-            is_typed = name != "split_name" or binary.is_given("--split_name")
-            if flags.FLAGS[name].present and is_typed:
+            if binary.is_given(f"--{name}"):  # A preset may set it, for dscl-train.
                 raise errors.UserError(
                     f"--{name} is for dscl-train: in an experiment --{own} sets it."
                 )
 
 
-def refuse_unused(terms: Collection[str], local_views: Collection[str]) -> None:
+def refuse_unused(
+    starts: Collection[str], terms: Collection[str], local_views: Collection[str]
+) -> None:
     """Refuses command-line flags of methods that no row has.
 
     Args:
+      starts: the terms that the rows start with, such as "gd".
       terms: the terms of fine-tuning that any row has.
       local_views: the views that any row's decoder stage has.
 
@@ -145,8 +146,9 @@ def refuse_unused(terms: Collection[str], local_views: Collection[str]) -> None:
             "row with it, or leave the flag out."
         )
     contrast.refuse_unused_in_rows(
-        local_views, is_said=registered.METHODS["joint"].term.name in terms
+        starts, local_views, is_said=registered.METHODS["joint"].term.name in terms
     )
+    pretext.refuse_unused_in_rows(starts)
     in_rounds = any(kind.term.in_rounds for kind in kinds.values())
     if binary.is_given("--rounds") and not in_rounds:
         raise errors.UserError(
@@ -158,7 +160,7 @@ def refuse_unused(terms: Collection[str], local_views: Collection[str]) -> None:
 def _refuse_what_the_engine_has_not() -> None:
     others = {"local": ("cpus_per_task", "gpus_per_task"), "ray": ("jobs",)}
     for name in others[_ENGINE.value]:
-        if flags.FLAGS[name].present:
+        if binary.is_given(f"--{name}"):
             raise errors.UserError(
                 f"--{name} has no effect with --engine={_ENGINE.value}: leave it out, "
                 "or choose the other engine."

@@ -1,8 +1,11 @@
 """Steps and the learning rate."""
 
-from absl import flags
+from collections.abc import Collection
 
-from dscl_tf import config
+from absl import flags
+from dscl_flags import binary
+
+from dscl_tf import config, errors
 
 _DEFAULT = config.OptimizerConfig()
 
@@ -28,6 +31,21 @@ _WARMUP = flags.DEFINE_integer(
 _COSINE = flags.DEFINE_bool(
     "cosine", _DEFAULT.cosine, "Let the learning rate fall to 0 on a cosine."
 )
+
+
+def refuse_unused(stages: Collection[str]) -> None:
+    """Refuses typed numbers of steps of stages that the settings leave out.
+
+    Raises:
+      UserError: a flag that would be ignored in silence.
+    """
+    for stage, flag in _STEPS.items():
+        if binary.is_given(f"--{flag.name}") and stage not in stages:
+            raise errors.UserError(
+                f"--{flag.name} has no effect: these settings have no {stage} stage "
+                f"({', '.join(stages)}). Leave it out, or choose a strategy or task "
+                "that has one."
+            )
 
 
 def optimizer_config(stage: str) -> config.OptimizerConfig:

@@ -1,9 +1,11 @@
 """The pretext stage."""
 
+from collections.abc import Collection, Iterator
+
 from absl import flags
 from dscl_flags import binary, pairs
 
-from dscl_tf import config
+from dscl_tf import config, errors
 
 _DEFAULT = config.PretextConfig()
 
@@ -57,15 +59,50 @@ def refuse_unused(settings: config.PretextConfig) -> None:
     Raises:
       UserError: a flag that would be ignored in silence.
     """
+    for flag, tasks in _used_by():
+        if settings.task.value not in tasks:
+            binary.refuse_typed(flag, _TASK, tasks[0])
+
+
+def refuse_unused_in_rows(starts: Collection[str]) -> None:
+    """Refuses command-line flags of tasks that no row of an experiment has.
+
+    Args:
+      starts: the rows' first terms, such as "rotation".
+
+    Raises:
+      UserError: a flag that would be ignored in silence.
+    """
+    for flag, tasks in _used_by():
+        if binary.is_given(f"--{flag.name}") and not set(tasks) & set(starts):
+            raise errors.UserError(
+                f"--{flag.name} has no effect, since no row of --methods starts with "
+                f"{' or '.join(tasks)}: add one, or leave the flag out."
+            )
+
+
+def _used_by() -> Iterator[tuple[flags.FlagHolder, list[str]]]:
+    """Yields the flags with the tasks that use them."""
     flag_of = {
-        "num_boxes": (_NUM_BOXES, config.PretextTask.INPAINTING),
-        "box_fraction": (_BOX, config.PretextTask.INPAINTING),
-        "num_swaps": (_NUM_SWAPS, config.PretextTask.CONTEXT_RESTORATION),
-        "patch_fraction": (_PATCH, config.PretextTask.CONTEXT_RESTORATION),
+        "batch_size": _BATCH_SIZE,
+        "num_boxes": _NUM_BOXES,
+        "box_fraction": _BOX,
+        "num_swaps": _NUM_SWAPS,
+        "patch_fraction": _PATCH,
     }
-    for field in settings.unused:
-        flag, task = flag_of[field]
-        binary.refuse_typed(flag, _TASK, task.value)
+    tasks = [config.PretextConfig(task=task) for task in config.PretextTask]
+    some = [each for each in tasks if each.task is not config.PretextTask.NONE]
+    for field, flag in flag_of.items():
+        yield flag, [each.task.value for each in some if field not in each.unused]
+
+
+def refuse_of_contrast(flag: flags.FlagHolder) -> None:
+    """Refuses a typed flag of the contrastive stages, whose place the task takes.
+
+    Raises:
+      UserError: it is on the command line.
+    """
+    binary.refuse_typed(flag, _TASK, config.PretextTask.NONE.value)
 
 
 def replaces_contrast() -> bool:

@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 import shlex
 import sys
+from collections.abc import Mapping
 from typing import Optional
 
 from absl import flags
@@ -177,33 +178,38 @@ def _wanted_stages(shared: config.StageConfig) -> list[str]:
             f"--pretext={shared.pretext.task.value} takes the place of the contrastive "
             f"stages: leave out {' and '.join(contrast.chosen())}, or --pretext."
         )
-    if _STAGE.value != "all":
-        if has_pretext and _STAGE.value in ("encoder", "decoder"):
-            raise errors.UserError(
-                f"--stage={_STAGE.value} has nothing to do with "
-                f"--pretext={shared.pretext.task.value}: leave one of them out."
-            )
-        used = {"encoder": has_global, "decoder": has_local, "pretext": has_pretext}
-        flag = {"encoder": "global_strategy", "decoder": "local_strategy"}
-        if not used.get(_STAGE.value, True):
-            raise errors.UserError(
-                f"--stage={_STAGE.value} has nothing to do with "
-                f"--{flag.get(_STAGE.value, 'pretext')}=none."
-            )
-        return [_STAGE.value]
-    if _INIT.value:
+    used = (has_global, has_local, has_pretext, True)
+    _refuse_idle_stage(shared.pretext.task, dict(zip(STAGES, used)))
+    if _STAGE.value == "all" and _INIT.value:
         raise errors.UserError(
             "--init goes with one stage, --stage=decoder or --stage=finetune."
         )
-    if has_pretext:
-        return ["pretext", "finetune"]
-    if has_local and not has_global:
+    if has_local and not (has_global or has_pretext or _INIT.value):
         raise errors.UserError(
             f"--local_strategy={shared.local.strategy.value} needs a pre-trained "
             "encoder: choose a --global_strategy too, or --local_strategy=none."
         )
-    chosen = zip(STAGES, (has_global, has_local, False, True))
-    return [stage for stage, used in chosen if used]
+    chain = ["pretext", "finetune"]
+    if not has_pretext:
+        chain = [stage for stage, is_used in zip(STAGES, used) if is_used]
+    optimizer.refuse_unused(chain)
+    return chain if _STAGE.value == "all" else [_STAGE.value]
+
+
+def _refuse_idle_stage(task: config.PretextTask, is_used: Mapping[str, bool]) -> None:
+    """Refuses a --stage that the strategies or the pretext task leave out."""
+    stage = _STAGE.value
+    if is_used["pretext"] and stage in ("encoder", "decoder"):
+        raise errors.UserError(
+            f"--stage={stage} has nothing to do with --pretext={task.value}: leave one "
+            "of them out."
+        )
+    flag = {"encoder": "global_strategy", "decoder": "local_strategy"}
+    if not is_used.get(stage, True):
+        raise errors.UserError(
+            f"--stage={stage} has nothing to do with "
+            f"--{flag.get(stage, 'pretext')}=none."
+        )
 
 
 def _stage_config(shared: config.StageConfig, stage: str) -> config.StageConfig:

@@ -64,6 +64,20 @@ def test_pieces_give_the_whole(tmp_path):
     assert "| 1 | G^D | 6 | 0.571 ± 0.058 |" in done.stdout
 
 
+def test_pretraining_that_one_piece_lacks_is_taken_from_another(tmp_path):
+    runs = json.loads(WHOLE.read_text(encoding="utf-8"))["pretraining"]
+    states = [
+        [{**run, "state": state} for run in runs] for state in ("missing", "done")
+    ]
+    pieces = [
+        piece(tmp_path / f"{k}.json", lambda cell: True, pretraining=found)
+        for k, found in enumerate(states)
+    ]
+    assert merged(tmp_path / "both.json", *pieces).returncode == 0
+    found = json.loads((tmp_path / "both.json").read_text(encoding="utf-8"))
+    assert found["pretraining"] == states[1]
+
+
 def test_the_first_result_of_a_cell_stays(tmp_path):
     content = json.loads(WHOLE.read_text(encoding="utf-8"))
     cells = [dict(cell) for cell in content["cells"][:3]]

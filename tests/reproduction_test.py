@@ -107,7 +107,7 @@ def test_presets_give_the_committed_cells(tmp_path_factory, preset, methods, siz
     """Two draws of two rows; about five minutes each on two cores."""
     prepared = prepared_phantom(tmp_path_factory)
     workdir = tmp_path_factory.mktemp(preset)
-    flags = [f"--flagfile={PRESETS / preset}.flags", f"--prepared={prepared}"]
+    flags = [f"--preset={preset}", f"--prepared={prepared}"]
     flags += [f"--workdir={workdir}", f"--methods={methods}", f"--sizes={size}"]
     bin_run("experiment", *flags, "--draws=2", "--jobs=2")
     name = "table2_n2_phantom" if preset == "table2_phantom" else preset

@@ -10,6 +10,8 @@ from tests.bin import running
     [
         (["--workdir=w"], "--prepared=DIR and --workdir=DIR are needed"),
         (["--prepared=no/such", "--workdir=w"], "No prepared cohort at no/such"),
+        # A preset has it, for dscl-prepare.
+        (["--preset=acdc", "--size_px=128"], "Unknown command line flag 'size_px'"),
     ],
 )
 def test_mistakes_are_one_sentence(tmp_path, flags, message):

@@ -1,5 +1,6 @@
 """The flags of train reach their settings."""
 
+import importlib
 import pathlib
 import re
 
@@ -14,16 +15,28 @@ from dscl_tf.methods.pseudo_labels.settings import PseudoLabelConfig
 
 FLAGS = absl_flags.FLAGS
 NEEDED = ("--prepared=p", "--workdir=w")
+NO_CONTRAST = ("--global_strategy=none", "--local_strategy=none")
 PRESETS = sorted((pathlib.Path(binary.__file__).parent / "presets").glob("*.flags"))
 
 
 @pytest.fixture
 def parse():
-    """Parses a command line, and forgets it after the test."""
+    """Parses a command line, as if presets set it, and forgets it after the test."""
     saved = flagsaver.save_flag_values()
     yield lambda *arguments: FLAGS(["binary", *NEEDED, *arguments])
     flagsaver.restore_flag_values(saved)
     FLAGS.unparse_flags()
+
+
+@pytest.fixture
+def type_(parse, monkeypatch):
+    """Types a command line: flags that have no effect are refused."""
+
+    def typed(*arguments):
+        monkeypatch.setattr("sys.argv", ["binary", *NEEDED, *arguments])
+        parse(*arguments)
+
+    return typed
 
 
 def field(stage, path):
@@ -202,8 +215,8 @@ def test_flag_reaches_the_pretext_stage(parse, flag, value, path, expected):
     assert field(run.stage_configs()[0], path) == expected
 
 
-def test_pretext_with_a_named_contrastive_strategy_is_refused(parse):
-    parse("--pretext=rotation", "--global_strategy=gd", "--local_strategy=none")
+def test_pretext_with_a_named_contrastive_strategy_is_refused(type_):
+    type_("--pretext=rotation", "--global_strategy=gd", "--local_strategy=none")
     with pytest.raises(errors.UserError, match="leave out --global_strategy=gd, or"):
         run.stage_configs()
 
@@ -251,8 +264,8 @@ def test_crops_of_any_side_lie_about_the_middle(parse, side, start):
         ),
     ],
 )
-def test_flags_that_would_say_nothing_are_refused(parse, arguments, said):
-    parse(*arguments)
+def test_flags_that_would_say_nothing_are_refused(type_, arguments, said):
+    type_(*arguments)
     with pytest.raises(errors.UserError, match=said):
         run.stage_configs()
 
@@ -266,10 +279,9 @@ def test_flags_that_would_say_nothing_are_refused(parse, arguments, said):
         ("intensity", "--local_crop_side=0.8"),
     ],
 )
-def test_flags_of_the_other_local_views_are_refused(parse, monkeypatch, views, flag):
+def test_flags_of_the_other_local_views_are_refused(type_, views, flag):
     def typed(*arguments):
-        monkeypatch.setattr("sys.argv", ["dscl-train", *arguments])
-        parse(*arguments)
+        type_(*arguments)
         return run.stage_configs()
 
     with pytest.raises(
@@ -300,6 +312,15 @@ def test_flags_of_the_other_local_views_are_refused(parse, monkeypatch, views, f
         (["--local_strategy=none", "--num_regions=20"], "with --local_strategy=none"),
         (["--local_strategy=none", "--region_size=1"], "with --local_strategy=none"),
         (["--pretext=rotation", "--num_swaps=3"], "with --pretext=rotation"),
+        (["--pretext=rotation", "--region_size=1"], "with --pretext=rotation"),
+        (["--pretext=rotation", "--temperature=0.5"], "with --pretext=rotation"),
+        (["--pretext_batch_size=8"], "with --pretext=none"),
+        (["--pretext_steps=8"], "have no pretext stage"),
+        (["--local_strategy=none", "--decoder_steps=8"], "have no decoder stage"),
+        ([*NO_CONTRAST, "--batch_volumes=4"], "with --global_strategy=none"),
+        ([*NO_CONTRAST, "--crop_fraction=0.5"], "with --global_strategy=none"),
+        (["--pretext=rotation", "--pretext_batch_size=8", "--pretext_steps=8"], None),
+        (["--local_strategy=none", "--crop_fraction=0.5", "--encoder_steps=8"], None),
         (["--box_fraction=0.1,0.2"], "with --pretext=none"),
         (["--global_strategy=positional", "--position_threshold=0.3"], None),
         (["--pretext=inpainting", "--box_fraction=0.1,0.2"], None),
@@ -311,14 +332,36 @@ def test_flags_of_the_other_local_views_are_refused(parse, monkeypatch, views, f
         (["--norm=batch", "--batch_norm_momentum=0.9"], None),
     ],
 )
-def test_flags_of_what_is_off_are_refused(parse, monkeypatch, flags, said):
-    monkeypatch.setattr("sys.argv", ["dscl-train", *flags])
-    parse(*flags)
+def test_flags_of_what_is_off_are_refused(type_, flags, said):
+    type_(*flags)
     if said is None:
         assert run.stage_configs()
     else:
         with pytest.raises(errors.UserError, match=f"has no effect.*{said}"):
             run.stage_configs()
+
+
+def test_flags_in_a_flagfile_of_ones_own_count_as_typed(type_, tmp_path):
+    (tmp_path / "mine.flags").write_text("--class_contrast_temperature=0.2\n")
+    type_(f"--flagfile={tmp_path / 'mine.flags'}")
+    with pytest.raises(errors.UserError, match="turn the method on with --class_contr"):
+        run.stage_configs()
+
+
+def test_what_a_preset_draws_makes_way_for_a_file_of_ones_own(parse_all):
+    parse_all("--preset=mmwhs_ct", "--split=mine.json")
+    assert run.stage_configs()[0].split.file == "mine.json"
+
+
+def test_a_preset_has_only_flags_of_some_binary():
+    importlib.import_module("dscl_flags.prepare")
+    of_experiment = "--grid="  # Its module does not go with that of dscl-evaluate.
+    for path in (*PRESETS, *PRESETS[0].parents[1].glob("recipes/*.flags")):
+        for line in path.read_text().splitlines():
+            known = line.startswith(("#", of_experiment)) or binary._flag_of(line)
+            assert known, f"{path.name}: {line}"
+    assert binary._flag_of("--ablation=3") is None
+    assert binary._flag_of("--nobias_correction") == "bias_correction"
 
 
 def test_every_flag_is_tested():
@@ -430,6 +473,8 @@ def test_init_in_a_workdir_of_both_kinds(parse, tmp_path, arguments, expected):
         (["--stage=pretext", "--pretext=rotation", "--init=x"], "from random weights"),
         (["--stage=decoder", "--local_strategy=none"], "--local_strategy=none"),
         (["--global_strategy=none"], "needs a pre-trained encoder"),
+        (["--stage=finetune", "--global_strategy=none"], "needs a pre-trained encoder"),
+        (["--stage=decoder", "--global_strategy=none"], "needs a pre-trained encoder"),
         (["--filters=4,x"], "--filters must be whole numbers"),
         (["--filters=4"], "filters must be two levels or more"),
         (["--batch_volumes=1"], "batch_volumes must be at least 2"),
@@ -453,8 +498,8 @@ def test_out_of_bounds(parse, argument):
 
 
 @pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
-def test_presets_parse(parse, path):
-    parse(f"--flagfile={path}")
+def test_presets_parse(parse_all, path):
+    parse_all(f"--preset={path.stem}")
     found = [stage.stage for stage in run.stage_configs()]
     assert found == ["encoder", "decoder", "finetune"]
     # Rows of pretext tasks are compared with those of contrast at equal steps.
@@ -468,7 +513,7 @@ def test_a_small_cohort_is_trained_as_what_was_measured():
         {
             line
             for line in (PRESETS[0].parent / f"{name}.flags").read_text().splitlines()
-            if line.startswith("--") and not line.startswith("--undefok")
+            if line.startswith("--")
         }
         for name in ("small", "acdc_small")
     )
@@ -485,12 +530,15 @@ def test_a_small_cohort_is_trained_as_what_was_measured():
 
 
 @pytest.fixture
-def parse_all(parse):
-    """Parses a command line with presets and recipes, as the binary does."""
+def parse_all(parse, monkeypatch):
+    """Types and parses a command line with presets and recipes, as the binary does."""
     del parse  # It forgets the values after the test.
-    return lambda *arguments: binary.parse(
-        ["binary", *NEEDED, *arguments], training.GROUPS, ""
-    )
+
+    def typed(*arguments):
+        monkeypatch.setattr("sys.argv", ["binary", *NEEDED, *arguments])
+        binary.parse(["binary", *NEEDED, *arguments], training.GROUPS, "")
+
+    return typed
 
 
 def finetune_config():
@@ -523,8 +571,8 @@ def test_flags_and_presets_override_a_recipe_wherever_they_stand(parse_all):
     assert found.consistency.is_on and found.batch_size == 12
 
 
-def test_strengths_that_strong_augmentation_has_not_are_refused(parse):
-    parse("--augmentation=strong", "--rotation_deg=5")
+def test_strengths_that_strong_augmentation_has_not_are_refused(type_):
+    type_("--augmentation=strong", "--rotation_deg=5")
     with pytest.raises(
         errors.UserError, match="--rotation_deg belongs to --augmentation"
     ):
@@ -585,6 +633,13 @@ def test_presets_and_recipes_in_flagfiles_are_refused(
 def test_help_names_the_default_recipe():
     text = binary.help_text("What it does.", training.GROUPS, "best")
     assert "other flags override it. Default: best." in text
+    words = " ".join(text.split())
+    assert "strengths of their own. Default: paper. With --recipe=best: strongest." in (
+        words
+    )
+    assert "validation volumes. Default: false. With --recipe=best: true." in words
+    assert "Default: 1. With --recipe=best: 3." in words
+    assert "With --recipe" not in binary.help_text("What it does.", training.GROUPS)
 
 
 def test_other_recipes_are_refused(parse_all, capsys):
