@@ -250,7 +250,7 @@ def _flag_lines(flag: absl_flags.Flag, in_recipe: str) -> list[str]:
     text = flag.help
     if values:
         text = text.split(">: ", 1)[-1]  # absl puts the values in front.
-    if flag.default is not None:
+    if flag.default not in (None, []):
         text += f" Default: {_default_of(flag)}.{in_recipe}"
     return [
         f"  {name}",

@@ -89,6 +89,11 @@ def experiment_config() -> config.ExperimentConfig:
     """
     _refuse_what_the_grid_sets()
     _refuse_what_the_engine_has_not()
+    if run.runtime_config().distribution == "multi_worker":
+        raise errors.UserError(
+            "--distribution=multi_worker is for dscl-train: an experiment's cells are "
+            "shared out whole, with --shard on several hosts, or --engine=ray."
+        )
     grid = config.GridConfig(
         name=_GRID.value,
         methods=_METHODS.value and tuple(_METHODS.value),

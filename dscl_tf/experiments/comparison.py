@@ -3,10 +3,11 @@
 import dataclasses
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Optional
 
-from dscl_tf import config, config_json, errors
+from dscl_tf import config, errors
+from dscl_tf.experiments import setting_paths
 from dscl_tf.methods import registered
 
 # The terms of a method: initial weights, then the decoder stage, then fine-tuning.
@@ -36,13 +37,6 @@ _OF_ROUNDS = tuple(
 _OF_EXPERIMENT = ("stage", "prepared", "workdir", "init", "seed", "split", "runtime")
 _LONGEST_NAME = 180  # Bytes: folder names may have 255, with draw, size and seed.
 _WORDS = {"true": True, "false": False, "none": None}
-# Groups of settings that a stage has no use for.
-_NO_PART: dict[str, tuple[str, ...]] = {
-    "encoder": ("finetune", "local", "pretext"),
-    "decoder": ("finetune", "pretext"),
-    "pretext": ("finetune", "global_", "local", "views"),
-    "finetune": (),
-}
 _TITLES = {
     RANDOM: "Random init.",
     BENCHMARK: "All labelled volumes",
@@ -92,6 +86,16 @@ class Method:
         return {**LOCALS[self.local], **dict(self.settings)}["local.views"]
 
     @property
+    def of_pretraining(self) -> dict[str, Any]:
+        """What its pre-training terms set, by dotted path in StageConfig."""
+        found = dict(LOCALS.get(self.local or "", {}))
+        if self.initial in CONTRASTS:
+            found["global_.strategy"] = self.initial
+        elif self.initial in PRETEXTS:
+            found["pretext.task"] = self.initial
+        return found
+
+    @property
     def in_rounds(self) -> bool:
         """Whether it goes on from a first round."""
         return any(_TERMS[name].in_rounds for name in self.added)
@@ -113,8 +117,9 @@ class Method:
 
     def settings_of(self, stage: str) -> dict[str, Any]:
         """Its settings that may matter to a stage; those for it alone come last."""
-        kept = [each for each in self.settings if _matters(each[0], stage)]
-        return dict(sorted(kept, key=lambda each: each[0] != _in_stage(each[0])))
+        kept = [it for it in self.settings if setting_paths.matters(it[0], stage)]
+        is_own = {path: path != setting_paths.in_stage(path) for path, _ in kept}
+        return dict(sorted(kept, key=lambda setting: is_own[setting[0]]))
 
     @property
     def key(self) -> tuple:
@@ -128,7 +133,7 @@ class Method:
         )
 
 
-def parse(text: str, title: Optional[str] = None) -> Method:
+def parse(text: str, title: Optional[str] = None, is_whole: bool = True) -> Method:
     """Parses a name such as "gd+lr+mixup" or "gd@global_.num_partitions=6".
 
     Terms are joined by "+": at most one initialisation (random if there is none), one
@@ -138,6 +143,7 @@ def parse(text: str, title: Optional[str] = None) -> Method:
     Args:
       text: the name.
       title: title for tables; None: made from the terms.
+      is_whole: whether no settings are to follow, with which these have to fit.
 
     Raises:
       UserError: an unknown term or one in the wrong place, or a setting that is not
@@ -158,7 +164,7 @@ def parse(text: str, title: Optional[str] = None) -> Method:
             f"Method {text!r}: {local[0]} needs an encoder of one of "
             f"{', '.join(CONTRASTS)} before it."
         )
-    return Method(
+    made = Method(
         name=_folder_name(text),
         title=title or _title(terms, settings),
         initial=RANDOM if start == BENCHMARK else start,
@@ -167,6 +173,19 @@ def parse(text: str, title: Optional[str] = None) -> Method:
         all_labelled=start == BENCHMARK,
         settings=_in_order(text, [_setting(text, each) for each in settings]),
     )
+    return _whole(made) if is_whole else made
+
+
+def _whole(method: Method) -> Method:
+    """The method, if the stages take all of its settings together.
+
+    Raises:
+      UserError: a path that they do not have, or values that do not fit.
+    """
+    for stage in setting_paths.STAGES:
+        settings = {**method.of_pretraining, **method.settings_of(stage)}
+        setting_paths.replaced(config.StageConfig(stage, "", ""), settings)
+    return method
 
 
 def _check_terms(text: str, terms: Sequence[str]) -> None:
@@ -208,26 +227,13 @@ def from_json(content: Any) -> Method:
             f"{', '.join(sorted(allowed))}, all of them texts except settings, which "
             f"is an object; found {content!r:.200}."
         )
-    made = parse(content["method"], content.get("title"))
+    made = parse(content["method"], content.get("title"), is_whole=False)
     more = [
         (path, _checked(path, v)) for path, v in content.get("settings", {}).items()
     ]
     name = _folder_name(content.get("name") or content["method"])
-    settings = made.settings + _in_order(content["method"], more)
-    return dataclasses.replace(made, name=name, settings=settings)
-
-
-def _matters(path: str, stage: str) -> bool:
-    group = path.partition(".")[0]
-    if path != _in_stage(path):
-        return group == stage
-    return group not in _NO_PART[stage]
-
-
-def _in_stage(path: str) -> str:
-    """The path in StageConfig: without the stage, if it is for one stage alone."""
-    stage, _, inner = path.partition(".")
-    return inner if stage in _NO_PART and inner.startswith("optimizer.") else path
+    settings = _in_order(content["method"], [*made.settings, *more])
+    return _whole(dataclasses.replace(made, name=name, settings=settings))
 
 
 def _in_order(
@@ -294,31 +300,4 @@ def _checked(path: str, value: Any) -> Any:
             "views, global_, local, pretext, finetune or optimizer; the grid sets "
             "the volumes and seeds, flags set the folders and how to compute."
         )
-    replaced(config.StageConfig("finetune", "", ""), {path: value})
     return tuple(value) if isinstance(value, list) else value
-
-
-def replaced(stage: config.StageConfig, settings: Mapping[str, Any]):
-    """The stage with some of its settings changed.
-
-    Args:
-      stage: the settings before.
-      settings: JSON values by dotted path in StageConfig. Before `optimizer` the path
-        may name the stage that it is for.
-
-    Raises:
-      UserError: there is no such path, or the value does not fit.
-    """
-    content = config_json.to_json(stage)
-    for path, value in settings.items():
-        inner, names = content, _in_stage(path).split(".")
-        for name in names[:-1]:
-            inner = inner.get(name) if isinstance(inner, dict) else None
-        if not isinstance(inner, dict) or names[-1] not in inner:
-            raise errors.UserError(
-                f"Setting {path!r}: the stages have no such setting; expected a path "
-                f"such as global_.num_partitions, starting with one of "
-                f"{', '.join(sorted(content))}."
-            )
-        inner[names[-1]] = list(value) if isinstance(value, tuple) else value
-    return config_json.from_json(config.StageConfig, content, "setting")

@@ -67,6 +67,7 @@ def _check(tasks: Sequence[plan.Task], root: pathlib.Path) -> None:
         if not worker.is_done(root, task):
             try:
                 stages.check(task.stages, made, cohort)
+                worker.refuse_other(task)
             except errors.UserError as error:
                 raise errors.UserError(
                     f"{task.name}: {error} Or leave its row out of --methods."

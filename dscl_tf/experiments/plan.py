@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dscl_tf import config, errors, results_json
 from dscl_tf.cohort import splits
 from dscl_tf.cohort.prepared import PreparedCohort
-from dscl_tf.experiments import comparison, draws, idle_settings
+from dscl_tf.experiments import comparison, draws, idle_settings, setting_paths
 from dscl_tf.experiments.comparison import Method
 from dscl_tf.experiments.draws import Size
 from dscl_tf.methods import rounds
@@ -137,19 +137,9 @@ def _make_splits(
     return draws.make_splits(cohort, split, sizes, grid.draws)
 
 
-def _of_pretraining(method: Method) -> dict:
-    """What a method's pre-training terms set, by dotted path in StageConfig."""
-    found = dict(comparison.LOCALS.get(method.local, {}))
-    if method.initial in comparison.CONTRASTS:
-        found["global_.strategy"] = method.initial
-    elif method.initial in comparison.PRETEXTS:
-        found["pretext.task"] = method.initial
-    return found
-
-
 def settings_of(plan: Plan, method: Method) -> dict:
     """What a method changes in the stages, by dotted path in their settings."""
-    found = _of_pretraining(method)
+    found = method.of_pretraining
     cells = [cell for cell in plan.cells if cell.method.name == method.name]
     last = cells[0].task.stages[-1].finetune if cells else None
     for term in method.added if last else ():
@@ -207,9 +197,9 @@ class _Maker:
 
     def cell(self, method: Method, size: Size, draw: int, seed: int) -> Cell:
         """Makes the task of a cell, and the pre-training tasks that it needs."""
-        name = f"cells/n{size}_draw{draw}_seed{seed}_{method.name}"
+        name = _folder_of(method, size, draw, seed)
         stage = dataclasses.replace(
-            comparison.replaced(self._bases["finetune"], self._settings(method)),
+            setting_paths.replaced(self._bases["finetune"], self._settings(method)),
             workdir=str(self._root / name / "finetune"),
             seed=seed,
             split=self._splits[size][draw],
@@ -246,17 +236,21 @@ class _Maker:
         Its cell need not be part of the grid.
         """
         found = self._by_content.get((method.key, size, draw, seed))
-        return found or self.cell(method, size, draw, seed).task
+        if found is None or self._has_own_folder(method, size, draw, seed):
+            return self.cell(method, size, draw, seed).task
+        return found
+
+    def _has_own_folder(self, method: Method, size: Size, draw: int, seed: int) -> bool:
+        """Whether it was trained before the grid had a row of another name for it."""
+        return (self._root / _folder_of(method, size, draw, seed)).exists()
 
     def _settings(self, method: Method) -> dict:
         """Settings of fine-tuning; strengths from the flags override the method's."""
-        found = {}
+        found = method.of_pretraining
         for term in method.added:
             wanted = comparison.ADDED[term]
             given = {path: _value(self._strengths, path) for path in wanted}
             found.update(given if any(given.values()) else wanted)
-        if "joint" in method.added:  # It uses the losses of the row's other terms.
-            found.update(_of_pretraining(method))
         return {**found, **method.settings_of("finetune")}
 
     def _check_test(self, split: splits.Split) -> None:
@@ -293,12 +287,16 @@ class _Maker:
 
     def _task(self, name, kind, settings, shared, needs: tuple[str, ...] = ()) -> Task:
         if name not in self._pretraining:
-            stage = comparison.replaced(self._bases[kind], settings)
+            stage = setting_paths.replaced(self._bases[kind], settings)
             stage = dataclasses.replace(
                 stage, stage=kind, workdir=str(self._root / name), **shared
             )
             self._pretraining[name] = make_task(self._cohort, name, [stage], needs)
         return self._pretraining[name]
+
+
+def _folder_of(method: Method, size: Size, draw: int, seed: int) -> str:
+    return f"cells/n{size}_draw{draw}_seed{seed}_{method.name}"
 
 
 def _named(term: str, settings: Mapping) -> str:
@@ -310,7 +308,7 @@ def _plain(stage: config.StageConfig) -> config.StageConfig:
     paths = [path for settings in comparison.ADDED.values() for path in settings]
     off = {path: _value(config.FinetuneConfig(), path) for path in paths}
     off.update({".".join(path): None for path in config.paths_of_runs(stage)})
-    return comparison.replaced(stage, off)
+    return setting_paths.replaced(stage, off)
 
 
 def _value(settings: config.FinetuneConfig, path: str):

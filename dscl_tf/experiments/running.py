@@ -149,6 +149,6 @@ class _Clock:
         history, now = estimate.history(done, self._root), time.monotonic()
         total = sum(history.seconds(task) for task in self._state.waiting)
         for task in self._state.running.values():
-            spent = now - self._state.started[task.name]
-            total += max(0.0, history.seconds(task) - spent)
+            left = history.seconds(task) - (now - self._state.started[task.name])
+            total += left if math.isnan(left) else max(0.0, left)
         return total / self._jobs

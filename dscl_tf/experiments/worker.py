@@ -178,17 +178,32 @@ def _spent(folder: pathlib.Path) -> float:
 def _do(folder: pathlib.Path, task: Task, pictures: bool) -> None:
     settings = [config_json.to_json(stage) for stage in task.stages]
     files.write_json(folder / TASK, {"stages": settings})
-    for record in task.records:
-        run = run_folder.RunFolder(record.config.workdir)
-        if run.has_begun():
-            # More steps are refused, too: cells that are compared are trained alike.
-            run.refuse_other(record)
+    refuse_other(task)
+    last = run_folder.RunFolder(task.stages[-1].workdir)
+    is_new = last.read_result() is None
     run = stages.run(task.stages)[-1]
     if task.is_cell:
         settings = evaluate.EvaluationConfig(
-            task.stages[-1].prepared, str(folder / EVALUATION), pictures=pictures
+            task.stages[-1].prepared,
+            str(folder / EVALUATION),
+            pictures=pictures,
+            overwrite=is_new,  # What is there is of a run that was deleted.
         )
         evaluate.evaluate(predictor.open_predictor(str(run)), settings)
+
+
+def refuse_other(task: Task) -> None:
+    """Refuses a task whose runs have begun with other settings.
+
+    More steps are refused, too: cells that are compared are trained alike.
+
+    Raises:
+      UserError: naming what differs.
+    """
+    for record in task.records:
+        run = run_folder.RunFolder(record.config.workdir)
+        if run.has_begun():
+            run.refuse_other(record)
 
 
 def _interrupt(number: int, frame: object) -> None:

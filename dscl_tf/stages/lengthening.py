@@ -18,8 +18,10 @@ def check(run: RunFolder, record: RunRecord) -> None:
 
     Raises:
       UserError: the settings differ, or there are fewer steps; or there are more steps,
-        but the run has no checkpoint, or a run beside it has taken over its weights.
+        but the run has no checkpoint, or a run beside it has taken over its weights; or
+        the run's record is gone.
     """
+    _require_record(run)
     if not run.has_begun():
         return
     added = run.steps_added(record)
@@ -40,6 +42,17 @@ def check(run: RunFolder, record: RunRecord) -> None:
             f"{run.path} cannot go on to {record.config.optimizer.num_steps} steps: "
             f"its checkpoints are gone ({run.path / 'checkpoints'} is expected). Use "
             "another --workdir."
+        )
+
+
+def _require_record(run: RunFolder) -> None:
+    """Refuses weights whose record is gone: any other would pass for it."""
+    has_weights = run.has_checkpoint() or run.result_file.exists()
+    if has_weights and not run.config_file.exists():
+        raise errors.UserError(
+            f"{run.path} holds a trained run, but not its {run.config_file.name}, "
+            "which says what it was trained on: put that back, delete the folder to "
+            "train again, or use another --workdir."
         )
 
 

@@ -51,7 +51,8 @@ def check(
     Raises:
       UserError: bad cohort, split or network size; no volume to fine-tune on, or none
         that a method needs; batches that cannot be drawn; a run to go on from that is
-        missing or does not fit; or a folder that holds a run with other settings.
+        missing or does not fit; or a folder that holds a run with other settings, or
+        one that went on from a run that is gone.
     """
     cohort, split = _data_of(stage, cohort)
     made = {os.path.abspath(folder) for folder in to_come}
@@ -60,9 +61,25 @@ def check(
     _check_runs(there, stage, cohort, split, is_said=False)
     _check_methods(stage, cohort)
     run, record = RunFolder(stage.workdir), records.make_record(stage, cohort, split)
+    _refuse_other_start(run, [each for each in stage.other_runs if each not in there])
     lengthening.check(run, record)
     if not _is_over(run, record):
         list(batch_sizes.sizes(stage, cohort, split))
+
+
+def _refuse_other_start(run: RunFolder, to_come: Iterable[str]) -> None:
+    """Refuses a run that has begun from one that would be trained again.
+
+    Raises:
+      UserError: naming both.
+    """
+    gone = [each for each in to_come if not RunFolder(each).has_begun()]
+    if gone and run.has_begun():
+        raise errors.UserError(
+            f"{run.path} went on from {gone[0]}, which is gone and would be trained "
+            f"again: delete {run.path}, too, put {gone[0]} back, or use another "
+            "--workdir."
+        )
 
 
 def check_devices(stage: config.StageConfig) -> None:

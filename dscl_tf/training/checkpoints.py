@@ -9,7 +9,7 @@ from typing import Optional
 import tensorflow as tf
 
 from dscl_tf import errors
-from dscl_tf.training import finiteness
+from dscl_tf.training import checkpoint_lists, finiteness
 
 _LOG = logging.getLogger(__name__)
 # What TensorFlow raises for files that are missing, truncated, damaged or of another
@@ -73,6 +73,8 @@ class Checkpoints:
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.best_score = tf.Variable(-1.0, dtype=tf.float64, trainable=False)
         self.best_step = tf.Variable(-1, dtype=tf.int64, trainable=False)
+        for name in ("checkpoints", "best"):
+            checkpoint_lists.mend(folder / name)
         self._manager = tf.train.CheckpointManager(
             self._checkpoint(_is_scaled(optimizer)),
             str(folder / "checkpoints"),
@@ -116,7 +118,9 @@ class Checkpoints:
         Args:
           folder: the run folder, if this process writes to another one.
         """
-        paths = self._manager.checkpoints if folder is None else _saved_in(folder)
+        paths = self._manager.checkpoints
+        if folder is not None:
+            paths = checkpoint_lists.in_folder(folder / "checkpoints")
         for path in reversed(paths):
             fault = self._fault_of(path)
             if fault is None:
@@ -238,11 +242,6 @@ class Checkpoints:
             "best_step": int(self.best_step),
             "validation_dice": float(self.best_score),
         }
-
-
-def _saved_in(folder: pathlib.Path) -> list[str]:
-    state = tf.train.get_checkpoint_state(str(folder / "checkpoints"))
-    return list(state.all_model_checkpoint_paths) if state else []
 
 
 def _save(manager: tf.train.CheckpointManager, step: int) -> None:

@@ -92,6 +92,7 @@ def test_one_cell_and_again(flags, tmp_path):
         (["--cpus_per_task=2"], "--cpus_per_task has no effect with --engine=local"),
         (["--engine=ray", "--jobs=2"], "--jobs has no effect with --engine=ray"),
         (["--shard=2/2"], "--shard must be K/N"),
+        (["--distribution=multi_worker"], "multi_worker is for dscl-train"),
         (["--draws=1", "--sizes=9"], "10 subjects wanted, but only 5"),
         # Before any work, not when the cells that train before it are done.
         (

@@ -1,7 +1,7 @@
 import pytest
 
 from dscl_tf import config, errors
-from dscl_tf.experiments import comparison, grids
+from dscl_tf.experiments import comparison, grids, setting_paths
 from dscl_tf.training import stage_regions
 
 
@@ -25,7 +25,7 @@ def test_optimizer_settings_of_one_stage():
         "@finetune.optimizer.learning_rate=0.1"
     )
     stages = {
-        kind: comparison.replaced(
+        kind: setting_paths.replaced(
             config.StageConfig(kind, "", ""), found.settings_of(kind)
         ).optimizer
         for kind in ("encoder", "decoder", "finetune")
@@ -97,6 +97,33 @@ def test_first_round_of_a_method_in_rounds():
     assert found.without_rounds() == first
 
 
+def test_settings_are_checked_together_and_with_the_terms():
+    # G^R, unlike the default G^D, may have one volume; a warm-up fits its own steps.
+    comparison.parse("gr@global_.batch_volumes=1")
+    comparison.parse(
+        "gd@encoder.optimizer.num_steps=40000@encoder.optimizer.warmup_steps=12000"
+    )
+    grid = {"method": "gr", "settings": {"global_.batch_volumes": 1}}
+    assert comparison.from_json(grid).key == (
+        comparison.parse("gr@global_.batch_volumes=1").key
+    )
+    for setting in ("global_.batch_volumes=1", "encoder.optimizer.warmup_steps=12000"):
+        with pytest.raises(errors.UserError, match="must be"):
+            comparison.parse(f"gd@{setting}")
+
+
+def test_a_setting_in_the_name_and_beside_it_is_refused():
+    content = {"method": "gd@network.filters=4", "settings": {"network.filters": 3}}
+    with pytest.raises(errors.UserError, match=r"sets network\.filters twice"):
+        comparison.from_json(content)
+    both = {"method": "gd@views.brightness=0.2", "settings": {"finetune.batch_size": 4}}
+    turned = {
+        "method": "gd@finetune.batch_size=4",
+        "settings": {"views.brightness": 0.2},
+    }
+    assert comparison.from_json(both).key == comparison.from_json(turned).key
+
+
 def test_rows_of_the_tables():
     # Table 1 without its repeated row, and Table 2 with G^R and the benchmark.
     assert len(grids.TABLE_1) == 7 and len(grids.TABLE_2) == 14
@@ -109,7 +136,7 @@ def test_sweeps_fit_on_slices_of_64_pixels():
     swept = {row.name: dict(row.settings) for row in grids.make_grid(settings).methods}
     assert {"s2", "s6", "l1", "l5", "k1", "a4", "a16", "nearest5"} < set(swept)
     for name, paths in swept.items():
-        stage = comparison.replaced(config.StageConfig("decoder", "", ""), paths)
+        stage = setting_paths.replaced(config.StageConfig("decoder", "", ""), paths)
         local = stage.local
         side = 2 * 2**local.num_blocks  # Six levels: 2 pixels at the bottom.
         regions = stage_regions.make_regions(stage, (side, side))

@@ -1,9 +1,12 @@
 """An experiment as a whole, without its work."""
 
+import dataclasses
+
 import pytest
 
-from dscl_tf import config, errors, locks
+from dscl_tf import config, errors, files, locks
 from dscl_tf.experiments import experiment
+from dscl_tf.training import records, run_folder
 
 
 @pytest.fixture
@@ -19,6 +22,27 @@ def settings_of(make_stage, tmp_path):
         return config.ExperimentConfig(grid, bases, str(tmp_path), shard=shard)
 
     return make
+
+
+def test_more_steps_for_an_interrupted_cell_are_refused_before_any_work(
+    settings_of, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(experiment.running, "run_all", lambda *arguments: {})
+    settings = settings_of()
+    experiment.run(settings)
+    (first, _) = experiment._plan(settings).tasks
+    run = run_folder.RunFolder(first.stages[-1].workdir)
+    files.write_json(run.config_file, records.to_json(first.records[-1]))
+    (run.path / "checkpoints").mkdir()
+    (run.path / "checkpoints" / "checkpoint").touch()
+    experiment.run(settings)
+    finetune = settings.bases["finetune"]
+    more = dataclasses.replace(
+        finetune, optimizer=dataclasses.replace(finetune.optimizer, num_steps=9)
+    )
+    longer = {**settings.bases, "finetune": more}
+    with pytest.raises(errors.UserError, match="num_steps was 3, is now 9"):
+        experiment.run(dataclasses.replace(settings, bases=longer))
 
 
 def test_two_of_one_folder_are_refused_but_for_other_shards(

@@ -52,6 +52,30 @@ def test_pretraining_is_shared(expand):
         seen.add(task.name)
 
 
+def test_a_row_that_one_volume_suits_is_planned(expand):
+    found = expand(["gr@global_.batch_volumes=1"], draws=1)
+    encoder = found.pretraining[0].stages[0]
+    assert encoder.global_.strategy is config.GlobalStrategy.GR
+    assert encoder.global_.batch_volumes == 1
+
+
+def test_a_first_round_keeps_its_folder_when_the_grid_gets_a_row_for_it(
+    expand, tmp_path
+):
+    first = "cells/n1_draw0_seed0_mixup"
+    rows = ["random+mixup+consistency"]
+    assert expand(rows, draws=1).tasks[0].name == first
+    # Not trained yet, it is shared with the row's own cell.
+    (shared, cell) = expand([*rows, "random+mixup"], draws=1).tasks
+    assert shared.name == "cells/n1_draw0_seed0_random+mixup"
+    assert cell.stages[-1].init == shared.stages[-1].workdir
+    (tmp_path / first).mkdir(parents=True)
+    tasks = {t.name: t for t in expand([*rows, "random+mixup"], draws=1).tasks}
+    cell = tasks["cells/n1_draw0_seed0_random+mixup+consistency"]
+    assert cell.stages[-1].init == tasks[first].stages[-1].workdir
+    assert len(tasks) == 3
+
+
 def test_settings_of_a_sweep_have_an_encoder_of_their_own(expand):
     found = expand(["gd", "gd@global_.temperature=0.5", "gd@finetune.batch_size=4"])
     names = [task.name for task in found.pretraining]

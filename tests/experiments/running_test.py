@@ -176,3 +176,12 @@ def test_engine_settings_are_checked():
         config.EngineConfig(engine="slurm")
     with pytest.raises(errors.UserError, match="jobs must be at least 1"):
         config.EngineConfig(jobs=0)
+
+
+def test_no_time_is_told_before_a_task_has_told_it(tasks, tmp_path, caplog):
+    caplog.set_level("INFO")
+    a, c = tasks[0], tasks[2]
+    # The newest, c, ends first: it fails while nothing has finished.
+    run([a, c], tmp_path, FakeEngine(tmp_path, jobs=2, bad={"c"}))
+    assert "1/2 c, 1 failed." in caplog.text
+    assert "2/2 a; about 0 min left, 1 failed." in caplog.text

@@ -119,6 +119,25 @@ def test_no_task_is_lengthened(encoder_of, tmp_path, has_ended):
     assert not (tmp_path / task.name / worker.DONE).exists()
 
 
+def test_an_evaluation_of_a_run_that_was_deleted_is_replaced(
+    plan_of, tmp_path, monkeypatch
+):
+    task = plan_of(tmp_path).cells[0].task
+    asked = []
+    monkeypatch.setattr(worker.stages, "run", lambda chain: [chain[-1].workdir])
+    monkeypatch.setattr(worker.predictor, "open_predictor", lambda run: run)
+    monkeypatch.setattr(
+        worker.evaluate, "evaluate", lambda model, settings: asked.append(settings)
+    )
+    (tmp_path / task.name).mkdir(parents=True)
+    worker._do(tmp_path / task.name, task, pictures=False)
+    run = run_folder.RunFolder(task.stages[-1].workdir)
+    files.write_json(run.config_file, records.to_json(task.records[-1]))
+    files.write_json(run.result_file, {})
+    worker._do(tmp_path / task.name, task, pictures=False)
+    assert [each.overwrite for each in asked] == [True, False]
+
+
 def test_seconds_of_a_task_that_was_interrupted_add_up(
     encoder_of, tmp_path, monkeypatch
 ):

@@ -1,4 +1,5 @@
 import dataclasses
+import shutil
 import types
 
 import pytest
@@ -47,6 +48,26 @@ def test_a_missing_run_to_go_on_from_is_refused_before_any_work(
     with pytest.raises(errors.UserError, match="nowhere is not a finished run"):
         stages.run(chain)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_went_on_from_a_run_that_is_gone_is_not_taken_for_finished(
+    make_stage, tmp_path
+):
+    encoder = make_stage("encoder", tmp_path / "encoder", 1)
+    decoder = make_stage("decoder", tmp_path / "decoder", 1, init=encoder.workdir)
+    stages.run([encoder, decoder])
+    shutil.move(tmp_path / "encoder", tmp_path / "elsewhere")
+    with pytest.raises(
+        errors.UserError, match=r"decoder went on from \S+encoder, which is gone and"
+    ):
+        stages.run([encoder, decoder])
+    shutil.move(tmp_path / "elsewhere", tmp_path / "encoder")
+    stages.run([encoder, decoder])
+    # Without its record, weights would pass for those of any settings.
+    (tmp_path / "decoder" / "config.json").unlink()
+    with pytest.raises(errors.UserError, match="decoder holds a trained run, but not"):
+        stages.run([encoder, decoder])
+    assert not (tmp_path / "decoder" / "config.json").exists()
 
 
 def test_a_folder_that_another_process_trains_in_is_refused(make_stage, tmp_path):

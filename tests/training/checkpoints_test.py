@@ -54,6 +54,27 @@ def test_newest_is_restored_and_two_are_kept(saved):
     assert names == {"ckpt-2", "ckpt-3"}
 
 
+@pytest.mark.parametrize(
+    "content", [b"", b"\0" * 90, b"model_checkpoint_pa"], ids=["empty", "zeros", "cut"]
+)
+def test_a_damaged_list_is_written_anew(saved, caplog, content):
+    """As a power cut may leave it, since TensorFlow does not wait for the disk."""
+    (saved / "checkpoints" / "checkpoint").write_bytes(content)
+    with caplog.at_level(logging.WARNING):
+        run, model = open_run(saved)
+    assert "it is written anew, of the 2 that are there" in caplog.text
+    assert run.restore() == 3 and are(model, 3)
+    run.save(10)
+    names = {path.stem for path in (saved / "checkpoints").glob("*.index")}
+    assert names == {"ckpt-3", "ckpt-10"}
+    assert open_run(saved)[0].restore() == 10
+
+
+def test_a_list_that_was_deleted_is_a_new_start(saved):
+    (saved / "checkpoints" / "checkpoint").unlink()
+    assert open_run(saved)[0].restore() == 0
+
+
 def spoil(path, damage):
     """Cuts a file short or removes it, or changes its last byte."""
     content = path.read_bytes()
