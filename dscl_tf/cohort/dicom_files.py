@@ -30,6 +30,11 @@ _PATIENT, _PATIENT_NAME, _STUDY = "0010|0020", "0010|0010", "0020|000d"
 _SERIES, _INSTANCE, _TYPE = "0020|000e", "0008|0018", "0008|0008"
 _PHOTOMETRIC = "0028|0004"
 _NUMBER, _THICKNESS = "0020|0011", ("0018|0088", "0018|0050")
+_FRAMES = "0028|0008"
+# UIDs of study, series, object and frame of reference; dates of birth, study, series,
+# acquisition and content; accession number and study ID. Folders are named by them.
+_IDENTIFYING = (_STUDY, _SERIES, _INSTANCE, "0020|0052", "0010|0030", "0008|0020")
+_IDENTIFYING += ("0008|0021", "0008|0022", "0008|0023", "0008|0050", "0020|0010")
 _POSITION, _AXES, _PIXEL_MM = "0020|0032", "0020|0037", "0028|0030"
 # Fields that may distinguish slices at the same position. None identifies the patient.
 _MARKS = {
@@ -69,6 +74,7 @@ class Origin:
     patient: str  # Identifies the patient: ID, else the UID of the study or series.
     names: tuple[str, ...]  # ID and name of the patient, as far as the file has them.
     number: str = ""  # Number of the series in its study.
+    others: tuple[str, ...] = ()  # UIDs, dates and numbers that tell who it is, too.
 
 
 @dataclasses.dataclass
@@ -181,7 +187,7 @@ def _header(path: pathlib.Path) -> Optional[sitk.ImageFileReader]:
 
 def _add(series: dict[str, Found], path: pathlib.Path, reader) -> None:
     """Adds the slices of a file to those of its series."""
-    has_frames = reader.HasMetaDataKey("0028|0008") and not _text(reader, _POSITION)
+    has_frames = reader.HasMetaDataKey(_FRAMES) and not _text(reader, _POSITION)
     origin = _origin(reader, has_frames)
     found = series.setdefault(origin.uid, Found(origin, []))
     found.inverted += _text(reader, _PHOTOMETRIC) == "MONOCHROME1"
@@ -192,6 +198,11 @@ def _add(series: dict[str, Found], path: pathlib.Path, reader) -> None:
     try:
         if has_frames:
             slices = [Slice(path, *frame) for frame in dicom_frames.read(path)]
+        elif (count := _numbers(reader, _FRAMES, 1)) and count[0] > 1:
+            raise errors.UserError(
+                f"{path}: {count[0]:.0f} frames with one position for all: export them "
+                "as single slices, or as an enhanced object."
+            )
         elif (only := _only_slice(path, reader)) is not None:
             slices = [only]
         slices = [each for each in slices if _has_place(each)]
@@ -207,7 +218,8 @@ def _origin(reader, has_frames: bool) -> Origin:
     names = tuple(name for name in (patient, _text(reader, _PATIENT_NAME)) if name)
     patient = patient or _text(reader, _STUDY) or series
     uid, number = instance if has_frames else series, _text(reader, _NUMBER)
-    return Origin(uid, series, patient, names, number)
+    others = tuple(filter(None, (_text(reader, key) for key in _IDENTIFYING)))
+    return Origin(uid, series, patient, names, number, others)
 
 
 def _only_slice(path: pathlib.Path, reader) -> Optional[Slice]:

@@ -1,8 +1,10 @@
 """The geometry of each frame of a multi-frame DICOM file (enhanced MR or CT)."""
 
 import functools
+import logging
 import math
 import pathlib
+import warnings
 from types import ModuleType
 from typing import Any
 
@@ -35,7 +37,14 @@ def pydicom_for(what: str) -> ModuleType:
         import pydicom
     except ImportError:
         raise errors.extra_needed(f"{what} needs pydicom", "dicom") from None
+    silence()
     return pydicom
+
+
+def silence() -> None:
+    """Keeps pydicom from quoting values that it finds invalid: they may be UIDs."""
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", module=r"pydicom(\.|$)")
 
 
 @functools.lru_cache(maxsize=16)

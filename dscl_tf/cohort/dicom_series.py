@@ -8,7 +8,8 @@ import dataclasses
 import hashlib
 import pathlib
 import re
-from collections.abc import Iterator, Sequence
+import unicodedata
+from collections.abc import Iterator
 from typing import NamedTuple, Optional
 
 import numpy as np
@@ -16,12 +17,13 @@ import SimpleITK as sitk
 
 from dscl_tf import errors
 from dscl_tf.cohort import dicom_files, dicom_stack
-from dscl_tf.cohort.dicom_files import Found, Slice
+from dscl_tf.cohort.dicom_files import Found, Origin, Slice
 from dscl_tf.cohort.dicom_stack import Finding
 
 _HASH = 8  # Length of the hash of the UID in a case's name.
 _SHORTEST = 3  # Shorter parts of a patient's name or ID are not searched for.
-_REPLACED = "series"  # Stands for a folder name that contains the patient's name.
+_REPLACED = "series"  # Stands for a folder name that tells who the patient is.
+_UID = re.compile(r"\d+(\.\d+){3,}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +102,7 @@ def of(path: pathlib.Path) -> Series:
 def _series(folder: pathlib.Path, found: Found) -> Series:
     origin = found.origin
     identity = {
-        "name": f"{_prefix(folder, origin.names)}_{_short(origin.uid)}",
+        "name": f"{_prefix(folder, origin)}_{_short(origin.uid)}",
         "series_uid": origin.series_uid,
         "patient": origin.patient,
         "number": origin.number,
@@ -138,18 +140,35 @@ def _short(uid: str) -> str:
     return hashlib.sha256(uid.encode()).hexdigest()[:_HASH]
 
 
-def _prefix(folder: pathlib.Path, names: Sequence[str]) -> str:
+def _prefix(folder: pathlib.Path, origin: Origin) -> str:
     """The folder's name, made safe for file names.
 
-    _REPLACED if it contains a part of the patient's name or ID.
+    _REPLACED if it contains a part of the patient's name or ID, or a UID, a date or a
+    number of the series.
     """
     name = folder.absolute().name
-    parts = [part for each in names for part in re.split(r"[^\w]+|_", each.lower())]
-    whole = [re.sub(r"\W|_", "", each.lower()) for each in names]
-    lowered = re.sub(r"\W|_", "", name.lower())
-    if any(len(p) >= _SHORTEST and p in lowered for p in (*parts, *whole)):
+    words = _words(name)
+    joined = "".join(words)
+    of_names = [_words(each) for each in origin.names]
+    parts = [part for each in of_names for part in each]
+    # As "LiWu" and "WuLi"; a UID or a date is searched for without its dots or dashes.
+    whole = ["".join(each[::step]) for each in of_names for step in (1, -1)]
+    whole += ["".join(_words(each)) for each in origin.others]
+    is_within = any(len(p) >= _SHORTEST and p in joined for p in (*parts, *whole))
+    is_word = any(part.isalpha() and len(part) > 1 and part in words for part in parts)
+    if is_within or is_word or _UID.search(name):
         return _REPLACED
     return re.sub(r"[^A-Za-z0-9.-]+", "_", name).strip("._-") or _REPLACED
+
+
+def _words(text: str) -> list[str]:
+    """The words and numbers of a text in lower case, letters without accents."""
+    plain = "".join(
+        each
+        for each in unicodedata.normalize("NFKD", text.casefold())
+        if not unicodedata.combining(each)
+    )
+    return [word for word in re.split(r"[\W_]+", plain) if word]
 
 
 def read(path: pathlib.Path) -> sitk.Image:

@@ -7,6 +7,7 @@ Contradictions are therefore reported once for all files of a dataset.
 
 import gzip
 import logging
+import math
 import os
 import pathlib
 from collections.abc import Iterable
@@ -102,7 +103,24 @@ def fault(path: pathlib.Path) -> Optional[tuple[str, str]]:
     if not _has_voxels(header):
         kind = header["datatype"]
         return f"field datatype: found {kind}, expected that of a voxel", _COPY_AGAIN
-    return _fault_of_place(header)
+    return _fault_of_start(header, path) or _fault_of_place(header)
+
+
+def _fault_of_start(
+    header: nibabel.Nifti1Header, path: pathlib.Path
+) -> Optional[tuple[str, str]]:
+    """ITK takes a start of the voxels within the header for the header's end."""
+    if not bytes(header["magic"].item()).startswith(b"n+"):
+        return None  # The voxels are in a file of their own.
+    start, least = float(header["vox_offset"]), len(header.binaryblock)
+    length = math.inf
+    if not formats.kind_of(path).is_packed:
+        length = path.stat().st_size
+    # Written so that NaN counts as a fault.
+    if not least <= start < length:
+        found = f"{start:g}, expected {least + 4} or more, within the file"
+        return f"field vox_offset: found {found}", "save the original again"
+    return None
 
 
 def _fault_of_place(header: nibabel.Nifti1Header) -> Optional[tuple[str, str]]:

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 import dscl_tf
 from dscl_tf import errors, files
-from dscl_tf.cohort import dicom_series
+from dscl_tf.cohort import dicom_frames, dicom_series
 from dscl_tf.inference import structure_codes
 from dscl_tf.inference.structures import Structure
 
@@ -50,6 +50,7 @@ def require() -> tuple[Any, Any]:
         ) from None
     # It logs the UIDs of the objects that it copies from; no log is to have them.
     logging.getLogger("highdicom").setLevel(logging.WARNING)
+    dicom_frames.silence()
     return highdicom, pydicom
 
 

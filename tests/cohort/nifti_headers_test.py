@@ -51,6 +51,18 @@ def test_conflicts(path, rows, codes, expected):
     assert found is None if expected is None else expected in found
 
 
+@pytest.mark.parametrize("start", [0, -5, 4, np.nan, np.inf, 3e9])
+def test_a_start_of_the_voxels_that_cannot_be_is_a_fault(tmp_path, start):
+    path = making.write(tmp_path / "a.nii", making.intensities())
+    assert nifti_headers.fault(path) is None
+    content = bytearray(path.read_bytes())
+    content[108:112] = struct.pack("<f", start)
+    path.write_bytes(content)
+    what, cure = nifti_headers.fault(path)
+    assert what.startswith("field vox_offset: found") and "expected 352 or more" in what
+    assert cure == "save the original again"
+
+
 @pytest.mark.parametrize("content", [b"", b"\x1f\x8b\x08", b"x" * 400, None])
 def test_what_is_no_nifti_has_no_conflict(tmp_path, content):
     if content is not None:

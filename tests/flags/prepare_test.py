@@ -77,6 +77,22 @@ def test_channels_that_are_no_list_or_said_twice_are_refused(values, said):
         build(source="a", output="b", **values)
 
 
+@pytest.mark.parametrize(
+    ("typed", "values", "said"),
+    [
+        ("--percentiles=1,98", {"window": ["-200", "600"]}, "no effect with --window"),
+        ("--bias_levels=2", {"bias_correction": False}, "without --bias_correction"),
+        ("--bias_shrink=2", {"bias_correction": False}, "without --bias_correction"),
+    ],
+)
+def test_typed_flags_without_effect_are_refused(monkeypatch, typed, values, said):
+    build(source="a", output="b", **values)
+    monkeypatch.setattr("sys.argv", ["dscl-prepare", typed])
+    build(source="a", output="b")
+    with pytest.raises(errors.UserError, match=said):
+        build(source="a", output="b", **values)
+
+
 def test_one_number_stands_for_two():
     found = build(source="a", output="b", size_px=["32"], percentiles=["2", "98.5"])
     assert found.settings.size_px == (32, 32)

@@ -1,7 +1,9 @@
 """DICOM in, masks and DICOM segmentations out, read back by other readers."""
 
 import pathlib
+import subprocess
 import sys
+import warnings
 
 import highdicom
 import numpy as np
@@ -310,6 +312,34 @@ def test_no_uid_is_logged(model, tmp_path, caplog):
     for secret in (ds.SOPInstanceUID, ds.SeriesInstanceUID, "MRN-4711", "Doe"):
         assert secret not in caplog.text
     assert "out/in_" in caplog.text
+
+
+def test_no_invalid_uid_is_quoted_by_pydicom(tmp_path):
+    """Its warnings quote values; a number with a leading zero makes a UID invalid."""
+    code = (
+        "import sys; from dscl_tf.cohort import dicom_series, volumes;"
+        "from dscl_tf.inference import dicom_seg, structures;"
+        "import pathlib, SimpleITK as sitk;"
+        "path = pathlib.Path(sys.argv[1]);"
+        "mask = sitk.Cast(dicom_series.header(path), sitk.sitkUInt8);"
+        "named = structures.structures(('background', 'RV'));"
+        "dicom_seg.write(mask, path, pathlib.Path(sys.argv[2]), named)"
+    )
+    uid = "1.2.826.0.1.03680043.0815"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Those of writing it.
+        paths = dicom_making.write_series(
+            tmp_path / "in", voxels(blocks()), StudyInstanceUID=uid
+        )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(paths[0]), str(tmp_path / "out.dcm")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out.dcm").stat().st_size
+    assert "0815" not in done.stdout + done.stderr
 
 
 def test_a_bad_series_is_named_and_the_others_go_on(model, tmp_path):

@@ -61,6 +61,7 @@ def read(root: pathlib.Path, request: Request, why: str) -> Dataset:
         if name not in images
     ]
     faults += _labels_among(images)
+    faults += [] if folder else _labels_beside(root, images)
     told = {"why": why, "faults": tuple(faults), "labels": folder}
     return Dataset("folder", root, cases, None, channels=channels, **told)
 
@@ -76,6 +77,20 @@ def _labels_among(images: Collection[str]) -> list[Problem]:
     shown = first_of(names, _SHOWN, " and ")
     what = f"{shown}, treated as images", "only images", cure
     return [Problem(WARNING, "", "all images", "name", *what)]
+
+
+def _labels_beside(root: pathlib.Path, images: Collection[str]) -> list[Problem]:
+    """A warning if labels lie beside the folder of images, and were not asked for."""
+    beside = root.resolve().parent / listing.LABELS
+    if root.name == listing.LABELS or not beside.is_dir():
+        return []
+    names = [formats.strip_suffix(path.name) for path in listing.visible(beside)]
+    count = len({*names} & {*images})
+    if not count:
+        return []
+    what = f"{count} volumes of the images' names", "--labels with it"
+    cure = f"they are not read: give --labels={beside} if they are labels"
+    return [Problem(WARNING, "", str(beside), "labels", *what, cure)]
 
 
 def _later(paths: Sequence[pathlib.Path]) -> tuple[tuple[pathlib.Path, None], ...]:

@@ -120,11 +120,48 @@ def test_one_patient_id_for_all_is_said(tmp_path, caplog):
     assert "All series have the same Patient ID" in caplog.text
 
 
-@pytest.mark.parametrize("folder", ["Doe_Jane", "scan of jane", "mrn4711", "MRN-4711"])
+@pytest.mark.parametrize(
+    "folder",
+    [
+        *("Doe_Jane", "scan of jane", "mrn4711", "MRN-4711", "janedoe"),
+        *("1970-01-01", "MR_20200101", "1.2.826.0.1.3680043.8.498.12"),
+    ],
+)
 def test_a_folder_named_by_the_patient_names_no_case(tmp_path, folder):
     dicom_making.write_series(tmp_path / folder, voxels())
     (case,) = find(tmp_path).cases
     assert case.name.startswith("series_") and case.subject == case.name
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "is_told"),
+    [
+        ("Li^Wu", "Wu_Li", True),
+        ("Li^Wu", "LIWU2", True),
+        ("Müller^H", "Muller_H", True),
+        ("Li^Wu", "liver_T1", False),
+    ],
+)
+def test_short_names_and_accents_are_known(tmp_path, name, folder, is_told):
+    character_set = "ISO_IR 192"
+    dicom_making.write_series(
+        tmp_path / folder,
+        voxels(),
+        PatientName=name,
+        SpecificCharacterSet=character_set,
+    )
+    (case,) = find(tmp_path).cases
+    assert case.name.rpartition("_")[0] == ("series" if is_told else folder)
+
+
+def test_frames_without_places_of_their_own_are_a_fault_of_their_series(tmp_path):
+    (path,) = dicom_making.write_series(tmp_path / "a", voxels()[:1])
+    dicom_making.write_series(tmp_path / "b", voxels())
+    ds = pydicom.dcmread(path)
+    ds.NumberOfFrames, ds.PixelData = 3, 3 * ds.PixelData
+    dicom_making.save(ds, path)
+    ((field, found, _),) = faults(tmp_path)
+    assert field == "file" and "3 frames with one position for all" in found
 
 
 def test_names_in_latin_1_are_known_and_odd_uids_are_read(tmp_path):

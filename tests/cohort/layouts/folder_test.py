@@ -35,6 +35,17 @@ def test_plain_folder(plain):
     assert all(c.subject == c.name and c.label is None for c in dataset.cases)
 
 
+def test_labels_beside_that_are_not_asked_for_are_told(plain):
+    (told,) = layouts.find(layouts.Request(plain / "images")).faults
+    assert told.severity == "warning" and told.file == str(plain / "labels")
+    assert told.found == "2 volumes of the images' names"
+    assert f"give --labels={plain / 'labels'}" in told.cure
+    asked = layouts.Request(plain / "images", labels=plain / "labels")
+    assert not layouts.find(asked).faults
+    # The two folders together are a dataset.
+    assert not layouts.find(layouts.Request(plain)).faults
+
+
 def test_labels_of_the_same_names(plain):
     cases = find(plain / "images", labels=plain / "labels").cases
     found = {case.name: case.label and case.label.name for case in cases}
@@ -76,7 +87,7 @@ def test_labels_beside_their_images_are_said(plain, end):
 def test_names_that_end_like_labels_alone_are_images(plain):
     for name in ("p7_seg", "mask", "p1_segmented", "p1seg"):
         making.write(plain / f"images/{name}.nrrd", making.intensities())
-    assert find(plain / "images").faults == ()
+    assert find(plain / "images", labels=plain / "labels").faults == ()
 
 
 def test_what_is_no_dataset_is_named(plain):
@@ -130,11 +141,12 @@ def test_dicom_beside_the_volumes_is_said(plain):
     values = miniatures.subject(0)[0].astype(int)
     dicom_making.write_series(plain / "images" / "more" / "scan", values)
     dataset = find(plain / "images")
-    (fault,) = dataset.faults
+    _, fault = dataset.faults  # The first one is of the labels beside.
     assert dataset.format == "folder" and len(dataset.cases) == 3
     assert not fault.is_error and "DICOM files such as more/scan/" in fault.found
     assert "--format=dicom" in fault.cure
-    assert find(plain / "images", "folder").faults == ()
+    (of_labels,) = find(plain / "images", "folder").faults
+    assert of_labels.field == "labels"
 
 
 def test_volumes_of_other_formats_are_rows(plain):
