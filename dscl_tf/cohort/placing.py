@@ -67,11 +67,11 @@ def placed(label: sitk.Image, image: Any) -> sitk.Image:
     if turn is None:
         return label
     steps, first = turn
-    last = first + steps @ (np.array(label.GetSize()) - 1)
+    last = first + steps @ (np.array(_size(label)) - 1)
     values = sitk.GetArrayViewFromImage(label).transpose(2, 1, 0)
     values = values.transpose(np.abs(steps).argmax(axis=1))
     values = np.flip(values, np.flatnonzero(steps.sum(axis=1) < 0))
-    whole = np.zeros(image.GetSize()[:3], values.dtype)
+    whole = np.zeros(_size(image), values.dtype)
     low, high = np.minimum(first, last), np.maximum(first, last) + 1
     whole[tuple(map(slice, low, high))] = values
     result = sitk.GetImageFromArray(np.ascontiguousarray(whole.transpose(2, 1, 0)))
@@ -93,11 +93,11 @@ def _placing(label: Any, image: Any) -> Optional[tuple[np.ndarray, np.ndarray]]:
 
 def _is_whole(label: Any, image: Any) -> bool:
     """Whether a label and its image have the same size, up to the order of axes."""
-    return sorted(label.GetSize()[:3]) == sorted(image.GetSize()[:3])
+    return sorted(_size(label)) == sorted(_size(image))
 
 
 def _same_size(label: Any, image: Any) -> bool:
-    return tuple(label.GetSize()[:3]) == tuple(image.GetSize()[:3])
+    return _size(label) == _size(image)
 
 
 def _turn(label: Any, image: Any) -> Optional[tuple[np.ndarray, np.ndarray]]:
@@ -108,25 +108,34 @@ def _turn(label: Any, image: Any) -> Optional[tuple[np.ndarray, np.ndarray]]:
       image index of the label's first voxel. None if a voxel of the label is not on the
       image's grid, or not inside of it.
     """
-    if min(len(label.GetSize()), len(image.GetSize())) < 3:
-        return None
     (to, to_mm, start), (of, of_mm, origin) = frame(image), frame(label)
     to_index = np.linalg.inv(to * to_mm)
     steps, first = to_index @ (of * of_mm), to_index @ (origin - start)
-    extent = np.array(label.GetSize()[:3]) - 1
+    extent = np.array(_size(label)) - 1
     whole, whole_first = np.rint(steps).astype(int), np.rint(first).astype(int)
     is_turn = all((np.abs(whole).sum(axis=axis) == 1).all() for axis in (0, 1))
     off = np.abs(first - whole_first) + np.abs(steps - whole) @ (extent + 1)
     if not is_turn or off.max() > _OFF_GRID:
         return None
     ends = np.stack([whole_first, whole_first + whole @ extent])
-    if ends.min() < 0 or (ends.max(axis=0) >= image.GetSize()[:3]).any():
+    if ends.min() < 0 or (ends.max(axis=0) >= _size(image)).any():
         return None
     return whole, whole_first
 
 
 def frame(image: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Direction [3, 3], spacing (mm) and origin (mm) of the first three axes."""
+    """Direction [3, 3], spacing (mm) and origin (mm) of the first three axes.
+
+    A 2-D image counts as one slice of 1 mm, as `volumes.read_image` reads it.
+    """
     extent = len(image.GetSize())
-    direction = np.reshape(image.GetDirection(), (extent, extent))[:3, :3]
-    return direction, np.array(image.GetSpacing()[:3]), np.array(image.GetOrigin()[:3])
+    direction, spacing_mm, origin = np.eye(3), np.ones(3), np.zeros(3)
+    axes = min(extent, 3)
+    cosines = np.reshape(image.GetDirection(), (extent, extent))
+    direction[:axes, :axes] = cosines[:axes, :axes]
+    spacing_mm[:axes], origin[:axes] = image.GetSpacing()[:3], image.GetOrigin()[:3]
+    return direction, spacing_mm, origin
+
+
+def _size(image: Any) -> tuple[int, int, int]:
+    return (*image.GetSize(), 1)[:3]

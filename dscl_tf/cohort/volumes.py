@@ -303,7 +303,8 @@ def _unreadable(path: pathlib.Path, error: Exception) -> errors.UserError:
     if "orthonormal" in reason:
         cure = (
             "its header's axes are not at right angles; re-save it with valid "
-            "orientation (for NIfTI, a correct qform) first."
+            "orientation (for NIfTI, a correct qform) first. If it is a 2-D slice that "
+            "is not axial, save it as a volume of one slice (x, y, 1)."
         )
     return errors.UserError(f"Cannot read {path} ({reason}): {cure}")
 

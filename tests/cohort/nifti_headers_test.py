@@ -137,7 +137,7 @@ def test_a_time_step_of_0_is_none_of_a_voxel(path):
 
 def test_sheared_axes_of_nifti_are_refused_by_name(path):
     miniatures.shear(path)
-    message = r"a\.nii.*orthonormal.*not at right angles; re-save"
+    message = r"a\.nii.*orthonormal.*not at right angles; re-save.*volume of one slice"
     with pytest.raises(errors.UserError, match=message):
         volumes.read_image(path)
 

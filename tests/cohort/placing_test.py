@@ -188,3 +188,28 @@ def test_a_frame_of_a_4d_file_has_a_cropped_label(tmp_path):
     whole[0] = 0
     whole[:, :, 9:] = 0
     np.testing.assert_array_equal(found, whole)
+
+
+@pytest.mark.parametrize("suffix", [".nrrd", ".nii.gz"])
+def test_a_label_of_a_2d_image_is_turned_by_its_header_too(tmp_path, suffix):
+    image = sitk.GetImageFromArray(making.intensities()[2])
+    label = sitk.GetImageFromArray(making.labels()[2].astype(np.int32))
+    for each in (image, label):
+        each.SetSpacing((2.0, 2.0))
+        each.SetOrigin((-10.0, 20.0))
+    case = cases.Case("p", "p", tmp_path / f"i{suffix}", tmp_path / f"l{suffix}")
+    sitk.WriteImage(image, str(case.image))
+    sitk.WriteImage(label[:, ::-1], str(case.label))  # With its header.
+    expected = sitk.GetArrayFromImage(label)
+    np.testing.assert_array_equal(
+        sitk.GetArrayFromImage(cases.read_raw_label(case))[0], expected
+    )
+    checked = check(case)
+    assert checked.facts.is_label_turned and not checked.problems
+    # A part of it lies where it was drawn.
+    sitk.WriteImage(label[2:10, 3:9], str(case.label))
+    expected = np.zeros_like(expected)
+    expected[3:9, 2:10] = making.labels()[2][3:9, 2:10]
+    np.testing.assert_array_equal(
+        sitk.GetArrayFromImage(cases.read_raw_label(case))[0], expected
+    )
