@@ -61,8 +61,8 @@ def check(
     _check_runs(there, stage, cohort, split, is_said=False)
     _check_methods(stage, cohort)
     run, record = RunFolder(stage.workdir), records.make_record(stage, cohort, split)
-    _refuse_other_start(run, [each for each in stage.other_runs if each not in there])
     lengthening.check(run, record)
+    _refuse_other_start(run, [each for each in stage.other_runs if each not in there])
     if not _is_over(run, record):
         list(batch_sizes.sizes(stage, cohort, split))
 
