@@ -211,6 +211,28 @@ def test_all_labelled_volumes_are_shown_by_their_steps():
     assert f"{same} with as many steps and {more} with four times as many" in readme
 
 
+def test_todays_recipe_is_told_as_its_cells_say():
+    content = COMMITTED["today_test_acdc.json"]
+    longer = "gd+lr_crops+consistency@finetune.consistency.steps_factor=24"
+    rows = {row["size"]: row for row in content["table"] if row["method"] == longer}
+    assert list(rows) == [1, 2, 8]
+    means = "{:.3f}, {:.3f} and {:.3f}".format(*(it["mean"] for it in rows.values()))
+    counts = "[{}, {} and {} draws]".format(*(it["n"] for it in rows.values()))
+    readme = " ".join((DOCS.parent / "README.md").read_text("utf-8").split())
+    assert f"has {means} in {counts}(docs/results/test-patients.md" in readme
+    dice = {size: [] for size in rows}
+    for cell in content["cells"]:
+        if cell["method"] == longer:
+            dice[cell["size"]].append(f"{cell['dice']:.3f}")
+    one, two, eight = (
+        " and ".join([", ".join(it[:-1]), it[-1]]) for it in dice.values()
+    )
+    for page in ("results.md", "results/test-patients.md"):
+        text = " ".join((DOCS / page).read_text("utf-8").split())
+        for told in (one, two, eight):
+            assert told in text, (page, told)
+
+
 @pytest.mark.parametrize(
     "page, methods",
     [
