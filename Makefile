@@ -17,11 +17,15 @@ help:
 	@echo "make lint      ruff alone"
 	@echo "make clean     remove $(VENV) and demo_run"
 
+# A Python that is named has to be the environment's, if there is one.
+define SAME_PYTHON
+if [ "$(origin PYTHON)" = "command line" ] && $(RUN) -c '' 2>/dev/null \
+ && [ "$$($(PYTHON) -c '$(VERSION)')" != "$$($(RUN) -c '$(VERSION)')" ]; then echo "Error: $(VENV) has\
+ another Python than $(PYTHON); name a folder for that one, VENV=.venv-other, or make clean." >&2; exit 1; fi
+endef
+
 setup: $(READY)
-ifeq ($(origin PYTHON),command line)
-	@if [ "$$($(PYTHON) -c '$(VERSION)')" != "$$($(RUN) -c '$(VERSION)')" ]; then echo "Error: $(VENV) has\
-	 another Python than $(PYTHON); name a folder for that one, VENV=.venv-other, or make clean." >&2; exit 1; fi
-endif
+	@$(SAME_PYTHON)
 
 # Again only when what is installed changed, so that an existing .venv costs nothing.
 $(READY): requirements.txt setup.py pyproject.toml
@@ -29,8 +33,9 @@ $(READY): requirements.txt setup.py pyproject.toml
 	 (with venv), and none was found; install one, or name it: make PYTHON=/path/to/python3.11." >&2; exit 1; fi
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 9) <= v <= (3, 13) else \
 	"Error: dscl_tf needs Python 3.9 to 3.13, found %d.%d; name another: make PYTHON=/path/to/python3.11." % v)'
-	@echo "Setting up $(VENV) with $(PYTHON); once, a few minutes."
-	@$(PYTHON) -m venv $(VENV)
+	@$(SAME_PYTHON)
+	@echo "Setting up $(VENV); once, a few minutes."
+	@$(RUN) -c '' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 

@@ -26,7 +26,8 @@ TENSORFLOW = [
     "tensorflow-addons==0.23.0; python_version<'3.12'",
     "tensorflow==2.21.*; python_version>='3.12'",
     "tf-keras==2.21.*; python_version>='3.12'",
-    "tensorboard>=2.20; python_version>='3.12'",  # 2.15 brings its own.
+    "tensorboard>=2.21; python_version>='3.12'",  # 2.15 brings its own,
+    "setuptools<82; python_version<'3.12'",  # which imports pkg_resources.
 ]
 # The CUDA libraries of NVIDIA GPUs (docs/gpu.md).
 CUDA = [
@@ -70,6 +71,7 @@ setuptools.setup(
         "nibabel>=5",
         "absl-py>=2.0",
         "matplotlib>=3.7",
+        "pillow>=9",
     ],
     extras_require={
         "cuda": CUDA,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dscl_tf import config_differences, errors, results_json
+from dscl_tf.methods import registered
 
 # Including `init`, which the grid sets for each cell.
 _NOT_DECISIVE = (*config_differences.LEFT_OUT, "init")
@@ -25,7 +26,8 @@ def read_all(paths: Sequence[str]) -> list[dict[str, Any]]:
 def check_same_settings(paths: Sequence[str], contents: Sequence[Mapping]) -> None:
     """Refuses experiments whose stages have different settings.
 
-    Settings that only one of two versions knows do not count.
+    Settings that only one of two versions knows do not count, nor do those of methods
+    that no row has.
 
     Raises:
       UserError: naming the settings.
@@ -91,12 +93,28 @@ def _settings(content: Mapping) -> dict[str, Any]:
         for stage, each in found.items()
         if isinstance(each, dict)
     }
+    for stage, each in kept.items():
+        own = each.pop("finetune", {})
+        if stage == "finetune":  # Other stages have no use for it.
+            unused = _unused_methods(content["grid"]["methods"])
+            each["finetune"] = {k: v for k, v in own.items() if k not in unused}
     split = kept.get("finetune") and found["finetune"].get("split")
     if isinstance(split, dict):
         kept["split"] = _of_split(split)
     # Set by benchmarks/retested.py if they are not the chosen ones.
     kept["weights"] = content["cohort"].get("weights", "chosen")
     return config_differences.flat(kept)
+
+
+def _unused_methods(rows: Sequence[Mapping]) -> set[str]:
+    """The methods of fine-tuning that no row has: their settings had no effect."""
+    if not all("settings" in row for row in rows):
+        return set()  # Written by an earlier version, which did not say.
+    paths = {path for row in rows for path in row["settings"]}
+    used = {path.split(".")[1] for path in paths if path.startswith("finetune.")}
+    if "rounds" in paths:
+        used.add("pseudo_labels")
+    return set(registered.METHODS) - used
 
 
 def _of_split(split: Mapping[str, Any]) -> dict[str, Any]:

@@ -78,6 +78,29 @@ def test_pretraining_that_one_piece_lacks_is_taken_from_another(tmp_path):
     assert found["pretraining"] == states[1]
 
 
+@pytest.mark.parametrize(
+    ("methods", "fits"), [({"random", "gd+lr_crops"}, True), (None, False)]
+)
+def test_settings_of_methods_that_no_row_has_do_not_count(tmp_path, methods, fits):
+    content = json.loads((COMMITTED / "today_test_acdc.json").read_text("utf-8"))
+    grid = content["grid"]
+    rows = [m for m in grid["methods"] if methods is None or m["name"] in methods]
+    cells = [c for c in content["cells"] if methods is None or c["method"] in methods]
+    paths = []
+    for factor in (12.0, 24.0):
+        for stage in grid["settings"].values():
+            stage["finetune"]["consistency"]["steps_factor"] = factor
+        part = {**content, "grid": {**grid, "methods": rows}, "cells": cells}
+        part["table"] = []
+        paths.append(tmp_path / f"{factor}.json")
+        paths[-1].write_text(json.dumps(part), encoding="utf-8")
+    done = merged(tmp_path / "both.json", *paths)
+    assert (done.returncode == 0) is fits, done.stderr
+    if not fits:
+        said = "are of other settings: finetune.finetune.consistency.steps_factor is"
+        assert said in done.stderr
+
+
 def test_the_first_result_of_a_cell_stays(tmp_path):
     content = json.loads(WHOLE.read_text(encoding="utf-8"))
     cells = [dict(cell) for cell in content["cells"][:3]]

@@ -11,7 +11,6 @@ from tests.bin import running
 
 ROOT = pathlib.Path(__file__).parents[1]
 COMMITTED = ROOT / "docs" / "results"
-PRESETS = ROOT / "flags" / "presets"
 
 
 def reproduced(new, old):

@@ -176,6 +176,7 @@ def open_predictor(
     Raises:
       UserError: if `path` is none of them; the message says what was found.
     """
+    runtime.take_memory_as_needed()
     if (pathlib.Path(path) / "saved_model.pb").is_file():
         if last:
             raise errors.UserError(
@@ -239,8 +240,7 @@ def settings_of(segmenter: run_folder.Segmenter) -> dict[str, Any]:
         "preprocessing": preprocessing_json,
         "label_names": list(segmenter.label_names),
     }
-    if segmenter.largest_component:
-        # Left out if empty, so that ids of existing models do not change.
+    if segmenter.largest_component:  # Else left out, for the same reason.
         settings["largest_component"] = list(segmenter.largest_component)
     if segmenter.label_values is not None:
         settings["label_values"] = list(segmenter.label_values)

@@ -274,6 +274,7 @@ def load_network(record: RunRecord, checkpoint: pathlib.Path) -> tf.keras.Model:
     Raises:
       UserError: the checkpoint is missing, damaged, or of another network.
     """
+    runtime.take_memory_as_needed()
     with runtime.float32_networks():
         model = networks.build_unet(
             record.config.network,

@@ -120,10 +120,18 @@ def devices(config: RuntimeConfig) -> Devices:
     Raises:
       UserError: the devices are not available.
     """
-    for device in tf.config.list_physical_devices("GPU"):
-        # Otherwise one run takes all the memory of every card.
-        tf.config.experimental.set_memory_growth(device, True)
+    take_memory_as_needed()
     return distribution.start(config.distribution)
+
+
+def take_memory_as_needed() -> None:
+    """Otherwise a process takes all the memory of every card.
+
+    To be called before anything is computed; later it has no effect.
+    """
+    for device in tf.config.list_physical_devices("GPU"):
+        with contextlib.suppress(RuntimeError):  # TensorFlow has begun to compute.
+            tf.config.experimental.set_memory_growth(device, True)
 
 
 def start(runtime: Runtime, seed: int) -> None:

@@ -89,3 +89,17 @@ def test_start_sets_policy_and_seed():
     finally:
         tf.keras.mixed_precision.set_global_policy("float32")
     assert draws[0] == draws[1] != draws[2]
+
+
+def test_memory_of_all_gpus_grows_as_it_is_needed(monkeypatch):
+    asked = []
+
+    def grow(device, is_on):
+        asked.append((device, is_on))
+        if device == "b":
+            raise RuntimeError("Physical devices cannot be modified after ...")
+
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a", "b"])
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", grow)
+    runtime.take_memory_as_needed()
+    assert asked == [("a", True), ("b", True)]
