@@ -85,7 +85,10 @@ def hard_labels(
     is_known = tf.reduce_max(probabilities, axis=-1) >= settings.confidence
     known = tf.where(is_known, chosen, logits.shape[-1])
     if settings.one_piece:
-        is_apart = (chosen > 0) & ~pieces.main_piece(chosen, logits.shape[-1])
+        # Unsure pixels do not say which piece it is: one of them may be all that the
+        # slice has of a structure.
+        main = pieces.main_piece(chosen, logits.shape[-1], is_known)
+        is_apart = (chosen > 0) & ~main
         known = tf.where(is_apart, 0, known)
     return chosen, known
 

@@ -6,6 +6,7 @@ of each class in each slice; here it is one piece of all classes together.
 """
 
 from collections.abc import Iterable
+from typing import Optional
 
 import numpy as np
 import tensorflow as tf
@@ -13,19 +14,24 @@ import tensorflow as tf
 # The share of foreground voxels that may lie outside the main pieces, since
 # interpolation cuts some off.
 _TOLERANCE = 0.001
+_EQUAL = 1e-5  # Sums of shares that differ by less are equal, but for rounding.
 _AT_ONCE = 16  # Slices; limits memory, which has a number for each pixel and class.
 
 
-def main_piece(labels: tf.Tensor, num_classes: int) -> tf.Tensor:
+def main_piece(
+    labels: tf.Tensor, num_classes: int, counts: Optional[tf.Tensor] = None
+) -> tf.Tensor:
     """The piece of each slice that has most of its structures.
 
     Pixels that touch at a corner are of one piece. A piece's share of a structure is
     the fraction of the structure's pixels that it has. The main piece is the one with
-    the largest sum of shares, as in `inference.components` for whole masks.
+    the largest sum of shares, and of equal ones the largest, as in
+    `inference.components` for whole masks.
 
     Args:
       labels: int32 [n, H, W]; 0 is the background.
       num_classes: background included.
+      counts: bool [n, H, W], the pixels that count for the shares; None: all.
 
     Returns:
       Bool [n, H, W].
@@ -37,13 +43,19 @@ def main_piece(labels: tf.Tensor, num_classes: int) -> tf.Tensor:
     # there are before it runs.
     numbers = shape[1] * shape[2] + 1
     segments = pieces + numbers * tf.range(shape[0])[:, None, None]
-    pixels = tf.math.unsorted_segment_sum(
-        tf.one_hot(labels, num_classes)[..., 1:], segments, shape[0] * numbers
-    )
-    pixels = tf.reshape(pixels, [shape[0], numbers, num_classes - 1])
+    maps = tf.one_hot(labels, num_classes)[..., 1:]
+    if counts is not None:
+        maps *= tf.cast(counts, tf.float32)[..., None]
+    maps = tf.concat([maps, tf.cast(is_structure, tf.float32)[..., None]], axis=-1)
+    pixels = tf.math.unsorted_segment_sum(maps, segments, shape[0] * numbers)
+    pixels = tf.reshape(pixels, [shape[0], numbers, num_classes])
+    size, pixels = pixels[..., -1], pixels[..., :-1]
     total = tf.reduce_sum(pixels, axis=1, keepdims=True)
     shares = tf.reduce_sum(tf.math.divide_no_nan(pixels, total), axis=-1)
-    main = tf.argmax(shares, axis=1, output_type=tf.int32)
+    most = tf.reduce_max(shares, axis=1, keepdims=True)
+    main = tf.argmax(
+        tf.where(shares >= most - _EQUAL, size, -1.0), axis=1, output_type=tf.int32
+    )
     return is_structure & (pieces == main[:, None, None])
 
 

@@ -118,6 +118,23 @@ def test_what_lies_apart_from_the_main_piece_is_background():
     np.testing.assert_array_equal(known, expected)
 
 
+@pytest.mark.parametrize(
+    "specks",
+    [[(2, 3, 1, 0.52)], [(40, 3, 1, 0.52), (40, 4, 2, 0.52)], [(2, 3, 1, 0.99)]],
+)
+def test_a_speck_makes_no_structure_background(specks):
+    """It may be all that the slice has of its own structure."""
+    labels, probability = np.zeros((1, 48, 48), int), np.full((1, 48, 48), 0.99)
+    labels[0, 14:34, 14:34] = 3
+    for row, column, label, sure in specks:
+        labels[0, row, column], probability[0, row, column] = label, sure
+    others = (1 - probability[..., None]) / 3
+    said = np.where(np.eye(4)[labels] == 1, probability[..., None], others)
+    settings = ConsistencyConfig(confidence=0.95, one_piece=True)
+    _, known = loss.hard_labels(tf.constant(np.log(said), tf.float32), settings)
+    np.testing.assert_array_equal(known.numpy() == 3, labels == 3)
+
+
 @pytest.fixture(scope="module")
 def viewed():
     """Views of slices that tell themselves apart by their intensity."""

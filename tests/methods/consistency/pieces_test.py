@@ -43,6 +43,20 @@ def test_it_is_the_one_of_the_library(slices, jit):
     assert (found != (slices > 0)).any(axis=(1, 2)).sum() >= 5
 
 
+@pytest.mark.parametrize("rows", [(1, 8), (8, 1)])
+def test_of_equal_shares_the_largest_piece_is_the_main_one(rows):
+    small, large = rows
+    values = np.zeros((1, 16, 20), np.int32)
+    values[0, small, 3], values[0, large : large + 4, 8:14] = 1, 2
+    found = pieces.main_piece(tf.constant(values), NUM_CLASSES).numpy()
+    np.testing.assert_array_equal(found, values == 2)
+    np.testing.assert_array_equal(found[0], by_library(values[0]))
+    # Where no pixel counts, it is the largest, too.
+    nothing = tf.zeros(values.shape, tf.bool)
+    found = pieces.main_piece(tf.constant(values), NUM_CLASSES, nothing).numpy()
+    np.testing.assert_array_equal(found, values == 2)
+
+
 def test_a_snake_is_one_piece():
     values = np.zeros((1, 9, 12), np.int32)
     values[0, ::2] = 1
