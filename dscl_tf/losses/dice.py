@@ -106,6 +106,6 @@ def label_maps(labels: tf.Tensor, num_classes: int) -> tf.Tensor:
 def soft_dice_of_sums(sums: tf.Tensor) -> tf.Tensor:
     """The loss of a batch from its `soft_dice_sums`, float32 [2, C]."""
     overlap, total = tf.unstack(sums)
-    # With the added 1e-7 pixels, a class that neither has counts as found; one that only
-    # the softmax has, with more than 1e-7 pixels in all, does not.
+    # With the added 1e-7 pixels, a class that neither has counts as found; one of which
+    # the softmax has more than 1e-7 pixels in all does not.
     return 1.0 - tf.reduce_mean((2.0 * overlap + 1e-7) / (total + 1e-7))
