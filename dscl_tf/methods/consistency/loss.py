@@ -85,10 +85,9 @@ def hard_labels(
     is_known = tf.reduce_max(probabilities, axis=-1) >= settings.confidence
     known = tf.where(is_known, chosen, logits.shape[-1])
     if settings.one_piece:
-        # Unsure pixels do not say which piece it is: one of them may be all that the
-        # slice has of a structure.
-        main = pieces.main_piece(chosen, logits.shape[-1], is_known)
-        is_apart = (chosen > 0) & ~main
+        # Of all pixels, unsure ones too: where a false piece is the only sure one, the
+        # true ones would become background.
+        is_apart = (chosen > 0) & ~pieces.main_piece(chosen, logits.shape[-1])
         known = tf.where(is_apart, 0, known)
     return chosen, known
 

@@ -6,7 +6,6 @@ of each class in each slice; here it is one piece of all classes together.
 """
 
 from collections.abc import Iterable
-from typing import Optional
 
 import numpy as np
 import tensorflow as tf
@@ -18,9 +17,7 @@ _EQUAL = 1e-5  # Sums of shares that differ by less are equal, but for rounding.
 _AT_ONCE = 16  # Slices; limits memory, which has a number for each pixel and class.
 
 
-def main_piece(
-    labels: tf.Tensor, num_classes: int, counts: Optional[tf.Tensor] = None
-) -> tf.Tensor:
+def main_piece(labels: tf.Tensor, num_classes: int) -> tf.Tensor:
     """The piece of each slice that has most of its structures.
 
     Pixels that touch at a corner are of one piece. A piece's share of a structure is
@@ -31,7 +28,6 @@ def main_piece(
     Args:
       labels: int32 [n, H, W]; 0 is the background.
       num_classes: background included.
-      counts: bool [n, H, W], the pixels that count for the shares; None: all.
 
     Returns:
       Bool [n, H, W].
@@ -44,8 +40,6 @@ def main_piece(
     numbers = shape[1] * shape[2] + 1
     segments = pieces + numbers * tf.range(shape[0])[:, None, None]
     maps = tf.one_hot(labels, num_classes)[..., 1:]
-    if counts is not None:
-        maps *= tf.cast(counts, tf.float32)[..., None]
     maps = tf.concat([maps, tf.cast(is_structure, tf.float32)[..., None]], axis=-1)
     pixels = tf.math.unsorted_segment_sum(maps, segments, shape[0] * numbers)
     pixels = tf.reshape(pixels, [shape[0], numbers, num_classes])
