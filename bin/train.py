@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Pre-trains and fine-tunes a segmenter on a prepared cohort."""
 
-from dscl_flags import binary, interruptions, pseudo_labels, run, training
+from dscl_flags import binary, command_line, interruptions, pseudo_labels, run, training
 
 USAGE = """
 dscl-train --prepared=DIR --workdir=DIR [--stage=encoder|decoder|pretext|finetune|all]
@@ -22,9 +22,9 @@ def main() -> None:
     from dscl_tf.methods import rounds
     from dscl_tf.stages import opening, timing
 
-    if not binary.is_given("--recipe"):
+    if not command_line.is_given("--recipe"):
         configs = [
-            opening.without_methods_in_want(stage, is_chosen=binary.is_given)
+            opening.without_methods_in_want(stage, is_chosen=command_line.is_given)
             for stage in configs
         ]
     first = pseudo_labels.first_round()

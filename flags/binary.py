@@ -21,7 +21,7 @@ from typing import Callable, Optional
 from absl import app
 from absl import flags as absl_flags
 from absl import logging as absl_logging
-from dscl_flags import interruptions
+from dscl_flags import command_line, interruptions
 
 from dscl_tf import errors
 
@@ -89,7 +89,7 @@ def parse(
     if _HELP.intersection(argv[1:]):
         sys.stdout.write(help_text(usage, groups, recipe))
         sys.exit(EXIT_DONE)
-    if recipe and not is_given("--recipe", argv):
+    if recipe and not command_line.is_given("--recipe", argv):
         argv = [argv[0], f"--recipe={recipe}", *argv[1:]]
     try:
         rest = absl_flags.FLAGS(_expand(argv, groups))
@@ -108,39 +108,6 @@ def parse(
         if isinstance(value, float) and not math.isfinite(value):
             _fail(f"--{name} must be a finite number, found {value}.")
     return rest
-
-
-def is_given(flag: str, argv: Optional[Sequence[str]] = None) -> bool:
-    """Whether a flag is typed: on the command line, or in a flagfile named there.
-
-    What presets and recipes set is not typed.
-
-    Args:
-      flag: with or without its dashes.
-      argv: the command line, by default this process's.
-    """
-    words = list(sys.argv if argv is None else argv)
-    with contextlib.suppress(absl_flags.Error):  # Parsing says what cannot be read.
-        words = absl_flags.FLAGS.read_flags_from_files(words)
-    name = flag.lstrip("-")
-    return any(re.match(rf"--?({name}=|(no)?{name}$)", word) for word in words[1:])
-
-
-def refuse_typed(
-    flag: absl_flags.FlagHolder, switch: absl_flags.FlagHolder, needed: str
-) -> None:
-    """Refuses a flag that has no effect, since `switch` lacks the value it needs.
-
-    A flag that only a preset sets is not refused.
-
-    Raises:
-      UserError: the flag is on the command line.
-    """
-    if is_given(f"--{flag.name}"):
-        raise errors.UserError(
-            f"--{flag.name} belongs to --{switch.name}={needed} and has no effect "
-            f"with --{switch.name}={switch.value}: leave one of them out."
-        )
 
 
 def preset_names() -> list[str]:

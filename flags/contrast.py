@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Collection, Sequence
 
 from absl import flags
-from dscl_flags import binary, pretext
+from dscl_flags import command_line, pretext
 
 from dscl_tf import config, errors
 
@@ -169,7 +169,7 @@ def refuse_unused(settings: config.StageConfig) -> None:
     """
     if settings.global_.unused:
         needed = config.GlobalStrategy.POSITIONAL.value
-        binary.refuse_typed(_POSITION_THRESHOLD, _GLOBAL_STRATEGY, needed)
+        command_line.refuse_typed(_POSITION_THRESHOLD, _GLOBAL_STRATEGY, needed)
     local, in_joint = settings.local, settings.finetune.uses_groups
     has_global = settings.global_.strategy is not config.GlobalStrategy.NONE
     has_local = local.strategy is not config.LocalStrategy.NONE
@@ -181,7 +181,7 @@ def refuse_unused(settings: config.StageConfig) -> None:
             _refuse(of_global, _GLOBAL_STRATEGY, config.GlobalStrategy.GD.value)
     (other,) = set(config.LocalViews) - {local.views}
     for field in local.unused:
-        binary.refuse_typed(_OF_VIEWS[field], _LOCAL_VIEWS, other.value)
+        command_line.refuse_typed(_OF_VIEWS[field], _LOCAL_VIEWS, other.value)
 
 
 def _refuse(
@@ -191,7 +191,7 @@ def _refuse(
     for flag in unused:
         if pretext.replaces_contrast():
             pretext.refuse_of_contrast(flag)
-        binary.refuse_typed(flag, strategy, needed)
+        command_line.refuse_typed(flag, strategy, needed)
 
 
 def refuse_unused_in_rows(
@@ -208,13 +208,9 @@ def refuse_unused_in_rows(
       UserError: a flag that would be ignored in silence.
     """
     positional = config.GlobalStrategy.POSITIONAL.value
-    if binary.is_given(f"--{_POSITION_THRESHOLD.name}") and positional not in starts:
-        raise errors.UserError(
-            f"--{_POSITION_THRESHOLD.name} has no effect, since no row of --methods "
-            f"starts with {positional}: add one, or leave the flag out."
-        )
+    command_line.refuse_without_row(_POSITION_THRESHOLD, [positional], starts)
     own = local_config()
-    if binary.is_given(f"--{_LOCAL_VIEWS.name}") and not is_said:
+    if command_line.is_given(_LOCAL_VIEWS.name) and not is_said:
         raise errors.UserError(
             f"--{_LOCAL_VIEWS.name} is for dscl-train: in an experiment lr and ld have "
             "views that differ in intensity, lr_crops and ld_crops random crops."
@@ -233,7 +229,7 @@ def refuse_unused_in_rows(
 def _typed(fields: Collection[str]) -> list[str]:
     """The flags of some fields of `_OF_VIEWS` that are on the command line."""
     names = (f"--{_OF_VIEWS[field].name}" for field in fields)
-    return [name for name in names if binary.is_given(name)]
+    return [name for name in names if command_line.is_given(name)]
 
 
 def chosen() -> list[str]:
@@ -242,7 +238,7 @@ def chosen() -> list[str]:
     return [
         f"--{flag.name}={flag.value}"
         for flag in flags_of
-        if binary.is_given(f"--{flag.name}") and flag.value != "none"
+        if command_line.is_given(flag.name) and flag.value != "none"
     ]
 
 

@@ -4,7 +4,7 @@ import pathlib
 from typing import Optional
 
 from absl import flags
-from dscl_flags import binary, inference
+from dscl_flags import command_line, inference
 
 from dscl_tf import config, errors
 
@@ -105,7 +105,7 @@ def split() -> Optional[config.SplitConfig]:
     Raises:
       UserError: flags that contradict each other.
     """
-    typed = (binary.is_given(f"--{each.name}") for each in (_SPLIT, _SPLIT_NAME))
+    typed = (command_line.is_given(each.name) for each in (_SPLIT, _SPLIT_NAME))
     if not any(typed):
         return None
     if not _SPLIT.value:

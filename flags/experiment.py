@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from absl import flags
-from dscl_flags import binary, contrast, methods, network, pretext, run
+from dscl_flags import command_line, contrast, methods, network, pretext, run
 
 from dscl_tf import config, errors
 from dscl_tf.config import experiment
@@ -124,7 +124,7 @@ def _refuse_what_the_grid_sets() -> None:
     """Refuses flags that the grid sets: they would be ignored in silence."""
     for own, names in _SET_BY_GRID.items():
         for name in names:
-            if binary.is_given(f"--{name}"):  # A preset may set it, for dscl-train.
+            if command_line.is_given(name):  # A preset may set it, for dscl-train.
                 raise errors.UserError(
                     f"--{name} is for dscl-train: in an experiment --{own} sets it."
                 )
@@ -155,7 +155,7 @@ def refuse_unused(
     )
     pretext.refuse_unused_in_rows(starts)
     in_rounds = any(kind.term.in_rounds for kind in kinds.values())
-    if binary.is_given("--rounds") and not in_rounds:
+    if command_line.is_given("--rounds") and not in_rounds:
         raise errors.UserError(
             "--rounds has no effect: no row of --methods goes on from a first "
             "fine-tuning. Leave it out."
@@ -165,7 +165,7 @@ def refuse_unused(
 def _refuse_what_the_engine_has_not() -> None:
     others = {"local": ("cpus_per_task", "gpus_per_task"), "ray": ("jobs",)}
     for name in others[_ENGINE.value]:
-        if binary.is_given(f"--{name}"):
+        if command_line.is_given(name):
             raise errors.UserError(
                 f"--{name} has no effect with --engine={_ENGINE.value}: leave it out, "
                 "or choose the other engine."

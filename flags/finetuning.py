@@ -1,7 +1,7 @@
 """Fine-tuning and its augmentation."""
 
 from absl import flags
-from dscl_flags import binary
+from dscl_flags import command_line
 
 from dscl_tf import config, errors
 
@@ -84,7 +84,7 @@ def finetune_config() -> config.FinetuneConfig:
       UserError: a range is given that the chosen augmentation does not take.
     """
     if _KIND.value != config.AugmentationKind.PAPER.value:
-        unused = [f.name for f in (_ROTATION, _SCALE) if binary.is_given(f"--{f.name}")]
+        unused = [f.name for f in (_ROTATION, _SCALE) if command_line.is_given(f.name)]
         if unused:
             raise errors.UserError(
                 f"--{unused[0]} belongs to --augmentation=paper; the strong ones have "

@@ -5,7 +5,7 @@ import importlib
 from collections.abc import Iterator, Mapping
 
 from absl import flags
-from dscl_flags import binary, pseudo_labels
+from dscl_flags import command_line, pseudo_labels
 
 from dscl_tf import config, errors
 from dscl_tf.methods import registered
@@ -56,6 +56,6 @@ def unused(on: Mapping[str, MethodSettings]) -> Iterator[tuple[str, str]]:
         of_method = flags.FLAGS.get_flags_for_module(MODULES[name].__name__)
         for flag in of_method:
             is_used = in_rounds and flag.name == "self_training_first"
-            is_said = binary.is_given(f"--{flag.name}") and flag.value != flag.default
+            is_said = command_line.is_given(flag.name) and flag.value != flag.default
             if is_said and not is_used:
                 yield flag.name, of_method[0].name

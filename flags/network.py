@@ -1,7 +1,7 @@
 """The networks."""
 
 from absl import flags
-from dscl_flags import binary
+from dscl_flags import command_line
 
 from dscl_tf import config, errors
 
@@ -67,4 +67,4 @@ def refuse_unused(settings: config.NetworkConfig) -> None:
     """
     for flag in (_BATCH_NORM_MOMENTUM, _SYNC_BATCH_NORM):
         if flag.name in settings.unused:
-            binary.refuse_typed(flag, _NORM, config.NormKind.BATCH.value)
+            command_line.refuse_typed(flag, _NORM, config.NormKind.BATCH.value)

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from absl import flags
-from dscl_flags import binary
+from dscl_flags import command_line
 
 from dscl_tf import config, errors
 
@@ -40,7 +40,7 @@ def refuse_unused(stages: Collection[str]) -> None:
       UserError: a flag that would be ignored in silence.
     """
     for stage, flag in _STEPS.items():
-        if binary.is_given(f"--{flag.name}") and stage not in stages:
+        if command_line.is_given(flag.name) and stage not in stages:
             raise errors.UserError(
                 f"--{flag.name} has no effect: these settings have no {stage} stage "
                 f"({', '.join(stages)}). Leave it out, or choose a strategy or task "

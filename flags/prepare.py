@@ -3,7 +3,7 @@
 from typing import Optional
 
 from absl import flags
-from dscl_flags import binary, pairs
+from dscl_flags import command_line, pairs
 
 from dscl_tf import config, errors
 from dscl_tf.cohort import cases, layouts
@@ -204,14 +204,14 @@ def _refuse_unused() -> None:
 
     They would be recorded, and make cohorts of equal slices count as different.
     """
-    if _WINDOW.value and binary.is_given(f"--{_PERCENTILES.name}"):
+    if _WINDOW.value and command_line.is_given(_PERCENTILES.name):
         raise errors.UserError(
             f"--{_PERCENTILES.name} has no effect with --{_WINDOW.name}, which says "
             "itself what becomes 0 and 1: leave one of them out."
         )
     of_bias = (_BIAS_SHRINK, _BIAS_LEVELS, _BIAS_ITERATIONS, _BIAS_CONVERGENCE)
     for flag in () if _BIAS.value else of_bias:
-        if binary.is_given(f"--{flag.name}"):
+        if command_line.is_given(flag.name):
             raise errors.UserError(
                 f"--{flag.name} has no effect without --{_BIAS.name}: leave it out, or "
                 "correct the bias field."

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Iterator
 
 from absl import flags
-from dscl_flags import binary, pairs
+from dscl_flags import command_line, pairs
 
-from dscl_tf import config, errors
+from dscl_tf import config
 
 _DEFAULT = config.PretextConfig()
 
@@ -61,7 +61,7 @@ def refuse_unused(settings: config.PretextConfig) -> None:
     """
     for flag, tasks in _used_by():
         if settings.task.value not in tasks:
-            binary.refuse_typed(flag, _TASK, tasks[0])
+            command_line.refuse_typed(flag, _TASK, tasks[0])
 
 
 def refuse_unused_in_rows(starts: Collection[str]) -> None:
@@ -74,11 +74,7 @@ def refuse_unused_in_rows(starts: Collection[str]) -> None:
       UserError: a flag that would be ignored in silence.
     """
     for flag, tasks in _used_by():
-        if binary.is_given(f"--{flag.name}") and not set(tasks) & set(starts):
-            raise errors.UserError(
-                f"--{flag.name} has no effect, since no row of --methods starts with "
-                f"{' or '.join(tasks)}: add one, or leave the flag out."
-            )
+        command_line.refuse_without_row(flag, tasks, starts)
 
 
 def _used_by() -> Iterator[tuple[flags.FlagHolder, list[str]]]:
@@ -102,7 +98,7 @@ def refuse_of_contrast(flag: flags.FlagHolder) -> None:
     Raises:
       UserError: it is on the command line.
     """
-    binary.refuse_typed(flag, _TASK, config.PretextTask.NONE.value)
+    command_line.refuse_typed(flag, _TASK, config.PretextTask.NONE.value)
 
 
 def replaces_contrast() -> bool:

@@ -1,7 +1,7 @@
 """Which volumes are for what."""
 
 from absl import flags
-from dscl_flags import binary
+from dscl_flags import command_line
 
 from dscl_tf import config, errors
 
@@ -75,7 +75,7 @@ def split_config() -> config.SplitConfig:
 
 def _refuse_draws_beside_lists() -> None:
     for holder in _OF_A_DRAW:
-        if binary.is_given(f"--{holder.name}"):
+        if command_line.is_given(holder.name):
             raise errors.UserError(
                 f"--{holder.name} has no effect with --split={_FILE.value}, whose "
                 "lists are used (a preset may name that file): choose one of its "

@@ -133,7 +133,7 @@ class Method:
         )
 
 
-def parse(text: str, title: Optional[str] = None, is_whole: bool = True) -> Method:
+def parse(text: str, title: Optional[str] = None) -> Method:
     """Parses a name such as "gd+lr+mixup" or "gd@global_.num_partitions=6".
 
     Terms are joined by "+": at most one initialisation (random if there is none), one
@@ -143,12 +143,16 @@ def parse(text: str, title: Optional[str] = None, is_whole: bool = True) -> Meth
     Args:
       text: the name.
       title: title for tables; None: made from the terms.
-      is_whole: whether no settings are to follow, with which these have to fit.
 
     Raises:
       UserError: an unknown term or one in the wrong place, or a setting that is not
         one of the stages' or has a wrong type.
     """
+    return _whole(_parsed(text, title))
+
+
+def _parsed(text: str, title: Optional[str] = None) -> Method:
+    """As `parse`, but settings may not fit each other: others are to follow."""
     names, *settings = text.split("@")
     terms = names.split("+")
     _check_terms(text, terms)
@@ -164,7 +168,7 @@ def parse(text: str, title: Optional[str] = None, is_whole: bool = True) -> Meth
             f"Method {text!r}: {local[0]} needs an encoder of one of "
             f"{', '.join(CONTRASTS)} before it."
         )
-    made = Method(
+    return Method(
         name=_folder_name(text),
         title=title or _title(terms, settings),
         initial=RANDOM if start == BENCHMARK else start,
@@ -173,7 +177,6 @@ def parse(text: str, title: Optional[str] = None, is_whole: bool = True) -> Meth
         all_labelled=start == BENCHMARK,
         settings=_in_order(text, [_setting(text, each) for each in settings]),
     )
-    return _whole(made) if is_whole else made
 
 
 def _whole(method: Method) -> Method:
@@ -227,7 +230,7 @@ def from_json(content: Any) -> Method:
             f"{', '.join(sorted(allowed))}, all of them texts except settings, which "
             f"is an object; found {content!r:.200}."
         )
-    made = parse(content["method"], content.get("title"), is_whole=False)
+    made = _parsed(content["method"], content.get("title"))
     more = [
         (path, _checked(path, v)) for path, v in content.get("settings", {}).items()
     ]

@@ -176,7 +176,6 @@ def open_predictor(
     Raises:
       UserError: if `path` is none of them; the message says what was found.
     """
-    runtime.take_memory_as_needed()
     if (pathlib.Path(path) / "saved_model.pb").is_file():
         if last:
             raise errors.UserError(
@@ -314,6 +313,7 @@ def _label_values(
 
 
 def _signature(path: pathlib.Path) -> Any:
+    runtime.take_memory_as_needed()
     try:
         loaded = tf.saved_model.load(str(path))
     except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:

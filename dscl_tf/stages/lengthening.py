@@ -47,8 +47,7 @@ def check(run: RunFolder, record: RunRecord) -> None:
 
 def _require_record(run: RunFolder) -> None:
     """Refuses weights whose record is gone: any other would pass for it."""
-    has_weights = run.has_checkpoint() or run.result_file.exists()
-    if has_weights and not run.config_file.exists():
+    if run.has_weights() and not run.config_file.exists():
         raise errors.UserError(
             f"{run.path} holds a trained run, but not its {run.config_file.name}, "
             "which says what it was trained on: put that back, delete the folder to "

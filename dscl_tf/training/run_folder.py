@@ -100,8 +100,11 @@ class RunFolder:
 
     def has_begun(self) -> bool:
         """Whether it holds a run with a checkpoint, or with a result."""
-        begun = self.has_checkpoint() or self.result_file.exists()
-        return begun and self.config_file.exists()
+        return self.has_weights() and self.config_file.exists()
+
+    def has_weights(self) -> bool:
+        """Whether there is a checkpoint, or a result, whether of a known run or not."""
+        return self.has_checkpoint() or self.result_file.exists()
 
     def has_checkpoint(self) -> bool:
         """Whether there is a checkpoint to resume from; best weights do not count."""

@@ -7,7 +7,7 @@ import re
 import pytest
 from absl import flags as absl_flags
 from absl.testing import flagsaver
-from dscl_flags import binary, pseudo_labels, run, training
+from dscl_flags import binary, command_line, pseudo_labels, run, training
 
 from dscl_tf import config, errors
 from dscl_tf.methods import registered
@@ -598,8 +598,10 @@ def test_presets_and_recipes_may_have_one_dash_as_all_flags(parse):
     binary.parse(words, training.GROUPS, "", recipe="best")
     found = finetune_config()
     assert found.batch_size == 12 and not found.consistency.is_on
-    assert binary.is_given("--recipe", words) and binary.is_given("--preset", words)
-    assert not binary.is_given("--loss", words)
+    assert command_line.is_given("--recipe", words) and command_line.is_given(
+        "--preset", words
+    )
+    assert not command_line.is_given("--loss", words)
 
 
 @pytest.mark.parametrize("flag", ["pseudo_confidence", "consistency_confidence"])
