@@ -1,9 +1,10 @@
 """The training loop: steps, logs, checkpoints, stopping. It knows no loss."""
 
+import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Callable, Optional
 
 import numpy as np
@@ -72,9 +73,11 @@ def train(training: Training) -> str:
                 action(done)
             if done == last or done % config.runtime.log_every == 0:
                 meter.report(done)
-            for hook in training.hooks:
-                if done == last or done % hook.every == 0:
-                    hook.action(done)
+            due = [h for h in training.hooks if done == last or done % h.every == 0]
+            if due:
+                with meter.paused():
+                    for hook in due:
+                        hook.action(done)
             looks = done < last and done % devices.steps_between_stops == 0
             stopping = looks and devices.any_asked(bool(stop))
             if done == last or stopping or done % config.runtime.checkpoint_every == 0:
@@ -113,6 +116,15 @@ class _Meter:
             tf.stack([tf.cast(value, tf.float32) for value in scalars.values()])
         )
         self._images += batch["image"].shape[0]
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Keeps the time of a validation or a picture out of images per second."""
+        if self._steps:
+            self._steps[-1].numpy()  # Steps that a device has queued are not paused.
+        before = time.perf_counter()
+        yield
+        self._since += time.perf_counter() - before
 
     def _next(self, batches) -> Mapping[str, tf.Tensor]:
         try:

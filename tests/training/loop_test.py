@@ -167,6 +167,30 @@ def test_time_is_divided_between_input_and_step(
         assert f"step {step}/6: loss 1.0000, 0 images/s, {left} s left" in caplog.text
 
 
+def test_validation_counts_in_the_time_left_and_not_as_training(
+    make_training, tmp_path, monkeypatch, caplog
+):
+    clock = Clock()
+    monkeypatch.setattr(loop, "time", clock)
+
+    def scalars_of(step):
+        clock.now += 4
+        return {"loss": 1.0}
+
+    def validate(step):
+        clock.now += 100
+
+    training, _ = make_training(scalars_of, num_steps=4, log_every=2)
+    training = dataclasses.replace(training, hooks=[loop.Hook(1, validate)])
+    with caplog.at_level(logging.INFO):
+        loop.train(training)
+    rows = (tmp_path / "metrics.csv").read_text().splitlines()
+    for step in (2, 4):
+        assert f"{step},train/images_per_second,0.5" in rows
+    # 108 s have passed at the second step: 4 + 100 + 4.
+    assert "step 2/4: loss 1.0000, 0 images/s, 1 min 48 s left" in caplog.text
+
+
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
 def test_signal_saves_and_stops(make_training, kind):
     def scalars_of(step):
