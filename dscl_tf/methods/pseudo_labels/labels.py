@@ -93,10 +93,8 @@ def make(labels: PseudoLabels, names: Sequence[str], settings: PseudoLabelConfig
     made_from = {
         "teacher": _checksum(run_folder.RunFolder(settings.teacher)),
         "cohort": labels.cohort.content_id,
-        "confidence": settings.confidence,
+        **_threshold(settings),
     }
-    if settings.keep_fraction:
-        made_from["keep_fraction"] = settings.keep_fraction
     counts = _counts_of(labels, made_from)
     missing = [n for n in names if n not in counts or not labels.has(n)]
     if missing:
@@ -110,15 +108,23 @@ def make(labels: PseudoLabels, names: Sequence[str], settings: PseudoLabelConfig
     _report([counts[name] for name in names], labels.cohort.label_names)
 
 
+def _threshold(settings: PseudoLabelConfig) -> dict[str, float]:
+    """The one setting that decides which pixels are known."""
+    if settings.keep_fraction:
+        return {"keep_fraction": settings.keep_fraction}
+    return {"confidence": settings.confidence}
+
+
 def _counts_of(labels: PseudoLabels, made_from: dict) -> dict[str, list]:
-    """The pixel counts of labelled volumes; none if another teacher labelled them."""
+    """The pixel counts of labelled volumes; none if made from something else."""
     if not labels.summary_file.exists():
         return {}
     content = files.read_json_object(labels.summary_file, "summary of pseudo-labels")
     counts = content.pop("volumes", None)
     if content != made_from or not isinstance(counts, dict):
         _LOG.warning(
-            "The pseudo-labels in %s are not from this teacher: they are made again.",
+            "The pseudo-labels in %s are of another teacher, cohort or threshold: they "
+            "are made again.",
             labels.summary_file.parent,
         )
         labels.summary_file.unlink()

@@ -119,13 +119,22 @@ def test_another_teacher_or_confidence_makes_all_again(labels, teacher, caplog):
     pseudo_labels.make(labels, NAMES, settings_of(teacher))
     pseudo_labels.make(labels, NAMES, settings_of(teacher, 0.0))
     assert 2 not in labels.of("p0")
-    assert "not from this teacher" in caplog.text
+    assert "of another teacher" in caplog.text
     caplog.clear()
     pseudo_labels.make(labels, NAMES, settings_of(teacher, 0.0))
-    assert "not from this teacher" not in caplog.text
+    assert "of another teacher" not in caplog.text
     (teacher / "best" / "ckpt-1.index").write_bytes(b"other weights")
     pseudo_labels.make(labels, NAMES, settings_of(teacher, 0.0))
-    assert "not from this teacher" in caplog.text
+    assert "of another teacher" in caplog.text
+
+
+def test_confidence_is_not_asked_where_a_fraction_decides(labels, teacher, caplog):
+    for confidence in (0.9, 0.5):
+        settings = PseudoLabelConfig(str(teacher), confidence, keep_fraction=0.25)
+        pseudo_labels.make(labels, NAMES, settings)
+    assert "made again" not in caplog.text
+    pseudo_labels.make(labels, NAMES, settings_of(teacher, 0.5))
+    assert "made again" in caplog.text
 
 
 def test_class_that_is_never_known_is_warned_of(labels, teacher, caplog, monkeypatch):
