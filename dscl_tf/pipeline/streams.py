@@ -94,9 +94,14 @@ def _of_steps(make: Callable, first_step: int, num_steps: int) -> tf.data.Datase
     """Applies `make` to each step: several at once, but the results in order."""
     # AutoGraph has nothing to convert, here or in any step, but takes seconds to look.
     make = tf.autograph.experimental.do_not_convert(make)
-    return tf.data.Dataset.range(first_step, num_steps).map(
+    batches = tf.data.Dataset.range(first_step, num_steps).map(
         make, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
+    # As many at once as there are threads, up to 16, which one map does not need tuned:
+    # the tuner sometimes keeps the end of a stage waiting for seconds.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.with_options(options)
 
 
 class Stream(Source):

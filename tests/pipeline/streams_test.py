@@ -56,6 +56,10 @@ def test_without_a_device_they_are_those_of_open(sources):
     np.testing.assert_array_equal(found["image"], expected["image"])
 
 
+def test_no_tuner_keeps_the_end_of_a_stage_waiting(sources):
+    assert sources["finetune"].open(SEED, 0, 1).options().autotune.enabled is False
+
+
 def test_only_the_device_augments(tiny_cohort, table):
     eager = []
 
