@@ -152,6 +152,11 @@ LONGER = "random@optimizer.num_steps=5200"
 ROWS = (SHOWN[0], LONGER, *SHOWN[1:])
 COLUMNS = (*SHOWN[:2], LONGER, SHOWN[2])
 SHOWN_OF = COMMITTED["recipe_test_acdc.json"]
+TODAY = {
+    row["size"]: row
+    for row in COMMITTED["today_test_acdc.json"]["table"]
+    if row["method"] == "gd+lr_crops+consistency@finetune.consistency.steps_factor=24"
+}
 SHOWN_SIZES = [1, 2, 8]
 # G^D + L^R + mixup, the paper's best row.
 BEST_OF_PAPER = results.of_paper("acdc")["gd+lr+mixup"]
@@ -166,6 +171,10 @@ def rows_of(text, first_cell):
     ]
 
 
+def mean_of(row):
+    return f"{row['mean']:.3f} ± {row['std']:.3f}"
+
+
 def figures_of(size, methods):
     by_method = {row["method"]: row for row in SHOWN_OF["table"] if row["size"] == size}
     return [by_method[method] for method in methods]
@@ -173,11 +182,14 @@ def figures_of(size, methods):
 
 @pytest.mark.parametrize("size", SHOWN_SIZES)
 def test_the_short_page_says_what_the_cells_say(size):
-    shown = rows_of((DOCS / "results.md").read_text("utf-8"), size)
+    *shown, today = rows_of((DOCS / "results.md").read_text("utf-8"), size)
     found = figures_of(size, ROWS)
     assert len(shown) == len(found) == len(ROWS)
+    row = TODAY[size]
+    assert f"today's preset, {row['n']} of " in today[1]
+    assert today[2:] == [mean_of(row), ""]
     for (_, _, dice, gain), row in zip(shown, found):
-        assert dice == f"{row['mean']:.3f} ± {row['std']:.3f}"
+        assert dice == mean_of(row)
         versus = row["versus_random"]
         expected = versus and (
             f"{versus['mean']:+.3f} [{versus['low']:+.3f}, {versus['high']:+.3f}], "
@@ -190,8 +202,8 @@ def test_the_short_page_says_what_the_cells_say(size):
 def test_the_readme_says_what_the_cells_say(size):
     text = (DOCS.parent / "README.md").read_text("utf-8")
     (shown,) = rows_of(text, size)
-    found = figures_of(size, COLUMNS)
-    expected = [f"{row['mean']:.3f} ± {row['std']:.3f}" for row in found]
+    found = [*figures_of(size, COLUMNS), TODAY[size]]
+    expected = [mean_of(row) for row in found]
     assert shown[1:] == [*expected, f"{BEST_OF_PAPER[str(size)]:.3f}"]
 
 
@@ -208,21 +220,17 @@ def test_all_labelled_volumes_are_shown_by_their_steps():
     shown = rows_of((DOCS / "results.md").read_text("utf-8"), 77)
     assert [dice for _, _, dice, _ in shown] == [same, more]
     readme = " ".join((DOCS.parent / "README.md").read_text("utf-8").split())
-    assert f"{same} with as many steps and {more} with four times as many" in readme
+    assert f"{same} with 5200 steps and {more} with 20 800" in readme
 
 
 def test_todays_recipe_is_told_as_its_cells_say():
-    content = COMMITTED["today_test_acdc.json"]
-    longer = "gd+lr_crops+consistency@finetune.consistency.steps_factor=24"
-    rows = {row["size"]: row for row in content["table"] if row["method"] == longer}
-    assert list(rows) == [1, 2, 8]
-    means = "{:.3f}, {:.3f} and {:.3f}".format(*(it["mean"] for it in rows.values()))
-    counts = "[{}, {} and {} draws]".format(*(it["n"] for it in rows.values()))
+    assert list(TODAY) == SHOWN_SIZES
+    counts = "[{}, {} and {} draws]".format(*(it["n"] for it in TODAY.values()))
     readme = " ".join((DOCS.parent / "README.md").read_text("utf-8").split())
-    assert f"has {means} in {counts}(docs/results/test-patients.md" in readme
-    dice = {size: [] for size in rows}
-    for cell in content["cells"]:
-        if cell["method"] == longer:
+    assert f"{counts}(docs/results/test-patients.md" in readme
+    dice = {size: [] for size in TODAY}
+    for cell in COMMITTED["today_test_acdc.json"]["cells"]:
+        if cell["method"] == TODAY[1]["method"]:
             dice[cell["size"]].append(f"{cell['dice']:.3f}")
     one, two, eight = (
         " and ".join([", ".join(it[:-1]), it[-1]]) for it in dice.values()
