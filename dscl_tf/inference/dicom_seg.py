@@ -88,9 +88,10 @@ def write(
     found = dicom_series.checked(series)
     _check_place(mask, found, target)
     values = _numbered(mask, structures, target)
+    sources: list = []
     try:
         # GDCM reads files without the preamble of part 10, too.
-        sources = [
+        sources += [
             pydicom.dcmread(path, stop_before_pixels=True, force=True)
             for path in found.files
         ]
@@ -98,17 +99,36 @@ def write(
         made = _segmentation(sources, pixels, structures)
     # highdicom raises errors of many kinds for headers that it cannot use.
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        # An AttributeError names what is missing; other messages may quote a patient's
-        # data.
-        is_missing = isinstance(error, AttributeError)
-        reason = str(error) if is_missing else type(error).__name__
         raise errors.UserError(
-            f"{series}: the series lacks or contradicts what a DICOM segmentation "
-            f"must state about it ({reason}): leave --write_dicom_seg out, or repair "
-            "the series."
+            f"{series}: the series lacks or contradicts what a DICOM segmentation must "
+            f"state about it ({_reason(error, sources)}): leave --write_dicom_seg out, "
+            "or repair the series."
         ) from None
     with files.atomic_path(target) as partial:
         made.save_as(str(partial))
+
+
+def _reason(error: Exception, sources: Sequence) -> str:
+    """What is wrong with a series, without quoting it: messages may have its data."""
+    if isinstance(error, AttributeError):
+        return str(error)  # The name of what is missing.
+    invalid = ", ".join(_invalid(sources[0])) if sources else ""
+    return type(error).__name__ + (f"; not valid: {invalid}" if invalid else "")
+
+
+def _invalid(source: Any) -> list[str]:
+    """Names of a file's unreadable attributes, and invalid dates, times and UIDs."""
+    _, pydicom = require()
+    found = []
+    for tag in tuple(source.keys()):
+        try:
+            element = source[tag]
+            if element.VR in ("DA", "TM", "UI") and element.VM == 1:
+                value = str(element.value)
+                pydicom.valuerep.validate_value(element.VR, value, pydicom.config.RAISE)
+        except Exception:  # Reading an element raises errors of many kinds.
+            found.append(pydicom.datadict.keyword_for_tag(tag) or str(tag))
+    return found
 
 
 def _check_place(

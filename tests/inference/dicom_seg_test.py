@@ -373,6 +373,20 @@ def test_a_series_that_lacks_its_study_is_refused(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_invalid_attributes_are_named_and_not_quoted(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Those of writing it.
+        paths = dicom_making.write_series(
+            tmp_path / "in", np.zeros((3, 8, 6), int), PatientBirthDate="00001399"
+        )
+    mask = dicom_series.header(paths[0])
+    with pytest.raises(errors.UserError, match="ValueError; not valid: ") as raised:
+        dicom_seg.write(mask, paths[0], tmp_path / "out" / "a.seg.dcm", NAMED)
+    assert "not valid: PatientBirthDate)" in str(raised.value)
+    assert "1399" not in str(raised.value)
+    assert not (tmp_path / "out").exists()
+
+
 def test_slicers_format_of_a_series(model, tmp_path):
     dicom_making.write_series(tmp_path / "in", voxels(blocks()))
     run(model, tmp_path / "in", tmp_path / "out", mask_format="seg_nrrd")
