@@ -59,8 +59,7 @@ def _limits(cohort, volume) -> dict[int, Optional[float]]:
     from dscl_tf.cohort import geometry
     from dscl_tf.inference import metrics, originals
 
-    _, truth = originals.read(cohort, volume)
-    originals.check_truth(cohort, volume, truth)
+    _, truth = originals.read_checked(cohort, volume)
     # One more class for unlabelled voxels, which are not compared.
     sure = np.eye(cohort.num_classes + 1, dtype=np.float32)[cohort.label(volume.name)]
     grid = originals.grid_of(truth, cohort.settings)

@@ -158,12 +158,15 @@ def write_text(path: PathLike, text: str) -> None:
             raise cannot_write(path, error) from error
 
 
-def read_json_object(path: PathLike, what: str) -> dict:
+def read_json_object(
+    path: PathLike, what: str, cure: str = "restore it from a copy"
+) -> dict:
     """Reads a JSON object.
 
     Args:
       path: the file.
       what: what the file is, for the error messages ("split file").
+      cure: what helps if it is damaged, for the error messages.
 
     Raises:
       UserError: if it is missing, unreadable, not JSON, or not an object.
@@ -177,7 +180,8 @@ def read_json_object(path: PathLike, what: str) -> dict:
         raise errors.UserError(f"Cannot read the {what} {path}: {error}.") from error
     except json.JSONDecodeError as error:
         raise errors.UserError(
-            f"The {what} {path} is not valid JSON (line {error.lineno}: {error.msg})."
+            f"The {what} {path} is not valid JSON (line {error.lineno}: {error.msg}): "
+            f"{cure}."
         ) from None
     except ValueError as error:  # An integer of more digits than Python converts.
         raise errors.UserError(f"Cannot read the {what} {path}: {error}.") from None

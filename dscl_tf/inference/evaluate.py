@@ -97,6 +97,10 @@ def evaluate(
         finished = _finished(output, identity, settings.overwrite)
         if finished:
             return finished
+        if os.path.lexists(output / SUMMARY):
+            # Before it is removed, so that it is not lost to a label that has changed.
+            for volume in chosen:
+                originals.read_checked(cohort, volume)
         with former.begun(output):
             former.remove(output, cohort)
             results = _evaluate_all(predictor, cohort, chosen, settings, values)
@@ -153,7 +157,7 @@ def _finished(
     """The content of summary.json, if it is that of this evaluation."""
     if overwrite or not (output / SUMMARY).is_file():
         return None
-    content = files.read_json_object(output / SUMMARY, "evaluation summary")
+    content = evaluated.content_of(output)
     keys = {*identity, "mask_values"}
     differing = [key for key in sorted(keys) if content.get(key) != identity.get(key)]
     if differing:
@@ -178,8 +182,7 @@ def _evaluate_all(
     results, output = [], pathlib.Path(settings.output)
     pictures = evaluation_pictures.Pictures(output) if settings.pictures else None
     for number, volume in enumerate(chosen, 1):
-        image, truth = originals.read(cohort, volume)
-        originals.check_truth(cohort, volume, truth)
+        image, truth = originals.read_checked(cohort, volume)
         mask = _segment(predictor, cohort, volume)
         mask_file = output / "masks" / f"{volume.name}.nii.gz"
         said = label_values.in_values(mask, values)

@@ -155,8 +155,17 @@ def ranked_cases(evaluation: pathlib.Path) -> list[tuple[str, float]]:
     return sorted(found, key=lambda case: (case[1], case[0]))
 
 
-def _summary(evaluation: pathlib.Path, form: Any) -> dict[str, Any]:
+def content_of(evaluation: pathlib.Path) -> dict[str, Any]:
+    """The content of summary.json, whatever its keys.
+
+    Raises:
+      UserError: it is missing, or no JSON object.
+    """
     path = evaluation / summary.FILE
-    content = files.read_json_object(path, "evaluation summary")
-    json_forms.check(path, content, form, _CURE)
+    return files.read_json_object(path, "evaluation summary", _CURE)
+
+
+def _summary(evaluation: pathlib.Path, form: Any) -> dict[str, Any]:
+    content = content_of(evaluation)
+    json_forms.check(evaluation / summary.FILE, content, form, _CURE)
     return content

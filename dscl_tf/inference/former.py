@@ -25,9 +25,22 @@ def require_removable(
       overwrite: whether files of unknown origin may be replaced.
 
     Raises:
-      UserError: naming one of the files.
+      UserError: naming one of the files, or what lies in the place of one.
     """
+    for folder in _folders(output):
+        if os.path.lexists(folder) and not folder.is_dir():
+            raise errors.UserError(
+                f"--output={output}: {folder}: found a file, expected a folder: move "
+                "it elsewhere, or choose another --output."
+            )
+        files.require_writable(folder)
     there = [path for path in _files(output, cohort) if os.path.lexists(path)]
+    for path in there:
+        if path.is_dir() and not path.is_symlink():
+            raise errors.UserError(
+                f"--output={output}: {path}: found a folder, expected a file of an "
+                "evaluation: move it elsewhere, or choose another --output."
+            )
     originals = _originals(cohort)
     for path in there:
         if path.resolve() in originals:
@@ -45,9 +58,16 @@ def require_removable(
 
 
 def remove(output: pathlib.Path, cohort: prepared.PreparedCohort) -> None:
-    """Removes an evaluation's files, so that none remain among those of a new one."""
+    """Removes an evaluation's files, so that none remain among those of a new one.
+
+    Raises:
+      UserError: one of them cannot be removed.
+    """
     for path in _files(output, cohort):
-        path.unlink(missing_ok=True)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise files.cannot_write(path, error) from error
 
 
 @contextlib.contextmanager
@@ -60,6 +80,10 @@ def begun(output: pathlib.Path) -> Iterator[None]:
     files.write_text(output / BEGUN, "")
     yield
     (output / BEGUN).unlink(missing_ok=True)
+
+
+def _folders(output: pathlib.Path) -> list[pathlib.Path]:
+    return [output / "masks", output / evaluation_pictures.FOLDER]
 
 
 def _files(output: pathlib.Path, cohort: prepared.PreparedCohort) -> list[pathlib.Path]:

@@ -178,7 +178,14 @@ def write_label_descriptions(
     """
     path = pathlib.Path(folder) / LABELS
     text = label_descriptions(structures)
-    if path.exists() and path.read_bytes() == text.encode("utf-8"):
+    try:
+        is_there = path.exists() and path.read_bytes() == text.encode("utf-8")
+    except OSError as error:
+        raise errors.UserError(
+            f"{path}: expected the masks' label descriptions, found what cannot be "
+            f"read ({error.strerror}): move it elsewhere, or choose another --output."
+        ) from None
+    if is_there:
         return
     if path.exists() and not overwrite:
         _LOG.warning(

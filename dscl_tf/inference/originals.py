@@ -72,6 +72,19 @@ def read(
     return image, truth
 
 
+def read_checked(
+    cohort: prepared.PreparedCohort, volume: prepared.PreparedVolume
+) -> tuple[sitk.Image, sitk.Image]:
+    """Image and truth as from `read`, whose labels are still those of the cohort.
+
+    Raises:
+      UserError: a file has changed since it was prepared.
+    """
+    image, truth = read(cohort, volume)
+    _check_truth(cohort, volume, truth)
+    return image, truth
+
+
 def _check_geometry(image: sitk.Image, volume: prepared.PreparedVolume) -> None:
     """Refuses an image whose geometry has changed since it was prepared."""
     for field, found, expected in (
@@ -88,7 +101,7 @@ def _check_geometry(image: sitk.Image, volume: prepared.PreparedVolume) -> None:
             )
 
 
-def check_truth(
+def _check_truth(
     cohort: prepared.PreparedCohort,
     volume: prepared.PreparedVolume,
     truth: sitk.Image,

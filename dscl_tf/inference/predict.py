@@ -19,6 +19,7 @@ from dscl_tf.inference import (
     dicom_inputs,
     dicom_seg,
     doubts,
+    image_names,
     mask_files,
     mask_origins,
     one_channel,
@@ -89,14 +90,11 @@ def find_inputs(
     files.require_utf8([output, *inputs])
     names_tell = source.is_dir() and not files_are_cases
     if names_tell:
-        inputs = _without_labels(inputs)
+        inputs = image_names.without_labels(inputs)
     if not inputs:
         inputs = dicom_inputs.find(source, channel)
     if not inputs:
-        raise errors.UserError(
-            f"No image in --input {source}: expected names that end in "
-            f"{', '.join(formats.SUFFIXES)}, or DICOM; found {len(found)} other files."
-        )
+        raise image_names.none_among(source, found)
     if formats.is_dicom(inputs[0]):
         return inputs
     dicom_inputs.warn_of_left_out(source)
@@ -109,25 +107,6 @@ def find_inputs(
         inputs = one_channel.choose(inputs, channel, remembered)
     one_channel.check(source, inputs, channel, remembered, files_are_cases)
     return inputs
-
-
-def _without_labels(inputs: Sequence[pathlib.Path]) -> list[pathlib.Path]:
-    """Leaves out label maps that lie among the images."""
-    stems = {path: formats.strip_suffix(path.name) for path in inputs}
-    of_others = formats.labels_among(set(stems.values()))
-    is_label = {
-        path: stem in of_others or formats.is_segmentation(path.name)
-        for path, stem in stems.items()
-    }
-    left_out = [path for path in inputs if is_label[path]]
-    if left_out:
-        _LOG.warning(
-            "%d files named like label maps are left out, such as %s; with "
-            "--files_are_cases they are treated as images.",
-            len(left_out),
-            left_out[0].name,
-        )
-    return [path for path in inputs if not is_label[path]]
 
 
 def predict_files(
@@ -166,29 +145,29 @@ def predict_files(
     """
     values = label_values.of_masks(mask_values, predictor.label_values)
     named = structures(predictor.label_names, values)
-    written, failures = 0, []
-    cases = of_channels or {}
+    written, failures, cases = 0, [], of_channels or {}
     targets = _targets(inputs, output, mask_format, cases)
     if channel is None:
         channel = one_channel.remembered(predictor.settings)
     for number, (path, target) in enumerate(zip(inputs, targets), 1):
-        missing = _missing(path, target, overwrite, write_dicom_seg)
-        if not missing:
-            _LOG.info("%s exists and is kept; --overwrite makes it again.", target)
-            continue
-        which = cases.get(path, channel)
         try:
+            missing = _missing(path, target, overwrite, write_dicom_seg)
+            if not missing:
+                continue
+            which = cases.get(path, channel)
             mask = _make(predictor, path, target, missing, which, values)
         except _OF_ONE_INPUT as error:
             failures.append(_reason(path, error))
             _LOG.error("No mask: %s", failures[-1])
             continue
         written += 1
-        place = f"{number}/{len(inputs)}"
-        _LOG.info("%s %s: %s", place, target, _describe(mask, named))
-    if any(target.is_file() for target in targets):
-        mask_files.write_label_descriptions(named, output, overwrite)
-    _refuse_failures(failures, len(inputs))
+        said = _describe(mask, named)
+        _LOG.info("%d/%d %s: %s", number, len(inputs), target, said)
+    try:
+        if any(target.is_file() for target in targets):
+            mask_files.write_label_descriptions(named, output, overwrite)
+    finally:  # Inputs without a mask are said in any case.
+        _refuse_failures(failures, len(inputs))
     return written
 
 
@@ -209,9 +188,18 @@ def _targets(
 def _missing(
     path: pathlib.Path, target: pathlib.Path, overwrite: bool, write_dicom_seg: bool
 ) -> list[pathlib.Path]:
-    """The files that have to be written for one input."""
-    beside = [dicom_seg.target_of(target, path)] if write_dicom_seg else []
-    return [it for it in (target, *beside) if overwrite or not it.exists()]
+    """The files that have to be written for one input; says if there are none."""
+    wanted = [target, *([dicom_seg.target_of(target, path)] if write_dicom_seg else [])]
+    for it in wanted:
+        if it.is_dir():
+            raise errors.UserError(
+                f"{it}: found a folder, expected the file of a mask: move it "
+                "elsewhere, or choose another --output."
+            )
+    missing = [it for it in wanted if overwrite or not it.exists()]
+    if not missing:
+        _LOG.info("%s exists and is kept; --overwrite makes it again.", target)
+    return missing
 
 
 def _refuse_failures(failures: Sequence[str], num_inputs: int) -> None:

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from dscl_tf import config, errors, locks
 from dscl_tf.cohort import prepared
-from dscl_tf.inference import evaluate, former, predict, predictor, subsets
+from dscl_tf.inference import evaluate, former, originals, predict, predictor, subsets
 from tests.inference import conftest
 
 
@@ -201,6 +201,30 @@ def test_another_evaluation_is_replaced_when_that_is_asked_for(
     assert [path.name for path in (output / "overlays").iterdir()] == ["p2.png"]
 
 
+def test_what_is_replaced_is_kept_until_all_labels_are_found_unchanged(
+    evaluated, model, cohort_folder, tmp_path, monkeypatch
+):
+    output = tmp_path / "evaluation"
+    shutil.copytree(evaluated[0], output)
+    (output / ".lock").unlink()
+    before = {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}
+    read = originals.read
+
+    def changed(cohort, volume):
+        image, truth = read(cohort, volume)
+        return image, truth * 0 if volume.name == "p2" else truth
+
+    monkeypatch.setattr(originals, "read", changed)
+    settings = evaluate.EvaluationConfig(
+        str(cohort_folder), str(output), "all", overwrite=True
+    )
+    with pytest.raises(errors.UserError, match=r"differs .* of p2 when .* prepared"):
+        evaluate.evaluate(model, settings)
+    found = {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}
+    found.pop(output / ".lock")
+    assert found == before
+
+
 def test_a_damaged_or_interrupted_evaluation_is_replaced(
     evaluated, model, cohort_folder, tmp_path
 ):
@@ -211,6 +235,8 @@ def test_a_damaged_or_interrupted_evaluation_is_replaced(
     )
     (output / "summary.json").write_text("{")
     (output / "contact_sheet.png").write_bytes(b"old")
+    with pytest.raises(errors.UserError, match=r"not valid JSON .* --overwrite"):
+        evaluate.evaluate(model, dataclasses.replace(settings, overwrite=False))
     assert evaluate.evaluate(model, settings)["volumes"] == ["p1", "p2"]
     # As after a kill in an evaluation of another model.
     (output / "summary.json").unlink()

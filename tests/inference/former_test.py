@@ -41,6 +41,20 @@ def test_those_of_one_that_ended_or_was_killed_are_replaced(
     assert not corrected.exists()
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_lies_in_the_place_of_its_files_is_refused(cohort, tmp_path, overwrite):
+    (tmp_path / "masks").touch()
+    with pytest.raises(errors.UserError, match=r"masks: found a file, expected a fol"):
+        former.require_removable(tmp_path, cohort, overwrite)
+    (tmp_path / "masks").unlink()
+    (tmp_path / summary.FILE).mkdir()
+    with pytest.raises(errors.UserError, match=r"json: found a folder, expected a fi"):
+        former.require_removable(tmp_path, cohort, overwrite)
+    with pytest.raises(errors.UserError, match=r"Cannot write .*summary\.json"):
+        former.remove(tmp_path, cohort)
+    assert (tmp_path / summary.FILE).is_dir()
+
+
 def test_original_files_are_kept_whatever_is_asked_for(tmp_path):
     labels = tmp_path / "study" / "masks"
     labels.mkdir(parents=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from dscl_tf import palette
+from dscl_tf import errors, palette
 from dscl_tf.inference import mask_files, structures
 
 NAMES = ("background", "right  ventricle", 'the "wall"', "nowhere")
@@ -104,6 +104,12 @@ def test_label_descriptions_of_itk_snap():
     assert found[1] == ("1", str(red), str(green), str(blue), *"111", "right ventricle")
     assert found[2][0] == "2" and found[2][-1] == "the 'wall'"
     assert len(found) == 4
+
+
+def test_a_folder_of_that_name_is_refused(tmp_path):
+    (tmp_path / "labels.txt").mkdir()
+    with pytest.raises(errors.UserError, match=r"labels\.txt: expected .* directory"):
+        mask_files.write_label_descriptions(NAMED, tmp_path, overwrite=True)
 
 
 def test_another_file_of_that_name_is_kept(tmp_path, caplog):

@@ -56,6 +56,20 @@ def test_mask_has_the_geometry_of_its_file(model, tmp_path, name, direction):
     np.testing.assert_array_equal(sitk.GetArrayFromImage(mask), truth)
 
 
+def test_a_folder_in_the_place_of_a_mask_is_no_mask(model, tmp_path):
+    for name in ("a", "b"):
+        image = conftest.as_image(conftest.blocks())
+        conftest.write_volume(tmp_path / "in" / f"{name}.nii.gz", image)
+    (tmp_path / "out" / "a.nii.gz").mkdir(parents=True)
+    # What is wrong with the descriptions does not hide what is wrong with a mask.
+    (tmp_path / "out" / "labels.txt").mkdir()
+    said = r"1 of 2 inputs .*a\.nii\.gz: found a folder, expected the file of a mask"
+    for overwrite in (False, True):
+        with pytest.raises(errors.UserError, match=said):
+            _run(model, tmp_path / "in", tmp_path / "out", overwrite=overwrite)
+    assert (tmp_path / "out" / "b.nii.gz").is_file()
+
+
 def test_sagittal_stack(model, tmp_path):
     # The slice axis comes first in the file, and each array axis differs.
     truth = np.moveaxis(conftest.blocks(), 0, 2)[::-1].copy()
@@ -188,6 +202,10 @@ def test_inputs_that_cannot_be(tmp_path):
     with pytest.raises(errors.UserError, match=r"No --input at .*scan\.nii"):
         predict.find_inputs(tmp_path / "scan.nii", tmp_path / "out")
     with pytest.raises(errors.UserError, match="found 1 other files"):
+        predict.find_inputs(tmp_path, tmp_path / "out")
+    (tmp_path / "scans").mkdir()
+    said = r"found 1 other files and 1 folders, such as scans, .* as --input\.$"
+    with pytest.raises(errors.UserError, match=said):
         predict.find_inputs(tmp_path, tmp_path / "out")
     (tmp_path / "a.nii.gz").touch()
     for source in (tmp_path, tmp_path / "a.nii.gz"):
