@@ -51,6 +51,7 @@ def export_model(
     settings = predictor.settings_of(segmenter)
     if _is_finished(output, settings, overwrite):
         return False
+    files.require_writable(output.parent)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         # Beside the output: a rename within one file system is atomic.

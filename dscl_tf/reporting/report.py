@@ -39,6 +39,7 @@ def write(settings: ReportConfig) -> pathlib.Path:
             f"--output={output} is a folder; expected the name of an HTML file."
         )
     _require_replaceable(output)
+    files.require_writable(output.parent)
     files.write_text(output, _document(folder))
     return output
 

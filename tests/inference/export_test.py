@@ -117,6 +117,8 @@ def test_never_replaces_other_files(segmenter, tmp_path):
     assert (tmp_path / "thesis.txt").read_text() == "years"
     with pytest.raises(errors.UserError, match="is a file"):
         export.export_model(segmenter, tmp_path / "thesis.txt")
+    with pytest.raises(errors.UserError, match=r"Cannot write .*Not a directory"):
+        export.export_model(segmenter, tmp_path / "thesis.txt" / "export")
 
 
 def test_nothing_stays_of_a_failed_export(segmenter, tmp_path, monkeypatch):

@@ -358,6 +358,13 @@ def test_a_folder_is_no_file(tmp_path):
         write(tmp_path, str(tmp_path))
 
 
+def test_a_report_below_a_file_is_said_before_it_is_made(tmp_path, monkeypatch):
+    making.experiment(tmp_path)
+    monkeypatch.setattr(report, "_document", None)  # It would be called.
+    with pytest.raises(errors.UserError, match=r"Cannot write .*Not a directory"):
+        write(tmp_path, str(tmp_path / "results.json" / "report.html"))
+
+
 @pytest.mark.parametrize("name", ["results.json", "report", "report.pdf"])
 def test_a_report_is_called_html(tmp_path, name):
     making.experiment(tmp_path)
